@@ -1,0 +1,197 @@
+//! A captured network at one x₀ as a linear operator on Burn tensors.
+
+use std::sync::Arc;
+
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use burn_backend::{Backend, Shape, TensorMetadata, ops::FloatTensorOps};
+use burn_dispatch::{Dispatch, DispatchTensor};
+use linearscope::{Error, Interpreter, Loaded, Network, RuleSet, SourceShare};
+
+use crate::operator::{LinearOperator, Result};
+
+/// y(x) = F x + r of a network with one input and one output, frozen at x₀, on any Burn device.
+#[derive(Debug)]
+pub struct FrozenNetwork {
+    interpreter: Interpreter<Dispatch>,
+    device: Device,
+    dtype: FloatDType,
+    x0: TensorData,
+    input_shape: Vec<usize>,
+    output_shape: Vec<usize>,
+}
+
+/// `[k, numel]` as a batch of `shape`.
+fn batched(x: Tensor<2>, shape: &[usize]) -> DispatchTensor {
+    let mut dims = vec![x.dims()[0]];
+    dims.extend(shape);
+    Dispatch::float_reshape(x.into_dispatch(), Shape::from(dims))
+}
+
+/// A batch as `[k, numel]`.
+fn flat(x: DispatchTensor) -> Tensor<2> {
+    let shape = x.shape();
+    let numel = shape.iter().skip(1).product();
+    Tensor::from_dispatch(Dispatch::float_reshape(x, Shape::from(vec![shape[0], numel])))
+}
+
+impl FrozenNetwork {
+    /// Upload `network`'s weights to `device`, in `dtype` (f32, or f64 where the device has it).
+    ///
+    /// # Errors
+    /// [`Error::Replay`] for operations that cannot be replayed; [`Error::Shape`] for a network
+    /// with several inputs or outputs.
+    pub fn load(
+        network: Network,
+        device: &Device,
+        dtype: FloatDType,
+    ) -> Result<Arc<Loaded<Dispatch>>> {
+        for (what, ports) in [("inputs", network.inputs()), ("outputs", network.outputs())] {
+            if ports.len() != 1 {
+                return Err(Error::Shape {
+                    what: format!("the network's list of {what}"),
+                    got: vec![ports.len()],
+                    expected: vec![1],
+                    hint: "; use linearscope::Interpreter for networks with several".into(),
+                });
+            }
+        }
+        let loaded = Loaded::new(Arc::new(network), device.as_dispatch().clone(), dtype.into())?;
+        Ok(Arc::new(loaded))
+    }
+
+    /// Freeze at x₀, data of the input's shape. Cost: one forward and the rules' decisions.
+    ///
+    /// # Errors
+    /// As [`Interpreter::new`].
+    pub fn new(loaded: Arc<Loaded<Dispatch>>, x0: TensorData, rules: RuleSet) -> Result<Self> {
+        let dtype: FloatDType = loaded.dtype().into();
+        let x0 = x0.convert_dtype(loaded.dtype());
+        let device = Device::new(loaded.device().clone());
+        let tensor = Dispatch::float_from_data(x0.clone(), loaded.device());
+        let interpreter = Interpreter::new(loaded, vec![tensor], rules)?;
+        let network = interpreter.loaded().network();
+        let input_shape = network.inputs()[0].shape.to_vec();
+        let output_shape = interpreter.reference()[0].shape().to_vec();
+        Ok(Self {
+            device,
+            dtype,
+            x0,
+            input_shape,
+            output_shape,
+            interpreter,
+        })
+    }
+
+    /// The interpreter underneath: program, rules, network.
+    pub fn interpreter(&self) -> &Interpreter<Dispatch> {
+        &self.interpreter
+    }
+
+    /// x₀ as `[1, n]`.
+    pub fn x0(&self) -> Tensor<2> {
+        let flat_shape = [1, self.input_len()];
+        let tensor = Dispatch::float_from_data(self.x0.clone(), self.device.as_dispatch());
+        Tensor::from_dispatch(Dispatch::float_reshape(tensor, Shape::from(flat_shape.to_vec())))
+    }
+
+    /// y₀ = f(x₀) as `[1, N]`.
+    pub fn reference(&self) -> Tensor<2> {
+        let y0 = self.interpreter.reference()[0].clone();
+        let flat_shape = vec![1, self.output_len()];
+        Tensor::from_dispatch(Dispatch::float_reshape(y0, Shape::from(flat_shape)))
+    }
+
+    /// r as `[1, N]`. Cost: one replay.
+    ///
+    /// # Errors
+    /// As [`Interpreter::residual`].
+    pub fn residual(&self) -> Result<Tensor<2>> {
+        let r = self.interpreter.residual()?.remove(0);
+        let flat_shape = vec![1, self.output_len()];
+        Ok(Tensor::from_dispatch(Dispatch::float_reshape(r, Shape::from(flat_shape))))
+    }
+
+    /// F x + r for k vectors, `[k, n] → [k, N]`.
+    ///
+    /// # Errors
+    /// As [`LinearOperator::apply`].
+    pub fn affine(&self, x: Tensor<2>) -> Result<Tensor<2>> {
+        check("the probe", &x, self.input_len())?;
+        let y = self.interpreter.affine(&[batched(x, &self.input_shape)])?;
+        Ok(flat(y.into_iter().next().expect("one output")))
+    }
+
+    /// Fᵀ y for k vectors and each source's contribution ⟨Fₛᵀ y, b⟩.
+    ///
+    /// # Errors
+    /// As [`LinearOperator::apply_adjoint`].
+    pub fn contributions(&self, y: Tensor<2>) -> Result<(Tensor<2>, Vec<SourceShare>)> {
+        check("the cotangent", &y, self.output_len())?;
+        let (x, shares) = self
+            .interpreter
+            .contributions(&[batched(y, &self.output_shape)])?;
+        Ok((flat(x.into_iter().next().expect("one input")), shares))
+    }
+
+    /// Names of the layers contributions are summed over; number 0 is the input.
+    pub fn layers(&self) -> &[Arc<str>] {
+        self.interpreter.program().layers()
+    }
+
+    /// The device's own name, for manifests.
+    pub fn backend_name(&self) -> String {
+        Dispatch::name(self.device.as_dispatch())
+    }
+}
+
+fn check(what: &str, x: &Tensor<2>, len: usize) -> Result<()> {
+    if x.dims()[1] == len {
+        return Ok(());
+    }
+    Err(Error::Shape {
+        what: what.into(),
+        got: x.dims().to_vec(),
+        expected: vec![x.dims()[0], len],
+        hint: "; vectors are flat, in C order".into(),
+    })
+}
+
+impl LinearOperator for FrozenNetwork {
+    fn input_shape(&self) -> &[usize] {
+        &self.input_shape
+    }
+
+    fn output_shape(&self) -> &[usize] {
+        &self.output_shape
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn dtype(&self) -> FloatDType {
+        self.dtype
+    }
+
+    fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
+        check("the probe", &x, self.input_len())?;
+        let y = self.interpreter.apply(&[batched(x, &self.input_shape)])?;
+        Ok(flat(y.into_iter().next().expect("one output")))
+    }
+
+    fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>> {
+        check("the cotangent", &y, self.output_len())?;
+        let x = self.interpreter.adjoint(&[batched(y, &self.output_shape)])?;
+        Ok(flat(x.into_iter().next().expect("one input")))
+    }
+}
+
+/// A tensor's numbers on the host, as f64.
+///
+/// # Errors
+/// [`Error::Data`].
+pub(crate) fn host(x: Tensor<2>) -> Result<Vec<f64>> {
+    let data = x.into_data().convert_dtype(DType::F64);
+    data.try_to_vec::<f64>()
+        .map_err(|error| Error::Data(format!("{error:?}")))
+}

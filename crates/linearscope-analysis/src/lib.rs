@@ -1,0 +1,15 @@
+//! What a linear interpreter says: columns, rows, projections, contributions, certificates.
+//!
+//! Everything here sees a network through [`LinearOperator`] — shapes, `apply` and
+//! `apply_adjoint` on batches of flat vectors — and, for contributions, its sources.
+//! [`FrozenNetwork`] gives a captured network at one x₀ that form.
+
+pub mod certificate;
+pub mod contribution;
+mod frozen;
+mod operator;
+pub mod projection;
+
+pub use frozen::FrozenNetwork;
+pub use linearscope::Error;
+pub use operator::{LinearOperator, Result};

@@ -1,0 +1,98 @@
+//! The table of supported ops: one row each. A function a row, grouped by family.
+
+mod activation;
+mod arithmetic;
+mod convolution;
+mod normalisation;
+mod padding;
+mod pooling;
+mod product;
+mod reduction;
+mod resize;
+mod shape;
+
+use burn_backend::Backend;
+use onnx_ir::Node;
+
+use crate::{
+    error::Error,
+    execute::{Context, Outputs, kind},
+};
+
+macro_rules! table {
+    ($($variant:ident => $op:path;)*) => {
+        /// Run one node.
+        pub(crate) fn execute<B: Backend>(cx: &Context<'_, B>, node: &Node) -> Outputs<B> {
+            match node {
+                $(Node::$variant(node) => $op(cx, node),)*
+                node => Err(Error::UnsupportedOp {
+                    node: cx.node.into(),
+                    op: kind(node),
+                }),
+            }
+        }
+
+        /// The name of a supported op, for errors.
+        pub(crate) fn name(node: &Node) -> &'static str {
+            match node {
+                $(Node::$variant(_) => stringify!($variant),)*
+                _ => "this op",
+            }
+        }
+    };
+}
+
+table! {
+    // activations
+    Abs => activation::abs;
+    Clip => activation::clip;
+    LeakyRelu => activation::leaky_relu;
+    PRelu => activation::prelu;
+    Relu => activation::relu;
+    Sigmoid => activation::sigmoid;
+    Softmax => activation::softmax;
+    Tanh => activation::tanh;
+    // arithmetic
+    Add => arithmetic::add;
+    Div => arithmetic::div;
+    Mul => arithmetic::mul;
+    Neg => arithmetic::neg;
+    Sub => arithmetic::sub;
+    Sum => arithmetic::sum;
+    // convolutions
+    Conv1d => convolution::conv1d;
+    Conv2d => convolution::conv2d;
+    ConvTranspose2d => convolution::conv_transpose2d;
+    // norms
+    BatchNormalization => normalisation::batch_norm;
+    InstanceNormalization => normalisation::instance_norm;
+    // padding
+    Pad => padding::pad;
+    // pooling
+    AveragePool2d => pooling::average_pool2d;
+    GlobalAveragePool => pooling::global_average_pool;
+    MaxPool2d => pooling::max_pool2d;
+    // matrix products
+    Gemm => product::gemm;
+    Linear => product::linear;
+    MatMul => product::matmul;
+    // reductions
+    ReduceMean => reduction::mean;
+    ReduceSum => reduction::sum;
+    // resampling
+    Resize => resize::resize;
+    Upsample => resize::resize;
+    // shapes
+    Concat => shape::concat;
+    Constant => shape::constant;
+    DepthToSpace => shape::depth_to_space;
+    Dropout => shape::dropout;
+    Flatten => shape::flatten;
+    Identity => shape::identity;
+    Reshape => shape::reshape;
+    Slice => shape::slice;
+    SpaceToDepth => shape::space_to_depth;
+    Squeeze => shape::squeeze;
+    Transpose => shape::transpose;
+    Unsqueeze => shape::unsqueeze;
+}

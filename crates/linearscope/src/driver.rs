@@ -1,0 +1,376 @@
+//! The driver: replays a network's graph on [`LinearScope`], op by op.
+//!
+//! Weights are uploaded once and registered anew each run. Burn's capture leaves out when tensors
+//! die, so last uses are computed here. Ops that Burn's interpreter cannot replay are done here
+//! (int casts) or refused before anything runs; a panic below is caught and gets the node's name.
+
+use std::{
+    collections::{HashMap, HashSet},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use burn_backend::{
+    Backend, DType, TensorMetadata,
+    ops::{FloatTensorOps, IntTensorOps},
+};
+use burn_ir::{
+    BaseOperationIr, FloatOperationIr, HandleKind, IrVisitorMut, NumericOperationIr, OperationIr,
+    TensorId, TensorIr, TensorStatus,
+};
+use burn_router::TensorInterpreter;
+
+use crate::{
+    LinearScope,
+    error::{Error, Place, Result},
+    network::{Network, Role},
+    rules::Normalisation,
+    scope::Scope,
+    tensor::ScopeTensor,
+};
+
+type Handle<B> = HandleKind<LinearScope<B>>;
+
+/// One step made ready for a device and dtype.
+#[derive(Clone, Debug)]
+struct Planned {
+    operation: OperationIr,
+    node: Arc<str>,
+    role: Role,
+    /// Tensors read here for the last time in a way that could not free them.
+    drops: Vec<TensorIr>,
+}
+
+/// A network on a device: weights uploaded once, ready to run any number of times.
+#[derive(Debug)]
+pub struct Loaded<B: Backend> {
+    network: Arc<Network>,
+    device: B::Device,
+    dtype: DType,
+    weights: HashMap<TensorId, Handle<B>>,
+    plan: Vec<Planned>,
+}
+
+/// Burn's name of an operation, for errors and `inspect`.
+pub(crate) fn operation_name(operation: &OperationIr) -> String {
+    let text = match operation {
+        OperationIr::BaseFloat(op) => format!("{op:?}"),
+        OperationIr::BaseInt(op) => format!("Int{op:?}"),
+        OperationIr::BaseBool(op) => format!("Bool{op:?}"),
+        OperationIr::NumericFloat(_, op) => format!("{op:?}"),
+        OperationIr::NumericInt(_, op) => format!("Int{op:?}"),
+        OperationIr::Bool(op) => format!("Bool{op:?}"),
+        OperationIr::Int(op) => format!("Int{op:?}"),
+        OperationIr::Float(_, op) => format!("{op:?}"),
+        OperationIr::Module(op) => format!("{op:?}"),
+        OperationIr::Activation(op) => format!("{op:?}"),
+        OperationIr::Custom(op) => return format!("custom {}", op.id),
+        other => format!("{other:?}"),
+    };
+    let end = text.find(['(', ' ', '{']).unwrap_or(text.len());
+    text[..end].to_string()
+}
+
+/// Why an operation cannot be replayed at all, if so.
+fn unplayable(operation: &OperationIr) -> Option<&'static str> {
+    match operation {
+        OperationIr::Custom(_) => Some("custom operations have no kernel here"),
+        OperationIr::Distributed(_) => Some("collective operations have no place in a network"),
+        OperationIr::Float(_, FloatOperationIr::Quantize(_) | FloatOperationIr::Dequantize(_)) => {
+            Some("quantised tensors are not supported")
+        }
+        OperationIr::Float(_, FloatOperationIr::Random(_))
+        | OperationIr::NumericInt(_, NumericOperationIr::IntRandom(_)) => {
+            Some("random numbers make every run another network")
+        }
+        OperationIr::BaseBool(BaseOperationIr::Cast(_)) => Some("bool casts are not supported"),
+        operation if operation.nodes().iter().any(|t| matches!(t.dtype, DType::QFloat(_))) => {
+            Some("quantised tensors are not supported")
+        }
+        _ => None,
+    }
+}
+
+/// Captured f32 becomes the run's dtype.
+struct Retarget(DType);
+
+impl Retarget {
+    fn dtype(&self, dtype: &mut DType) {
+        if *dtype == DType::F32 {
+            *dtype = self.0;
+        }
+    }
+}
+
+impl IrVisitorMut for Retarget {
+    fn visit_tensor_mut(&mut self, tensor: &mut TensorIr) {
+        self.dtype(&mut tensor.dtype);
+    }
+}
+
+/// Mark what an op reads: moved out at its last use, kept before.
+struct Statuses<'a> {
+    outputs: &'a HashSet<TensorId>,
+    moved: &'a HashSet<TensorId>,
+}
+
+impl IrVisitorMut for Statuses<'_> {
+    fn visit_tensor_mut(&mut self, tensor: &mut TensorIr) {
+        tensor.status = if self.outputs.contains(&tensor.id) {
+            TensorStatus::NotInit
+        } else if self.moved.contains(&tensor.id) {
+            TensorStatus::ReadWrite
+        } else {
+            TensorStatus::ReadOnly
+        };
+    }
+}
+
+fn plan(network: &Network, dtype: DType) -> Result<Vec<Planned>> {
+    let mut last_use: HashMap<TensorId, usize> = HashMap::new();
+    for (index, step) in network.steps.iter().enumerate() {
+        for input in step.operation.inputs() {
+            last_use.insert(input.id, index);
+        }
+    }
+    let kept: HashSet<TensorId> = network.outputs().iter().map(|port| port.id).collect();
+    let mut plan = Vec::with_capacity(network.steps.len());
+    for (index, step) in network.steps.iter().enumerate() {
+        let mut operation = step.operation.clone();
+        if let Some(because) = unplayable(&operation) {
+            return Err(Error::Replay {
+                place: Place {
+                    node: step.node.to_string(),
+                    op: operation_name(&operation),
+                },
+                because: because.into(),
+            });
+        }
+        operation.visit_mut(&mut Retarget(dtype));
+        if let OperationIr::NumericFloat(d, _) | OperationIr::Float(d, _) = &mut operation {
+            Retarget(dtype).dtype(d);
+        }
+        let outputs: HashSet<TensorId> = operation.outputs().map(|t| t.id).collect();
+        let (mut moved, mut drops) = (HashSet::new(), Vec::new());
+        let read: Vec<TensorIr> = operation.inputs().cloned().collect();
+        for (i, tensor) in read.iter().enumerate() {
+            if last_use[&tensor.id] != index || kept.contains(&tensor.id) {
+                continue;
+            }
+            if read.iter().filter(|other| other.id == tensor.id).count() == 1 {
+                moved.insert(tensor.id);
+            } else if read[..i].iter().all(|other| other.id != tensor.id) {
+                // Read twice by one op: neither reading may move it out.
+                drops.push(TensorIr {
+                    status: TensorStatus::ReadWrite,
+                    ..tensor.clone()
+                });
+            }
+        }
+        // Outputs nobody reads would stay for ever.
+        for tensor in operation.outputs() {
+            if !last_use.contains_key(&tensor.id) && !kept.contains(&tensor.id) {
+                drops.push(TensorIr {
+                    status: TensorStatus::ReadWrite,
+                    ..tensor.clone()
+                });
+            }
+        }
+        operation.visit_mut(&mut Statuses {
+            outputs: &outputs,
+            moved: &moved,
+        });
+        plan.push(Planned {
+            operation,
+            node: step.node.clone(),
+            role: step.role,
+            drops,
+        });
+    }
+    Ok(plan)
+}
+
+impl<B: Backend> Loaded<B> {
+    /// Upload the weights of `network` to `device`, in `dtype` (f32, or f64 where the device has
+    /// it), and plan its runs. Memory: one copy of the weights on the device.
+    ///
+    /// # Errors
+    /// [`Error::Replay`] for operations that cannot be replayed.
+    pub fn new(network: Arc<Network>, device: B::Device, dtype: DType) -> Result<Self> {
+        let plan = plan(&network, dtype)?;
+        let mut weights = HashMap::with_capacity(network.weights.len());
+        for (id, data) in &network.weights {
+            let handle = match data.dtype() {
+                DType::QFloat(_) => {
+                    return Err(Error::Replay {
+                        place: Place::default(),
+                        because: "a weight is quantised; dequantise the model first".into(),
+                    });
+                }
+                d if d.is_float() => {
+                    let d = if d == DType::F32 { dtype } else { d };
+                    let data = data.clone().convert_dtype(d);
+                    HandleKind::Float(LinearScope::<B>::float_from_data(data, &device))
+                }
+                d if d.is_bool() => HandleKind::Bool(
+                    <LinearScope<B> as burn_backend::ops::BoolTensorOps<_>>::bool_from_data(
+                        data.clone(),
+                        &device,
+                    ),
+                ),
+                _ => HandleKind::Int(LinearScope::<B>::int_from_data(data.clone(), &device)),
+            };
+            weights.insert(*id, handle);
+        }
+        Ok(Self {
+            network,
+            device,
+            dtype,
+            weights,
+            plan,
+        })
+    }
+
+    /// The network this was made from.
+    pub fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
+
+    /// The device the weights are on.
+    pub fn device(&self) -> &B::Device {
+        &self.device
+    }
+
+    /// The dtype of inputs, weights and probes.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The plain outputs f(x₀).
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Panicked`].
+    pub fn forward(
+        &self,
+        inputs: Vec<B::FloatTensorPrimitive>,
+    ) -> Result<Vec<B::FloatTensorPrimitive>> {
+        let inputs = inputs.into_iter().map(ScopeTensor::constant).collect();
+        let outputs = self.run(inputs, None)?;
+        Ok(outputs.into_iter().map(ScopeTensor::into_value).collect())
+    }
+
+    /// Run the graph on tensors that may be probed in `scope`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when an input does not fit; [`Error::NoRule`] and its kin when an op was
+    /// refused; [`Error::Panicked`] when Burn stopped.
+    pub fn run(
+        &self,
+        inputs: Vec<ScopeTensor<B>>,
+        scope: Option<&Arc<Scope<B>>>,
+    ) -> Result<Vec<ScopeTensor<B>>> {
+        self.check_inputs(&inputs)?;
+        let mut interpreter = TensorInterpreter::<LinearScope<B>>::new(self.device.clone());
+        for (id, handle) in &self.weights {
+            interpreter.register_tensor_to_device(*id, handle.clone());
+        }
+        for (port, tensor) in self.network.inputs().iter().zip(inputs) {
+            interpreter.register_tensor_to_device(port.id, HandleKind::Float(tensor));
+        }
+        for step in &self.plan {
+            if let Some(scope) = scope {
+                let reference_only = match step.role {
+                    Role::Plain => false,
+                    Role::NormSpread => true,
+                    Role::NormMean => scope.rules().normalisation == Normalisation::MeanAndStd,
+                };
+                scope.enter(&step.node, reference_only);
+            }
+            catch_unwind(AssertUnwindSafe(|| execute(&mut interpreter, step))).map_err(
+                |panic| Error::Panicked {
+                    place: Place {
+                        node: step.node.to_string(),
+                        op: operation_name(&step.operation),
+                    },
+                    message: panic_message(panic.as_ref()),
+                },
+            )?;
+            if let Some(error) = scope.and_then(|scope| scope.error()) {
+                return Err(error);
+            }
+        }
+        let outputs = self.network.outputs().iter().map(|port| {
+            let ir = TensorIr {
+                id: port.id,
+                shape: port.shape.clone(),
+                status: TensorStatus::ReadOnly,
+                dtype: self.dtype,
+            };
+            match interpreter.get_tensor(&ir) {
+                HandleKind::Float(tensor) => Ok(tensor),
+                _ => Err(Error::LostProbe {
+                    output: port.name.clone(),
+                    because: "it is no float tensor but a decision".into(),
+                }),
+            }
+        });
+        let outputs = catch_unwind(AssertUnwindSafe(|| outputs.collect::<Result<Vec<_>>>()))
+            .unwrap_or_else(|panic| {
+                Err(Error::LostProbe {
+                    output: self.network.outputs()[0].name.clone(),
+                    because: panic_message(panic.as_ref()),
+                })
+            })?;
+        Ok(outputs)
+    }
+
+    fn check_inputs(&self, inputs: &[ScopeTensor<B>]) -> Result<()> {
+        let ports = self.network.inputs();
+        if inputs.len() != ports.len() {
+            return Err(Error::Shape {
+                what: "the list of inputs".into(),
+                got: vec![inputs.len()],
+                expected: vec![ports.len()],
+                hint: String::new(),
+            });
+        }
+        for (port, tensor) in ports.iter().zip(inputs) {
+            if tensor.shape() != port.shape {
+                return Err(Error::Shape {
+                    what: format!("input \"{}\"", port.name),
+                    got: tensor.shape().to_vec(),
+                    expected: port.shape.to_vec(),
+                    hint: "; the graph was captured for that shape, capture it anew for another"
+                        .into(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn execute<B: Backend>(interpreter: &mut TensorInterpreter<LinearScope<B>>, step: &Planned) {
+    match &step.operation {
+        // Burn's interpreter has no arm for int casts.
+        OperationIr::BaseInt(BaseOperationIr::Cast(op)) => {
+            let HandleKind::Int(tensor) = interpreter.get_tensor(&op.input) else {
+                panic!("an int cast reads an int tensor");
+            };
+            let cast = LinearScope::<B>::int_cast(tensor, op.out.dtype.into());
+            interpreter.register_tensor_to_device(op.out.id, HandleKind::Int(cast));
+        }
+        operation => interpreter.register_op(operation.clone()),
+    }
+    for tensor in &step.drops {
+        interpreter.register_op(OperationIr::Drop(tensor.clone()));
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
+        .unwrap_or_else(|| "a panic without a message".into())
+}

@@ -1,0 +1,125 @@
+//! What can go wrong, with the place, the numbers and the next step.
+
+use std::fmt;
+
+/// Where in the network something happened: the node's own name and Burn's name of the op.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The node's name as the model file or module gives it; empty for the bare decorator.
+    pub node: String,
+    /// Burn's name of the operation, for instance `float_atan2`.
+    pub op: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.node.is_empty(), self.op.is_empty()) {
+            (true, _) => write!(f, "in op {}", self.op),
+            (false, true) => write!(f, "in node \"{}\"", self.node),
+            (false, false) => write!(f, "in node \"{}\" (op {})", self.node, self.op),
+        }
+    }
+}
+
+/// An error of the interpreter. Every variant says where, what and what to do.
+#[derive(Clone, Debug, thiserror::Error, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A non-linear op without a rule met a probed tensor.
+    #[error(
+        "{place}: no rule turns this op on a tensor of shape {shape:?} into a linear map{because}"
+    )]
+    NoRule {
+        /// Where it happened.
+        place: Place,
+        /// Shape of the probed operand, without the probe axis.
+        shape: Vec<usize>,
+        /// Why, when there is more to say than the op's name; starts with `: ` or is empty.
+        because: String,
+    },
+    /// Probed tensors of two different runs met in one op.
+    #[error(
+        "{place}: tensors of two interpreter runs meet in one op; give each run its own inputs"
+    )]
+    ScopesMeet {
+        /// Where it happened.
+        place: Place,
+    },
+    /// The host asked for the data of a probed tensor in the middle of a run.
+    #[error(
+        "{place}: the data of a probed tensor was read during a run, so what follows could \
+         depend on it unseen; read the run's outputs instead"
+    )]
+    DataRead {
+        /// Where it happened.
+        place: Place,
+    },
+    /// An output does not depend linearly on the input any more.
+    #[error("output \"{output}\" lost its probe: {because}")]
+    LostProbe {
+        /// Name of the output.
+        output: String,
+        /// How it came about.
+        because: String,
+    },
+    /// An operation the graph driver cannot replay.
+    #[error("{place}: {because}")]
+    Replay {
+        /// Where it happened.
+        place: Place,
+        /// What it is about the operation.
+        because: String,
+    },
+    /// Burn panicked under the driver; its own message is passed on.
+    #[error("{place}: Burn stopped with: {message}")]
+    Panicked {
+        /// Where it happened.
+        place: Place,
+        /// Burn's message.
+        message: String,
+    },
+    /// An input, probe, cotangent or index does not fit the network.
+    #[error("{what} has shape {got:?}, but {expected:?} is needed{hint}")]
+    Shape {
+        /// Which tensor.
+        what: String,
+        /// The shape that came.
+        got: Vec<usize>,
+        /// The shape that is needed.
+        expected: Vec<usize>,
+        /// What to do about it; starts with `; ` or is empty.
+        hint: String,
+    },
+    /// A position outside the tensor it points into.
+    #[error("{what} {index:?} is outside a tensor of shape {shape:?}")]
+    OutOfRange {
+        /// What the index selects (a row, a column…).
+        what: String,
+        /// The index that came.
+        index: Vec<usize>,
+        /// The shape it has to fit.
+        shape: Vec<usize>,
+    },
+    /// A tensor with NaN or infinity where numbers are needed.
+    #[error(
+        "{what} holds {count} values that are not finite (the first at flat index {first}); \
+         an interpreter of it would be meaningless"
+    )]
+    NotFinite {
+        /// Which tensor.
+        what: String,
+        /// How many values.
+        count: usize,
+        /// Flat index of the first one.
+        first: usize,
+    },
+    /// Capturing a graph failed.
+    #[error("the graph could not be captured: {0}")]
+    Capture(String),
+    /// Data moved off the device in another form than expected, or not at all.
+    #[error("tensor data could not be read: {0}")]
+    Data(String),
+}
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,383 @@
+//! The interpreter: the user's handle on y(x) = F x + r of one network at one x₀.
+
+use std::sync::Arc;
+
+use burn_backend::{
+    Backend, DType, Shape, TensorData, TensorMetadata, read_sync, tensor::FloatTensor,
+};
+
+use crate::{
+    driver::Loaded,
+    error::{Error, Result},
+    linear::batch,
+    program::{Node, Program},
+    rules::RuleSet,
+    scope::{Probe, Scope},
+    tensor::{Lineage, ScopeTensor},
+};
+
+/// A network frozen at x₀: its reference outputs and the recorded affine map.
+///
+/// Made by one run of the network; asked any number of times. All tensors are primitives of the
+/// inner backend `B` on the device the network was loaded on, in its dtype; probes and
+/// cotangents have a leading axis k.
+#[derive(Debug)]
+pub struct Interpreter<B: Backend> {
+    loaded: Arc<Loaded<B>>,
+    reference: Vec<FloatTensor<B>>,
+    program: Program<B>,
+    rules: RuleSet,
+    decisions: Vec<Arc<str>>,
+}
+
+/// One source and its contribution ⟨q, b⟩ to a linear functional of the output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceShare {
+    /// Name of the network node the source came from.
+    pub node: String,
+    /// Index into [`Program::layers`].
+    pub layer: usize,
+    /// ⟨q, b⟩ for each of the k cotangents.
+    pub values: Vec<f64>,
+}
+
+impl<B: Backend> Interpreter<B> {
+    /// Freeze the network at x₀ and record its affine map. Cost: one forward of the network and
+    /// the rules' decisions; memory: the decisions.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] when x₀ or f(x₀) is not; [`Error::NoRule`] when the network has an op
+    /// without a rule; [`Error::LostProbe`] when an output is no linear function of the input.
+    pub fn new(
+        loaded: Arc<Loaded<B>>,
+        x0: Vec<FloatTensor<B>>,
+        rules: RuleSet,
+    ) -> Result<Self> {
+        let ports = loaded.network().inputs();
+        for (port, x0) in ports.iter().zip(&x0) {
+            check_finite::<B>(&format!("input \"{}\"", port.name), x0)?;
+        }
+        let scope = Scope::recording(rules);
+        let inputs = x0
+            .into_iter()
+            .enumerate()
+            .map(|(index, x0)| {
+                let probe = scope.input(index, &x0.shape());
+                ScopeTensor::probed(x0, probe)
+            })
+            .collect();
+        let (reference, probes) = probed_outputs(&loaded, inputs, &scope)?;
+        for (port, y0) in loaded.network().outputs().iter().zip(&reference) {
+            check_finite::<B>(&format!("output \"{}\"", port.name), y0)?;
+        }
+        let program = scope.finish(&probes, loaded.dtype())?;
+        Ok(Self {
+            decisions: scope.decision_sources(),
+            loaded,
+            reference,
+            program,
+            rules,
+        })
+    }
+
+    /// The paper's mode: reference and k probes side by side, nothing recorded.
+    ///
+    /// Takes x₀ and `[k, ..input]` probes per input; gives y₀ and `[k, ..output]` per output:
+    /// F x₁ + r with `sources`, F x₁ without. Cost: k + 1 forwards and the rules; memory: the
+    /// tensors alive at once, no decisions. On an autodiff device gradients reach the probes.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and [`Error::Shape`] for a probe batch that does not fit.
+    #[allow(clippy::type_complexity)]
+    pub fn paired(
+        loaded: &Loaded<B>,
+        x0: Vec<FloatTensor<B>>,
+        probes: Vec<FloatTensor<B>>,
+        rules: RuleSet,
+        sources: bool,
+    ) -> Result<(Vec<FloatTensor<B>>, Vec<FloatTensor<B>>)> {
+        let scope = Scope::paired(rules, sources);
+        let inputs = x0
+            .into_iter()
+            .zip(probes)
+            .map(|(x0, probes)| {
+                let probe = scope.probe(probes, &x0.shape())?;
+                Ok(ScopeTensor::probed(x0, probe))
+            })
+            .collect::<Result<_>>()?;
+        let (reference, probes) = probed_outputs(loaded, inputs, &scope)?;
+        let probes = probes
+            .into_iter()
+            .map(|probe| {
+                probe
+                    .into_batch()
+                    .expect("a paired run without an error carries batches")
+            })
+            .collect();
+        Ok((reference, probes))
+    }
+
+    /// The network this is an interpreter of.
+    pub fn loaded(&self) -> &Arc<Loaded<B>> {
+        &self.loaded
+    }
+
+    /// y₀ = f(x₀), one tensor per output, without a probe axis.
+    pub fn reference(&self) -> &[FloatTensor<B>] {
+        &self.reference
+    }
+
+    /// The recorded linear maps and sources.
+    pub fn program(&self) -> &Program<B> {
+        &self.program
+    }
+
+    /// The rules that froze the non-linear units.
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// Nodes at which floats were made out of decisions (comparisons, indices).
+    pub fn decision_sources(&self) -> &[Arc<str>] {
+        &self.decisions
+    }
+
+    /// F x for k probes, `[k, ..input] → [k, ..output]`, per input and output.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn apply(&self, x: &[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>> {
+        self.check_probes(x)?;
+        Ok(self.program.apply(x, false))
+    }
+
+    /// F x + r for k probes. See [`apply`](Self::apply).
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn affine(&self, x: &[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>> {
+        self.check_probes(x)?;
+        Ok(self.program.apply(x, true))
+    }
+
+    /// The residual r, `[..output]` per output: the affine map at x₁ = 0.
+    ///
+    /// # Errors
+    /// None of its own; it shares [`affine`](Self::affine)'s signature.
+    pub fn residual(&self) -> Result<Vec<FloatTensor<B>>> {
+        let zeros: Vec<_> = self
+            .loaded
+            .network()
+            .inputs()
+            .iter()
+            .map(|port| {
+                B::float_zeros(
+                    batch::shape_of(1, &port.shape),
+                    self.loaded.device(),
+                    self.loaded.dtype().into(),
+                )
+            })
+            .collect();
+        let r = self.program.apply(&zeros, true);
+        Ok(r.into_iter().map(without_probe_axis::<B>).collect())
+    }
+
+    /// Fᵀ y for k cotangents, `[k, ..output] → [k, ..input]`. An input that no output depends on
+    /// gets zeros.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn adjoint(&self, y: &[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>> {
+        self.sweep(y, |_, _, _| {})
+    }
+
+    /// Fᵀ y, and for every source its contribution ⟨q, b⟩ to ⟨y, F x + r⟩ (Theorem 1 of the
+    /// paper: they sum to ⟨y, r⟩ on any acyclic graph). Sums in f64 on the host; cost: one adjoint
+    /// sweep and one read-back per source.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Data`].
+    pub fn contributions(
+        &self,
+        y: &[FloatTensor<B>],
+    ) -> Result<(Vec<FloatTensor<B>>, Vec<SourceShare>)> {
+        let mut shares = Vec::new();
+        let mut failed = None;
+        let rows = self.sweep(y, |node, b, q| {
+            let k = q.shape()[0];
+            // Sum q over what b was broadcast along, so that the product is small.
+            let q = batch::sum_to::<B>(q.clone(), &b.shape());
+            match (host::<B>(q), host::<B>(b.clone())) {
+                (Ok(q), Ok(b)) => shares.push(SourceShare {
+                    node: node.name.to_string(),
+                    layer: node.layer,
+                    values: q
+                        .chunks(q.len() / k)
+                        .map(|q| q.iter().zip(&b).map(|(q, b)| q * b).sum())
+                        .collect(),
+                }),
+                (Err(error), _) | (_, Err(error)) => {
+                    failed.get_or_insert(error);
+                }
+            }
+        })?;
+        shares.reverse();
+        match failed {
+            Some(error) => Err(error),
+            None => Ok((rows, shares)),
+        }
+    }
+
+    fn sweep(
+        &self,
+        y: &[FloatTensor<B>],
+        on_source: impl FnMut(&Node<B>, &FloatTensor<B>, &FloatTensor<B>),
+    ) -> Result<Vec<FloatTensor<B>>> {
+        let outputs = self.loaded.network().outputs();
+        check_batches::<B>("cotangent of output", outputs, y)?;
+        let cotangents: Vec<_> = y.iter().cloned().map(Some).collect();
+        let k = y.first().map_or(1, |y| y.shape()[0]);
+        let inputs = self.program.adjoint(&cotangents, on_source);
+        Ok(inputs
+            .into_iter()
+            .zip(self.loaded.network().inputs())
+            .map(|(x, port)| {
+                x.unwrap_or_else(|| {
+                    B::float_zeros(
+                        batch::shape_of(k, &port.shape),
+                        self.loaded.device(),
+                        self.loaded.dtype().into(),
+                    )
+                })
+            })
+            .collect())
+    }
+
+    fn check_probes(&self, x: &[FloatTensor<B>]) -> Result<()> {
+        check_batches::<B>("probe of input", self.loaded.network().inputs(), x)
+    }
+}
+
+/// Run, and insist that every output is still a linear function of the input.
+#[allow(clippy::type_complexity)]
+fn probed_outputs<B: Backend>(
+    loaded: &Loaded<B>,
+    inputs: Vec<ScopeTensor<B>>,
+    scope: &Arc<Scope<B>>,
+) -> Result<(Vec<FloatTensor<B>>, Vec<Probe<B>>)> {
+    let outputs = loaded.run(inputs, Some(scope))?;
+    let mut values = Vec::new();
+    let mut probes = Vec::new();
+    for (port, tensor) in loaded.network().outputs().iter().zip(outputs) {
+        let because = match tensor.lineage() {
+            Lineage::Probed(_) => None,
+            Lineage::Decision(scope) => Some(match scope.decision_sources().last() {
+                Some(node) => format!(
+                    "it depends on the input through decisions only, the last made in node \
+                     \"{node}\""
+                ),
+                None => "it depends on the input through decisions only".to_string(),
+            }),
+            Lineage::Constant => Some("it does not depend on the input".to_string()),
+        };
+        if let Some(because) = because {
+            return Err(Error::LostProbe {
+                output: port.name.clone(),
+                because,
+            });
+        }
+        let ScopeTensor { value, lineage } = tensor;
+        let Lineage::Probed(probe) = lineage else {
+            unreachable!("checked above")
+        };
+        values.push(value);
+        probes.push(probe);
+    }
+    Ok((values, probes))
+}
+
+fn check_batches<B: Backend>(
+    what: &str,
+    ports: &[crate::network::Port],
+    tensors: &[FloatTensor<B>],
+) -> Result<()> {
+    if ports.len() != tensors.len() {
+        return Err(Error::Shape {
+            what: format!("the list of {what}s"),
+            got: vec![tensors.len()],
+            expected: vec![ports.len()],
+            hint: String::new(),
+        });
+    }
+    let k = tensors.first().map_or(1, |t| t.shape()[0]);
+    for (port, tensor) in ports.iter().zip(tensors) {
+        let expected = batch::shape_of(k, &port.shape);
+        if tensor.shape() != expected {
+            return Err(Error::Shape {
+                what: format!("{what} \"{}\"", port.name),
+                got: tensor.shape().to_vec(),
+                expected: expected.to_vec(),
+                hint: "; the first axis counts the probes".into(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// `[1, ..shape] → [..shape]`.
+fn without_probe_axis<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let dims: Vec<usize> = x.shape().iter().skip(1).copied().collect();
+    B::float_reshape(x, Shape::from(dims))
+}
+
+/// A float tensor's numbers on the host, as f64.
+///
+/// # Errors
+/// [`Error::Data`] when the device cannot deliver.
+pub fn host<B: Backend>(x: FloatTensor<B>) -> Result<Vec<f64>> {
+    let data: TensorData =
+        read_sync(B::float_into_data(x)).map_err(|error| Error::Data(format!("{error:?}")))?;
+    let data = data.convert_dtype(DType::F64);
+    data.try_to_vec::<f64>()
+        .map_err(|error| Error::Data(format!("{error:?}")))
+}
+
+fn check_finite<B: Backend>(what: &str, x: &FloatTensor<B>) -> Result<()> {
+    let values = host::<B>(B::float_detach(x.clone()))?;
+    let mut bad = values.iter().enumerate().filter(|(_, v)| !v.is_finite());
+    match bad.next() {
+        None => Ok(()),
+        Some((first, _)) => Err(Error::NotFinite {
+            what: what.into(),
+            count: 1 + bad.count(),
+            first,
+        }),
+    }
+}
+
+/// A one-hot batch: row j is 1 at flat position `positions[j]` of `shape`, `[k, ..shape]`.
+///
+/// # Errors
+/// [`Error::OutOfRange`].
+pub fn one_hot<B: Backend>(
+    positions: &[usize],
+    shape: &Shape,
+    device: &B::Device,
+    dtype: DType,
+) -> Result<FloatTensor<B>> {
+    let numel = shape.num_elements();
+    let mut values = vec![0f32; positions.len() * numel];
+    for (row, &position) in positions.iter().enumerate() {
+        if position >= numel {
+            return Err(Error::OutOfRange {
+                what: "the flat position".into(),
+                index: vec![position],
+                shape: shape.to_vec(),
+            });
+        }
+        values[row * numel + position] = 1.0;
+    }
+    let shape = batch::shape_of(positions.len(), shape);
+    let data = TensorData::new(values, shape).convert_dtype(dtype);
+    Ok(B::float_from_data(data, device))
+}

@@ -1,0 +1,45 @@
+//! Linear maps: one linear op with its coefficients, applied to batches of probes, both ways.
+//!
+//! Every map works on `[k, ..shape]`: k probes of the op's input (for
+//! [`apply`](LinearMap::apply)) or k cotangents of its output (for
+//! [`adjoint`](LinearMap::adjoint)). The two satisfy ⟨A x, y⟩ = ⟨x, Aᵀ y⟩; the tests of this
+//! module check that and the dense matrix of each map against a slow twin.
+
+use std::fmt::Debug;
+
+use burn_backend::{Backend, tensor::FloatTensor};
+
+pub(crate) mod batch;
+mod conv;
+mod interpolate;
+mod matmul;
+mod pool;
+mod reduce;
+mod scale;
+mod select;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use conv::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
+pub(crate) use interpolate::Interpolate;
+pub(crate) use matmul::{MatmulLeft, MatmulRight};
+pub(crate) use pool::{AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d};
+pub(crate) use reduce::{CumSum, MeanDim, Sum, SumDim};
+pub(crate) use scale::{Cast, Detach, Divide, MaskOut, Scalar, Scale};
+pub(crate) use select::{Pick, Select};
+pub(crate) use shape::{
+    Embed, Expand, Flip, Pad, Permute, Reshape, RepeatDim, Slice, SwapDims, Zero,
+};
+
+/// One linear op with frozen coefficients.
+pub trait LinearMap<B: Backend>: Debug + Send + Sync {
+    /// The word `inspect` prints: `conv2d`, `scale`, `select`…
+    fn name(&self) -> &'static str;
+
+    /// A x for k probes: `[k, ..input] → [k, ..output]`. Cost: k times the op.
+    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B>;
+
+    /// Aᵀ y for k cotangents: `[k, ..output] → [k, ..input]`.
+    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B>;
+}

@@ -1,0 +1,108 @@
+//! Sums and means; their adjoints spread a cotangent over what was summed.
+
+use burn_backend::{Backend, Scalar, Shape, TensorMetadata, tensor::FloatTensor};
+
+use super::{LinearMap, batch};
+
+/// Σ over everything: `[..input] → [1]`.
+#[derive(Debug)]
+pub(crate) struct Sum {
+    input: Shape,
+}
+
+impl Sum {
+    pub(crate) fn new(input: &Shape) -> Self {
+        Self {
+            input: input.clone(),
+        }
+    }
+}
+
+impl<B: Backend> LinearMap<B> for Sum {
+    fn name(&self) -> &'static str {
+        "sum"
+    }
+    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        B::float_sum_dim(batch::flatten::<B>(x), 1)
+    }
+    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+        let k = y.shape()[0];
+        let ones = vec![1; self.input.num_dims()];
+        let y = B::float_reshape(y, batch::shape_of(k, &Shape::from(ones)));
+        B::float_expand(y, batch::shape_of(k, &self.input))
+    }
+}
+
+/// Σ along one axis, kept with size 1.
+#[derive(Debug)]
+pub(crate) struct SumDim {
+    input: Shape,
+    dim: usize,
+}
+
+impl SumDim {
+    pub(crate) fn new(input: &Shape, dim: usize) -> Self {
+        Self {
+            input: input.clone(),
+            dim,
+        }
+    }
+}
+
+impl<B: Backend> LinearMap<B> for SumDim {
+    fn name(&self) -> &'static str {
+        "sum_dim"
+    }
+    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        B::float_sum_dim(x, self.dim + 1)
+    }
+    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+        let k = y.shape()[0];
+        B::float_expand(y, batch::shape_of(k, &self.input))
+    }
+}
+
+/// Mean along one axis, kept with size 1.
+#[derive(Debug)]
+pub(crate) struct MeanDim {
+    sum: SumDim,
+}
+
+impl MeanDim {
+    pub(crate) fn new(input: &Shape, dim: usize) -> Self {
+        Self {
+            sum: SumDim::new(input, dim),
+        }
+    }
+}
+
+impl<B: Backend> LinearMap<B> for MeanDim {
+    fn name(&self) -> &'static str {
+        "mean_dim"
+    }
+    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        B::float_mean_dim(x, self.sum.dim + 1)
+    }
+    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+        let count = self.sum.input[self.sum.dim] as f64;
+        let y = B::float_div_scalar(y, Scalar::Float(count));
+        LinearMap::<B>::adjoint(&self.sum, y)
+    }
+}
+
+/// Running sum along one axis; the adjoint runs from the other end.
+#[derive(Debug)]
+pub(crate) struct CumSum(pub usize);
+
+impl<B: Backend> LinearMap<B> for CumSum {
+    fn name(&self) -> &'static str {
+        "cumsum"
+    }
+    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        B::float_cumsum(x, self.0 + 1)
+    }
+    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+        let axis = [self.0 + 1];
+        B::float_flip(B::float_cumsum(B::float_flip(y, &axis), self.0 + 1), &axis)
+    }
+}

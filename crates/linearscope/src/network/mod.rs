@@ -1,0 +1,175 @@
+//! A network: one captured graph with its weights and names, whatever it came from.
+//!
+//! Operations are Burn's own `OperationIr`, in the order the model ran them. Beside each stands
+//! the name of the node it came from and its [`Role`]: what the recogniser made of it.
+
+mod recognise;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use burn_backend::{Shape, TensorData};
+use burn_capture::CapturedGraph;
+use burn_ir::{OperationIr, TensorId, TensorIr};
+
+use crate::error::{Error, Result};
+
+/// An input or output of a network.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// Its name in the model.
+    pub name: String,
+    pub(crate) id: TensorId,
+    /// Its shape, batch axis included.
+    pub shape: Shape,
+}
+
+/// What the recogniser made of an operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It does what its kind says.
+    #[default]
+    Plain,
+    /// It computes the mean that a norm subtracts.
+    NormMean,
+    /// It begins the computation of the standard deviation that a norm divides by.
+    NormSpread,
+}
+
+/// One operation of a network.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub operation: OperationIr,
+    pub node: Arc<str>,
+    pub role: Role,
+}
+
+/// A captured graph: operations, weights, names.
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) weights: BTreeMap<TensorId, TensorData>,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+}
+
+impl Network {
+    /// A network from a finished capture.
+    ///
+    /// `node_of` names the node that made a tensor (looked up by an operation's first output);
+    /// operations it does not know are named after the next one it does, so that the ops of one
+    /// node share its name.
+    ///
+    /// # Errors
+    /// [`Error::Capture`] when the number of names differs from the graph's inputs or outputs.
+    pub fn new(
+        captured: CapturedGraph,
+        input_names: &[String],
+        output_names: &[String],
+        node_of: impl Fn(TensorId) -> Option<String>,
+    ) -> Result<Self> {
+        let CapturedGraph { graph, mut values } = captured;
+        let mut known: HashMap<TensorId, TensorIr> = HashMap::new();
+        for operation in &graph.operations {
+            for tensor in operation.nodes() {
+                known.entry(tensor.id).or_insert_with(|| tensor.clone());
+            }
+        }
+        let ports = |ids: &[TensorId], names: &[String], kind: &str| {
+            if ids.len() != names.len() {
+                return Err(Error::Capture(format!(
+                    "the graph has {} {kind}s, but {} names were given",
+                    ids.len(),
+                    names.len()
+                )));
+            }
+            ids.iter()
+                .zip(names)
+                .map(|(id, name)| {
+                    let shape = known
+                        .get(id)
+                        .map(|ir| ir.shape.clone())
+                        .or_else(|| values.get(id).map(|data| data.shape().clone()));
+                    match shape {
+                        Some(shape) => Ok(Port {
+                            name: name.clone(),
+                            id: *id,
+                            shape,
+                        }),
+                        None => Err(Error::Capture(format!(
+                            "{kind} \"{name}\" takes no part in the graph"
+                        ))),
+                    }
+                })
+                .collect::<Result<Vec<_>>>()
+        };
+        let inputs = ports(&graph.inputs, input_names, "input")?;
+        let outputs = ports(&graph.outputs, output_names, "output")?;
+        for input in &inputs {
+            // The placeholder the graph was captured with.
+            values.remove(&input.id);
+        }
+
+        let mut steps: Vec<Step> = graph
+            .operations
+            .into_iter()
+            .filter(|operation| !matches!(operation, OperationIr::Init(_)))
+            .map(|operation| Step {
+                operation,
+                node: "".into(),
+                role: Role::Plain,
+            })
+            .collect();
+        let mut name: Arc<str> = "".into();
+        for step in steps.iter_mut().rev() {
+            if let Some(node) = step.operation.outputs().find_map(|out| node_of(out.id)) {
+                name = node.into();
+            }
+            step.node = name.clone();
+        }
+        recognise::norms(&mut steps);
+        Ok(Self {
+            steps,
+            weights: values,
+            inputs,
+            outputs,
+        })
+    }
+
+    /// The inputs, in order.
+    pub fn inputs(&self) -> &[Port] {
+        &self.inputs
+    }
+
+    /// The outputs, in order.
+    pub fn outputs(&self) -> &[Port] {
+        &self.outputs
+    }
+
+    /// The nodes' names in the order they run, without repetition, and how many ops each has.
+    pub fn nodes(&self) -> Vec<(Arc<str>, usize)> {
+        let mut nodes: Vec<(Arc<str>, usize)> = Vec::new();
+        for step in &self.steps {
+            match nodes.last_mut() {
+                Some((name, count)) if *name == step.node => *count += 1,
+                _ => nodes.push((step.node.clone(), 1)),
+            }
+        }
+        nodes
+    }
+
+    /// How many norms the recogniser found.
+    pub fn recognised_norms(&self) -> usize {
+        self.steps
+            .iter()
+            .filter(|step| step.role == Role::NormSpread)
+            .count()
+    }
+
+    /// How many numbers the weights hold.
+    pub fn parameters(&self) -> usize {
+        self.weights.values().map(|data| data.num_elements()).sum()
+    }
+}

@@ -1,0 +1,52 @@
+//! `ActivationOps`: the non-linear units.
+
+use burn_backend::{
+    Backend, Scalar,
+    ops::ActivationOps,
+    tensor::FloatTensor,
+};
+
+use super::classes::Seen;
+use crate::{
+    LinearScope,
+    rules::{pointwise, slope},
+    tensor::{Lineage, ScopeTensor},
+};
+
+impl<B: Backend> ActivationOps<Self> for LinearScope<B> {
+    fn leaky_relu(tensor: FloatTensor<Self>, negative_slope: Scalar) -> FloatTensor<Self> {
+        slope::leaky_relu(tensor, negative_slope)
+    }
+
+    fn relu(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        slope::relu(tensor)
+    }
+
+    fn prelu(tensor: FloatTensor<Self>, alpha: FloatTensor<Self>) -> FloatTensor<Self> {
+        let mut seen = Seen::default();
+        let alpha = seen.open(alpha);
+        let lineage = seen.refused("prelu");
+        if let Lineage::Probed(_) = lineage {
+            let value = B::prelu(tensor.into_value(), alpha);
+            return ScopeTensor { value, lineage };
+        }
+        slope::prelu(tensor, alpha)
+    }
+
+    fn sigmoid(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::sigmoid(tensor)
+    }
+
+    refused! {
+        fn relu_backward(output: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn gelu(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn sigmoid_backward(output: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn hard_sigmoid(tensor: FloatTensor<Self>, alpha: Scalar, beta: Scalar) -> FloatTensor<Self>;
+        fn log_sigmoid(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn softmax(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
+        fn log_softmax(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
+        fn softmin(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
+        fn log_sigmoid_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+    }
+}

@@ -1,0 +1,383 @@
+//! `FloatTensorOps`: the ops that can carry a probe.
+
+use burn_backend::{
+    Backend, BoolDType, Distribution, ExecutionError, FloatDType, IntDType, Scalar, Shape, Slice,
+    TensorData,
+    ops::{FloatTensorOps, GridSampleOptions, PadMode},
+    tensor::{BoolTensor, Device, FloatTensor, IndexingUpdateOp, IntTensor},
+};
+
+use super::classes::{Lower, Seen, float};
+use crate::{
+    LinearScope,
+    error::Error,
+    linear::{
+        self as map, CumSum, Detach, Expand, Flip, MeanDim, Permute, RepeatDim, Reshape, Sum,
+        SumDim, SwapDims,
+    },
+    rules::{arithmetic, padding, pointwise, reduction, selection, slope, transfer},
+    tensor::{Lineage, ScopeTensor},
+};
+
+impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
+    inert! {
+        fn float_from_data(data: TensorData, device: &Device<Self>) -> FloatTensor<Self>;
+        fn float_random(shape: Shape, distribution: Distribution, device: &Device<Self>, dtype: FloatDType) -> FloatTensor<Self>;
+        fn float_zeros(shape: Shape, device: &Device<Self>, dtype: FloatDType) -> FloatTensor<Self>;
+        fn float_ones(shape: Shape, device: &Device<Self>, dtype: FloatDType) -> FloatTensor<Self>;
+        fn float_full(shape: Shape, fill_value: Scalar, device: &Device<Self>, dtype: FloatDType) -> FloatTensor<Self>;
+    }
+
+    fn float_into_data(
+        tensor: FloatTensor<Self>,
+    ) -> impl Future<Output = Result<TensorData, ExecutionError>> + Send {
+        if let Lineage::Probed(probe) = tensor.lineage() {
+            let scope = probe.scope();
+            scope.fail(Error::DataRead {
+                place: scope.place("float_into_data"),
+            });
+        }
+        B::float_into_data(tensor.into_value())
+    }
+
+
+    fn float_to_device(tensor: FloatTensor<Self>, device: &Device<Self>) -> FloatTensor<Self> {
+        transfer::to_device(tensor, device)
+    }
+
+    reads! {
+        fn float_into_int(tensor: FloatTensor<Self>, out_dtype: IntDType) -> IntTensor<Self>;
+    }
+    inert! {
+        fn float_empty(shape: Shape, device: &Device<Self>, dtype: FloatDType) -> FloatTensor<Self>;
+    }
+    linear! {
+        fn float_repeat_dim(tensor: FloatTensor<Self>, dim: usize, times: usize) -> FloatTensor<Self>
+            => |input: &Shape| RepeatDim::new(input, dim, times);
+    }
+
+    fn float_add(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        arithmetic::add(lhs, rhs, 1.0, B::float_add)
+    }
+
+    fn float_add_scalar(lhs: FloatTensor<Self>, rhs: Scalar) -> FloatTensor<Self> {
+        arithmetic::shift(lhs, float(rhs), |x| B::float_add_scalar(x, rhs))
+    }
+
+    fn float_clamp_min(tensor: FloatTensor<Self>, min: Scalar) -> FloatTensor<Self> {
+        slope::clamp(tensor, Some(min), None, |x| B::float_clamp_min(x, min))
+    }
+
+    fn float_clamp_max(tensor: FloatTensor<Self>, max: Scalar) -> FloatTensor<Self> {
+        slope::clamp(tensor, None, Some(max), |x| B::float_clamp_max(x, max))
+    }
+
+    fn float_clamp(tensor: FloatTensor<Self>, min: Scalar, max: Scalar) -> FloatTensor<Self> {
+        slope::clamp(tensor, Some(min), Some(max), |x| B::float_clamp(x, min, max))
+    }
+
+    fn float_sub(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        arithmetic::add(lhs, rhs, -1.0, B::float_sub)
+    }
+
+    fn float_sub_scalar(lhs: FloatTensor<Self>, rhs: Scalar) -> FloatTensor<Self> {
+        arithmetic::shift(lhs, -float(rhs), |x| B::float_sub_scalar(x, rhs))
+    }
+
+    fn float_mul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        arithmetic::mul(lhs, rhs)
+    }
+
+    linear! {
+        fn float_mul_scalar(lhs: FloatTensor<Self>, rhs: Scalar) -> FloatTensor<Self>
+            => |_: &Shape| map::Scalar(float(rhs));
+    }
+
+    fn float_div(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        arithmetic::div(lhs, rhs)
+    }
+
+    fn float_div_scalar(lhs: FloatTensor<Self>, rhs: Scalar) -> FloatTensor<Self> {
+        arithmetic::div_scalar(lhs, rhs)
+    }
+
+    refused! {
+        fn float_remainder(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_remainder_scalar(lhs: FloatTensor<Self>, rhs: Scalar) -> FloatTensor<Self>;
+    }
+
+    fn float_matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        arithmetic::matmul(lhs, rhs)
+    }
+
+    refused! {
+        fn float_cross(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
+    }
+    linear! {
+        fn float_neg(tensor: FloatTensor<Self>) -> FloatTensor<Self>
+            => |_: &Shape| map::Scalar(-1.0);
+    }
+    refused! {
+        fn float_recip(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+    }
+    linear! {
+        fn float_transpose(tensor: FloatTensor<Self>) -> FloatTensor<Self>
+            => |input: &Shape| SwapDims(input.num_dims() - 2, input.num_dims() - 1);
+        fn float_swap_dims(tensor: FloatTensor<Self>, dim1: usize, dim2: usize) -> FloatTensor<Self>
+            => |_: &Shape| SwapDims(dim1, dim2);
+        fn float_permute(tensor: FloatTensor<Self>, axes: &[usize]) -> FloatTensor<Self>
+            => |_: &Shape| Permute::new(axes);
+        fn float_flip(tensor: FloatTensor<Self>, axes: &[usize]) -> FloatTensor<Self>
+            => |_: &Shape| Flip::new(axes);
+        fn float_reshape(tensor: FloatTensor<Self>, shape: Shape) -> FloatTensor<Self>
+            => |input: &Shape| Reshape::new(input, &shape);
+    }
+    refused! {
+        fn float_gather(dim: usize, tensor: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self>;
+        fn float_scatter(dim: usize, tensor: FloatTensor<Self>, indices: IntTensor<Self>, value: FloatTensor<Self>, update: IndexingUpdateOp) -> FloatTensor<Self>;
+        fn float_scatter_nd(data: FloatTensor<Self>, indices: IntTensor<Self>, values: FloatTensor<Self>, reduction: IndexingUpdateOp) -> FloatTensor<Self>;
+        fn float_gather_nd(data: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self>;
+    }
+
+    fn float_select(
+        tensor: FloatTensor<Self>,
+        dim: usize,
+        indices: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        selection::select(tensor, dim, indices)
+    }
+
+    fn float_select_assign(
+        tensor: FloatTensor<Self>,
+        dim: usize,
+        indices: IntTensor<Self>,
+        value: FloatTensor<Self>,
+        update: IndexingUpdateOp,
+    ) -> FloatTensor<Self> {
+        selection::select_assign(tensor, dim, indices, value, update)
+    }
+
+    linear! {
+        fn float_slice(tensor: FloatTensor<Self>, slices: &[Slice]) -> FloatTensor<Self>
+            => |input: &Shape| map::Slice::new(input, slices);
+    }
+
+    fn float_slice_assign(
+        tensor: FloatTensor<Self>,
+        slices: &[Slice],
+        value: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        selection::slice_assign(tensor, slices, value)
+    }
+
+    fn float_mask_where(
+        tensor: FloatTensor<Self>,
+        mask: BoolTensor<Self>,
+        value: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        selection::mask_where(tensor, mask, value)
+    }
+
+    fn float_mask_fill(
+        tensor: FloatTensor<Self>,
+        mask: BoolTensor<Self>,
+        value: Scalar,
+    ) -> FloatTensor<Self> {
+        selection::mask_fill(tensor, mask, value)
+    }
+
+    fn float_mask_select(
+        tensor: FloatTensor<Self>,
+        mask: BoolTensor<Self>,
+    ) -> impl Future<Output = FloatTensor<Self>> + 'static + Send {
+        // The number of entries is itself a decision; there is no fixed shape to map to.
+        let mut seen = Seen::default();
+        let tensor = seen.open(tensor);
+        let mask = Lower::<B>::lower(mask, &mut seen);
+        let lineage = seen.refused("float_mask_select");
+        let selected = B::float_mask_select(tensor, mask);
+        async move {
+            ScopeTensor {
+                value: selected.await,
+                lineage,
+            }
+        }
+    }
+
+    reads! {
+        fn float_equal(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_not_equal(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_equal_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_not_equal_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_greater(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_greater_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_greater_equal(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_greater_equal_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_lower(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_lower_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_lower_equal(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_lower_equal_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>;
+    }
+    linear! {
+        fn float_detach(tensor: FloatTensor<Self>) -> FloatTensor<Self>
+            => |_: &Shape| Detach;
+    }
+
+    fn float_set_require_grad(
+        tensor: FloatTensor<Self>,
+        require_grad: bool,
+    ) -> FloatTensor<Self> {
+        let ScopeTensor { value, lineage } = tensor;
+        let value = B::float_set_require_grad(value, require_grad);
+        ScopeTensor { value, lineage }
+    }
+
+    fn float_is_require_grad(tensor: &FloatTensor<Self>) -> bool {
+        B::float_is_require_grad(&tensor.value)
+    }
+
+    linear! {
+        fn float_sum(tensor: FloatTensor<Self>) -> FloatTensor<Self>
+            => |input: &Shape| Sum::new(input);
+        fn float_sum_dim(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>
+            => |input: &Shape| SumDim::new(input, dim);
+    }
+
+    fn float_sum_dims(tensor: FloatTensor<Self>, dims: &[usize]) -> FloatTensor<Self> {
+        reduction::sum_dims(tensor, dims)
+    }
+
+    refused! {
+        fn float_prod(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_prod_dim(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
+    }
+
+    fn float_mean(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        reduction::mean(tensor)
+    }
+
+    linear! {
+        fn float_mean_dim(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>
+            => |input: &Shape| MeanDim::new(input, dim);
+        fn float_cumsum(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>
+            => |_: &Shape| CumSum(dim);
+    }
+    refused! {
+        fn float_cumprod(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
+        fn float_cummin(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
+        fn float_cummax(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
+    }
+
+    fn float_cast(tensor: FloatTensor<Self>, dtype: FloatDType) -> FloatTensor<Self> {
+        transfer::cast(tensor, dtype)
+    }
+
+    refused! {
+        fn float_exp(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_log(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_log1p(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_powf(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_powi(lhs: FloatTensor<Self>, rhs: IntTensor<Self>) -> FloatTensor<Self>;
+        fn float_powi_scalar_impl(lhs: FloatTensor<Self>, rhs: Scalar) -> FloatTensor<Self>;
+        fn float_powf_scalar(tensor: FloatTensor<Self>, value: Scalar) -> FloatTensor<Self>;
+        fn float_powf_scalar_impl(tensor: FloatTensor<Self>, value: Scalar) -> FloatTensor<Self>;
+        fn float_sqrt(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_hypot(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
+    }
+
+    fn float_abs(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        slope::abs(tensor)
+    }
+
+    refused! {
+        fn float_cos(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_sin(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_tan(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_cosh(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_sinh(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+    }
+
+    fn float_tanh(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::tanh(tensor)
+    }
+
+    refused! {
+        fn float_acos(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_acosh(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_asin(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_asinh(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_atan(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_atanh(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_atan2(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_round(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_floor(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_ceil(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_trunc(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_erf(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+    }
+
+    fn float_cat(tensors: Vec<FloatTensor<Self>>, dim: usize) -> FloatTensor<Self> {
+        selection::cat(tensors, dim)
+    }
+
+    reads! {
+        fn float_argmax(tensor: FloatTensor<Self>, dim: usize, out_dtype: IntDType) -> IntTensor<Self>;
+        fn float_argtopk(tensor: FloatTensor<Self>, dim: usize, k: usize, out_dtype: IntDType) -> IntTensor<Self>;
+    }
+    refused! {
+        fn float_topk(tensor: FloatTensor<Self>, dim: usize, k: usize) -> FloatTensor<Self>;
+        fn float_topk_with_indices(tensor: FloatTensor<Self>, dim: usize, k: usize, out_dtype: IntDType) -> (FloatTensor<Self>, IntTensor<Self>);
+    }
+    reads! {
+        fn float_argmin(tensor: FloatTensor<Self>, dim: usize, out_dtype: IntDType) -> IntTensor<Self>;
+    }
+    refused! {
+        fn float_max(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_max_dim(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
+        fn float_max_dim_with_indices(tensor: FloatTensor<Self>, dim: usize, indices_dtype: IntDType) -> (FloatTensor<Self>, IntTensor<Self>);
+        fn float_min(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_min_dim(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
+        fn float_min_dim_with_indices(tensor: FloatTensor<Self>, dim: usize, indices_dtype: IntDType) -> (FloatTensor<Self>, IntTensor<Self>);
+        fn float_max_abs(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+        fn float_max_abs_dim(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
+    }
+    reads! {
+        fn float_any(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_any_dim(tensor: FloatTensor<Self>, dim: usize, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_all(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_all_dim(tensor: FloatTensor<Self>, dim: usize, out_dtype: BoolDType) -> BoolTensor<Self>;
+    }
+    refused! {
+        fn float_sign(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+    }
+    linear! {
+        fn float_expand(tensor: FloatTensor<Self>, shape: Shape) -> FloatTensor<Self>
+            => |input: &Shape| Expand::new(input, &shape);
+    }
+    refused! {
+        fn float_sort(tensor: FloatTensor<Self>, dim: usize, descending: bool) -> FloatTensor<Self>;
+        fn float_sort_with_indices(tensor: FloatTensor<Self>, dim: usize, descending: bool, indices_dtype: IntDType) -> (FloatTensor<Self>, IntTensor<Self>);
+    }
+    reads! {
+        fn float_argsort(tensor: FloatTensor<Self>, dim: usize, descending: bool, out_dtype: IntDType) -> IntTensor<Self>;
+    }
+    refused! {
+        fn float_grid_sample_2d(tensor: FloatTensor<Self>, grid: FloatTensor<Self>, options: GridSampleOptions) -> FloatTensor<Self>;
+        fn float_unfold(tensor: FloatTensor<Self>, dim: usize, size: usize, step: usize) -> FloatTensor<Self>;
+    }
+    reads! {
+        fn float_is_nan(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_is_inf(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
+    }
+
+    fn float_pad(
+        tensor: FloatTensor<Self>,
+        padding: &[(usize, usize)],
+        mode: PadMode,
+    ) -> FloatTensor<Self> {
+        padding::pad(tensor, padding, mode)
+    }
+
+    // inherited: float_powi_scalar, which Dispatch does not override either; it calls the
+    // float_powi_scalar_impl above
+}

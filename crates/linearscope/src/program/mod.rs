@@ -1,0 +1,193 @@
+//! A program: the recorded linear maps and sources of one network at one x₀.
+//!
+//! Nodes are in topological order; each is one linear map, a sum, a concatenation or a source.
+//! A program does not depend on x₀ any more and replays any number of times, both ways.
+
+mod replay;
+
+use std::{fmt, sync::Arc};
+
+use burn_backend::{Backend, DType, Shape, tensor::FloatTensor};
+
+use crate::linear::LinearMap;
+
+/// Index of a node in its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub usize);
+
+/// What a node computes from earlier nodes.
+#[derive(Debug)]
+pub enum Operation<B: Backend> {
+    /// Input number i of the network.
+    Input(usize),
+    /// One linear map.
+    Map {
+        /// The map with its coefficients.
+        map: Box<dyn LinearMap<B>>,
+        /// What it acts on.
+        input: NodeId,
+    },
+    /// Σ cᵢ xᵢ.
+    Sum(Vec<(f64, NodeId)>),
+    /// Parts side by side along an axis (of the value, without the probe axis).
+    Concat {
+        /// The parts, in order.
+        parts: Vec<NodeId>,
+        /// Axis of the value.
+        dim: usize,
+        /// Size of each part along it.
+        extents: Vec<usize>,
+    },
+    /// x + b.
+    Source {
+        /// The constant, of the node's rank, broadcasting against its shape.
+        value: FloatTensor<B>,
+        /// What it is added to.
+        input: NodeId,
+    },
+}
+
+impl<B: Backend> Operation<B> {
+    /// The nodes this one reads.
+    pub fn operands(&self) -> Vec<NodeId> {
+        match self {
+            Operation::Input(_) => vec![],
+            Operation::Map { input, .. } | Operation::Source { input, .. } => vec![*input],
+            Operation::Sum(terms) => terms.iter().map(|(_, id)| *id).collect(),
+            Operation::Concat { parts, .. } => parts.clone(),
+        }
+    }
+
+    fn renumber(&mut self, to: &[Option<NodeId>]) {
+        let new = |id: &mut NodeId| *id = to[id.0].expect("operands of live nodes are live");
+        match self {
+            Operation::Input(_) => {}
+            Operation::Map { input, .. } | Operation::Source { input, .. } => new(input),
+            Operation::Sum(terms) => terms.iter_mut().for_each(|(_, id)| new(id)),
+            Operation::Concat { parts, .. } => parts.iter_mut().for_each(new),
+        }
+    }
+
+    /// The word `inspect` prints.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Operation::Input(_) => "input",
+            Operation::Map { map, .. } => map.name(),
+            Operation::Sum(_) => "sum",
+            Operation::Concat { .. } => "concat",
+            Operation::Source { .. } => "source",
+        }
+    }
+}
+
+/// One step of a program.
+#[derive(Debug)]
+pub struct Node<B: Backend> {
+    /// What it computes.
+    pub operation: Operation<B>,
+    /// The network node it came from.
+    pub name: Arc<str>,
+    /// Shape of its result without the probe axis.
+    pub shape: Shape,
+    /// The layer it belongs to, see [`Program::layers`].
+    pub layer: usize,
+}
+
+/// The affine map y = F x + r of a network at one x₀, as a list of linear maps and sources.
+pub struct Program<B: Backend> {
+    nodes: Vec<Node<B>>,
+    outputs: Vec<NodeId>,
+    layers: Vec<Arc<str>>,
+    dtype: DType,
+    /// For each node, the last one that reads it; the number of nodes for outputs.
+    last_use: Vec<usize>,
+}
+
+impl<B: Backend> fmt::Debug for Program<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (id, node) in self.nodes.iter().enumerate() {
+            writeln!(
+                f,
+                "{id:4} {:14} {:?} {} ({})",
+                node.operation.name(),
+                node.shape.to_vec(),
+                node.name,
+                self.layers[node.layer],
+            )?;
+        }
+        write!(f, "outputs {:?}", self.outputs)
+    }
+}
+
+impl<B: Backend> Program<B> {
+    /// A program of what the outputs need; everything else (norm statistics, side branches) goes.
+    pub(crate) fn new(
+        nodes: Vec<Node<B>>,
+        outputs: Vec<NodeId>,
+        layers: Vec<Arc<str>>,
+        dtype: DType,
+    ) -> Self {
+        let mut live = vec![false; nodes.len()];
+        for output in &outputs {
+            live[output.0] = true;
+        }
+        for id in (0..nodes.len()).rev() {
+            // Inputs stay: they give the program its signature.
+            live[id] |= matches!(nodes[id].operation, Operation::Input(_));
+            if live[id] {
+                for operand in nodes[id].operation.operands() {
+                    live[operand.0] = true;
+                }
+            }
+        }
+        let mut renumbered = vec![None; nodes.len()];
+        let mut kept = Vec::new();
+        for (id, mut node) in nodes.into_iter().enumerate() {
+            if live[id] {
+                node.operation.renumber(&renumbered);
+                renumbered[id] = Some(NodeId(kept.len()));
+                kept.push(node);
+            }
+        }
+        let outputs: Vec<NodeId> = outputs
+            .iter()
+            .map(|id| renumbered[id.0].expect("outputs are live"))
+            .collect();
+        let mut last_use = vec![0; kept.len()];
+        for (id, node) in kept.iter().enumerate() {
+            for operand in node.operation.operands() {
+                last_use[operand.0] = id;
+            }
+        }
+        for output in &outputs {
+            last_use[output.0] = kept.len();
+        }
+        Self {
+            nodes: kept,
+            outputs,
+            layers,
+            dtype,
+            last_use,
+        }
+    }
+
+    /// The steps, in order.
+    pub fn nodes(&self) -> &[Node<B>] {
+        &self.nodes
+    }
+
+    /// Names of the layers; number 0 is the input itself, then one for each weighted op.
+    pub fn layers(&self) -> &[Arc<str>] {
+        &self.layers
+    }
+
+    /// The dtype of probes and cotangents.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The shape of output number `index`, without the probe axis.
+    pub fn output_shape(&self, index: usize) -> &Shape {
+        &self.nodes[self.outputs[index].0].shape
+    }
+}
