@@ -1,6 +1,6 @@
 //! The certificate: how exact the interpreter is, here and now.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use serde::Serialize;
 
 use crate::{FrozenNetwork, LinearOperator, frozen::host, operator::Result};
@@ -46,8 +46,7 @@ fn random(f: &FrozenNetwork, len: usize, seed: u64) -> Tensor<2> {
             (z >> 40) as f32 / (1u64 << 23) as f32 - 1.0
         })
         .collect();
-    let data = TensorData::new(values, [1, len]).convert_dtype(f.dtype().into());
-    Tensor::from_data(data, (f.device(), f.dtype()))
+    f.upload(values, len)
 }
 
 /// Measure the certificate. Cost: three products and one adjoint product.

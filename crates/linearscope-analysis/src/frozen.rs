@@ -21,14 +21,14 @@ pub struct FrozenNetwork {
 }
 
 /// `[k, numel]` as a batch of `shape`.
-fn batched(x: Tensor<2>, shape: &[usize]) -> DispatchTensor {
+pub(crate) fn batched(x: Tensor<2>, shape: &[usize]) -> DispatchTensor {
     let mut dims = vec![x.dims()[0]];
     dims.extend(shape);
     Dispatch::float_reshape(x.into_dispatch(), Shape::from(dims))
 }
 
 /// A batch as `[k, numel]`.
-fn flat(x: DispatchTensor) -> Tensor<2> {
+pub(crate) fn flat(x: DispatchTensor) -> Tensor<2> {
     let shape = x.shape();
     let numel = shape.iter().skip(1).product();
     Tensor::from_dispatch(Dispatch::float_reshape(x, Shape::from(vec![shape[0], numel])))
@@ -144,7 +144,7 @@ impl FrozenNetwork {
     }
 }
 
-fn check(what: &str, x: &Tensor<2>, len: usize) -> Result<()> {
+pub(crate) fn check(what: &str, x: &Tensor<2>, len: usize) -> Result<()> {
     if x.dims()[1] == len {
         return Ok(());
     }
@@ -190,7 +190,7 @@ impl LinearOperator for FrozenNetwork {
 ///
 /// # Errors
 /// [`Error::Data`].
-pub(crate) fn host(x: Tensor<2>) -> Result<Vec<f64>> {
+pub fn host(x: Tensor<2>) -> Result<Vec<f64>> {
     let data = x.into_data().convert_dtype(DType::F64);
     data.try_to_vec::<f64>()
         .map_err(|error| Error::Data(format!("{error:?}")))

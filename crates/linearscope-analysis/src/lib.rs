@@ -9,7 +9,9 @@ pub mod contribution;
 mod frozen;
 mod operator;
 pub mod projection;
+mod sub_network;
 
-pub use frozen::FrozenNetwork;
+pub use frozen::{FrozenNetwork, host};
 pub use linearscope::Error;
 pub use operator::{LinearOperator, Result};
+pub use sub_network::SubNetwork;

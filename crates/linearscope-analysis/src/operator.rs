@@ -1,6 +1,6 @@
 //! The one thing analyses ask of a network.
 
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 
 /// Result with the interpreter's error.
 pub type Result<T, E = linearscope::Error> = std::result::Result<T, E>;
@@ -34,6 +34,14 @@ pub trait LinearOperator {
     /// # Errors
     /// `Error::Shape` when y is not `[k, N]`.
     fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>>;
+
+    /// Host numbers as k vectors of length `len` where vectors live, `[k, len]`.
+    fn upload(&self, values: Vec<f32>, len: usize) -> Tensor<2> {
+        let k = values.len() / len;
+        let data = TensorData::new(values, [k, len]);
+        let dtype: DType = self.dtype().into();
+        Tensor::from_data(data.convert_dtype(dtype), (self.device(), dtype))
+    }
 
     /// n, the length of x.
     fn input_len(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Columns and rows of F, several at a time.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use linearscope::Error;
 
 use crate::operator::{LinearOperator, Result};
@@ -59,6 +59,5 @@ pub(crate) fn one_hot(f: &impl LinearOperator, positions: &[usize], len: usize) 
     for (row, position) in positions.iter().enumerate() {
         values[row * len + position] = 1.0;
     }
-    let data = TensorData::new(values, [positions.len(), len]);
-    Tensor::from_data(data.convert_dtype(f.dtype().into()), (f.device(), f.dtype()))
+    f.upload(values, len)
 }

@@ -1,1 +1,58 @@
-fn main(){}
+//! The `linearscope` program.
+
+mod args;
+mod commands;
+mod error;
+mod npy;
+mod output;
+mod picture;
+mod recipe;
+mod session;
+
+use std::{panic, process::ExitCode};
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use commands::{contributions, demo, fields, project, run};
+use error::{BAD_INPUT, Failure};
+
+fn dispatch(cli: &Cli) -> error::Result<()> {
+    match &cli.command {
+        Command::Demo(args) => demo::run(args),
+        Command::Run(common) => run::run(common),
+        Command::Column(args) => fields::run(args, fields::Field::Column),
+        Command::Row(args) => fields::run(args, fields::Field::Row),
+        Command::Project(args) => project::project(args),
+        Command::Backproject(args) => project::backproject(args),
+        Command::Contributions(args) => contributions::run(args),
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Panics of Burn are caught where they happen and come back as errors with the node's name.
+    panic::set_hook(Box::new(|_| {}));
+    let result = panic::catch_unwind(|| dispatch(&cli)).unwrap_or_else(|panic| {
+        let message = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()))
+            .unwrap_or_default();
+        Err(Failure {
+            message: format!("a mistake in linearscope itself: {message}"),
+            hint: Some("please report it with the model and the command".into()),
+            code: BAD_INPUT,
+        })
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {}", failure.message);
+            if let Some(hint) = failure.hint {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}

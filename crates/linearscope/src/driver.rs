@@ -295,8 +295,13 @@ impl<B: Backend> Loaded<B> {
                     message: panic_message(panic.as_ref()),
                 },
             )?;
-            if let Some(error) = scope.and_then(|scope| scope.error()) {
-                return Err(error);
+            if let Some(scope) = scope {
+                if let Some(error) = scope.error() {
+                    return Err(error);
+                }
+                if scope.records() {
+                    note_outputs(&mut interpreter, step, scope);
+                }
             }
         }
         let outputs = self.network.outputs().iter().map(|port| {
@@ -363,6 +368,29 @@ fn execute<B: Backend>(interpreter: &mut TensorInterpreter<LinearScope<B>>, step
     }
     for tensor in &step.drops {
         interpreter.register_op(OperationIr::Drop(tensor.clone()));
+    }
+}
+
+/// Tell a recording run where this step's outputs are, for replays from and to named nodes.
+fn note_outputs<B: Backend>(
+    interpreter: &mut TensorInterpreter<LinearScope<B>>,
+    step: &Planned,
+    scope: &Scope<B>,
+) {
+    for output in step.operation.outputs() {
+        let dropped = step.drops.iter().any(|drop| drop.id == output.id);
+        if dropped || !output.dtype.is_float() {
+            continue;
+        }
+        let read_only = TensorIr {
+            status: TensorStatus::ReadOnly,
+            ..output.clone()
+        };
+        if let HandleKind::Float(tensor) = interpreter.get_tensor(&read_only)
+            && let Some(probe) = tensor.probe()
+        {
+            scope.note_output(probe);
+        }
     }
 }
 

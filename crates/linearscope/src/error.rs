@@ -90,6 +90,25 @@ pub enum Error {
         /// What to do about it; starts with `; ` or is empty.
         hint: String,
     },
+    /// A node name the network does not have, or that no output depends on.
+    #[error(
+        "no output depends on a node \"{name}\"; there are: {}",
+        crate::error::shortened(nodes)
+    )]
+    NoSuchNode {
+        /// The name that came.
+        name: String,
+        /// The names there are.
+        nodes: Vec<String>,
+    },
+    /// The end of a sub-network does not depend on its beginning.
+    #[error("node \"{to}\" does not depend on node \"{from}\"; exchange the two?")]
+    NoPath {
+        /// The beginning.
+        from: String,
+        /// The end.
+        to: String,
+    },
     /// A position outside the tensor it points into.
     #[error("{what} {index:?} is outside a tensor of shape {shape:?}")]
     OutOfRange {
@@ -119,6 +138,16 @@ pub enum Error {
     /// Data moved off the device in another form than expected, or not at all.
     #[error("tensor data could not be read: {0}")]
     Data(String),
+}
+
+/// A list of names for an error: all of a short one, the first of a long one.
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 40;
+    let mut text = names[..names.len().min(SHOWN)].join(", ");
+    if names.len() > SHOWN {
+        text += &format!(" and {} more", names.len() - SHOWN);
+    }
+    text
 }
 
 /// Shorthand for results of this crate.

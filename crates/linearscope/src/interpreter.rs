@@ -10,7 +10,7 @@ use crate::{
     driver::Loaded,
     error::{Error, Result},
     linear::batch,
-    program::{Node, Program},
+    program::{Node, NodeId, Program},
     rules::RuleSet,
     scope::{Probe, Scope},
     tensor::{Lineage, ScopeTensor},
@@ -148,7 +148,7 @@ impl<B: Backend> Interpreter<B> {
     /// [`Error::Shape`].
     pub fn apply(&self, x: &[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>> {
         self.check_probes(x)?;
-        Ok(self.program.apply(x, false))
+        Ok(self.replay(x, false))
     }
 
     /// F x + r for k probes. See [`apply`](Self::apply).
@@ -157,7 +157,7 @@ impl<B: Backend> Interpreter<B> {
     /// [`Error::Shape`].
     pub fn affine(&self, x: &[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>> {
         self.check_probes(x)?;
-        Ok(self.program.apply(x, true))
+        Ok(self.replay(x, true))
     }
 
     /// The residual r, `[..output]` per output: the affine map at x₁ = 0.
@@ -170,15 +170,9 @@ impl<B: Backend> Interpreter<B> {
             .network()
             .inputs()
             .iter()
-            .map(|port| {
-                B::float_zeros(
-                    batch::shape_of(1, &port.shape),
-                    self.loaded.device(),
-                    self.loaded.dtype().into(),
-                )
-            })
+            .map(|port| self.zeros(1, &port.shape))
             .collect();
-        let r = self.program.apply(&zeros, true);
+        let r = self.replay(&zeros, true);
         Ok(r.into_iter().map(without_probe_axis::<B>).collect())
     }
 
@@ -235,27 +229,170 @@ impl<B: Backend> Interpreter<B> {
     ) -> Result<Vec<FloatTensor<B>>> {
         let outputs = self.loaded.network().outputs();
         check_batches::<B>("cotangent of output", outputs, y)?;
-        let cotangents: Vec<_> = y.iter().cloned().map(Some).collect();
         let k = y.first().map_or(1, |y| y.shape()[0]);
-        let inputs = self.program.adjoint(&cotangents, on_source);
+        let seeds = pairs::<B>(self.program.outputs(), y);
+        let inputs = self
+            .program
+            .backward(&seeds, &self.program.inputs(), on_source);
         Ok(inputs
             .into_iter()
             .zip(self.loaded.network().inputs())
-            .map(|(x, port)| {
-                x.unwrap_or_else(|| {
-                    B::float_zeros(
-                        batch::shape_of(k, &port.shape),
-                        self.loaded.device(),
-                        self.loaded.dtype().into(),
-                    )
-                })
-            })
+            .map(|(x, port)| x.unwrap_or_else(|| self.zeros(k, &port.shape)))
             .collect())
+    }
+
+    fn replay(&self, x: &[FloatTensor<B>], sources: bool) -> Vec<FloatTensor<B>> {
+        let starts = pairs::<B>(&self.program.inputs(), x);
+        self.program.forward(&starts, self.program.outputs(), sources)
+    }
+
+    fn zeros(&self, k: usize, shape: &Shape) -> FloatTensor<B> {
+        B::float_zeros(
+            batch::shape_of(k, shape),
+            self.loaded.device(),
+            self.loaded.dtype().into(),
+        )
+    }
+
+    /// The place of a named network node, or an error that lists what there is.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchNode`].
+    pub fn node(&self, name: &str) -> Result<NodeId> {
+        self.program.place(name).ok_or_else(|| Error::NoSuchNode {
+            name: name.into(),
+            nodes: self.program.place_names().map(String::from).collect(),
+        })
+    }
+
+    /// The sub-network between two places, homogeneous: k probes of `from` (`None`: the only
+    /// input) to what they become at `to` (`None`: the only output). Paths that do not pass
+    /// `from` carry zeros.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn apply_between(
+        &self,
+        x: FloatTensor<B>,
+        from: Option<NodeId>,
+        to: Option<NodeId>,
+    ) -> Result<FloatTensor<B>> {
+        let k = x.shape()[0];
+        let zeros = self
+            .program
+            .inputs()
+            .into_iter()
+            .map(|id| (id, self.zeros(k, self.program.shape(id))))
+            .collect();
+        self.between(x, from, to, zeros, false)
+    }
+
+    /// The same with sources: the frozen network with `from` set to the probes. Paths that do not
+    /// pass `from` carry x₀, so that the probe f_from(x₀) gives f_to(x₀).
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn affine_between(
+        &self,
+        x: FloatTensor<B>,
+        from: Option<NodeId>,
+        to: Option<NodeId>,
+        x0: &[FloatTensor<B>],
+    ) -> Result<FloatTensor<B>> {
+        let k = x.shape()[0];
+        let repeated = self
+            .program
+            .inputs()
+            .into_iter()
+            .zip(x0)
+            .map(|(id, x0)| {
+                let x0 = batch::of_one::<B>(x0.clone());
+                (id, B::float_repeat_dim(x0, 0, k))
+            })
+            .collect();
+        self.between(x, from, to, repeated, true)
+    }
+
+    fn between(
+        &self,
+        x: FloatTensor<B>,
+        from: Option<NodeId>,
+        to: Option<NodeId>,
+        mut starts: Vec<(NodeId, FloatTensor<B>)>,
+        sources: bool,
+    ) -> Result<FloatTensor<B>> {
+        let from = self.end(from, &self.program.inputs())?;
+        let to = self.end(to, self.program.outputs())?;
+        self.check_at("the probe", &x, from)?;
+        if from > to {
+            return Err(Error::NoPath {
+                from: self.program.nodes()[from.0].name.to_string(),
+                to: self.program.nodes()[to.0].name.to_string(),
+            });
+        }
+        starts.retain(|(id, _)| *id != from);
+        starts.push((from, x));
+        Ok(self.program.forward(&starts, &[to], sources).remove(0))
+    }
+
+    /// The adjoint of [`apply_between`](Self::apply_between): k cotangents of `to` carried back
+    /// to `from`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`]; [`Error::NoPath`] when `to` does not depend on `from`.
+    pub fn adjoint_between(
+        &self,
+        y: FloatTensor<B>,
+        from: Option<NodeId>,
+        to: Option<NodeId>,
+    ) -> Result<FloatTensor<B>> {
+        let from = self.end(from, &self.program.inputs())?;
+        let to = self.end(to, self.program.outputs())?;
+        self.check_at("the cotangent", &y, to)?;
+        let found = self.program.backward(&[(to, y)], &[from], |_, _, _| {});
+        found
+            .into_iter()
+            .next()
+            .flatten()
+            .ok_or_else(|| Error::NoPath {
+                from: self.program.nodes()[from.0].name.to_string(),
+                to: self.program.nodes()[to.0].name.to_string(),
+            })
+    }
+
+    fn end(&self, given: Option<NodeId>, only: &[NodeId]) -> Result<NodeId> {
+        match (given, only) {
+            (Some(id), _) => Ok(id),
+            (None, [id]) => Ok(*id),
+            (None, several) => Err(Error::Shape {
+                what: "the list of ends of a sub-network".into(),
+                got: vec![several.len()],
+                expected: vec![1],
+                hint: "; name the node".into(),
+            }),
+        }
+    }
+
+    fn check_at(&self, what: &str, x: &FloatTensor<B>, at: NodeId) -> Result<()> {
+        let expected = batch::shape_of(x.shape()[0], self.program.shape(at));
+        if x.shape() == expected {
+            return Ok(());
+        }
+        Err(Error::Shape {
+            what: format!("{what} at \"{}\"", self.program.nodes()[at.0].name),
+            got: x.shape().to_vec(),
+            expected: expected.to_vec(),
+            hint: "; the first axis counts the probes".into(),
+        })
     }
 
     fn check_probes(&self, x: &[FloatTensor<B>]) -> Result<()> {
         check_batches::<B>("probe of input", self.loaded.network().inputs(), x)
     }
+}
+
+fn pairs<B: Backend>(ids: &[NodeId], tensors: &[FloatTensor<B>]) -> Vec<(NodeId, FloatTensor<B>)> {
+    ids.iter().copied().zip(tensors.iter().cloned()).collect()
 }
 
 /// Run, and insist that every output is still a linear function of the input.

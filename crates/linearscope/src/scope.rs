@@ -5,9 +5,12 @@
 //! once and forgets it (the paper's mode); the *recording* sink appends it to a
 //! [`Program`](crate::program::Program).
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use burn_backend::{Backend, DType, Shape, TensorMetadata, tensor::FloatTensor};
@@ -34,6 +37,7 @@ struct State {
     layers: Vec<Arc<str>>,
     error: Option<Error>,
     decisions: Vec<Arc<str>>,
+    places: BTreeMap<Arc<str>, NodeId>,
 }
 
 /// One run of a network with probes. Shared by every probed tensor of the run.
@@ -159,6 +163,20 @@ impl<B: Backend> Scope<B> {
         self.state.lock().expect("scope state").decisions.clone()
     }
 
+    /// Whether this run records a program.
+    pub(crate) fn records(&self) -> bool {
+        matches!(self.sink, Sink::Recording(_))
+    }
+
+    /// Remember where the output of the current node is; the last one of a node counts.
+    pub(crate) fn note_output(&self, probe: &Probe<B>) {
+        if let Carrier::Node(id) = probe.carrier {
+            let mut state = self.state.lock().expect("scope state");
+            let node = state.node.clone();
+            state.places.insert(node, id);
+        }
+    }
+
     pub(crate) fn place(&self, op: &str) -> Place {
         Place {
             node: self.state.lock().expect("scope state").node.to_string(),
@@ -204,7 +222,10 @@ impl<B: Backend> Scope<B> {
             unreachable!("only a recording run yields a program")
         };
         let nodes = std::mem::take(&mut *nodes.lock().expect("program nodes"));
-        let layers = self.state.lock().expect("scope state").layers.clone();
+        let (layers, places) = {
+            let state = self.state.lock().expect("scope state");
+            (state.layers.clone(), state.places.clone())
+        };
         let outputs = outputs
             .iter()
             .map(|probe| match probe.carrier {
@@ -212,7 +233,7 @@ impl<B: Backend> Scope<B> {
                 _ => unreachable!("a recording run without an error carries nodes"),
             })
             .collect();
-        Ok(Program::new(nodes, outputs, layers, dtype))
+        Ok(Program::new(nodes, outputs, layers, dtype, places))
     }
 }
 

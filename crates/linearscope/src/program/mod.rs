@@ -5,7 +5,7 @@
 
 mod replay;
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use burn_backend::{Backend, DType, Shape, tensor::FloatTensor};
 
@@ -99,8 +99,8 @@ pub struct Program<B: Backend> {
     outputs: Vec<NodeId>,
     layers: Vec<Arc<str>>,
     dtype: DType,
-    /// For each node, the last one that reads it; the number of nodes for outputs.
-    last_use: Vec<usize>,
+    /// The node that holds the output of each named node of the network.
+    places: BTreeMap<Arc<str>, NodeId>,
 }
 
 impl<B: Backend> fmt::Debug for Program<B> {
@@ -126,6 +126,7 @@ impl<B: Backend> Program<B> {
         outputs: Vec<NodeId>,
         layers: Vec<Arc<str>>,
         dtype: DType,
+        places: BTreeMap<Arc<str>, NodeId>,
     ) -> Self {
         let mut live = vec![false; nodes.len()];
         for output in &outputs {
@@ -153,22 +154,53 @@ impl<B: Backend> Program<B> {
             .iter()
             .map(|id| renumbered[id.0].expect("outputs are live"))
             .collect();
-        let mut last_use = vec![0; kept.len()];
-        for (id, node) in kept.iter().enumerate() {
-            for operand in node.operation.operands() {
-                last_use[operand.0] = id;
-            }
-        }
-        for output in &outputs {
-            last_use[output.0] = kept.len();
-        }
+        let places = places
+            .into_iter()
+            .filter_map(|(name, id)| Some((name, renumbered[id.0]?)))
+            .collect();
         Self {
             nodes: kept,
             outputs,
             layers,
             dtype,
-            last_use,
+            places,
         }
+    }
+
+    /// The program node that holds the output of the network node `name`; `None` when there is no
+    /// such node or no output depends on it.
+    pub fn place(&self, name: &str) -> Option<NodeId> {
+        self.places.get(name).copied()
+    }
+
+    /// Names of the network's nodes that the outputs depend on.
+    pub fn place_names(&self) -> impl Iterator<Item = &str> {
+        self.places.keys().map(|name| &**name)
+    }
+
+    /// The shape of a node's result, without the probe axis.
+    pub fn shape(&self, id: NodeId) -> &Shape {
+        &self.nodes[id.0].shape
+    }
+
+    /// The nodes of the inputs, in order.
+    pub fn inputs(&self) -> Vec<NodeId> {
+        let mut inputs: Vec<(usize, NodeId)> = self
+            .nodes
+            .iter()
+            .enumerate()
+            .filter_map(|(id, node)| match node.operation {
+                Operation::Input(index) => Some((index, NodeId(id))),
+                _ => None,
+            })
+            .collect();
+        inputs.sort_by_key(|(index, _)| *index);
+        inputs.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// The nodes of the outputs, in order.
+    pub fn outputs(&self) -> &[NodeId] {
+        &self.outputs
     }
 
     /// The steps, in order.
@@ -184,10 +216,5 @@ impl<B: Backend> Program<B> {
     /// The dtype of probes and cotangents.
     pub fn dtype(&self) -> DType {
         self.dtype
-    }
-
-    /// The shape of output number `index`, without the probe axis.
-    pub fn output_shape(&self, index: usize) -> &Shape {
-        &self.nodes[self.outputs[index].0].shape
     }
 }

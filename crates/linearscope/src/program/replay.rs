@@ -1,24 +1,43 @@
-//! Replay: y = F x (+ r) forwards, x = Fᵀ y backwards, for k probes at once.
+//! Replay: y = F x (+ r) forwards, x = Fᵀ y backwards, for k probes at once, from any nodes of a
+//! program to any others.
 
-use burn_backend::{Backend, Shape, Slice, TensorMetadata, tensor::FloatTensor};
+use burn_backend::{Backend, Slice, TensorMetadata, tensor::FloatTensor};
 
 use super::{Node, NodeId, Operation, Program};
 use crate::linear::batch;
 
 impl<B: Backend> Program<B> {
-    /// F x for k probes of every input, `[k, ..input]` each; with `sources`, F x + r.
+    /// Replay forwards: the values of `stops`, given those of `starts`, each `[k, ..shape]`.
     ///
-    /// Returns `[k, ..output]` for every output. Cost: about k forwards of the network; memory:
-    /// the probes alive at once, freed at their last use.
+    /// From the inputs to the outputs this is F x, and F x + r with `sources`. With other starts
+    /// it is the map from there: a start's own operands are not looked at. Every path back from a
+    /// stop must end in a start. Cost: about k forwards of what lies between; memory: the probes
+    /// alive at once, freed at their last use.
     ///
     /// The shapes are the caller's to check; [`Interpreter`](crate::Interpreter) does.
-    pub fn apply(&self, inputs: &[FloatTensor<B>], sources: bool) -> Vec<FloatTensor<B>> {
+    ///
+    /// # Panics
+    /// When a stop depends on an input that is no start.
+    pub fn forward(
+        &self,
+        starts: &[(NodeId, FloatTensor<B>)],
+        stops: &[NodeId],
+        sources: bool,
+    ) -> Vec<FloatTensor<B>> {
+        let started: Vec<NodeId> = starts.iter().map(|(id, _)| *id).collect();
+        let last_use = self.last_uses(&started, stops);
         let mut values: Vec<Option<FloatTensor<B>>> = vec![None; self.nodes.len()];
+        for (id, x) in starts {
+            values[id.0] = Some(x.clone());
+        }
         for (id, node) in self.nodes.iter().enumerate() {
-            let mut operands = self.fetch(&mut values, id, &node.operation.operands());
+            if last_use[id].is_none() || values[id].is_some() {
+                continue;
+            }
+            let mut operands = fetch::<B>(&mut values, &last_use, id, &node.operation.operands());
             let mut one = || operands.pop().expect("this operation has one operand");
             let value = match &node.operation {
-                Operation::Input(index) => inputs[*index].clone(),
+                Operation::Input(index) => panic!("input {index} is no start of this replay"),
                 Operation::Map { map, .. } => map.apply(one()),
                 Operation::Source { value, .. } if sources => {
                     B::float_add(one(), batch::of_one::<B>(value.clone()))
@@ -34,55 +53,54 @@ impl<B: Backend> Program<B> {
             };
             values[id] = Some(value);
         }
-        self.outputs
+        stops
             .iter()
-            .map(|id| values[id.0].clone().expect("outputs live to the end"))
+            .map(|id| values[id.0].clone().expect("stops live to the end"))
             .collect()
     }
 
-    /// The operands of node `id`. What it reads for the last time is moved out, so that the
-    /// backend may work in place.
-    fn fetch(
-        &self,
-        values: &mut [Option<FloatTensor<B>>],
-        id: usize,
-        operands: &[NodeId],
-    ) -> Vec<FloatTensor<B>> {
-        operands
-            .iter()
-            .enumerate()
-            .map(|(i, of)| {
-                let last = self.last_use[of.0] == id && !operands[i + 1..].contains(of);
-                let slot = &mut values[of.0];
-                if last { slot.take() } else { slot.clone() }
-                    .expect("operands come first and live to their last use")
-            })
-            .collect()
+    /// For each node on a path from a start to a stop, the last node that reads it (the number of
+    /// nodes for stops); `None` for all others.
+    fn last_uses(&self, starts: &[NodeId], stops: &[NodeId]) -> Vec<Option<usize>> {
+        let mut last_use = vec![None; self.nodes.len()];
+        for stop in stops {
+            last_use[stop.0] = Some(self.nodes.len());
+        }
+        for id in (0..self.nodes.len()).rev() {
+            if last_use[id].is_some() && !starts.contains(&NodeId(id)) {
+                for operand in self.nodes[id].operation.operands() {
+                    last_use[operand.0].get_or_insert(id);
+                }
+            }
+        }
+        last_use
     }
 
-    /// Fᵀ y for k cotangents of every output, `[k, ..output]`; `None` stands for zeros.
+    /// Replay backwards: the cotangents of `targets`, given those of `seeds`, each `[k, ..shape]`.
     ///
-    /// Returns `[k, ..input]` for every input, and calls `on_source` with each source the sweep
-    /// passes (its node, its constant, the cotangent q there, `[k, ..shape]`): the contribution
-    /// of that source to ⟨y, F x + r⟩ is ⟨q, b⟩. Cost: about k forwards.
-    pub fn adjoint(
+    /// From the outputs to the inputs this is Fᵀ y. Calls `on_source` with each source the sweep
+    /// passes: its node, its constant b, and the cotangent q there, `[k, ..shape]`; its
+    /// contribution to ⟨y, F x + r⟩ is ⟨q, b⟩. A target that no seed depends on gives `None`.
+    /// Cost: about k forwards.
+    pub fn backward(
         &self,
-        cotangents: &[Option<FloatTensor<B>>],
+        seeds: &[(NodeId, FloatTensor<B>)],
+        targets: &[NodeId],
         mut on_source: impl FnMut(&Node<B>, &FloatTensor<B>, &FloatTensor<B>),
     ) -> Vec<Option<FloatTensor<B>>> {
         let mut pending: Vec<Option<FloatTensor<B>>> = vec![None; self.nodes.len()];
-        for (id, cotangent) in self.outputs.iter().zip(cotangents) {
-            if let Some(cotangent) = cotangent {
-                accumulate::<B>(&mut pending[id.0], cotangent.clone());
-            }
+        for (id, cotangent) in seeds {
+            accumulate::<B>(&mut pending[id.0], cotangent.clone());
         }
-        let mut inputs = vec![None; self.inputs()];
         for (id, node) in self.nodes.iter().enumerate().rev() {
+            if targets.contains(&NodeId(id)) {
+                continue;
+            }
             let Some(q) = pending[id].take() else {
                 continue;
             };
             match &node.operation {
-                Operation::Input(index) => inputs[*index] = Some(q),
+                Operation::Input(_) => {}
                 Operation::Map { map, input } => {
                     accumulate::<B>(&mut pending[input.0], map.adjoint(q));
                 }
@@ -101,39 +119,38 @@ impl<B: Backend> Program<B> {
                     dim,
                     extents,
                 } => {
-                    let k = q.shape()[0];
+                    let mut ranges = batch::full_ranges(q.shape()[0], &node.shape);
                     let mut start = 0;
                     for (of, extent) in parts.iter().zip(extents) {
-                        let mut ranges = batch::full_ranges(k, &node.shape);
                         ranges[dim + 1] = Slice::from(start..start + extent);
                         start += extent;
-                        accumulate::<B>(
-                            &mut pending[of.0],
-                            B::float_slice(q.clone(), &ranges),
-                        );
+                        accumulate::<B>(&mut pending[of.0], B::float_slice(q.clone(), &ranges));
                     }
                 }
             }
         }
-        inputs
+        targets.iter().map(|id| pending[id.0].take()).collect()
     }
+}
 
-    /// How many inputs the program has.
-    pub fn inputs(&self) -> usize {
-        self.nodes
-            .iter()
-            .filter(|node| matches!(node.operation, Operation::Input(_)))
-            .count()
-    }
-
-    /// The shape of input number `index`, without the probe axis.
-    pub fn input_shape(&self, index: usize) -> &Shape {
-        let node = self
-            .nodes
-            .iter()
-            .find(|node| matches!(node.operation, Operation::Input(i) if i == index));
-        &node.expect("the program has this input").shape
-    }
+/// The operands of node `id`. What it reads for the last time is moved out, so that the backend
+/// may work in place.
+fn fetch<B: Backend>(
+    values: &mut [Option<FloatTensor<B>>],
+    last_use: &[Option<usize>],
+    id: usize,
+    operands: &[NodeId],
+) -> Vec<FloatTensor<B>> {
+    operands
+        .iter()
+        .enumerate()
+        .map(|(i, of)| {
+            let last = last_use[of.0] == Some(id) && !operands[i + 1..].contains(of);
+            let slot = &mut values[of.0];
+            if last { slot.take() } else { slot.clone() }
+                .expect("operands come first and live to their last use")
+        })
+        .collect()
 }
 
 fn accumulate<B: Backend>(slot: &mut Option<FloatTensor<B>>, x: FloatTensor<B>) {

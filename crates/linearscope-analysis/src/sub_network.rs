@@ -1,0 +1,96 @@
+//! The part of a frozen network between two of its nodes, as a linear operator.
+
+use burn::tensor::{Device, FloatDType, Tensor};
+use burn_backend::{Shape, ops::FloatTensorOps};
+use burn_dispatch::{Dispatch, DispatchTensor};
+use linearscope::program::NodeId;
+
+use crate::{
+    FrozenNetwork, LinearOperator,
+    frozen::{batched, check, flat},
+    operator::Result,
+};
+
+/// From the output of one node to the output of another. Made by [`FrozenNetwork::between`].
+#[derive(Debug)]
+pub struct SubNetwork<'a> {
+    whole: &'a FrozenNetwork,
+    from: Option<NodeId>,
+    to: Option<NodeId>,
+    input_shape: Vec<usize>,
+    output_shape: Vec<usize>,
+}
+
+impl FrozenNetwork {
+    /// The sub-network from the output of node `from` (`None`: the input) to that of node `to`
+    /// (`None`: the output), by the model's own node names.
+    ///
+    /// # Errors
+    /// `Error::NoSuchNode`.
+    pub fn between(&self, from: Option<&str>, to: Option<&str>) -> Result<SubNetwork<'_>> {
+        let interpreter = self.interpreter();
+        let find = |name: Option<&str>| name.map(|name| interpreter.node(name)).transpose();
+        let (from, to) = (find(from)?, find(to)?);
+        let shape = |id: Option<NodeId>, end: &[usize]| {
+            id.map_or(end.to_vec(), |id| interpreter.program().shape(id).to_vec())
+        };
+        Ok(SubNetwork {
+            whole: self,
+            input_shape: shape(from, self.input_shape()),
+            output_shape: shape(to, self.output_shape()),
+            from,
+            to,
+        })
+    }
+}
+
+impl SubNetwork<'_> {
+    /// The frozen network with `from` set to the probes, `[k, n] → [k, N]`: paths that do not
+    /// pass `from` carry x₀.
+    ///
+    /// # Errors
+    /// `Error::Shape`, `Error::NoPath`.
+    pub fn affine(&self, x: Tensor<2>) -> Result<Tensor<2>> {
+        check("the probe", &x, self.input_len())?;
+        let x = batched(x, &self.input_shape);
+        let x0: DispatchTensor = Dispatch::float_reshape(
+            self.whole.x0().into_dispatch(),
+            Shape::from(self.whole.input_shape().to_vec()),
+        );
+        let interpreter = self.whole.interpreter();
+        let y = interpreter.affine_between(x, self.from, self.to, &[x0])?;
+        Ok(flat(y))
+    }
+}
+
+impl LinearOperator for SubNetwork<'_> {
+    fn input_shape(&self) -> &[usize] {
+        &self.input_shape
+    }
+
+    fn output_shape(&self) -> &[usize] {
+        &self.output_shape
+    }
+
+    fn device(&self) -> &Device {
+        self.whole.device()
+    }
+
+    fn dtype(&self) -> FloatDType {
+        self.whole.dtype()
+    }
+
+    fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
+        check("the probe", &x, self.input_len())?;
+        let x = batched(x, &self.input_shape);
+        let interpreter = self.whole.interpreter();
+        Ok(flat(interpreter.apply_between(x, self.from, self.to)?))
+    }
+
+    fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>> {
+        check("the cotangent", &y, self.output_len())?;
+        let y = batched(y, &self.output_shape);
+        let interpreter = self.whole.interpreter();
+        Ok(flat(interpreter.adjoint_between(y, self.from, self.to)?))
+    }
+}

@@ -1,0 +1,173 @@
+//! The whole interface of the program.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// See how a convolutional network solves its problem: freeze what its non-linear units decided
+/// for one picture, and read the affine map y = F x + r that is left.
+#[derive(Debug, Parser)]
+#[command(name = "linearscope", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The tour on the bundled network: pictures and a report to open
+    Demo(Demo),
+    /// f(x₀), the residual r, and the certificate
+    Run(Common),
+    /// Columns F δ: where single input pixels go (projective fields)
+    Column(At),
+    /// Rows Fᵀ δ: which input pixels single outputs use (receptive fields)
+    Row(At),
+    /// F x₁, and F x₁ + r, for any probe x₁
+    Project(Project),
+    /// Fᵀ y₂ for any output y₂
+    Backproject(Backproject),
+    /// Layer-wise contributions to one score
+    Contributions(Contributions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Folder for the report and its numbers
+    #[arg(long, default_value = "linearscope-demo")]
+    pub out: PathBuf,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// The network, an .onnx file
+    pub model: PathBuf,
+    /// x₀: a picture, or an .npy that goes in as it is
+    #[arg(long, value_name = "IMG|NPY")]
+    pub input: PathBuf,
+    /// Folder for the results
+    #[arg(long, default_value = "linearscope-out")]
+    pub out: PathBuf,
+    /// Where to compute
+    #[arg(long, default_value = "cpu")]
+    pub device: DeviceChoice,
+    /// Precision of everything
+    #[arg(long, default_value = "f32")]
+    pub dtype: Precision,
+    /// How non-linear units are frozen: any of `secant` or `taylor` (sigmoid, tanh), and
+    /// `mean-and-std` or `std-only` (norms); the first of each is the default
+    #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',')]
+    pub rules: Vec<RuleName>,
+    /// Print the manifest as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub recipe: RecipeFlags,
+}
+
+/// How a picture becomes x₀. Each flag overrides the file MODEL.toml beside the model.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Recipe (a picture's way into the network)")]
+pub(crate) struct RecipeFlags {
+    /// White in the network's units, before mean and std: 1 or 255 [default: 1]
+    #[arg(long)]
+    pub range: Option<f64>,
+    /// Subtracted per channel, in units of the range
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    pub mean: Option<Vec<f64>>,
+    /// Divided by per channel, in units of the range
+    #[arg(long, value_delimiter = ',')]
+    pub std: Option<Vec<f64>>,
+    /// Channel order; `y` is luminance [default: rgb for 3 channels, y for 1]
+    #[arg(long)]
+    pub channels: Option<Channels>,
+    /// Resize the shorter side to N, or to exactly HxW
+    #[arg(long, value_name = "N|HxW")]
+    pub resize: Option<String>,
+    /// Then cut N×N, or HxW, from the middle
+    #[arg(long, value_name = "N|HxW")]
+    pub crop: Option<String>,
+    /// Class names, one a line
+    #[arg(long)]
+    pub labels: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct At {
+    #[command(flatten)]
+    pub common: Common,
+    /// Which one: `c,y,x` (c may be `all`) for pictures, `k` for classes; repeat for several
+    #[arg(long, required = true, value_name = "C,Y,X|K")]
+    pub at: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Project {
+    #[command(flatten)]
+    pub common: Common,
+    /// x₁: an .npy of the input's shape, or a picture that takes the recipe's way
+    #[arg(long, value_name = "IMG|NPY")]
+    pub probe: PathBuf,
+    #[command(flatten)]
+    pub between: Between,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backproject {
+    #[command(flatten)]
+    pub common: Common,
+    /// y₂: an .npy of the output's shape
+    #[arg(long, value_name = "NPY")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub between: Between,
+}
+
+/// A part of the network, by the model's own node names.
+#[derive(Debug, Args)]
+pub(crate) struct Between {
+    /// Begin at the output of this node instead of the input
+    #[arg(long, value_name = "NODE")]
+    pub from: Option<String>,
+    /// End at the output of this node instead of the output
+    #[arg(long, value_name = "NODE")]
+    pub to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Contributions {
+    #[command(flatten)]
+    pub common: Common,
+    /// Which score: `top1`, a class index `k`, or `c,y,x` of an output picture
+    #[arg(long, default_value = "top1", value_name = "top1|K|C,Y,X")]
+    pub target: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceChoice {
+    /// Burn's flex backend
+    Cpu,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Precision {
+    F32,
+    F64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RuleName {
+    Secant,
+    Taylor,
+    MeanAndStd,
+    StdOnly,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Channels {
+    Rgb,
+    Bgr,
+    Y,
+}

@@ -1,0 +1,75 @@
+//! `contributions`: which layer's biases made the score.
+
+use linearscope_analysis::{LinearOperator, contribution};
+
+use super::position;
+use crate::{
+    args::Contributions,
+    error::{CERTIFICATE, Failure, Result},
+    session::Session,
+};
+
+pub(crate) fn run(args: &Contributions) -> Result<()> {
+    let mut session = Session::open("contributions", &args.common)?;
+    let target = if args.target == "top1" {
+        contribution::top1(&session.frozen)?
+    } else {
+        match position::parse(&args.target, session.frozen.output_shape())?[..] {
+            [target] => target,
+            _ => {
+                return Err(Failure::input(format!(
+                    "--target {}: contributions are of one score",
+                    args.target
+                ))
+                .hint("name one channel"));
+            }
+        }
+    };
+    let found = contribution::contributions(&session.frozen, target)?;
+    session.save_json("contributions", &found.layers)?;
+    let label = session.label(target).map(String::from);
+    session.note("label", &label);
+    session.note("contributions", &found);
+
+    let label = label.map(|label| format!(" ({label})"));
+    let mut summary = vec![format!(
+        "output {target}{}: score {:.4} = input {:.4} + residual {:.4} · residual share {:.1} %",
+        label.unwrap_or_default(),
+        found.score,
+        found.input,
+        found.residual,
+        100.0 * found.residual_share,
+    )];
+    if found.score_not_positive {
+        summary.push("the score is not positive: shares change their sign".into());
+    }
+    let widest = found.layers.iter().fold(0f64, |m, l| m.max(l.value.abs()));
+    for layer in &found.layers {
+        let bar = "█".repeat((30.0 * layer.value.abs() / widest.max(f64::MIN_POSITIVE)) as usize);
+        summary.push(format!(
+            "  {:3} {:36} {:10.4} {:7.1} %  {bar}",
+            layer.layer,
+            layer.name,
+            layer.value,
+            100.0 * layer.share,
+        ));
+    }
+    summary.push(format!(
+        "|Σ contributions − score| / Σ|contributions| = {:.1e}",
+        found.gap
+    ));
+    let limit = match args.common.dtype {
+        crate::args::Precision::F32 => 1e-4,
+        crate::args::Precision::F64 => 1e-10,
+    };
+    let gap = found.gap;
+    session.close(&summary)?;
+    if gap <= limit {
+        return Ok(());
+    }
+    Err(Failure {
+        message: format!("contributions miss the score by {gap:.1e}, more than {limit:.0e}"),
+        hint: Some("the results are written but not to be trusted; try --dtype f64".into()),
+        code: CERTIFICATE,
+    })
+}

@@ -1,0 +1,8 @@
+//! One file per subcommand.
+
+pub(crate) mod contributions;
+pub(crate) mod demo;
+pub(crate) mod fields;
+pub(crate) mod position;
+pub(crate) mod project;
+pub(crate) mod run;

@@ -1,0 +1,39 @@
+//! `run`: f(x₀), r, the certificate.
+
+use linearscope_analysis::LinearOperator;
+
+use crate::{args::Common, error::Result, session::Session};
+
+pub(crate) fn run(common: &Common) -> Result<()> {
+    let mut session = Session::open("run", common)?;
+    let shape = session.frozen.output_shape().to_vec();
+    let output = session.numbers(session.frozen.reference())?;
+    let residual = session.numbers(session.frozen.residual()?)?;
+    session.save("output", &output, &shape)?;
+    session.save("residual", &residual, &shape)?;
+
+    let mut summary = vec![format!(
+        "f(x₀) has shape {shape:?}, from x₀ of shape {:?}",
+        session.frozen.input_shape()
+    )];
+    if shape.len() == 2 {
+        let mut order: Vec<usize> = (0..output.len()).collect();
+        order.sort_by(|&a, &b| output[b].total_cmp(&output[a]));
+        let top: Vec<_> = order
+            .iter()
+            .take(5)
+            .map(|&k| {
+                serde_json::json!({ "class": k, "label": session.label(k), "score": output[k] })
+            })
+            .collect();
+        for &k in order.iter().take(5) {
+            summary.push(format!(
+                "  class {k:4}  score {:9.4}  {}",
+                output[k],
+                session.label(k).unwrap_or("")
+            ));
+        }
+        session.note("top", top);
+    }
+    session.close(&summary)
+}

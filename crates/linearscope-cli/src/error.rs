@@ -1,0 +1,78 @@
+//! What the program says when it cannot go on, and the exit code it ends with.
+//!
+//! 0 ok · 2 usage or bad input · 3 unsupported op · 4 certificate failed. Decided here only.
+
+/// An error of the program: `error:` then `hint:`.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub message: String,
+    pub hint: Option<String>,
+    pub code: u8,
+}
+
+/// Usage or bad input.
+pub(crate) const BAD_INPUT: u8 = 2;
+/// An op without a rule, or one the loader does not know.
+pub(crate) const UNSUPPORTED: u8 = 3;
+/// The certificate's errors are beyond its limit.
+pub(crate) const CERTIFICATE: u8 = 4;
+
+/// Shorthand for results of this program.
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    /// Bad input: place and numbers in the message.
+    pub(crate) fn input(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+            code: BAD_INPUT,
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A file that could not be written or read.
+    pub(crate) fn file(path: &std::path::Path, error: impl std::fmt::Display) -> Self {
+        Self::input(format!("{}: {error}", path.display()))
+    }
+}
+
+impl From<linearscope::Error> for Failure {
+    fn from(error: linearscope::Error) -> Self {
+        use linearscope::Error;
+        let (code, hint) = match &error {
+            Error::NoRule { .. } => (
+                UNSUPPORTED,
+                Some("docs/rules.md lists the ops that have a rule"),
+            ),
+            Error::Replay { .. } | Error::LostProbe { .. } => (UNSUPPORTED, None),
+            _ => (BAD_INPUT, None),
+        };
+        Self {
+            message: error.to_string(),
+            hint: hint.map(String::from),
+            code,
+        }
+    }
+}
+
+impl From<linearscope_onnx::Error> for Failure {
+    fn from(error: linearscope_onnx::Error) -> Self {
+        use linearscope_onnx::Error;
+        let code = match &error {
+            Error::UnsupportedOp { .. } | Error::Unsupported { .. } => UNSUPPORTED,
+            Error::Capture(inner) => return Self::from(inner.clone()),
+            _ => BAD_INPUT,
+        };
+        Self {
+            message: error.to_string(),
+            hint: None,
+            code,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The folder results go to. A file appears whole or not at all.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use crate::error::{Failure, Result};
+
+/// A folder that can be written to, made before anything is computed.
+pub(crate) fn prepare(out: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
+    tempfile::tempfile_in(out).map_err(|error| unwritable(out, error))?;
+    Ok(out.to_path_buf())
+}
+
+fn unwritable(out: &Path, error: std::io::Error) -> Failure {
+    Failure::input(format!("--out {} cannot be written to: {error}", out.display()))
+        .hint("name a folder of yours; nothing was computed yet")
+}
+
+/// Write beside, then rename: an interrupted or full disk leaves no half file.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let whole = || -> std::io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        // As any new file of the user's: the umask decides.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut partial = builder.tempfile_in(folder)?;
+        partial.write_all(bytes)?;
+        partial.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    whole().map_err(|error| {
+        Failure::file(path, error).hint("files finished before this one are kept")
+    })
+}

@@ -1,0 +1,350 @@
+//! From the command line to a frozen network, and from results to files.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use linearscope::{Normalisation, Pointwise, RuleSet};
+use linearscope_analysis::{
+    FrozenNetwork, LinearOperator,
+    certificate::{Certificate, certificate},
+    host,
+};
+use linearscope_onnx::{Model, Signature};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    args::{Common, DeviceChoice, Precision, RuleName},
+    error::{CERTIFICATE, Failure, Result},
+    npy, output,
+    picture::{self, Drawn},
+    recipe::Recipe,
+};
+
+/// Version of the manifest's and `--json`'s form.
+pub(crate) const SCHEMA: u32 = 1;
+
+/// Everything a command needs, ready.
+pub(crate) struct Session {
+    pub frozen: FrozenNetwork,
+    pub recipe: Option<Recipe>,
+    pub labels: Option<Vec<String>>,
+    pub out: PathBuf,
+    precision: Precision,
+    json: bool,
+    manifest: Map<String, Value>,
+    files: Vec<Value>,
+}
+
+fn is_npy(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"))
+}
+
+/// `[1, c, h, w]` for data of `[c, h, w]` where the network takes rank 4.
+fn with_batch_axis(shape: Vec<usize>, signature: &Signature) -> Vec<usize> {
+    if shape.len() + 1 == signature.dims.len() {
+        [vec![1], shape].concat()
+    } else {
+        shape
+    }
+}
+
+/// Read a picture or an array for an input of the given signature.
+fn read_input(
+    path: &Path,
+    recipe: Option<&Recipe>,
+    signature: &Signature,
+) -> Result<(Vec<f32>, Vec<usize>)> {
+    if is_npy(path) {
+        let (values, shape) = npy::read(path)?;
+        return Ok((values, with_batch_axis(shape, signature)));
+    }
+    let Some(recipe) = recipe else {
+        return Err(Failure::input(format!(
+            "input \"{}\" of shape {signature} is no picture",
+            signature.name
+        ))
+        .hint("give it as an .npy"));
+    };
+    let picture = image::ImageReader::open(path)
+        .and_then(|reader| reader.with_guessed_format())
+        .map_err(|error| Failure::file(path, error))?
+        .decode()
+        .map_err(|error| {
+            Failure::input(format!("{}: no readable picture ({error})", path.display()))
+                .hint("PNG, JPEG, BMP and WebP are read, and .npy")
+        })?;
+    let (values, shape) = recipe.apply(picture)?;
+    Ok((values, with_batch_axis(shape.to_vec(), signature)))
+}
+
+fn rules(names: &[RuleName]) -> RuleSet {
+    let mut rules = RuleSet::default();
+    for name in names {
+        match name {
+            RuleName::Secant => rules.pointwise = Pointwise::Secant,
+            RuleName::Taylor => rules.pointwise = Pointwise::Taylor,
+            RuleName::MeanAndStd => rules.normalisation = Normalisation::MeanAndStd,
+            RuleName::StdOnly => rules.normalisation = Normalisation::StdOnly,
+        }
+    }
+    rules
+}
+
+impl Session {
+    /// Load the model, read x₀, freeze, and measure the certificate.
+    pub(crate) fn open(command: &str, common: &Common) -> Result<Self> {
+        let out = output::prepare(&common.out)?;
+        let bytes =
+            std::fs::read(&common.model).map_err(|error| Failure::file(&common.model, error))?;
+        let model = Model::from_bytes(&bytes, &common.model.display().to_string())?;
+        let hash: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        drop(bytes);
+        if model.inputs().len() != 1 || model.outputs().len() != 1 {
+            return Err(Failure::input(format!(
+                "the network has {} inputs and {} outputs; this program takes one of each",
+                model.inputs().len(),
+                model.outputs().len()
+            ))
+            .hint("the library's Interpreter handles several"));
+        }
+        let signature = model.inputs()[0].clone();
+        let recipe = match signature.dims.as_slice() {
+            [_, channels, _, _] => match channels {
+                Ok(c) => Recipe::new(&common.model, &common.recipe, *c).map(Some),
+                Err(_) => Recipe::new(&common.model, &common.recipe, 3).map(Some),
+            },
+            _ => Ok(None),
+        };
+        // An array goes in as it is: then a recipe that does not fit does not matter.
+        let recipe = match recipe {
+            Err(_) if is_npy(&common.input) => None,
+            recipe => recipe?,
+        };
+        let labels = match &recipe {
+            Some(recipe) => recipe.labels()?,
+            None => None,
+        };
+        let (values, shape) = read_input(&common.input, recipe.as_ref(), &signature)?;
+        check_finite(&common.input, &values)?;
+        let network = model.network(std::slice::from_ref(&shape))?;
+
+        let device = match common.device {
+            DeviceChoice::Cpu => Device::flex(),
+        };
+        let dtype = match common.dtype {
+            Precision::F32 => FloatDType::F32,
+            Precision::F64 => FloatDType::F64,
+        };
+        let rules = rules(&common.rules);
+        let parameters = network.parameters();
+        let norms = network.recognised_norms();
+        let loaded = FrozenNetwork::load(network, &device, dtype)?;
+        let frozen = FrozenNetwork::new(loaded, TensorData::new(values, shape), rules)?;
+        let program = frozen.interpreter().program();
+        let manifest = json!({
+            "schema": SCHEMA,
+            "program": format!("linearscope {}", env!("CARGO_PKG_VERSION")),
+            "command": command,
+            "model": { "file": common.model, "sha256": hash, "parameters": parameters },
+            "input": { "file": common.input, "shape": frozen.input_shape() },
+            "output": { "shape": frozen.output_shape() },
+            "recipe": if is_npy(&common.input) { Value::Null } else { json!(recipe) },
+            "backend": frozen.backend_name(),
+            "device": "cpu",
+            "dtype": if dtype == FloatDType::F64 { "f64" } else { "f32" },
+            "arithmetic": if dtype == FloatDType::F64 { "f64" } else { "f32" },
+            "rules": rules.to_string(),
+            "norms_recognised": norms,
+            "program_nodes": program.nodes().len(),
+        });
+        let Value::Object(manifest) = manifest else {
+            unreachable!("a literal object")
+        };
+        Ok(Self {
+            frozen,
+            recipe,
+            labels,
+            out,
+            precision: common.dtype,
+            json: common.json,
+            manifest,
+            files: Vec::new(),
+        })
+    }
+
+    /// Read a probe the way x₀ was read.
+    pub(crate) fn read_probe(&self, path: &Path, shape: &[usize]) -> Result<Tensor<2>> {
+        let signature = Signature {
+            name: "the probe".into(),
+            dims: shape.iter().map(|&d| Ok(d)).collect(),
+        };
+        let (values, got) = read_input(path, self.recipe.as_ref(), &signature)?;
+        self.checked(path, values, got, shape)
+    }
+
+    /// Read an array of exactly `shape`.
+    pub(crate) fn read_array(&self, path: &Path, shape: &[usize]) -> Result<Tensor<2>> {
+        let (values, got) = npy::read(path)?;
+        self.checked(path, values, got, shape)
+    }
+
+    fn checked(
+        &self,
+        path: &Path,
+        values: Vec<f32>,
+        got: Vec<usize>,
+        shape: &[usize],
+    ) -> Result<Tensor<2>> {
+        // A batch axis of size 1 may be left out.
+        if got != shape && [vec![1], got.clone()].concat() != shape {
+            return Err(Failure::input(format!(
+                "{} has shape {got:?}, but {shape:?} is needed",
+                path.display()
+            )));
+        }
+        check_finite(path, &values)?;
+        let len = values.len();
+        Ok(self.frozen.upload(values, len))
+    }
+
+    /// Numbers of a one-row tensor on the host.
+    pub(crate) fn numbers(&self, x: Tensor<2>) -> Result<Vec<f64>> {
+        Ok(host(x)?)
+    }
+
+    /// Write an array, and a picture beside it where it is one.
+    pub(crate) fn save(&mut self, name: &str, values: &[f64], shape: &[usize]) -> Result<()> {
+        self.save_array(name, values, shape)?;
+        let Some(picture_shape) = picture::as_picture(shape) else {
+            return Ok(());
+        };
+        let path = self.out.join(format!("{name}.png"));
+        let drawn = match (&self.recipe, name) {
+            (Some(recipe), "output") => {
+                picture::draw_picture(&path, values, picture_shape, recipe)?
+            }
+            (recipe, _) => {
+                let channels = recipe.as_ref().map_or(crate::args::Channels::Rgb, |r| r.channels);
+                picture::draw_signed(&path, values, picture_shape, channels)?
+            }
+        };
+        self.note_picture(&drawn);
+        Ok(())
+    }
+
+    /// Write an array alone.
+    pub(crate) fn save_array(&mut self, name: &str, values: &[f64], shape: &[usize]) -> Result<()> {
+        let file = format!("{name}.npy");
+        npy::write(&self.out.join(&file), values, shape, self.precision)?;
+        self.files.push(json!({ "file": file, "shape": shape }));
+        Ok(())
+    }
+
+    /// Draw one signed picture under a name of its own.
+    pub(crate) fn save_picture(&mut self, name: &str, values: &[f64], shape: &[usize]) -> Result<()> {
+        if let Some(shape) = picture::as_picture(shape) {
+            let path = self.out.join(format!("{name}.png"));
+            let channels = self
+                .recipe
+                .as_ref()
+                .map_or(crate::args::Channels::Rgb, |r| r.channels);
+            let drawn = picture::draw_signed(&path, values, shape, channels)?;
+            self.note_picture(&drawn);
+        }
+        Ok(())
+    }
+
+    fn note_picture(&mut self, drawn: &Drawn) {
+        self.files.push(json!(drawn));
+    }
+
+    /// Write a JSON file of results.
+    pub(crate) fn save_json(&mut self, name: &str, value: &impl Serialize) -> Result<()> {
+        let file = format!("{name}.json");
+        let text = serde_json::to_string_pretty(value).expect("plain data serialises");
+        output::write_whole(&self.out.join(&file), text.as_bytes())?;
+        self.files.push(json!({ "file": file }));
+        Ok(())
+    }
+
+    /// Add a result to the manifest.
+    pub(crate) fn note(&mut self, key: &str, value: impl Serialize) {
+        self.manifest.insert(key.into(), json!(value));
+    }
+
+    /// The class name of output `k`, if there are labels.
+    pub(crate) fn label(&self, k: usize) -> Option<&str> {
+        self.labels.as_ref()?.get(k).map(String::as_str)
+    }
+
+    /// Measure the certificate and write the manifest; gives the manifest's text.
+    pub(crate) fn finish(&mut self) -> Result<(Certificate, String)> {
+        let certificate = certificate(&self.frozen)?;
+        self.note("certificate", &certificate);
+        let files = std::mem::take(&mut self.files);
+        self.note("files", files);
+        let text = serde_json::to_string_pretty(&self.manifest).expect("plain data serialises");
+        output::write_whole(&self.out.join("manifest.json"), text.as_bytes())?;
+        Ok((certificate, text))
+    }
+
+    /// Finish, print the certificate, and say where the results are.
+    pub(crate) fn close(mut self, summary: &[String]) -> Result<()> {
+        let (certificate, text) = self.finish()?;
+        if self.json {
+            println!("{text}");
+        } else {
+            for line in summary {
+                println!("{line}");
+            }
+            println!("{}", certificate_line(&certificate, self.precision));
+            println!("results in {}", self.out.display());
+        }
+        judge(&certificate)
+    }
+}
+
+/// The certificate in one line.
+pub(crate) fn certificate_line(certificate: &Certificate, precision: Precision) -> String {
+    format!(
+        "certificate ({}): exactness {:.1e}, adjoint {:.1e} (limit {:.0e}) · ‖r‖/‖f(x₀)‖ = {:.3}",
+        match precision {
+            Precision::F32 => "f32",
+            Precision::F64 => "f64",
+        },
+        certificate.exactness,
+        certificate.adjoint,
+        certificate.limit,
+        certificate.residual_over_output,
+    )
+}
+
+/// Beyond the limit: exit code 4, and words.
+pub(crate) fn judge(certificate: &Certificate) -> Result<()> {
+    if certificate.holds() {
+        return Ok(());
+    }
+    Err(Failure {
+        message: format!(
+            "the certificate does not hold: exactness {:.1e}, adjoint {:.1e}, limit {:.0e}",
+            certificate.exactness, certificate.adjoint, certificate.limit
+        ),
+        hint: Some("the results are written but not to be trusted; try --dtype f64".into()),
+        code: CERTIFICATE,
+    })
+}
+
+fn check_finite(path: &Path, values: &[f32]) -> Result<()> {
+    let mut bad = values.iter().enumerate().filter(|(_, v)| !v.is_finite());
+    match bad.next() {
+        None => Ok(()),
+        Some((first, value)) => Err(Failure::input(format!(
+            "{} holds {} values that are not finite (the first, {value}, at flat index {first})",
+            path.display(),
+            1 + bad.count()
+        ))
+        .hint("an interpreter of NaN or infinity means nothing")),
+    }
+}
