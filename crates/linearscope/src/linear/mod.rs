@@ -2,8 +2,8 @@
 //!
 //! Every map works on `[k, ..shape]`: k probes of the op's input (for
 //! [`apply`](LinearMap::apply)) or k cotangents of its output (for
-//! [`adjoint`](LinearMap::adjoint)). The two satisfy ⟨A x, y⟩ = ⟨x, Aᵀ y⟩; the tests of this
-//! module check that and the dense matrix of each map against a slow twin.
+//! [`adjoint`](LinearMap::adjoint)). The two satisfy ⟨A x, y⟩ = ⟨x, Aᵀ y⟩; the tests in
+//! `rules` check that and every op against a slow twin on numbers.
 
 use std::fmt::Debug;
 
@@ -18,8 +18,6 @@ mod reduce;
 mod scale;
 mod select;
 mod shape;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use conv::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub(crate) use interpolate::Interpolate;

@@ -14,6 +14,8 @@ pub(crate) mod selection;
 pub(crate) mod slope;
 pub(crate) mod transfer;
 pub(crate) mod weighted;
+#[cfg(test)]
+mod tests;
 
 /// How a smooth pointwise function h is frozen at x₀.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
