@@ -18,6 +18,11 @@ pub fn shared_data() -> Option<PathBuf> {
     path.join("models").is_dir().then_some(path)
 }
 
+/// The project's own networks.
+pub fn assets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets")
+}
+
 /// Say that a test had to be skipped.
 pub fn skipped(test: &str) {
     eprintln!("SKIPPED {test}: no shared data (set LINEARSCOPE_DATA to the folder)");
@@ -58,7 +63,9 @@ pub fn load<B: Backend>(
 /// A model captured for `shape`.
 pub fn network(path: &Path, shape: &[usize]) -> Network {
     let model = Model::load(path).expect("the model reads");
-    model.network(&[shape.to_vec()]).expect("the model is captured")
+    model
+        .network(&[shape.to_vec()])
+        .expect("the model is captured")
 }
 
 /// √Σx².

@@ -30,7 +30,9 @@ impl Sampled {
 }
 
 fn reference<T: for<'a> Deserialize<'a>>(file: &str) -> BTreeMap<String, T> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("reference")
+        .join(file);
     serde_json::from_str(&std::fs::read_to_string(path).expect("reference")).expect("reference")
 }
 
@@ -53,7 +55,11 @@ fn on_every_network(test: &str, check: impl Fn(&RealNetwork, &Path) -> Result<St
 fn within(what: &str, error: f64, limit: f64) -> Result<String, String> {
     let line = format!("{what} {error:.1e}");
     // NaN fails too.
-    if error <= limit { Ok(line) } else { Err(format!("{line} > {limit:.0e}")) }
+    if error <= limit {
+        Ok(line)
+    } else {
+        Err(format!("{line} > {limit:.0e}"))
+    }
 }
 
 fn frozen(net: &RealNetwork, path: &Path, dtype: DType) -> Interpreter<Flex> {
@@ -72,7 +78,10 @@ fn plain_outputs_equal_onnxruntime() {
     on_every_network("onnxruntime", |net, path| {
         let loaded = load::<Flex>(path, &net.shape, &DEVICE, DType::F32);
         let x = upload::<Flex>(&pseudo_input(&net.shape, net.scale, 0), &DEVICE, DType::F32);
-        let y = loaded.forward(vec![x]).map_err(|e| e.to_string())?.remove(0);
+        let y = loaded
+            .forward(vec![x])
+            .map_err(|e| e.to_string())?
+            .remove(0);
         within("relative error", expected[net.name].error(&values(y)), 1e-4)
     });
 }
@@ -126,7 +135,9 @@ fn probe_at_the_reference(dtype: DType, limit: f64) {
         let x0 = || upload::<Flex>(&pseudo_input(&net.shape, net.scale, 0), &DEVICE, dtype);
         let y0 = values(interpreter.reference()[0].clone());
         let batch = Flex::float_reshape_to_batch(x0());
-        let replayed = interpreter.affine(&[batch.clone()]).map_err(|e| e.to_string())?;
+        let replayed = interpreter
+            .affine(std::slice::from_ref(&batch))
+            .map_err(|e| e.to_string())?;
         let loaded: &Loaded<Flex> = interpreter.loaded();
         let (_, paired) =
             Interpreter::paired(loaded, vec![x0()], vec![batch], RuleSet::default(), true)
@@ -166,7 +177,12 @@ fn exact_and_adjoint(dtype: DType, limit: f64) {
         let out: Vec<usize> = interpreter.reference()[0].shape().to_vec();
         let (v, u) = (batch(1000, &net.shape, 1.0), batch(5000, &out, 1.0));
         let fv = apply(v.clone());
-        let fu = values(interpreter.adjoint(&[u.clone()]).expect("adjoint").remove(0));
+        let fu = values(
+            interpreter
+                .adjoint(std::slice::from_ref(&u))
+                .expect("adjoint")
+                .remove(0),
+        );
         let (v, u) = (values(v), values(u));
         let adjoint = (dot(&fv, &u) - dot(&v, &fu)).abs() / (norm(&fv) * norm(&u));
         within("exactness", exact, limit)?;
@@ -191,10 +207,7 @@ fn nodes_keep_their_names() {
     let Some(data) = shared_data() else {
         return skipped("nodes_keep_their_names");
     };
-    let network = network(
-        &data.join("models/squeezenet1.1.onnx"),
-        &[1, 3, 224, 224],
-    );
+    let network = network(&data.join("models/squeezenet1.1.onnx"), &[1, 3, 224, 224]);
     let names: Vec<String> = network.nodes().iter().map(|(n, _)| n.to_string()).collect();
     assert_eq!(names[0], "squeezenet0_conv0");
     assert!(names.contains(&"MaxPool_4".to_string()), "{names:?}");
@@ -224,7 +237,11 @@ fn rows_columns_and_residuals_equal_the_twin() {
     for (name, twin) in reference::<Twin>("twin.json") {
         let path = data.join("models").join(format!("{name}.onnx"));
         let loaded: Arc<Loaded<Flex>> = load(&path, &twin.shape, &DEVICE, DType::F64);
-        let x0 = upload::<Flex>(&pseudo_input(&twin.shape, twin.scale, 0), &DEVICE, DType::F64);
+        let x0 = upload::<Flex>(
+            &pseudo_input(&twin.shape, twin.scale, 0),
+            &DEVICE,
+            DType::F64,
+        );
         let input = x0.shape();
         let interpreter = Interpreter::new(loaded, vec![x0], RuleSet::default()).expect("freezes");
         let y0 = interpreter.reference()[0].clone();
@@ -232,9 +249,21 @@ fn rows_columns_and_residuals_equal_the_twin() {
         let picked = one_hot::<Flex>(&[twin.row_at], &y0.shape(), &DEVICE, DType::F64).unwrap();
         let found = [
             ("reference", values(y0), &twin.reference),
-            ("residual", values(interpreter.residual().unwrap().remove(0)), &twin.residual),
-            ("column", values(interpreter.apply(&[delta]).unwrap().remove(0)), &twin.column),
-            ("row", values(interpreter.adjoint(&[picked]).unwrap().remove(0)), &twin.row),
+            (
+                "residual",
+                values(interpreter.residual().unwrap().remove(0)),
+                &twin.residual,
+            ),
+            (
+                "column",
+                values(interpreter.apply(&[delta]).unwrap().remove(0)),
+                &twin.column,
+            ),
+            (
+                "row",
+                values(interpreter.adjoint(&[picked]).unwrap().remove(0)),
+                &twin.row,
+            ),
         ];
         for (what, values, expected) in found {
             let error = expected.error(&values);

@@ -1,1 +1,126 @@
-fn main(){}
+//! Project tasks: `cargo xtask test` passes all tests and ends with their sum.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, ExitCode, Stdio},
+};
+
+const HELP: &str = "\
+cargo xtask test     every test of the workspace: documentation, units, conformance, the program
+                     as a process; says what it skips (nothing needs installing)
+cargo xtask lint     formatting, clippy and the links of the documentation";
+
+fn main() -> ExitCode {
+    let ok = match std::env::args().nth(1).as_deref() {
+        Some("test") => test(),
+        Some("lint") => lint(),
+        _ => {
+            eprintln!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    if ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args);
+    command
+}
+
+/// Passed, failed and ignored of one `test result:` line.
+fn counts(line: &str) -> Option<[usize; 3]> {
+    let rest = line.strip_prefix("test result: ")?;
+    let number = |word: &str| {
+        let before = rest.split(word).next()?;
+        before.trim().rsplit([' ', '.']).next()?.parse().ok()
+    };
+    Some([number(" passed")?, number(" failed")?, number(" ignored")?])
+}
+
+/// Run one cargo command, pass its output on, and add up what its tests say.
+fn run(args: &[&str], total: &mut [usize; 3]) -> bool {
+    println!("$ cargo {}", args.join(" "));
+    let mut child = match cargo(args).stdout(Stdio::piped()).spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            eprintln!("cargo does not start: {error}");
+            return false;
+        }
+    };
+    let stdout = child.stdout.take().expect("stdout is piped");
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        println!("{line}");
+        if let Some(found) = counts(&line) {
+            for (sum, count) in total.iter_mut().zip(found) {
+                *sum += count;
+            }
+        }
+    }
+    child.wait().is_ok_and(|status| status.success())
+}
+
+fn test() -> bool {
+    // The same profile and features as `cargo run --release`, so that nothing compiles twice.
+    let mut total = [0; 3];
+    let docs = run(&["test", "--release", "--workspace", "--doc"], &mut total);
+    let tests = run(
+        &[
+            "test",
+            "--release",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--examples",
+            "--no-fail-fast",
+        ],
+        &mut total,
+    );
+    let data = std::env::var_os("LINEARSCOPE_DATA").is_some()
+        || std::path::Path::new("../shared/data/models").is_dir();
+    if !data {
+        println!("skipped: tests on real networks (set LINEARSCOPE_DATA to their folder)");
+    }
+    println!();
+    println!(
+        "{} passed, {} failed, {} skipped",
+        total[0], total[1], total[2]
+    );
+    docs && tests && total[0] > 0
+}
+
+fn lint() -> bool {
+    [
+        &["fmt", "--all", "--check"][..],
+        &[
+            "clippy",
+            "--release",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        &["doc", "--release", "--workspace", "--no-deps"],
+    ]
+    .iter()
+    .all(|args| {
+        println!("$ cargo {}", args.join(" "));
+        cargo(args).status().is_ok_and(|status| status.success())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn test_results_are_counted() {
+        let line = "test result: ok. 13 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out";
+        assert_eq!(super::counts(line), Some([13, 2, 1]));
+        assert_eq!(super::counts("running 3 tests"), None);
+    }
+}

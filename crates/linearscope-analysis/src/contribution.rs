@@ -1,4 +1,4 @@
-//! Layer-wise contributions to one score (the paper, §3.3 and Theorem 1).
+//! Layer-wise contributions to one score (the paper's Theorem 1).
 //!
 //! With q the cotangent that one adjoint sweep carries from the score back to a source b,
 //!
@@ -12,12 +12,7 @@
 use linearscope::Error;
 use serde::Serialize;
 
-use crate::{
-    FrozenNetwork, LinearOperator,
-    frozen::host,
-    operator::Result,
-    projection::one_hot,
-};
+use crate::{FrozenNetwork, LinearOperator, frozen::host, operator::Result, projection::one_hot};
 
 /// What one layer adds to a score.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -31,7 +31,10 @@ pub(crate) fn batched(x: Tensor<2>, shape: &[usize]) -> DispatchTensor {
 pub(crate) fn flat(x: DispatchTensor) -> Tensor<2> {
     let shape = x.shape();
     let numel = shape.iter().skip(1).product();
-    Tensor::from_dispatch(Dispatch::float_reshape(x, Shape::from(vec![shape[0], numel])))
+    Tensor::from_dispatch(Dispatch::float_reshape(
+        x,
+        Shape::from(vec![shape[0], numel]),
+    ))
 }
 
 impl FrozenNetwork {
@@ -55,7 +58,11 @@ impl FrozenNetwork {
                 });
             }
         }
-        let loaded = Loaded::new(Arc::new(network), device.as_dispatch().clone(), dtype.into())?;
+        let loaded = Loaded::new(
+            Arc::new(network),
+            device.as_dispatch().clone(),
+            dtype.into(),
+        )?;
         Ok(Arc::new(loaded))
     }
 
@@ -91,7 +98,10 @@ impl FrozenNetwork {
     pub fn x0(&self) -> Tensor<2> {
         let flat_shape = [1, self.input_len()];
         let tensor = Dispatch::float_from_data(self.x0.clone(), self.device.as_dispatch());
-        Tensor::from_dispatch(Dispatch::float_reshape(tensor, Shape::from(flat_shape.to_vec())))
+        Tensor::from_dispatch(Dispatch::float_reshape(
+            tensor,
+            Shape::from(flat_shape.to_vec()),
+        ))
     }
 
     /// y₀ = f(x₀) as `[1, N]`.
@@ -108,7 +118,10 @@ impl FrozenNetwork {
     pub fn residual(&self) -> Result<Tensor<2>> {
         let r = self.interpreter.residual()?.remove(0);
         let flat_shape = vec![1, self.output_len()];
-        Ok(Tensor::from_dispatch(Dispatch::float_reshape(r, Shape::from(flat_shape))))
+        Ok(Tensor::from_dispatch(Dispatch::float_reshape(
+            r,
+            Shape::from(flat_shape),
+        )))
     }
 
     /// F x + r for k vectors, `[k, n] → [k, N]`.
@@ -181,7 +194,9 @@ impl LinearOperator for FrozenNetwork {
 
     fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>> {
         check("the cotangent", &y, self.output_len())?;
-        let x = self.interpreter.adjoint(&[batched(y, &self.output_shape)])?;
+        let x = self
+            .interpreter
+            .adjoint(&[batched(y, &self.output_shape)])?;
         Ok(flat(x.into_iter().next().expect("one input")))
     }
 }

@@ -22,7 +22,9 @@ pub(crate) fn read(path: &Path) -> Result<(Vec<f32>, Vec<usize>)> {
     // A lying header must not make us allocate: each element takes at least a byte of the file.
     let numel = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64));
     if numel.is_none_or(|numel| numel > length) {
-        return Err(fail(&format!("shape {shape:?} needs more data than the file holds")));
+        return Err(fail(&format!(
+            "shape {shape:?} needs more data than the file holds"
+        )));
     }
     if npy.order() != Order::C && shape.len() > 1 {
         return Err(fail(&"it is in Fortran order").hint("save numpy.ascontiguousarray(x)"));
@@ -47,7 +49,11 @@ pub(crate) fn read(path: &Path) -> Result<(Vec<f32>, Vec<usize>)> {
                 .map(|v| v as f64)
                 .collect(),
         ),
-        other => return Err(fail(&format!("its numbers are {other}, not f4, f8, u1 or i8"))),
+        other => {
+            return Err(fail(&format!(
+                "its numbers are {other}, not f4, f8, u1 or i8"
+            )));
+        }
     };
     Ok((values, shape))
 }

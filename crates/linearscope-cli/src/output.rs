@@ -16,8 +16,11 @@ pub(crate) fn prepare(out: &Path) -> Result<PathBuf> {
 }
 
 fn unwritable(out: &Path, error: std::io::Error) -> Failure {
-    Failure::input(format!("--out {} cannot be written to: {error}", out.display()))
-        .hint("name a folder of yours; nothing was computed yet")
+    Failure::input(format!(
+        "--out {} cannot be written to: {error}",
+        out.display()
+    ))
+    .hint("name a folder of yours; nothing was computed yet")
 }
 
 /// Write beside, then rename: an interrupted or full disk leaves no half file.
@@ -33,7 +36,6 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         partial.persist(path).map_err(|error| error.error)?;
         Ok(())
     };
-    whole().map_err(|error| {
-        Failure::file(path, error).hint("files finished before this one are kept")
-    })
+    whole()
+        .map_err(|error| Failure::file(path, error).hint("files finished before this one are kept"))
 }

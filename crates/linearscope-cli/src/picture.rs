@@ -152,7 +152,10 @@ fn name_of(path: &Path) -> String {
 }
 
 fn save(path: &Path, picture: RgbImage, zoom: usize) -> Result<()> {
-    let (w, h) = (picture.width() * zoom as u32, picture.height() * zoom as u32);
+    let (w, h) = (
+        picture.width() * zoom as u32,
+        picture.height() * zoom as u32,
+    );
     let picture = imageops::resize(&picture, w, h, imageops::FilterType::Nearest);
     let mut bytes = std::io::Cursor::new(Vec::new());
     picture

@@ -169,7 +169,9 @@ impl Recipe {
             return Ok(None);
         };
         let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
-        Ok(Some(text.lines().map(|line| line.trim().to_string()).collect()))
+        Ok(Some(
+            text.lines().map(|line| line.trim().to_string()).collect(),
+        ))
     }
 }
 
@@ -179,7 +181,12 @@ enum Size {
 }
 
 fn parse_size(what: &str, text: &str) -> Result<Size> {
-    let number = |text: &str| text.trim().parse::<u32>().ok().filter(|n| (1..=65536).contains(n));
+    let number = |text: &str| {
+        text.trim()
+            .parse::<u32>()
+            .ok()
+            .filter(|n| (1..=65536).contains(n))
+    };
     let size = match text.split_once('x') {
         None => number(text).map(Size::Side),
         Some((h, w)) => number(h).zip(number(w)).map(|(h, w)| Size::Exact { h, w }),

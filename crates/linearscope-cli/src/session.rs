@@ -38,7 +38,8 @@ pub(crate) struct Session {
 }
 
 fn is_npy(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"))
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
 }
 
 /// `[1, c, h, w]` for data of `[c, h, w]` where the network takes rank 4.
@@ -99,7 +100,10 @@ impl Session {
         let bytes =
             std::fs::read(&common.model).map_err(|error| Failure::file(&common.model, error))?;
         let model = Model::from_bytes(&bytes, &common.model.display().to_string())?;
-        let hash: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        let hash: String = Sha256::digest(&bytes)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         drop(bytes);
         if model.inputs().len() != 1 || model.outputs().len() != 1 {
             return Err(Failure::input(format!(
@@ -226,7 +230,9 @@ impl Session {
                 picture::draw_picture(&path, values, picture_shape, recipe)?
             }
             (recipe, _) => {
-                let channels = recipe.as_ref().map_or(crate::args::Channels::Rgb, |r| r.channels);
+                let channels = recipe
+                    .as_ref()
+                    .map_or(crate::args::Channels::Rgb, |r| r.channels);
                 picture::draw_signed(&path, values, picture_shape, channels)?
             }
         };
@@ -243,7 +249,12 @@ impl Session {
     }
 
     /// Draw one signed picture under a name of its own.
-    pub(crate) fn save_picture(&mut self, name: &str, values: &[f64], shape: &[usize]) -> Result<()> {
+    pub(crate) fn save_picture(
+        &mut self,
+        name: &str,
+        values: &[f64],
+        shape: &[usize],
+    ) -> Result<()> {
         if let Some(shape) = picture::as_picture(shape) {
             let path = self.out.join(format!("{name}.png"));
             let channels = self

@@ -51,7 +51,9 @@ impl<B: Backend> Context<'_, B> {
 
     /// Whether operand number `index` is given.
     pub(crate) fn has(&self, index: usize) -> bool {
-        self.inputs.get(index).is_some_and(|input| !input.is_optional())
+        self.inputs
+            .get(index)
+            .is_some_and(|input| !input.is_optional())
     }
 
     fn value(&self, index: usize) -> Result<Value<B>> {

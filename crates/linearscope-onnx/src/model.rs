@@ -13,7 +13,9 @@ use onnx_ir::{Message, ModelProto, OnnxGraph, OnnxGraphBuilder};
 
 use crate::{
     error::{Error, Result},
-    execute, names::Names, prepare,
+    execute,
+    names::Names,
+    prepare,
 };
 
 /// Name and shape of an input or output; `Err(symbol)` for a dynamic axis.

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use onnx_ir::{ModelProto, NodeProto, OnnxGraph};
+use onnx_ir::{ModelProto, Node, NodeProto, OnnxGraph};
 
 /// From `onnx-ir`'s names to the file's.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +52,15 @@ impl Names {
                 products.push_back((key.clone(), own_name(node)));
             }
             of.insert(key, own_name(node));
+        }
+        // Ops onnx-ir does not know count together, as "custom".
+        let mut unknown: Vec<&NodeProto> = model.graph.node.iter().collect();
+        for node in &graph.nodes {
+            if let Node::Custom(custom) = node
+                && let Some(at) = unknown.iter().position(|n| n.op_type == custom.op_type)
+            {
+                of.insert(custom.name.clone(), own_name(unknown.remove(at)));
+            }
         }
         let present = |name: &str| graph.nodes.iter().any(|node| node.name() == name);
         let mut coalesced = products.into_iter().filter(|(key, _)| !present(key));

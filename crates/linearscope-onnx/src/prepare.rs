@@ -25,10 +25,9 @@ pub(crate) fn check_sizes(model: &ModelProto) -> Result<()> {
                 tensor: tensor.name.clone(),
             });
         }
-        let numel = tensor
-            .dims
-            .iter()
-            .try_fold(1u128, |n, &d| u128::try_from(d).ok().map(|d| n.saturating_mul(d)));
+        let numel = tensor.dims.iter().try_fold(1u128, |n, &d| {
+            u128::try_from(d).ok().map(|d| n.saturating_mul(d))
+        });
         let (Some(numel), Some(size)) = (numel, element_size(tensor.data_type)) else {
             continue;
         };
@@ -121,7 +120,11 @@ pub(crate) fn rewrite_transposed_convolutions(model: &mut ModelProto) {
             for (role, values) in [("starts", starts), ("ends", ends), ("axes", spatial)] {
                 let name = format!("{padded}_{role}");
                 crop.input.push(name.clone());
-                model.graph.mut_or_insert_default().initializer.push(constant(name, &values));
+                model
+                    .graph
+                    .mut_or_insert_default()
+                    .initializer
+                    .push(constant(name, &values));
             }
         }
         nodes.push(node);

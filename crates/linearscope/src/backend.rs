@@ -172,7 +172,10 @@ impl<B: Backend> BackendIr for LinearScope<B> {
     fn quantized_tensor(handle: TensorHandle<Self::Handle>) -> QuantizedTensor<Self> {
         match handle.handle {
             HandleKind::Quantized(tensor) => tensor,
-            other => panic!("a quantised tensor was expected, a {} one came", other.name()),
+            other => panic!(
+                "a quantised tensor was expected, a {} one came",
+                other.name()
+            ),
         }
     }
 

@@ -84,7 +84,12 @@ fn unplayable(operation: &OperationIr) -> Option<&'static str> {
             Some("random numbers make every run another network")
         }
         OperationIr::BaseBool(BaseOperationIr::Cast(_)) => Some("bool casts are not supported"),
-        operation if operation.nodes().iter().any(|t| matches!(t.dtype, DType::QFloat(_))) => {
+        operation
+            if operation
+                .nodes()
+                .iter()
+                .any(|t| matches!(t.dtype, DType::QFloat(_))) =>
+        {
             Some("quantised tensors are not supported")
         }
         _ => None,

@@ -48,11 +48,7 @@ impl<B: Backend> Interpreter<B> {
     /// # Errors
     /// [`Error::NotFinite`] when x₀ or f(x₀) is not; [`Error::NoRule`] when the network has an op
     /// without a rule; [`Error::LostProbe`] when an output is no linear function of the input.
-    pub fn new(
-        loaded: Arc<Loaded<B>>,
-        x0: Vec<FloatTensor<B>>,
-        rules: RuleSet,
-    ) -> Result<Self> {
+    pub fn new(loaded: Arc<Loaded<B>>, x0: Vec<FloatTensor<B>>, rules: RuleSet) -> Result<Self> {
         let ports = loaded.network().inputs();
         for (port, x0) in ports.iter().zip(&x0) {
             check_finite::<B>(&format!("input \"{}\"", port.name), x0)?;
@@ -243,7 +239,8 @@ impl<B: Backend> Interpreter<B> {
 
     fn replay(&self, x: &[FloatTensor<B>], sources: bool) -> Vec<FloatTensor<B>> {
         let starts = pairs::<B>(&self.program.inputs(), x);
-        self.program.forward(&starts, self.program.outputs(), sources)
+        self.program
+            .forward(&starts, self.program.outputs(), sources)
     }
 
     fn zeros(&self, k: usize, shape: &Shape) -> FloatTensor<B> {

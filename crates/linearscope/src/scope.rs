@@ -291,11 +291,10 @@ impl<B: Backend> Probe<B> {
                 Sink::Paired { sources: true } => B::float_add(x, batch::of_one::<B>(b)),
                 _ => x,
             }),
-            Carrier::Node(input) => self.scope.append(
-                Operation::Source { value: b, input },
-                shape,
-                self.layer,
-            ),
+            Carrier::Node(input) => {
+                self.scope
+                    .append(Operation::Source { value: b, input }, shape, self.layer)
+            }
             Carrier::Poisoned => Carrier::Poisoned,
         };
         Self { carrier, ..self }
@@ -320,12 +319,7 @@ impl<B: Backend> Probe<B> {
     }
 
     /// Concatenate probes along value axis `dim`; `extents` are their sizes there.
-    pub(crate) fn concat(
-        parts: Vec<Self>,
-        dim: usize,
-        extents: Vec<usize>,
-        shape: &Shape,
-    ) -> Self {
+    pub(crate) fn concat(parts: Vec<Self>, dim: usize, extents: Vec<usize>, shape: &Shape) -> Self {
         Self::join(
             parts,
             shape,

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use linearscope_analysis::{LinearOperator, contribution, projection};
 
 use crate::{
-    args::{Command, Cli, Demo},
+    args::{Cli, Command, Demo},
     error::{Failure, Result},
     output,
     session::{Session, certificate_line, judge},
@@ -32,7 +32,15 @@ pub(crate) fn run(args: &Demo) -> Result<()> {
     let on = format!("{} --input {}", shown(&model), shown(&input));
 
     // The same session as `linearscope run`, so that the report shows what the commands do.
-    let line = ["linearscope", "run", &shown(&model), "--input", &shown(&input), "--out", &shown(&out)];
+    let line = [
+        "linearscope",
+        "run",
+        &shown(&model),
+        "--input",
+        &shown(&input),
+        "--out",
+        &shown(&out),
+    ];
     let cli = <Cli as clap::Parser>::try_parse_from(line)
         .map_err(|error| Failure::input(error.to_string()))?;
     let Command::Run(common) = cli.command else {
@@ -87,7 +95,8 @@ pub(crate) fn run(args: &Demo) -> Result<()> {
         Panel {
             title: "A row of F at an edge",
             file: "row_edge.png",
-            text: "Which input pixels one output pixel uses. On an edge the filter turns along it.",
+            text: "Which input pixels one output pixel uses. At an edge it leans: compare its left \
+                   and right sides, and with the plain.",
             command: format!("linearscope row {on} --at {}", at(edge)),
         },
         Panel {
@@ -140,7 +149,9 @@ fn embedded(path: &Path) -> Result<String> {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('"', "&quot;")
 }
 
 /// One self-contained page: no scripts, no network, light and dark, printable.
@@ -167,7 +178,10 @@ fn page(
             panel.text,
         );
     }
-    let widest = shares.layers.iter().fold(f64::MIN_POSITIVE, |m, l| m.max(l.value.abs()));
+    let widest = shares
+        .layers
+        .iter()
+        .fold(f64::MIN_POSITIVE, |m, l| m.max(l.value.abs()));
     let mut bars = String::new();
     for layer in &shares.layers {
         let _ = write!(
@@ -177,7 +191,11 @@ fn page(
             escaped(&layer.name),
             layer.value,
             100.0 * layer.share,
-            if layer.value < 0.0 { "negative" } else { "positive" },
+            if layer.value < 0.0 {
+                "negative"
+            } else {
+                "positive"
+            },
             100.0 * layer.value.abs() / widest,
         );
     }

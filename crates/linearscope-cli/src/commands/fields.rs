@@ -26,8 +26,14 @@ pub(crate) fn run(args: &At, field: Field) -> Result<()> {
     let mut session = Session::open(name, &args.common)?;
     let frozen = &session.frozen;
     let (from, to) = match field {
-        Field::Column => (frozen.input_shape().to_vec(), frozen.output_shape().to_vec()),
-        Field::Row => (frozen.output_shape().to_vec(), frozen.input_shape().to_vec()),
+        Field::Column => (
+            frozen.input_shape().to_vec(),
+            frozen.output_shape().to_vec(),
+        ),
+        Field::Row => (
+            frozen.output_shape().to_vec(),
+            frozen.input_shape().to_vec(),
+        ),
     };
     let places = args
         .at
@@ -52,7 +58,11 @@ pub(crate) fn run(args: &At, field: Field) -> Result<()> {
     }
     session.note("at", &args.at);
     let mut summary = Vec::new();
-    for (at, values) in args.at.iter().zip(fields.chunks(fields.len() / args.at.len())) {
+    for (at, values) in args
+        .at
+        .iter()
+        .zip(fields.chunks(fields.len() / args.at.len()))
+    {
         let largest = values.iter().fold(0f64, |m, v| m.max(v.abs()));
         let used = values.iter().filter(|v| **v != 0.0).count();
         summary.push(format!(

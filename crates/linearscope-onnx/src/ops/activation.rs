@@ -35,7 +35,10 @@ pub(super) fn leaky_relu<B: Backend>(
     cx: &Context<'_, B>,
     node: &node::leaky_relu::LeakyReluNode,
 ) -> Outputs<B> {
-    one(B::leaky_relu(cx.float(0)?, Scalar::Float(node.config.alpha)))
+    one(B::leaky_relu(
+        cx.float(0)?,
+        Scalar::Float(node.config.alpha),
+    ))
 }
 
 pub(super) fn prelu<B: Backend>(cx: &Context<'_, B>, _: &node::prelu::PReluNode) -> Outputs<B> {
@@ -44,10 +47,7 @@ pub(super) fn prelu<B: Backend>(cx: &Context<'_, B>, _: &node::prelu::PReluNode)
     one(B::prelu(x, cx.float_at_rank(1, rank)?))
 }
 
-pub(super) fn clip<B: Backend>(
-    cx: &Context<'_, B>,
-    node: &node::clip::ClipNode,
-) -> Outputs<B> {
+pub(super) fn clip<B: Backend>(cx: &Context<'_, B>, node: &node::clip::ClipNode) -> Outputs<B> {
     use onnx_ir::clip::ClipInput;
     let bound = |input: &Option<ClipInput>| match input {
         None => Ok(None),

@@ -37,7 +37,11 @@ pub(super) fn neg<B: Backend>(cx: &Context<'_, B>, _: &node::neg::NegNode) -> Ou
 
 pub(super) fn sum<B: Backend>(cx: &Context<'_, B>, _: &node::sum::SumNode) -> Outputs<B> {
     let terms = cx.floats()?;
-    let rank = terms.iter().map(|x| x.shape().num_dims()).max().unwrap_or(0);
+    let rank = terms
+        .iter()
+        .map(|x| x.shape().num_dims())
+        .max()
+        .unwrap_or(0);
     let sum = terms
         .into_iter()
         .map(|x| at_rank::<B>(x, rank))

@@ -31,7 +31,10 @@ pub(super) fn gemm<B: Backend>(cx: &Context<'_, B>, node: &GemmNode) -> Outputs<
     let b = turned(cx.float(1)?, config.trans_b);
     let y = scaled::<B>(B::float_matmul(a, b), config.alpha);
     match cx.optional_float(2)? {
-        Some(c) => one(B::float_add(y, scaled::<B>(at_rank::<B>(c, 2), config.beta))),
+        Some(c) => one(B::float_add(
+            y,
+            scaled::<B>(at_rank::<B>(c, 2), config.beta),
+        )),
         None => one(y),
     }
 }

@@ -30,7 +30,10 @@ pub(super) fn resize<B: Backend>(cx: &Context<'_, B>, node: &ResizeNode) -> Outp
     if config.antialias != 0 {
         return Err(cx.unsupported("antialias=1"));
     }
-    let whole = sizes.iter().zip(&shape[2..]).all(|(out, size)| out % size == 0);
+    let whole = sizes
+        .iter()
+        .zip(&shape[2..])
+        .all(|(out, size)| out % size == 0);
     let (mode, align_corners) = match (
         &config.mode,
         &config.coordinate_transformation_mode,

@@ -59,7 +59,11 @@ pub(super) fn reshape<B: Backend>(cx: &Context<'_, B>, node: &ReshapeNode) -> Ou
             size => size,
         })
         .collect();
-    let known: usize = copied.iter().filter(|&&d| d > 0).map(|&d| d as usize).product();
+    let known: usize = copied
+        .iter()
+        .filter(|&&d| d > 0)
+        .map(|&d| d as usize)
+        .product();
     let dims: Vec<usize> = copied
         .iter()
         .map(|&size| {
@@ -125,7 +129,9 @@ pub(super) fn squeeze<B: Backend>(cx: &Context<'_, B>, node: &SqueezeNode) -> Ou
     let shape = x.shape();
     let rank = shape.num_dims() as i64;
     let gone: Vec<usize> = match &node.config.axes {
-        None => (0..shape.num_dims()).filter(|&axis| shape[axis] == 1).collect(),
+        None => (0..shape.num_dims())
+            .filter(|&axis| shape[axis] == 1)
+            .collect(),
         Some(SqueezeInput::Static(axes)) => axes
             .iter()
             .map(|&axis| if axis < 0 { axis + rank } else { axis } as usize)
@@ -173,7 +179,10 @@ pub(super) fn depth_to_space<B: Backend>(
     };
     let x = B::float_reshape(x, Shape::from(split.to_vec()));
     let x = B::float_permute(x, &axes);
-    one(B::float_reshape(x, Shape::from(vec![n, inner, h * b, w * b])))
+    one(B::float_reshape(
+        x,
+        Shape::from(vec![n, inner, h * b, w * b]),
+    ))
 }
 
 /// `[n, c, h·b, w·b] → [n, c·b², h, w]`.
@@ -186,5 +195,8 @@ pub(super) fn space_to_depth<B: Backend>(
     let b = node.config.block_size;
     let x = B::float_reshape(x, Shape::from(vec![n, c, h / b, b, w / b, b]));
     let x = B::float_permute(x, &[0, 3, 5, 1, 2, 4]);
-    one(B::float_reshape(x, Shape::from(vec![n, c * b * b, h / b, w / b])))
+    one(B::float_reshape(
+        x,
+        Shape::from(vec![n, c * b * b, h / b, w / b]),
+    ))
 }

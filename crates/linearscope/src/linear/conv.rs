@@ -74,6 +74,24 @@ macro_rules! conv_transpose {
 conv!(Conv1d, 1, "conv1d", conv1d, conv1d_x_backward);
 conv!(Conv2d, 2, "conv2d", conv2d, conv2d_x_backward);
 conv!(Conv3d, 3, "conv3d", conv3d, conv3d_x_backward);
-conv_transpose!(ConvTranspose1d, 1, "conv_transpose1d", conv_transpose1d, conv_transpose1d_x_backward);
-conv_transpose!(ConvTranspose2d, 2, "conv_transpose2d", conv_transpose2d, conv_transpose2d_x_backward);
-conv_transpose!(ConvTranspose3d, 3, "conv_transpose3d", conv_transpose3d, conv_transpose3d_x_backward);
+conv_transpose!(
+    ConvTranspose1d,
+    1,
+    "conv_transpose1d",
+    conv_transpose1d,
+    conv_transpose1d_x_backward
+);
+conv_transpose!(
+    ConvTranspose2d,
+    2,
+    "conv_transpose2d",
+    conv_transpose2d,
+    conv_transpose2d_x_backward
+);
+conv_transpose!(
+    ConvTranspose3d,
+    3,
+    "conv_transpose3d",
+    conv_transpose3d,
+    conv_transpose3d_x_backward
+);

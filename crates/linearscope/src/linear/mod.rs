@@ -27,7 +27,7 @@ pub(crate) use reduce::{CumSum, MeanDim, Sum, SumDim};
 pub(crate) use scale::{Cast, Detach, Divide, MaskOut, Scalar, Scale};
 pub(crate) use select::{Pick, Select};
 pub(crate) use shape::{
-    Embed, Expand, Flip, Pad, Permute, Reshape, RepeatDim, Slice, SwapDims, Zero,
+    Embed, Expand, Flip, Pad, Permute, RepeatDim, Reshape, Slice, SwapDims, Zero,
 };
 
 /// One linear op with frozen coefficients.

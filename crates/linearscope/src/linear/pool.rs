@@ -56,12 +56,41 @@ macro_rules! adaptive {
     };
 }
 
-pool!(AvgPool1d, "avg_pool1d", avg_pool1d, avg_pool1d_backward {
-    kernel_size: usize, stride: usize, padding: usize, count_include_pad: bool, ceil_mode: bool
-});
-pool!(AvgPool2d, "avg_pool2d", avg_pool2d, avg_pool2d_backward {
-    kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 2],
-    count_include_pad: bool, ceil_mode: bool
-});
-adaptive!(AdaptiveAvgPool1d, "adaptive_avg_pool1d", adaptive_avg_pool1d, adaptive_avg_pool1d_backward, usize);
-adaptive!(AdaptiveAvgPool2d, "adaptive_avg_pool2d", adaptive_avg_pool2d, adaptive_avg_pool2d_backward, [usize; 2]);
+pool!(
+    AvgPool1d,
+    "avg_pool1d",
+    avg_pool1d,
+    avg_pool1d_backward {
+        kernel_size: usize,
+        stride: usize,
+        padding: usize,
+        count_include_pad: bool,
+        ceil_mode: bool
+    }
+);
+pool!(
+    AvgPool2d,
+    "avg_pool2d",
+    avg_pool2d,
+    avg_pool2d_backward {
+        kernel_size: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        count_include_pad: bool,
+        ceil_mode: bool
+    }
+);
+adaptive!(
+    AdaptiveAvgPool1d,
+    "adaptive_avg_pool1d",
+    adaptive_avg_pool1d,
+    adaptive_avg_pool1d_backward,
+    usize
+);
+adaptive!(
+    AdaptiveAvgPool2d,
+    "adaptive_avg_pool2d",
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_backward,
+    [usize; 2]
+);

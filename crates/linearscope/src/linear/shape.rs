@@ -1,9 +1,7 @@
 //! Maps that move, copy or drop entries: each row of the matrix holds at most one 1.
 
 use burn_backend::{
-    Backend, Shape, Slice as Range, TensorMetadata,
-    ops::PadMode,
-    tensor::FloatTensor,
+    Backend, Shape, Slice as Range, TensorMetadata, ops::PadMode, tensor::FloatTensor,
 };
 
 use super::{LinearMap, batch};
@@ -75,7 +73,9 @@ pub(crate) struct Permute {
 
 impl Permute {
     pub(crate) fn new(axes: &[usize]) -> Self {
-        let axes: Vec<usize> = std::iter::once(0).chain(axes.iter().map(|a| a + 1)).collect();
+        let axes: Vec<usize> = std::iter::once(0)
+            .chain(axes.iter().map(|a| a + 1))
+            .collect();
         let mut inverse = vec![0; axes.len()];
         for (to, &from) in axes.iter().enumerate() {
             inverse[from] = to;
@@ -290,7 +290,9 @@ impl Pad {
             .map(|(size, (before, _))| Range::from(*before..before + size))
             .collect();
         Self {
-            padding: std::iter::once((0, 0)).chain(padding.iter().copied()).collect(),
+            padding: std::iter::once((0, 0))
+                .chain(padding.iter().copied())
+                .collect(),
             slice: Slice::new(&Shape::from(output), &inner),
         }
     }

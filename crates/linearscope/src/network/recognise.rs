@@ -65,13 +65,9 @@ impl<'a> Producers<'a> {
 
     /// If `id` is d²: d, and the step that squares.
     fn square_of(&self, id: TensorId) -> Option<(TensorId, usize)> {
-        let (index, op) = match *self.of.get(&id)? {
-            index => (index, &self.steps[index].operation),
-        };
-        match op {
-            OperationIr::NumericFloat(_, NumericOperationIr::Mul(op))
-                if op.lhs.id == op.rhs.id =>
-            {
+        let index = *self.of.get(&id)?;
+        match &self.steps[index].operation {
+            OperationIr::NumericFloat(_, NumericOperationIr::Mul(op)) if op.lhs.id == op.rhs.id => {
                 Some((op.lhs.id, index))
             }
             OperationIr::NumericFloat(_, NumericOperationIr::PowiScalar(op))

@@ -1,10 +1,6 @@
 //! `ActivationOps`: the non-linear units.
 
-use burn_backend::{
-    Backend, Scalar,
-    ops::ActivationOps,
-    tensor::FloatTensor,
-};
+use burn_backend::{Backend, Scalar, ops::ActivationOps, tensor::FloatTensor};
 
 use super::classes::Seen;
 use crate::{

@@ -29,7 +29,10 @@ impl<B: Backend> BoolTensorOps<Self> for LinearScope<B> {
 
     fn bool_to_device(tensor: BoolTensor<Self>, device: &Device<Self>) -> BoolTensor<Self> {
         let Tracked { value, origin } = tensor;
-        Tracked { value: B::bool_to_device(value, device), origin }
+        Tracked {
+            value: B::bool_to_device(value, device),
+            origin,
+        }
     }
 
     reads! {
@@ -46,7 +49,12 @@ impl<B: Backend> BoolTensorOps<Self> for LinearScope<B> {
     ) -> impl Future<Output = BoolTensor<Self>> + 'static + Send {
         let origin = tensor.origin.or(mask.origin);
         let selected = B::bool_mask_select(tensor.value, mask.value);
-        async move { Tracked { value: selected.await, origin } }
+        async move {
+            Tracked {
+                value: selected.await,
+                origin,
+            }
+        }
     }
 
     reads! {
@@ -80,7 +88,12 @@ impl<B: Backend> BoolTensorOps<Self> for LinearScope<B> {
     ) -> impl Future<Output = IntTensor<Self>> + 'static + Send {
         let Tracked { value, origin } = tensor;
         let found = B::bool_argwhere(value, out_dtype);
-        async move { Tracked { value: found.await, origin } }
+        async move {
+            Tracked {
+                value: found.await,
+                origin,
+            }
+        }
     }
 
     reads! {

@@ -40,7 +40,6 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         B::float_into_data(tensor.into_value())
     }
 
-
     fn float_to_device(tensor: FloatTensor<Self>, device: &Device<Self>) -> FloatTensor<Self> {
         transfer::to_device(tensor, device)
     }
@@ -73,7 +72,9 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     }
 
     fn float_clamp(tensor: FloatTensor<Self>, min: Scalar, max: Scalar) -> FloatTensor<Self> {
-        slope::clamp(tensor, Some(min), Some(max), |x| B::float_clamp(x, min, max))
+        slope::clamp(tensor, Some(min), Some(max), |x| {
+            B::float_clamp(x, min, max)
+        })
     }
 
     fn float_sub(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -223,10 +224,7 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
             => |_: &Shape| Detach;
     }
 
-    fn float_set_require_grad(
-        tensor: FloatTensor<Self>,
-        require_grad: bool,
-    ) -> FloatTensor<Self> {
+    fn float_set_require_grad(tensor: FloatTensor<Self>, require_grad: bool) -> FloatTensor<Self> {
         let ScopeTensor { value, lineage } = tensor;
         let value = B::float_set_require_grad(value, require_grad);
         ScopeTensor { value, lineage }

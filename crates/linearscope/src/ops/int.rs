@@ -24,7 +24,10 @@ impl<B: Backend> IntTensorOps<Self> for LinearScope<B> {
 
     fn int_to_device(tensor: IntTensor<Self>, device: &Device<Self>) -> IntTensor<Self> {
         let Tracked { value, origin } = tensor;
-        Tracked { value: B::int_to_device(value, device), origin }
+        Tracked {
+            value: B::int_to_device(value, device),
+            origin,
+        }
     }
 
     reads! {
@@ -42,7 +45,12 @@ impl<B: Backend> IntTensorOps<Self> for LinearScope<B> {
     ) -> impl Future<Output = IntTensor<Self>> + 'static + Send {
         let origin = tensor.origin.or(mask.origin);
         let selected = B::int_mask_select(tensor.value, mask.value);
-        async move { Tracked { value: selected.await, origin } }
+        async move {
+            Tracked {
+                value: selected.await,
+                origin,
+            }
+        }
     }
 
     reads! {

@@ -41,8 +41,14 @@ struct_results! {
 }
 
 impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
-
-    fn batch_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>, mean: FloatTensor<Self>, variance: FloatTensor<Self>, epsilon: f64) -> FloatTensor<Self> {
+    fn batch_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
         normalisation::batch_norm(x, [gamma, beta, mean, variance], epsilon)
     }
 
@@ -53,7 +59,12 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         fn embedding_backward(weights: FloatTensor<Self>, output_grad: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self>;
     }
 
-    fn conv1d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvOptions<1>) -> FloatTensor<Self> {
+    fn conv1d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: ConvOptions<1>,
+    ) -> FloatTensor<Self> {
         rules::weighted::convolution(
             "conv1d",
             x,
@@ -74,7 +85,12 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         fn conv1d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>;
     }
 
-    fn conv2d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvOptions<2>) -> FloatTensor<Self> {
+    fn conv2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
         rules::weighted::convolution(
             "conv2d",
             x,
@@ -97,7 +113,12 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         fn deform_conv2d_backward(x: FloatTensor<Self>, offset: FloatTensor<Self>, weight: FloatTensor<Self>, mask: Option<FloatTensor<Self>>, bias: Option<FloatTensor<Self>>, output_grad: FloatTensor<Self>, options: DeformConvOptions<2>) -> DeformConv2dBackward<Self>;
     }
 
-    fn conv3d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvOptions<3>) -> FloatTensor<Self> {
+    fn conv3d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: ConvOptions<3>,
+    ) -> FloatTensor<Self> {
         rules::weighted::convolution(
             "conv3d",
             x,
@@ -118,7 +139,12 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         fn conv3d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>;
     }
 
-    fn conv_transpose1d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvTransposeOptions<1>) -> FloatTensor<Self> {
+    fn conv_transpose1d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: ConvTransposeOptions<1>,
+    ) -> FloatTensor<Self> {
         rules::weighted::convolution(
             "conv_transpose1d",
             x,
@@ -138,7 +164,12 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         fn conv_transpose1d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>;
     }
 
-    fn conv_transpose2d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvTransposeOptions<2>) -> FloatTensor<Self> {
+    fn conv_transpose2d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: ConvTransposeOptions<2>,
+    ) -> FloatTensor<Self> {
         rules::weighted::convolution(
             "conv_transpose2d",
             x,
@@ -158,7 +189,12 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         fn conv_transpose2d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>;
     }
 
-    fn conv_transpose3d(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Option<FloatTensor<Self>>, options: ConvTransposeOptions<3>) -> FloatTensor<Self> {
+    fn conv_transpose3d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        options: ConvTransposeOptions<3>,
+    ) -> FloatTensor<Self> {
         rules::weighted::convolution(
             "conv_transpose3d",
             x,
@@ -209,27 +245,59 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         fn adaptive_avg_pool1d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
     }
 
-    fn max_pool1d(x: FloatTensor<Self>, kernel_size: usize, stride: usize, padding: usize, dilation: usize, ceil_mode: bool) -> FloatTensor<Self> {
+    fn max_pool1d(
+        x: FloatTensor<Self>,
+        kernel_size: usize,
+        stride: usize,
+        padding: usize,
+        dilation: usize,
+        ceil_mode: bool,
+    ) -> FloatTensor<Self> {
         max_pool::max_pool(
             x,
             |x| B::max_pool1d(x, kernel_size, stride, padding, dilation, ceil_mode),
             |x, dtype| {
-                B::max_pool1d_with_indices(x, kernel_size, stride, padding, dilation, ceil_mode, dtype).indices
+                B::max_pool1d_with_indices(
+                    x,
+                    kernel_size,
+                    stride,
+                    padding,
+                    dilation,
+                    ceil_mode,
+                    dtype,
+                )
+                .indices
             },
         )
     }
 
-
-    fn max_pool1d_with_indices(x: FloatTensor<Self>, kernel_size: usize, stride: usize, padding: usize, dilation: usize, ceil_mode: bool, indices_dtype: IntDType) -> MaxPool1dWithIndices<Self> {
+    fn max_pool1d_with_indices(
+        x: FloatTensor<Self>,
+        kernel_size: usize,
+        stride: usize,
+        padding: usize,
+        dilation: usize,
+        ceil_mode: bool,
+        indices_dtype: IntDType,
+    ) -> MaxPool1dWithIndices<Self> {
         let origin = x.lineage().scope().cloned();
         let plain = B::max_pool1d_with_indices(
-            x.value.clone(), kernel_size, stride, padding, dilation, ceil_mode, indices_dtype,
+            x.value.clone(),
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            ceil_mode,
+            indices_dtype,
         );
         let indices = plain.indices.clone();
         let output = max_pool::max_pool(x, |_| plain.output, |_, _| plain.indices);
         MaxPool1dWithIndices {
             output,
-            indices: Tracked { value: indices, origin },
+            indices: Tracked {
+                value: indices,
+                origin,
+            },
         }
     }
 
@@ -237,27 +305,59 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         fn max_pool1d_with_indices_backward(x: FloatTensor<Self>, kernel_size: usize, stride: usize, padding: usize, dilation: usize, ceil_mode: bool, output_grad: FloatTensor<Self>, indices: IntTensor<Self>) -> MaxPool1dBackward<Self>;
     }
 
-    fn max_pool2d(x: FloatTensor<Self>, kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 2], dilation: [usize; 2], ceil_mode: bool) -> FloatTensor<Self> {
+    fn max_pool2d(
+        x: FloatTensor<Self>,
+        kernel_size: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        dilation: [usize; 2],
+        ceil_mode: bool,
+    ) -> FloatTensor<Self> {
         max_pool::max_pool(
             x,
             |x| B::max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode),
             |x, dtype| {
-                B::max_pool2d_with_indices(x, kernel_size, stride, padding, dilation, ceil_mode, dtype).indices
+                B::max_pool2d_with_indices(
+                    x,
+                    kernel_size,
+                    stride,
+                    padding,
+                    dilation,
+                    ceil_mode,
+                    dtype,
+                )
+                .indices
             },
         )
     }
 
-
-    fn max_pool2d_with_indices(x: FloatTensor<Self>, kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 2], dilation: [usize; 2], ceil_mode: bool, indices_dtype: IntDType) -> MaxPool2dWithIndices<Self> {
+    fn max_pool2d_with_indices(
+        x: FloatTensor<Self>,
+        kernel_size: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        dilation: [usize; 2],
+        ceil_mode: bool,
+        indices_dtype: IntDType,
+    ) -> MaxPool2dWithIndices<Self> {
         let origin = x.lineage().scope().cloned();
         let plain = B::max_pool2d_with_indices(
-            x.value.clone(), kernel_size, stride, padding, dilation, ceil_mode, indices_dtype,
+            x.value.clone(),
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            ceil_mode,
+            indices_dtype,
         );
         let indices = plain.indices.clone();
         let output = max_pool::max_pool(x, |_| plain.output, |_, _| plain.indices);
         MaxPool2dWithIndices {
             output,
-            indices: Tracked { value: indices, origin },
+            indices: Tracked {
+                value: indices,
+                origin,
+            },
         }
     }
 
@@ -265,7 +365,11 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         fn max_pool2d_with_indices_backward(x: FloatTensor<Self>, kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 2], dilation: [usize; 2], ceil_mode: bool, output_grad: FloatTensor<Self>, indices: IntTensor<Self>) -> MaxPool2dBackward<Self>;
     }
 
-    fn interpolate(x: FloatTensor<Self>, output_size: [usize; 2], options: InterpolateOptions) -> FloatTensor<Self> {
+    fn interpolate(
+        x: FloatTensor<Self>,
+        output_size: [usize; 2],
+        options: InterpolateOptions,
+    ) -> FloatTensor<Self> {
         resampling::interpolate(x, output_size, options)
     }
 
@@ -274,7 +378,12 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         fn attention(query: FloatTensor<Self>, key: FloatTensor<Self>, value: FloatTensor<Self>, mask: Option<BoolTensor<Self>>, attn_bias: Option<FloatTensor<Self>>, options: AttentionModuleOptions) -> FloatTensor<Self>;
     }
 
-    fn layer_norm(tensor: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: Option<FloatTensor<Self>>, epsilon: f64) -> FloatTensor<Self> {
+    fn layer_norm(
+        tensor: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: Option<FloatTensor<Self>>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
         normalisation::layer_norm(tensor, gamma, beta, epsilon)
     }
 

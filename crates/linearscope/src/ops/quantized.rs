@@ -11,10 +11,7 @@ use burn_backend::{
 };
 
 use super::classes::{Lower, Raise, Seen};
-use crate::{
-    LinearScope,
-    tensor::Tracked,
-};
+use crate::{LinearScope, tensor::Tracked};
 
 impl<B: Backend> QTensorOps<Self> for LinearScope<B> {
     inert! {
@@ -45,7 +42,10 @@ impl<B: Backend> QTensorOps<Self> for LinearScope<B> {
 
     fn q_to_device(tensor: QuantizedTensor<Self>, device: &Device<Self>) -> QuantizedTensor<Self> {
         let Tracked { value, origin } = tensor;
-        Tracked { value: B::q_to_device(value, device), origin }
+        Tracked {
+            value: B::q_to_device(value, device),
+            origin,
+        }
     }
 
     reads! {
@@ -73,9 +73,7 @@ impl<B: Backend> QTensorOps<Self> for LinearScope<B> {
         let mut seen = Seen::<B>::default();
         let mut lower = |x: TensorPrimitive<Self>| match x {
             TensorPrimitive::Float(x) => TensorPrimitive::Float(seen.open(x)),
-            TensorPrimitive::QFloat(x) => {
-                TensorPrimitive::QFloat(Lower::<B>::lower(x, &mut seen))
-            }
+            TensorPrimitive::QFloat(x) => TensorPrimitive::QFloat(Lower::<B>::lower(x, &mut seen)),
         };
         let (lhs, rhs) = (lower(lhs), lower(rhs));
         match B::q_matmul(lhs, rhs) {

@@ -12,10 +12,10 @@ pub(crate) mod reduction;
 pub(crate) mod resampling;
 pub(crate) mod selection;
 pub(crate) mod slope;
-pub(crate) mod transfer;
-pub(crate) mod weighted;
 #[cfg(test)]
 mod tests;
+pub(crate) mod transfer;
+pub(crate) mod weighted;
 
 /// How a smooth pointwise function h is frozen at x₀.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -46,9 +46,8 @@ pub(crate) fn batch_norm<B: Backend>(
     let (beta, b) = beta.open();
     let (mean, m) = mean.open();
     let (variance, v) = variance.open();
-    let value = |x, gamma, beta, mean, variance| {
-        B::batch_norm(x, gamma, beta, mean, variance, epsilon)
-    };
+    let value =
+        |x, gamma, beta, mean, variance| B::batch_norm(x, gamma, beta, mean, variance, epsilon);
     if let Some(probe) = refuse("batch_norm", &[&g, &b, &m, &v], &x) {
         return ScopeTensor::probed(value(x, gamma, beta, mean, variance), probe);
     }

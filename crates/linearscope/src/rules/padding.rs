@@ -1,8 +1,7 @@
 //! Padding: linear in every mode; a constant other than 0 is a source on the border.
 
 use burn_backend::{
-    Backend, Shape, TensorData, TensorMetadata, get_or_init_device_settings,
-    ops::PadMode,
+    Backend, Shape, TensorData, TensorMetadata, get_or_init_device_settings, ops::PadMode,
 };
 
 use crate::{

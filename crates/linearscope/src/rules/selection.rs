@@ -16,7 +16,10 @@ use crate::{
 };
 
 /// The lineage of an unprobed tensor chosen by indices or a mask that may be decisions.
-fn chosen<B: Backend>(lineage: Lineage<B>, origin: Option<std::sync::Arc<crate::scope::Scope<B>>>) -> Lineage<B> {
+fn chosen<B: Backend>(
+    lineage: Lineage<B>,
+    origin: Option<std::sync::Arc<crate::scope::Scope<B>>>,
+) -> Lineage<B> {
     match (lineage, origin) {
         (Lineage::Constant, Some(scope)) => Lineage::Decision(scope),
         (lineage, _) => lineage.frozen(),
@@ -87,7 +90,10 @@ pub(crate) fn slice_assign<B: Backend>(
     let (v, v_lineage) = v.open();
     let shape = x.shape();
     let v_shape = v.shape();
-    if !matches!((&x_lineage, &v_lineage), (Lineage::Probed(_), _) | (_, Lineage::Probed(_))) {
+    if !matches!(
+        (&x_lineage, &v_lineage),
+        (Lineage::Probed(_), _) | (_, Lineage::Probed(_))
+    ) {
         return ScopeTensor {
             value: B::float_slice_assign(x, ranges, v),
             lineage: unprobed(x_lineage, v_lineage),

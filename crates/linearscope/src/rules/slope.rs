@@ -45,14 +45,13 @@ fn sloped<B: Backend>(
 
 /// s = 1 where x₀ > 0, else 0.
 pub(crate) fn relu<B: Backend>(x: ScopeTensor<B>) -> ScopeTensor<B> {
-    sloped(x, B::relu, |x| as_float::<B>(above::<B>(x, Scalar::Float(0.0)), x))
+    sloped(x, B::relu, |x| {
+        as_float::<B>(above::<B>(x, Scalar::Float(0.0)), x)
+    })
 }
 
 /// s = 1 where x₀ > 0, else `negative_slope`.
-pub(crate) fn leaky_relu<B: Backend>(
-    x: ScopeTensor<B>,
-    negative_slope: Scalar,
-) -> ScopeTensor<B> {
+pub(crate) fn leaky_relu<B: Backend>(x: ScopeTensor<B>, negative_slope: Scalar) -> ScopeTensor<B> {
     sloped(
         x,
         |x| B::leaky_relu(x, negative_slope),
@@ -104,10 +103,9 @@ pub(crate) fn clamp<B: Backend>(
     };
     let shape = x.shape();
     let inside = match (min, max) {
-        (Some(min), Some(max)) => B::bool_and(
-            above::<B>(&x, min),
-            B::bool_not(above::<B>(&x, max)),
-        ),
+        (Some(min), Some(max)) => {
+            B::bool_and(above::<B>(&x, min), B::bool_not(above::<B>(&x, max)))
+        }
         (Some(min), None) => above::<B>(&x, min),
         (None, Some(max)) => B::bool_not(above::<B>(&x, max)),
         (None, None) => unreachable!("a clamp has a bound"),
@@ -115,8 +113,6 @@ pub(crate) fn clamp<B: Backend>(
     let gain = as_float::<B>(inside.clone(), &x);
     let y = value(x);
     let plateau = B::float_mask_fill(y.clone(), inside, Scalar::Float(0.0));
-    let probe = probe
-        .map(Scale::new(gain), &shape)
-        .source(plateau, &shape);
+    let probe = probe.map(Scale::new(gain), &shape).source(plateau, &shape);
     ScopeTensor::probed(y, probe)
 }

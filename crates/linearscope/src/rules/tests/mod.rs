@@ -8,10 +8,7 @@ use burn_backend::{DType, Shape, TensorData, TensorMetadata, ops::FloatTensorOps
 use burn_flex::{Flex, FlexDevice, FlexTensor};
 
 use crate::{
-    Error, Result, RuleSet, ScopeTensor, host,
-    linear::batch,
-    program::Program,
-    scope::Scope,
+    Error, Result, RuleSet, ScopeTensor, host, linear::batch, program::Program, scope::Scope,
 };
 
 /// A small deterministic generator (splitmix64).
@@ -93,7 +90,9 @@ impl Frozen {
         let k = x.len() / self.input.num_elements();
         let x = tensor(x, &batch::shape_of(k, &self.input).to_vec());
         let starts = [(self.program.inputs()[0], x)];
-        let mut y = self.program.forward(&starts, self.program.outputs(), sources);
+        let mut y = self
+            .program
+            .forward(&starts, self.program.outputs(), sources);
         numbers(y.remove(0))
     }
 
@@ -143,8 +142,17 @@ pub(super) fn keeps_promises(
     let frozen = Frozen::new(x0, shape, rules, &op).unwrap_or_else(|e| panic!("{what}: {e}"));
     let plain = numbers(op(constant(x0, shape)).into_value());
     let bits = |v: &[f64]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-    assert_eq!(bits(&frozen.y0), bits(&plain), "{what}: the reference changed");
-    assert_close(&format!("{what}, x1 = x0"), &frozen.apply(x0, true), &frozen.y0, 1e-12);
+    assert_eq!(
+        bits(&frozen.y0),
+        bits(&plain),
+        "{what}: the reference changed"
+    );
+    assert_close(
+        &format!("{what}, x1 = x0"),
+        &frozen.apply(x0, true),
+        &frozen.y0,
+        1e-12,
+    );
 
     let (n, m) = (x0.len(), frozen.y0.len());
     let columns = frozen.apply(&identity(n), false);
@@ -154,10 +162,23 @@ pub(super) fn keeps_promises(
 
     let mut random = Random(99);
     let (a, b, t) = (random.vector(n), random.vector(n), 0.3);
-    let mix: Vec<f64> = a.iter().zip(&b).map(|(a, b)| t * a + (1.0 - t) * b).collect();
+    let mix: Vec<f64> = a
+        .iter()
+        .zip(&b)
+        .map(|(a, b)| t * a + (1.0 - t) * b)
+        .collect();
     let (ya, yb) = (frozen.apply(&a, true), frozen.apply(&b, true));
-    let expected: Vec<f64> = ya.iter().zip(&yb).map(|(a, b)| t * a + (1.0 - t) * b).collect();
-    assert_close(&format!("{what}, affine"), &frozen.apply(&mix, true), &expected, 1e-12);
+    let expected: Vec<f64> = ya
+        .iter()
+        .zip(&yb)
+        .map(|(a, b)| t * a + (1.0 - t) * b)
+        .collect();
+    assert_close(
+        &format!("{what}, affine"),
+        &frozen.apply(&mix, true),
+        &expected,
+        1e-12,
+    );
 
     for (sources, replayed) in [(true, ya), (false, frozen.apply(&a, false))] {
         let scope = Scope::paired(rules, sources);

@@ -32,12 +32,19 @@ fn layer(x: T, random: &mut Random) -> T {
     let [n, c, h, w] = x.shape().dims();
     match random.below(17) {
         0 | 1 => {
-            let groups = if c % 2 == 0 && random.below(2) == 0 { 2 } else { 1 };
+            let groups = if c % 2 == 0 && random.below(2) == 0 {
+                2
+            } else {
+                1
+            };
             let out = 2 * (1 + random.below(3));
             let k = 1 + random.below(h.min(w).min(3));
             let options = ConvOptions {
                 stride: [1 + random.below(2), 1],
-                padding: [(random.below(k), random.below(k)), (random.below(k), random.below(k))],
+                padding: [
+                    (random.below(k), random.below(k)),
+                    (random.below(k), random.below(k)),
+                ],
                 dilation: [1, 1],
                 groups,
             };
@@ -88,7 +95,8 @@ fn layer(x: T, random: &mut Random) -> T {
             S::float_pad(x, &[(0, 0), (0, 0), (1, 0), (0, 1)], mode)
         }
         14 if h * w < 40 => {
-            let mode = [InterpolateMode::Nearest, InterpolateMode::Bilinear][random.below(2)].clone();
+            let mode =
+                [InterpolateMode::Nearest, InterpolateMode::Bilinear][random.below(2)].clone();
             S::interpolate(x, [h + 2, 2 * w], InterpolateOptions::new(mode))
         }
         15 => {
@@ -123,6 +131,12 @@ fn random_networks_keep_the_promises() {
             let mut random = Random(layers);
             (0..depth).fold(x, |x, _| layer(x, &mut random))
         };
-        keeps_promises(&format!("random network {seed}"), &x0, &shape, rules, network);
+        keeps_promises(
+            &format!("random network {seed}"),
+            &x0,
+            &shape,
+            rules,
+            network,
+        );
     }
 }

@@ -13,6 +13,7 @@ use super::{Frozen, Random, assert_close, constant, equals_twin, numbers, tensor
 use crate::{Error, LinearScope, Normalisation, Pointwise, RuleSet, ScopeTensor};
 
 type S = LinearScope<Flex>;
+type Op = fn(ScopeTensor<Flex>) -> ScopeTensor<Flex>;
 
 fn rules() -> RuleSet {
     RuleSet::default()
@@ -35,7 +36,13 @@ fn linear(f: impl Fn(&[f64]) -> Vec<f64>) -> impl Fn(&[f64], &[f64]) -> Vec<f64>
 #[test]
 fn slopes() {
     let shape = [2, 3, 4];
-    equals_twin("relu", &shape, rules(), S::relu, each(|x0, x1| if x0 > 0.0 { x1 } else { 0.0 }));
+    equals_twin(
+        "relu",
+        &shape,
+        rules(),
+        S::relu,
+        each(|x0, x1| if x0 > 0.0 { x1 } else { 0.0 }),
+    );
     equals_twin(
         "leaky_relu",
         &shape,
@@ -43,7 +50,13 @@ fn slopes() {
         |x| S::leaky_relu(x, scalar(0.1)),
         each(|x0, x1| if x0 > 0.0 { x1 } else { 0.1 * x1 }),
     );
-    equals_twin("abs", &shape, rules(), S::float_abs, each(|x0, x1| x0.signum() * x1));
+    equals_twin(
+        "abs",
+        &shape,
+        rules(),
+        S::float_abs,
+        each(|x0, x1| x0.signum() * x1),
+    );
     equals_twin(
         "prelu",
         &shape,
@@ -52,7 +65,13 @@ fn slopes() {
         |x0, x1| {
             let slope = [0.1, -0.2, 0.3];
             (0..24)
-                .map(|i| if x0[i] > 0.0 { x1[i] } else { slope[i / 4 % 3] * x1[i] })
+                .map(|i| {
+                    if x0[i] > 0.0 {
+                        x1[i]
+                    } else {
+                        slope[i / 4 % 3] * x1[i]
+                    }
+                })
                 .collect()
         },
     );
@@ -61,7 +80,15 @@ fn slopes() {
         &shape,
         rules(),
         |x| S::float_clamp(x, scalar(-1.0), scalar(0.5)),
-        each(|x0, x1| if x0 < -1.0 { -1.0 } else if x0 > 0.5 { 0.5 } else { x1 }),
+        each(|x0, x1| {
+            if x0 < -1.0 {
+                -1.0
+            } else if x0 > 0.5 {
+                0.5
+            } else {
+                x1
+            }
+        }),
     );
     equals_twin(
         "clamp_min",
@@ -82,13 +109,19 @@ fn slopes() {
 /// At a kink the left slope counts, and the value is exact.
 #[test]
 fn kinks_take_the_left_slope() {
-    let at_zero = |op: fn(ScopeTensor<Flex>) -> ScopeTensor<Flex>| {
+    let at_zero = |op: Op| {
         let frozen = Frozen::new(&[0.0], &[1], rules(), op).expect("freezes");
-        (frozen.apply(&[1.0], false)[0], frozen.apply(&[0.0], true)[0])
+        (
+            frozen.apply(&[1.0], false)[0],
+            frozen.apply(&[0.0], true)[0],
+        )
     };
     assert_eq!(at_zero(S::relu), (0.0, 0.0));
     assert_eq!(at_zero(S::float_abs), (-1.0, 0.0));
-    assert_eq!(at_zero(|x| S::leaky_relu(x, Scalar::Float(0.1))), (0.1, 0.0));
+    assert_eq!(
+        at_zero(|x| S::leaky_relu(x, Scalar::Float(0.1))),
+        (0.1, 0.0)
+    );
 }
 
 #[test]
@@ -98,7 +131,13 @@ fn smooth_units() {
         pointwise: Pointwise::Taylor,
         ..rules()
     };
-    equals_twin("tanh secant", &[7], rules(), S::float_tanh, each(|x0, x1| x0.tanh() / x0 * x1));
+    equals_twin(
+        "tanh secant",
+        &[7],
+        rules(),
+        S::float_tanh,
+        each(|x0, x1| x0.tanh() / x0 * x1),
+    );
     equals_twin(
         "tanh taylor",
         &[7],
@@ -129,18 +168,23 @@ fn smooth_units() {
 /// bad one. And x₀ = 0 gives h′(0).
 #[test]
 fn gains_are_accurate_in_f32() {
-    let gain = |op: fn(ScopeTensor<Flex>) -> ScopeTensor<Flex>, x0: f64, dtype| {
+    let gain = |op: Op, x0: f64, dtype| {
         let data = TensorData::new(vec![x0], [1]).convert_dtype(dtype);
         let scope = crate::scope::Scope::paired(rules(), false);
         let one = TensorData::new(vec![1.0], [1, 1]).convert_dtype(dtype);
         let probe = scope
-            .probe(Flex::float_from_data(one, &FlexDevice), &Shape::from(vec![1]))
+            .probe(
+                Flex::float_from_data(one, &FlexDevice),
+                &Shape::from(vec![1]),
+            )
             .expect("fits");
-        let out = op(ScopeTensor::probed(Flex::float_from_data(data, &FlexDevice), probe));
+        let out = op(ScopeTensor::probed(
+            Flex::float_from_data(data, &FlexDevice),
+            probe,
+        ));
         numbers(out.probe().cloned().unwrap().into_batch().unwrap())[0]
     };
-    let ops: [(&str, fn(ScopeTensor<Flex>) -> ScopeTensor<Flex>, f64); 2] =
-        [("tanh", S::float_tanh, 1.0), ("sigmoid", S::sigmoid, 0.25)];
+    let ops: [(&str, Op, f64); 2] = [("tanh", S::float_tanh, 1.0), ("sigmoid", S::sigmoid, 0.25)];
     for (name, op, at_zero) in ops {
         assert_eq!(gain(op, 0.0, burn_backend::DType::F32), at_zero);
         for step in 0..400 {
@@ -168,20 +212,79 @@ fn arithmetic_with_constants() {
     let after = move |f: fn(ScopeTensor<Flex>, ScopeTensor<Flex>) -> ScopeTensor<Flex>| {
         move |x| f(constant(&c, &[1, 3]), x)
     };
-    let entry = move |f: fn(f64, f64) -> f64| {
-        linear(move |x| (0..6).map(|i| f(x[i], c[i % 3])).collect())
-    };
-    equals_twin("x + c", &shape, rules(), with(S::float_add), entry(|x, c| x + c));
-    equals_twin("x - c", &shape, rules(), with(S::float_sub), entry(|x, c| x - c));
-    equals_twin("c - x", &shape, rules(), after(S::float_sub), entry(|x, c| c - x));
-    equals_twin("x · c", &shape, rules(), with(S::float_mul), entry(|x, c| x * c));
-    equals_twin("c · x", &shape, rules(), after(S::float_mul), entry(|x, c| x * c));
-    equals_twin("x / c", &shape, rules(), with(S::float_div), entry(|x, c| x / c));
+    let entry =
+        move |f: fn(f64, f64) -> f64| linear(move |x| (0..6).map(|i| f(x[i], c[i % 3])).collect());
+    equals_twin(
+        "x + c",
+        &shape,
+        rules(),
+        with(S::float_add),
+        entry(|x, c| x + c),
+    );
+    equals_twin(
+        "x - c",
+        &shape,
+        rules(),
+        with(S::float_sub),
+        entry(|x, c| x - c),
+    );
+    equals_twin(
+        "c - x",
+        &shape,
+        rules(),
+        after(S::float_sub),
+        entry(|x, c| c - x),
+    );
+    equals_twin(
+        "x · c",
+        &shape,
+        rules(),
+        with(S::float_mul),
+        entry(|x, c| x * c),
+    );
+    equals_twin(
+        "c · x",
+        &shape,
+        rules(),
+        after(S::float_mul),
+        entry(|x, c| x * c),
+    );
+    equals_twin(
+        "x / c",
+        &shape,
+        rules(),
+        with(S::float_div),
+        entry(|x, c| x / c),
+    );
     equals_twin("-x", &shape, rules(), S::float_neg, entry(|x, _| -x));
-    equals_twin("x + 2", &shape, rules(), |x| S::float_add_scalar(x, scalar(2.0)), entry(|x, _| x + 2.0));
-    equals_twin("x - 2", &shape, rules(), |x| S::float_sub_scalar(x, scalar(2.0)), entry(|x, _| x - 2.0));
-    equals_twin("2 x", &shape, rules(), |x| S::float_mul_scalar(x, scalar(2.0)), entry(|x, _| 2.0 * x));
-    equals_twin("x / 3", &shape, rules(), |x| S::float_div_scalar(x, scalar(3.0)), entry(|x, _| x / 3.0));
+    equals_twin(
+        "x + 2",
+        &shape,
+        rules(),
+        |x| S::float_add_scalar(x, scalar(2.0)),
+        entry(|x, _| x + 2.0),
+    );
+    equals_twin(
+        "x - 2",
+        &shape,
+        rules(),
+        |x| S::float_sub_scalar(x, scalar(2.0)),
+        entry(|x, _| x - 2.0),
+    );
+    equals_twin(
+        "2 x",
+        &shape,
+        rules(),
+        |x| S::float_mul_scalar(x, scalar(2.0)),
+        entry(|x, _| 2.0 * x),
+    );
+    equals_twin(
+        "x / 3",
+        &shape,
+        rules(),
+        |x| S::float_div_scalar(x, scalar(3.0)),
+        entry(|x, _| x / 3.0),
+    );
     // A probed row broadcast against a constant column, and against itself doubled.
     equals_twin(
         "broadcast",
@@ -190,8 +293,20 @@ fn arithmetic_with_constants() {
         |x| S::float_add(x, constant(&[1.0, 2.0], &[2, 1])),
         linear(|x| (0..6).map(|i| x[i % 3] + [1.0, 2.0][i / 3]).collect()),
     );
-    equals_twin("x + x", &shape, rules(), |x| S::float_add(x.clone(), x), entry(|x, _| 2.0 * x));
-    equals_twin("x - x", &shape, rules(), |x| S::float_sub(x.clone(), x), entry(|_, _| 0.0));
+    equals_twin(
+        "x + x",
+        &shape,
+        rules(),
+        |x| S::float_add(x.clone(), x),
+        entry(|x, _| 2.0 * x),
+    );
+    equals_twin(
+        "x - x",
+        &shape,
+        rules(),
+        |x| S::float_sub(x.clone(), x),
+        entry(|_, _| 0.0),
+    );
 }
 
 #[test]
@@ -283,9 +398,30 @@ fn naive_conv(
 #[test]
 fn convolutions() {
     let cases = [
-        ([1, 2, 5, 6], [3, 2, 3, 3], [1, 1], [(1, 1), (1, 1)], [1, 1], 1),
-        ([2, 4, 7, 5], [6, 2, 3, 2], [2, 1], [(0, 2), (1, 0)], [1, 2], 2),
-        ([1, 3, 9, 8], [3, 1, 2, 3], [3, 2], [(0, 0), (2, 1)], [2, 1], 3),
+        (
+            [1, 2, 5, 6],
+            [3, 2, 3, 3],
+            [1, 1],
+            [(1, 1), (1, 1)],
+            [1, 1],
+            1,
+        ),
+        (
+            [2, 4, 7, 5],
+            [6, 2, 3, 2],
+            [2, 1],
+            [(0, 2), (1, 0)],
+            [1, 2],
+            2,
+        ),
+        (
+            [1, 3, 9, 8],
+            [3, 1, 2, 3],
+            [3, 2],
+            [(0, 0), (2, 1)],
+            [2, 1],
+            3,
+        ),
     ];
     for (xs, ws, stride, padding, dilation, groups) in cases {
         let w = Random(5).vector(ws.iter().product());
@@ -302,7 +438,12 @@ fn convolutions() {
             &xs,
             rules(),
             move |x| {
-                S::conv2d(x, constant(&weight, &ws), Some(constant(&b, &[ws[0]])), options.clone())
+                S::conv2d(
+                    x,
+                    constant(&weight, &ws),
+                    Some(constant(&b, &[ws[0]])),
+                    options.clone(),
+                )
             },
             linear(|x| naive_conv(x, xs, &w, ws, &bias, stride, padding, dilation, groups)),
         );
@@ -313,8 +454,24 @@ fn convolutions() {
 #[test]
 fn transposed_convolutions() {
     let cases = [
-        ([1, 3, 4, 5], [3, 2, 3, 3], [2, 2], [1, 0], [1, 0], [1, 1], 1),
-        ([2, 4, 3, 3], [4, 1, 2, 3], [1, 3], [0, 1], [0, 2], [2, 1], 2),
+        (
+            [1, 3, 4, 5],
+            [3, 2, 3, 3],
+            [2, 2],
+            [1, 0],
+            [1, 0],
+            [1, 1],
+            1,
+        ),
+        (
+            [2, 4, 3, 3],
+            [4, 1, 2, 3],
+            [1, 3],
+            [0, 1],
+            [0, 2],
+            [2, 1],
+            2,
+        ),
     ];
     for (xs, ws, stride, padding, padding_out, dilation, groups) in cases {
         let size = |i: usize| {
@@ -344,9 +501,12 @@ fn transposed_convolutions() {
                         for o in 0..ws[1] {
                             for i in 0..xs[2] * xs[3] * ws[2] * ws[3] {
                                 let (v, u) = (i % ws[3], i / ws[3] % ws[2]);
-                                let (q, p) = (i / (ws[3] * ws[2]) % xs[3], i / (ws[3] * ws[2] * xs[3]));
-                                let row = (p * stride[0] + u * dilation[0]).wrapping_sub(padding[0]);
-                                let col = (q * stride[1] + v * dilation[1]).wrapping_sub(padding[1]);
+                                let (q, p) =
+                                    (i / (ws[3] * ws[2]) % xs[3], i / (ws[3] * ws[2] * xs[3]));
+                                let row =
+                                    (p * stride[0] + u * dilation[0]).wrapping_sub(padding[0]);
+                                let col =
+                                    (q * stride[1] + v * dilation[1]).wrapping_sub(padding[1]);
                                 if row < ys[2] && col < ys[3] {
                                     let channel = c / (xs[1] / groups) * ws[1] + o;
                                     y[at(ys, n, channel, row, col)] +=
@@ -404,7 +564,10 @@ fn pools() {
             windows(xs, kernel, stride, pad)
                 .iter()
                 .map(|window| {
-                    let best = window.iter().copied().reduce(|a, b| if x0[b] > x0[a] { b } else { a });
+                    let best = window
+                        .iter()
+                        .copied()
+                        .reduce(|a, b| if x0[b] > x0[a] { b } else { a });
                     x1[best.unwrap()]
                 })
                 .collect()
@@ -432,7 +595,11 @@ fn pools() {
         &xs,
         rules(),
         |x| S::adaptive_avg_pool2d(x, [1, 1]),
-        linear(|x| x.chunks(42).map(|plane| plane.iter().sum::<f64>() / 42.0).collect()),
+        linear(|x| {
+            x.chunks(42)
+                .map(|plane| plane.iter().sum::<f64>() / 42.0)
+                .collect()
+        }),
     );
 }
 
@@ -449,7 +616,12 @@ fn max_pool_ties_go_to_the_first_cell() {
 #[test]
 fn norms() {
     let xs = [2, 3, 2, 2];
-    let (g, b, m, v) = ([1.5, -0.5, 2.0], [0.1, 0.2, 0.3], [0.5, -1.0, 0.0], [1.0, 4.0, 0.25]);
+    let (g, b, m, v) = (
+        [1.5, -0.5, 2.0],
+        [0.1, 0.2, 0.3],
+        [0.5, -1.0, 0.0],
+        [1.0, 4.0, 0.25],
+    );
     equals_twin(
         "batch_norm",
         &xs,
@@ -485,23 +657,35 @@ fn norms() {
         normalisation: Normalisation::StdOnly,
         ..rules()
     };
-    equals_twin("layer_norm, std only", &[4, 3], std_only, layer_norm, |x0, x1| {
-        (0..12)
-            .map(|i| {
-                let row = i / 3 * 3..i / 3 * 3 + 3;
-                let (_, std) = stats(&x0[row.clone()]);
-                let (mean, _) = stats(&x1[row]);
-                g[i % 3] * (x1[i] - mean) / std + b[i % 3]
-            })
-            .collect()
-    });
+    equals_twin(
+        "layer_norm, std only",
+        &[4, 3],
+        std_only,
+        layer_norm,
+        |x0, x1| {
+            (0..12)
+                .map(|i| {
+                    let row = i / 3 * 3..i / 3 * 3 + 3;
+                    let (_, std) = stats(&x0[row.clone()]);
+                    let (mean, _) = stats(&x1[row]);
+                    g[i % 3] * (x1[i] - mean) / std + b[i % 3]
+                })
+                .collect()
+        },
+    );
 }
 
 #[test]
 fn shapes() {
     let xs = [2, 3, 4];
     let index = |i: usize, j: usize, k: usize| (i * 3 + j) * 4 + k;
-    equals_twin("reshape", &xs, rules(), |x| S::float_reshape(x, [6, 4].into()), linear(<[f64]>::to_vec));
+    equals_twin(
+        "reshape",
+        &xs,
+        rules(),
+        |x| S::float_reshape(x, [6, 4].into()),
+        linear(<[f64]>::to_vec),
+    );
     equals_twin(
         "permute",
         &xs,
@@ -521,14 +705,31 @@ fn shapes() {
         &xs,
         rules(),
         |x| S::float_flip(x, &[0, 2]),
-        linear(|x| (0..24).map(|o| x[index(1 - o / 12, o / 4 % 3, 3 - o % 4)]).collect()),
+        linear(|x| {
+            (0..24)
+                .map(|o| x[index(1 - o / 12, o / 4 % 3, 3 - o % 4)])
+                .collect()
+        }),
     );
     equals_twin(
         "slice with a step",
         &xs,
         rules(),
-        |x| S::float_slice(x, &[Slice::from(0..2), Slice::from(1..3), Slice::new(0, Some(4), 2)]),
-        linear(|x| (0..8).map(|o| x[index(o / 4, 1 + o / 2 % 2, o % 2 * 2)]).collect()),
+        |x| {
+            S::float_slice(
+                x,
+                &[
+                    Slice::from(0..2),
+                    Slice::from(1..3),
+                    Slice::new(0, Some(4), 2),
+                ],
+            )
+        },
+        linear(|x| {
+            (0..8)
+                .map(|o| x[index(o / 4, 1 + o / 2 % 2, o % 2 * 2)])
+                .collect()
+        }),
     );
     equals_twin(
         "expand to a higher rank",
@@ -544,23 +745,49 @@ fn shapes() {
         |x| S::float_repeat_dim(x, 1, 2),
         linear(|x| (0..12).map(|o| x[o / 6 * 3 + o % 3]).collect()),
     );
-    equals_twin("cat", &[2, 2], rules(), |x| {
-        let c = constant(&[7.0, 8.0], &[2, 1]);
-        S::float_cat(vec![c, x.clone(), S::float_neg(x)], 1)
-    }, linear(|x| {
-        vec![7.0, x[0], x[1], -x[0], -x[1], 8.0, x[2], x[3], -x[2], -x[3]]
-    }));
-    equals_twin("slice_assign a constant", &[2, 3], rules(), |x| {
-        S::float_slice_assign(x, &[Slice::from(0..1), Slice::from(1..3)], constant(&[7.0, 8.0], &[1, 2]))
-    }, linear(|x| vec![x[0], 7.0, 8.0, x[3], x[4], x[5]]));
-    equals_twin("slice_assign into a constant", &[1, 2], rules(), |x| {
-        let c = constant(&[1.0, 2.0, 3.0, 4.0], &[2, 2]);
-        S::float_slice_assign(c, &[Slice::from(1..2), Slice::from(0..2)], x)
-    }, linear(|x| vec![1.0, 2.0, x[0], x[1]]));
-    equals_twin("slice_assign both", &[2, 2], rules(), |x| {
-        let top = S::float_slice(x.clone(), &[Slice::from(0..1), Slice::from(0..2)]);
-        S::float_slice_assign(x, &[Slice::from(1..2), Slice::from(0..2)], top)
-    }, linear(|x| vec![x[0], x[1], x[0], x[1]]));
+    equals_twin(
+        "cat",
+        &[2, 2],
+        rules(),
+        |x| {
+            let c = constant(&[7.0, 8.0], &[2, 1]);
+            S::float_cat(vec![c, x.clone(), S::float_neg(x)], 1)
+        },
+        linear(|x| vec![7.0, x[0], x[1], -x[0], -x[1], 8.0, x[2], x[3], -x[2], -x[3]]),
+    );
+    equals_twin(
+        "slice_assign a constant",
+        &[2, 3],
+        rules(),
+        |x| {
+            S::float_slice_assign(
+                x,
+                &[Slice::from(0..1), Slice::from(1..3)],
+                constant(&[7.0, 8.0], &[1, 2]),
+            )
+        },
+        linear(|x| vec![x[0], 7.0, 8.0, x[3], x[4], x[5]]),
+    );
+    equals_twin(
+        "slice_assign into a constant",
+        &[1, 2],
+        rules(),
+        |x| {
+            let c = constant(&[1.0, 2.0, 3.0, 4.0], &[2, 2]);
+            S::float_slice_assign(c, &[Slice::from(1..2), Slice::from(0..2)], x)
+        },
+        linear(|x| vec![1.0, 2.0, x[0], x[1]]),
+    );
+    equals_twin(
+        "slice_assign both",
+        &[2, 2],
+        rules(),
+        |x| {
+            let top = S::float_slice(x.clone(), &[Slice::from(0..1), Slice::from(0..2)]);
+            S::float_slice_assign(x, &[Slice::from(1..2), Slice::from(0..2)], top)
+        },
+        linear(|x| vec![x[0], x[1], x[0], x[1]]),
+    );
 }
 
 #[test]
@@ -589,17 +816,44 @@ fn paddings() {
         }
     };
     let pad = |mode: fn() -> PadMode| move |x| S::float_pad(x, &amount, mode());
-    equals_twin("pad 0", &input, rules(), pad(|| PadMode::Constant(0.0)), linear(padded(Some(0.0), false)));
-    equals_twin("pad 2", &input, rules(), pad(|| PadMode::Constant(2.0)), linear(padded(Some(2.0), false)));
-    equals_twin("pad reflect", &input, rules(), pad(|| PadMode::Reflect), linear(padded(None, true)));
-    equals_twin("pad edge", &input, rules(), pad(|| PadMode::Edge), linear(padded(None, false)));
+    equals_twin(
+        "pad 0",
+        &input,
+        rules(),
+        pad(|| PadMode::Constant(0.0)),
+        linear(padded(Some(0.0), false)),
+    );
+    equals_twin(
+        "pad 2",
+        &input,
+        rules(),
+        pad(|| PadMode::Constant(2.0)),
+        linear(padded(Some(2.0), false)),
+    );
+    equals_twin(
+        "pad reflect",
+        &input,
+        rules(),
+        pad(|| PadMode::Reflect),
+        linear(padded(None, true)),
+    );
+    equals_twin(
+        "pad edge",
+        &input,
+        rules(),
+        pad(|| PadMode::Edge),
+        linear(padded(None, false)),
+    );
 }
 
 #[test]
 fn selections() {
     let indices = |values: &[i64]| {
         S::int_cast(
-            S::int_from_data(TensorData::new(values.to_vec(), [values.len()]), &FlexDevice),
+            S::int_from_data(
+                TensorData::new(values.to_vec(), [values.len()]),
+                &FlexDevice,
+            ),
             IntDType::I32,
         )
     };
@@ -651,21 +905,66 @@ fn selections() {
 #[test]
 fn reductions() {
     let xs = [2, 3, 2];
-    equals_twin("sum", &xs, rules(), S::float_sum, linear(|x| vec![x.iter().sum()]));
-    equals_twin("mean", &xs, rules(), S::float_mean, linear(|x| vec![x.iter().sum::<f64>() / 12.0]));
+    equals_twin(
+        "sum",
+        &xs,
+        rules(),
+        S::float_sum,
+        linear(|x| vec![x.iter().sum()]),
+    );
+    equals_twin(
+        "mean",
+        &xs,
+        rules(),
+        S::float_mean,
+        linear(|x| vec![x.iter().sum::<f64>() / 12.0]),
+    );
     let over_middle = |x: &[f64]| -> Vec<f64> {
-        (0..4).map(|o| (0..3).map(|j| x[o / 2 * 6 + j * 2 + o % 2]).sum()).collect()
+        (0..4)
+            .map(|o| (0..3).map(|j| x[o / 2 * 6 + j * 2 + o % 2]).sum())
+            .collect()
     };
-    equals_twin("sum_dim", &xs, rules(), |x| S::float_sum_dim(x, 1), linear(over_middle));
-    equals_twin("mean_dim", &xs, rules(), |x| S::float_mean_dim(x, 1), linear(move |x| {
-        over_middle(x).iter().map(|v| v / 3.0).collect()
-    }));
-    equals_twin("sum_dims", &xs, rules(), |x| S::float_sum_dims(x, &[0, 2]), linear(|x| {
-        (0..3).map(|j| [0, 1, 6, 7].iter().map(|o| x[o + 2 * j]).sum()).collect()
-    }));
-    equals_twin("cumsum", &[2, 3], rules(), |x| S::float_cumsum(x, 1), linear(|x| {
-        vec![x[0], x[0] + x[1], x[0] + x[1] + x[2], x[3], x[3] + x[4], x[3] + x[4] + x[5]]
-    }));
+    equals_twin(
+        "sum_dim",
+        &xs,
+        rules(),
+        |x| S::float_sum_dim(x, 1),
+        linear(over_middle),
+    );
+    equals_twin(
+        "mean_dim",
+        &xs,
+        rules(),
+        |x| S::float_mean_dim(x, 1),
+        linear(move |x| over_middle(x).iter().map(|v| v / 3.0).collect()),
+    );
+    equals_twin(
+        "sum_dims",
+        &xs,
+        rules(),
+        |x| S::float_sum_dims(x, &[0, 2]),
+        linear(|x| {
+            (0..3)
+                .map(|j| [0, 1, 6, 7].iter().map(|o| x[o + 2 * j]).sum())
+                .collect()
+        }),
+    );
+    equals_twin(
+        "cumsum",
+        &[2, 3],
+        rules(),
+        |x| S::float_cumsum(x, 1),
+        linear(|x| {
+            vec![
+                x[0],
+                x[0] + x[1],
+                x[0] + x[1] + x[2],
+                x[3],
+                x[3] + x[4],
+                x[3] + x[4] + x[5],
+            ]
+        }),
+    );
 }
 
 /// Interpolation is Burn's own forwards; the twin is Burn's kernel on the bare backend, and the
@@ -686,7 +985,11 @@ fn interpolations() {
                 rules(),
                 move |x| S::interpolate(x, [7, 5], op.clone()),
                 linear(move |x| {
-                    numbers(Flex::interpolate(tensor(x, &[1, 2, 3, 4]), [7, 5], twin.clone()))
+                    numbers(Flex::interpolate(
+                        tensor(x, &[1, 2, 3, 4]),
+                        [7, 5],
+                        twin.clone(),
+                    ))
                 }),
             );
         }
@@ -696,7 +999,7 @@ fn interpolations() {
 /// Ops without a rule refuse by name, and the error survives everything after it.
 #[test]
 fn ops_without_a_rule_refuse_by_name() {
-    let refused = |op: fn(ScopeTensor<Flex>) -> ScopeTensor<Flex>| {
+    let refused = |op: Op| {
         let frozen = Frozen::new(&[0.5, 1.5], &[2], rules(), |x| S::relu(S::float_neg(op(x))));
         match frozen {
             Err(Error::NoRule { place, shape, .. }) => {
@@ -749,6 +1052,16 @@ fn decisions_become_sources() {
         S::float_add(x, sign)
     })
     .expect("freezes");
-    assert_close("decision", &frozen.apply(&[2.0, 3.0], true), &[3.0, 3.0], 0.0);
-    assert_close("homogeneous", &frozen.apply(&[2.0, 3.0], false), &[2.0, 3.0], 0.0);
+    assert_close(
+        "decision",
+        &frozen.apply(&[2.0, 3.0], true),
+        &[3.0, 3.0],
+        0.0,
+    );
+    assert_close(
+        "homogeneous",
+        &frozen.apply(&[2.0, 3.0], false),
+        &[2.0, 3.0],
+        0.0,
+    );
 }

@@ -1,0 +1,466 @@
+//! The program as a process, each test in a folder of its own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn assets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets")
+}
+
+fn ops() -> String {
+    assets()
+        .join("tiny_ops/tiny_ops.onnx")
+        .display()
+        .to_string()
+}
+
+fn sr() -> String {
+    assets().join("tiny_sr/tiny_sr.onnx").display().to_string()
+}
+
+fn ops_input() -> String {
+    assets().join("tiny_ops/input.npy").display().to_string()
+}
+
+fn picture() -> String {
+    assets().join("tiny_sr/input.png").display().to_string()
+}
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_linearscope"))
+            .args(args)
+            .current_dir(self.0.path())
+            .output()
+            .expect("the program starts")
+    }
+
+    /// Run and insist on success; stdout.
+    fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{args:?}: {err}");
+        out
+    }
+
+    /// Run and insist on an exit code; stderr, which must be `error:` and no panic.
+    fn fails(&self, code: i32, args: &[&str]) -> String {
+        let output = self.run(args);
+        let err = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {err}");
+        assert!(err.starts_with("error: "), "{err}");
+        assert!(!err.contains("panicked"), "{err}");
+        err
+    }
+
+    fn npy(&self, name: &str) -> (Vec<f64>, Vec<usize>) {
+        let bytes = fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let file = npyz::NpyFile::new(&bytes[..]).expect("an npy");
+        let shape = file.shape().iter().map(|&d| d as usize).collect();
+        let values = match file.dtype().descr().contains("f8") {
+            true => file.into_vec::<f64>().expect("f8"),
+            false => file
+                .into_vec::<f32>()
+                .expect("f4")
+                .into_iter()
+                .map(f64::from)
+                .collect(),
+        };
+        (values, shape)
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.path(name)).expect(name)).expect("JSON")
+    }
+
+    fn write_npy(&self, name: &str, values: &[f32], shape: &[u64]) -> String {
+        use npyz::WriterBuilder;
+        let mut bytes = Vec::new();
+        let options = npyz::WriteOptions::new().default_dtype().shape(shape);
+        let mut writer = options.writer(&mut bytes).begin_nd().expect("npy");
+        writer.extend(values.iter().copied()).expect("npy");
+        writer.finish().expect("npy");
+        fs::write(self.path(name), bytes).expect("written");
+        self.path(name).display().to_string()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn close(a: &[f64], b: &[f64], limit: f64) -> bool {
+    let gap: f64 = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum();
+    let scale: f64 = b.iter().map(|b| b * b).sum();
+    a.len() == b.len() && gap.sqrt() <= limit * scale.sqrt()
+}
+
+#[test]
+fn run_writes_output_residual_pictures_and_manifest() {
+    let folder = Folder::new();
+    let out = folder.ok(&["run", &sr(), "--input", &picture(), "--out", "o"]);
+    assert!(out.contains("certificate (f32)"), "{out}");
+    let (_, shape) = folder.npy("o/output.npy");
+    assert_eq!(shape, [1, 1, 96, 96]);
+    assert_eq!(folder.npy("o/residual.npy").1, [1, 1, 96, 96]);
+    for name in ["output.png", "residual.png"] {
+        assert!(
+            fs::read(folder.path(&format!("o/{name}")))
+                .expect(name)
+                .starts_with(b"\x89PNG")
+        );
+    }
+    let manifest = folder.json("o/manifest.json");
+    assert_eq!(manifest["schema"], 1);
+    assert_eq!(manifest["command"], "run");
+    assert_eq!(manifest["recipe"]["channels"], "y");
+    assert_eq!(manifest["model"]["sha256"].as_str().map(str::len), Some(64));
+    assert!(manifest["certificate"]["exactness"].as_f64().unwrap() < 1e-4);
+    for key in ["backend", "device", "dtype", "arithmetic", "rules"] {
+        assert!(manifest[key].is_string(), "{key}");
+    }
+}
+
+#[test]
+fn json_goes_to_stdout_alone() {
+    let folder = Folder::new();
+    let out = folder.ok(&[
+        "run",
+        &ops(),
+        "--input",
+        &ops_input(),
+        "--json",
+        "--dtype",
+        "f64",
+    ]);
+    let printed: Value = serde_json::from_str(&out).expect("stdout is JSON");
+    assert_eq!(printed, folder.json("linearscope-out/manifest.json"));
+    assert_eq!(printed["dtype"], "f64");
+    assert!(printed["certificate"]["adjoint"].as_f64().unwrap() < 1e-10);
+    assert_eq!(printed["top"][0]["class"], 0);
+}
+
+/// row · x₀ + r = y, column k of F is what projecting δₖ gives, and backprojecting δ is the row.
+#[test]
+fn rows_columns_and_projections_agree() {
+    let folder = Folder::new();
+    let (model, input) = (ops(), ops_input());
+    let common = |command: &'static str| vec![command, &model, "--input", &input, "--dtype", "f64"];
+    let run = |command: &'static str, more: &[&str]| {
+        folder.ok(&[common(command), more.to_vec()].concat())
+    };
+    run("run", &["--out", "run"]);
+    run("row", &["--at", "3", "--out", "row"]);
+    run("column", &["--at", "1,4,5", "--out", "column"]);
+    let mut delta = vec![0f32; 429];
+    delta[143 + 4 * 13 + 5] = 1.0;
+    let delta = folder.write_npy("delta.npy", &delta, &[1, 3, 11, 13]);
+    run("project", &["--probe", &delta, "--out", "project"]);
+    let picked = folder.write_npy("picked.npy", &[0.0, 0.0, 0.0, 1.0, 0.0], &[1, 5]);
+    run("backproject", &["--output", &picked, "--out", "back"]);
+    run("project", &["--probe", &input, "--out", "self"]);
+
+    let (output, _) = folder.npy("run/output.npy");
+    let (residual, _) = folder.npy("run/residual.npy");
+    let (row, row_shape) = folder.npy("row/row.npy");
+    let (column, column_shape) = folder.npy("column/column.npy");
+    assert_eq!((row_shape, column_shape), (vec![1, 3, 11, 13], vec![1, 5]));
+    let x0: Vec<f64> = {
+        let bytes = fs::read(&input).unwrap();
+        let file = npyz::NpyFile::new(&bytes[..]).unwrap();
+        file.into_vec::<f32>()
+            .unwrap()
+            .into_iter()
+            .map(f64::from)
+            .collect()
+    };
+    let dot: f64 = row.iter().zip(&x0).map(|(r, x)| r * x).sum();
+    assert!((dot + residual[3] - output[3]).abs() < 1e-10);
+    assert!(close(
+        &folder.npy("project/projected.npy").0,
+        &column,
+        1e-12
+    ));
+    let affine: Vec<f64> = column.iter().zip(&residual).map(|(c, r)| c + r).collect();
+    assert!(close(&folder.npy("project/affine.npy").0, &affine, 1e-12));
+    assert!(close(&folder.npy("back/backprojected.npy").0, &row, 1e-12));
+    assert!(close(&folder.npy("self/affine.npy").0, &output, 1e-12));
+}
+
+#[test]
+fn several_places_get_a_leading_axis_and_all_channels_add_up() {
+    let folder = Folder::new();
+    let (model, input) = (ops(), ops_input());
+    let column = |at: &[&str], out: &str| {
+        let mut args = vec![
+            "column", &model, "--input", &input, "--dtype", "f64", "--out", out,
+        ];
+        for at in at {
+            args.extend(["--at", at]);
+        }
+        folder.ok(&args);
+        folder.npy(&format!("{out}/column.npy"))
+    };
+    let (three, shape) = column(&["0,2,3", "1,2,3", "2,2,3"], "three");
+    assert_eq!(shape, [3, 1, 5]);
+    let (all, shape) = column(&["all,2,3"], "all");
+    assert_eq!(shape, [1, 5]);
+    let sum: Vec<f64> = (0..5)
+        .map(|i| three[i] + three[5 + i] + three[10 + i])
+        .collect();
+    assert!(close(&all, &sum, 1e-12));
+}
+
+#[test]
+fn sub_networks_go_by_the_files_own_names() {
+    let folder = Folder::new();
+    let (model, input) = (ops(), ops_input());
+    folder.ok(&[
+        "project", &model, "--input", &input, "--probe", &input, "--to", "maxpool", "--out",
+        "head", "--dtype", "f64",
+    ]);
+    let (_, shape) = folder.npy("head/projected.npy");
+    assert_eq!(shape, [1, 8, 6, 7]);
+    let affine = folder.path("head/affine.npy").display().to_string();
+    folder.ok(&[
+        "project", &model, "--input", &input, "--probe", &affine, "--from", "maxpool", "--out",
+        "tail", "--dtype", "f64",
+    ]);
+    folder.ok(&[
+        "run", &model, "--input", &input, "--out", "run", "--dtype", "f64",
+    ]);
+    // The probe passed through f32 on its way: a file of f8 is read, but networks take f32.
+    assert!(close(
+        &folder.npy("tail/affine.npy").0,
+        &folder.npy("run/output.npy").0,
+        1e-6
+    ));
+    let error = folder.fails(
+        2,
+        &[
+            "project", &model, "--input", &input, "--probe", &input, "--to", "layer7",
+        ],
+    );
+    assert!(
+        error.contains("\"layer7\"") && error.contains("maxpool"),
+        "{error}"
+    );
+}
+
+#[test]
+fn contributions_sum_to_the_score() {
+    let folder = Folder::new();
+    let out = folder.ok(&[
+        "contributions",
+        &ops(),
+        "--input",
+        &ops_input(),
+        "--out",
+        "c",
+    ]);
+    assert!(out.contains("residual share"), "{out}");
+    let layers = folder.json("c/contributions.json");
+    let layers = layers.as_array().expect("a list");
+    assert_eq!(layers[0]["name"], "input");
+    assert_eq!(layers[1]["name"], "conv1");
+    let manifest = folder.json("c/manifest.json");
+    let score = manifest["contributions"]["score"].as_f64().unwrap();
+    let sum: f64 = layers.iter().map(|l| l["value"].as_f64().unwrap()).sum();
+    assert!((sum - score).abs() < 1e-4 * score.abs(), "{sum} {score}");
+    for layer in layers {
+        let share = layer["value"].as_f64().unwrap() / score;
+        assert!((layer["share"].as_f64().unwrap() - share).abs() < 1e-12);
+    }
+    folder.ok(&[
+        "contributions",
+        &ops(),
+        "--input",
+        &ops_input(),
+        "--target",
+        "3",
+    ]);
+}
+
+#[test]
+fn the_recipe_comes_from_the_file_and_flags_override_it() {
+    let folder = Folder::new();
+    fs::copy(sr(), folder.path("net.onnx")).unwrap();
+    fs::write(
+        folder.path("net.toml"),
+        "range = 1\nmean = [0.25]\nresize = 20\ncrop = \"16x12\"\n",
+    )
+    .unwrap();
+    let out = folder.ok(&["run", "net.onnx", "--input", &picture(), "--json"]);
+    let manifest: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        manifest["input"]["shape"],
+        serde_json::json!([1, 1, 16, 12])
+    );
+    assert_eq!(manifest["recipe"]["mean"], serde_json::json!([0.25]));
+    let out = folder.ok(&[
+        "run",
+        "net.onnx",
+        "--input",
+        &picture(),
+        "--json",
+        "--mean",
+        "0",
+        "--crop",
+        "8",
+    ]);
+    let manifest: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(manifest["input"]["shape"], serde_json::json!([1, 1, 8, 8]));
+    assert_eq!(manifest["recipe"]["mean"], serde_json::json!([0.0]));
+    fs::write(folder.path("net.toml"), "colour = 3\n").unwrap();
+    let error = folder.fails(2, &["run", "net.onnx", "--input", &picture()]);
+    assert!(
+        error.contains("net.toml") && error.contains("colour"),
+        "{error}"
+    );
+}
+
+#[test]
+fn bad_models_end_with_2() {
+    let folder = Folder::new();
+    fs::write(folder.path("text.onnx"), "this is a text file\n").unwrap();
+    let error = folder.fails(2, &["run", "text.onnx", "--input", &picture()]);
+    assert!(
+        error.contains("text.onnx") && error.contains("ONNX"),
+        "{error}"
+    );
+    let whole = fs::read(ops()).unwrap();
+    fs::write(folder.path("cut.onnx"), &whole[..whole.len() / 2]).unwrap();
+    let error = folder.fails(2, &["run", "cut.onnx", "--input", &ops_input()]);
+    assert!(error.contains("cut.onnx"), "{error}");
+    fs::write(folder.path("empty.onnx"), "").unwrap();
+    folder.fails(2, &["run", "empty.onnx", "--input", &picture()]);
+    let error = folder.fails(2, &["run", "absent.onnx", "--input", &picture()]);
+    assert!(error.contains("absent.onnx"), "{error}");
+}
+
+#[test]
+fn bad_inputs_end_with_2_and_name_the_numbers() {
+    let folder = Folder::new();
+    // A picture for a network of fixed size.
+    let error = folder.fails(2, &["run", &ops(), "--input", &picture()]);
+    assert!(
+        error.contains("[1, 3, 48, 48]") && error.contains("[N, 3, 11, 13]"),
+        "{error}"
+    );
+    let mut values = vec![0.5f32; 429];
+    values[100] = f32::NAN;
+    let nan = folder.write_npy("nan.npy", &values, &[1, 3, 11, 13]);
+    let error = folder.fails(2, &["run", &ops(), "--input", &nan]);
+    assert!(
+        error.contains("nan.npy") && error.contains("100"),
+        "{error}"
+    );
+    let short = folder.write_npy("short.npy", &[0.0; 6], &[1, 6]);
+    let error = folder.fails(2, &["run", &ops(), "--input", &short]);
+    assert!(error.contains("[1, 6]"), "{error}");
+    let error = folder.fails(2, &["run", &ops(), "--input", "absent.npy"]);
+    assert!(error.contains("absent.npy"), "{error}");
+    fs::write(folder.path("lies.npy"), b"\x93NUMPY\x01\x00\x46\x00{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999,)}  \n").unwrap();
+    let error = folder.fails(2, &["run", &ops(), "--input", "lies.npy"]);
+    assert!(error.contains("lies.npy"), "{error}");
+    fs::write(folder.path("broken.png"), b"\x89PNG\r\n\x1a\nrubbish").unwrap();
+    let error = folder.fails(2, &["run", &sr(), "--input", "broken.png"]);
+    assert!(error.contains("broken.png"), "{error}");
+    for at in ["5", "-1", "x", "1,2,3"] {
+        let at = format!("--at={at}");
+        let error = folder.fails(2, &["row", &ops(), "--input", &ops_input(), &at]);
+        assert!(
+            error.contains("hint: for a tensor of shape [1, 5] give k"),
+            "{error}"
+        );
+    }
+    let error = folder.fails(
+        2,
+        &["column", &ops(), "--input", &ops_input(), "--at", "0,11,0"],
+    );
+    assert!(
+        error.contains("index 11 is outside axis 1, which has 11 entries"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_unwritable_out_ends_with_2_before_anything_is_computed() {
+    let folder = Folder::new();
+    fs::write(folder.path("file"), "not a folder").unwrap();
+    let error = folder.fails(
+        2,
+        &[
+            "run",
+            &ops(),
+            "--input",
+            &ops_input(),
+            "--out",
+            "file/inside",
+        ],
+    );
+    assert!(
+        error.contains("file/inside") && error.contains("nothing was computed"),
+        "{error}"
+    );
+}
+
+/// An op the loader knows but no rule freezes, and one it does not know: 3, with the node's name.
+#[test]
+fn unsupported_ops_end_with_3() {
+    let folder = Folder::new();
+    let whole = fs::read(ops()).unwrap();
+    let at = whole.windows(7).position(|w| w == b"Sigmoid").unwrap();
+    for (name, op) in [("softmax.onnx", b"Softmax"), ("unknown.onnx", b"Sigmoin")] {
+        let mut bytes = whole.clone();
+        bytes[at..at + 7].copy_from_slice(op);
+        fs::write(folder.path(name), bytes).unwrap();
+    }
+    let error = folder.fails(3, &["run", "softmax.onnx", "--input", &ops_input()]);
+    assert!(
+        error.contains("in node \"sigmoid\" (op softmax)"),
+        "{error}"
+    );
+    let error = folder.fails(3, &["run", "unknown.onnx", "--input", &ops_input()]);
+    assert!(error.contains("Sigmoin"), "{error}");
+}
+
+#[test]
+fn usage_errors_end_with_2() {
+    let folder = Folder::new();
+    let output = folder.run(&["run"]);
+    assert_eq!(output.status.code(), Some(2));
+    let output = folder.run(&["row", &ops(), "--input", &ops_input()]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn the_demo_ends_in_a_report_that_stands_alone() {
+    let folder = Folder::new();
+    let out = folder.ok(&["demo", "--out", "d"]);
+    assert!(out.contains("report.html"), "{out}");
+    let html = fs::read_to_string(folder.path("d/report.html")).unwrap();
+    assert_eq!(html.matches("<figure>").count(), 6);
+    assert_eq!(html.matches("data:image/png;base64,").count(), 6);
+    assert!(
+        !html.contains("http://") && !html.contains("https://"),
+        "the report is offline"
+    );
+    assert!(html.len() < 10 << 20);
+}
