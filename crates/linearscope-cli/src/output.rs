@@ -2,11 +2,19 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
 use crate::error::{Failure, Result};
+
+/// Say on stderr what is being done, if somebody watches.
+pub(crate) fn progress(step: &str) {
+    let stderr = std::io::stderr();
+    if stderr.is_terminal() {
+        let _ = writeln!(stderr.lock(), "{step} …");
+    }
+}
 
 /// A folder that can be written to, made before anything is computed.
 pub(crate) fn prepare(out: &Path) -> Result<PathBuf> {

@@ -97,6 +97,7 @@ impl Session {
     /// Load the model, read x₀, freeze, and measure the certificate.
     pub(crate) fn open(command: &str, common: &Common) -> Result<Self> {
         let out = output::prepare(&common.out)?;
+        output::progress(&format!("reading {}", common.model.display()));
         let bytes =
             std::fs::read(&common.model).map_err(|error| Failure::file(&common.model, error))?;
         let model = Model::from_bytes(&bytes, &common.model.display().to_string())?;
@@ -144,6 +145,9 @@ impl Session {
         let rules = rules(&common.rules);
         let parameters = network.parameters();
         let norms = network.recognised_norms();
+        output::progress(&format!(
+            "freezing {parameters} parameters at x₀ of shape {shape:?}"
+        ));
         let loaded = FrozenNetwork::load(network, &device, dtype)?;
         let frozen = FrozenNetwork::new(loaded, TensorData::new(values, shape), rules)?;
         let program = frozen.interpreter().program();
@@ -292,6 +296,7 @@ impl Session {
 
     /// Measure the certificate and write the manifest; gives the manifest's text.
     pub(crate) fn finish(&mut self) -> Result<(Certificate, String)> {
+        output::progress("measuring the certificate");
         let certificate = certificate(&self.frozen)?;
         self.note("certificate", &certificate);
         let files = std::mem::take(&mut self.files);

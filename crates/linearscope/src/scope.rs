@@ -1,9 +1,9 @@
 //! One interpreter run: who carries what, and where linear maps go.
 //!
 //! A rule turns an op at x₀ into linear maps and sources and hands them to the [`Probe`] it
-//! acts on; the run's [`Sink`] does the rest. The *paired* sink applies a map to the probes at
+//! acts on; the run's sink does the rest. The *paired* sink applies a map to the probes at
 //! once and forgets it (the paper's mode); the *recording* sink appends it to a
-//! [`Program`](crate::program::Program).
+//! [`Program`].
 
 use std::{
     collections::BTreeMap,

@@ -46,7 +46,6 @@ pub(crate) fn run(args: &Demo) -> Result<()> {
     let Command::Run(common) = cli.command else {
         unreachable!("`run` was parsed")
     };
-    eprintln!("freezing the bundled ×2 upscaler at {}", shown(&input));
     let mut session = Session::open("demo", &common)?;
     let (from, to) = (
         session.frozen.input_shape().to_vec(),
@@ -169,9 +168,9 @@ fn page(
         } else {
             format!("<code>{}</code>", escaped(&panel.command))
         };
-        let _ = write!(
+        let _ = writeln!(
             figures,
-            "<figure><h2>{}</h2><img alt=\"{}\" src=\"{}\"><figcaption>{}{code}</figcaption></figure>\n",
+            "<figure><h2>{}</h2><img alt=\"{}\" src=\"{}\"><figcaption>{}{code}</figcaption></figure>",
             panel.title,
             panel.title,
             embedded(&out.join(panel.file))?,
@@ -184,10 +183,10 @@ fn page(
         .fold(f64::MIN_POSITIVE, |m, l| m.max(l.value.abs()));
     let mut bars = String::new();
     for layer in &shares.layers {
-        let _ = write!(
+        let _ = writeln!(
             bars,
             "<tr><th>{}</th><td>{:.4}</td><td>{:.1} %</td>\
-             <td class=bar><i class=\"{}\" style=\"width:{:.1}%\"></i></td></tr>\n",
+             <td class=bar><i class=\"{}\" style=\"width:{:.1}%\"></i></td></tr>",
             escaped(&layer.name),
             layer.value,
             100.0 * layer.share,

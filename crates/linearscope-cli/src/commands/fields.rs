@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use linearscope_analysis::LinearOperator;
 
 use super::position;
-use crate::{args::At, error::Result, session::Session};
+use crate::{args::At, error::Result, output, session::Session};
 
 /// Which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,8 @@ pub(crate) fn run(args: &At, field: Field) -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
     let len: usize = from.iter().product();
     let mut fields = Vec::new();
-    for chunk in places.chunks(BATCH) {
+    for (done, chunk) in places.chunks(BATCH).enumerate() {
+        output::progress(&format!("{name} {} of {}", done * BATCH + 1, places.len()));
         let mut values = vec![0f32; chunk.len() * len];
         for (row, positions) in chunk.iter().enumerate() {
             for position in positions {
