@@ -4,10 +4,9 @@ use std::{path::Path, sync::Arc};
 
 use burn::{
     nn::{GroupNormConfig, InstanceNormConfig},
-    tensor::{DType, Device, Float, FloatDType, Tensor, TensorData},
+    tensor::{DType, Device, FloatDType, Tensor, TensorData},
 };
 use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
-use burn_capture::CaptureBackend;
 use burn_dispatch::Dispatch;
 use burn_flex::{Flex, FlexDevice};
 use linearscope::{Interpreter, Loaded, Network, Normalisation, RuleSet, host, one_hot};
@@ -275,34 +274,6 @@ fn batches_of_references_are_independent() {
     assert!(relative(&second[429..], &row) < 1e-12);
 }
 
-/// Capture one function of `[1, 4, 3, 2]` tensors on Burn's capture device.
-fn captured(f: impl FnOnce(Tensor<4>, &Device) -> Tensor<4>) -> Network {
-    let device = Device::capture();
-    let id = |tensor: &Tensor<4>| {
-        let primitive: Result<burn_capture_tensor, _> =
-            tensor.clone().try_into_primitive::<CaptureBackend>();
-        primitive.map(|p| p.id()).expect("a captured tensor")
-    };
-    let graph = device
-        .capture_scope(|scope| {
-            let x = Tensor::<4, Float>::zeros([1, 4, 3, 2], &device);
-            let x = Tensor::<4>::from_data(x_placeholder(&x), &device);
-            let input = id(&x);
-            let y = f(x, &device);
-            let output = id(&y);
-            scope.complete([input], [output])
-        })
-        .expect("captures");
-    Network::new(graph, &["x".into()], &["y".into()], |_| None).expect("a network")
-}
-
-#[allow(non_camel_case_types)]
-type burn_capture_tensor = <CaptureBackend as burn_backend::BackendTypes>::FloatTensorPrimitive;
-
-fn x_placeholder(x: &Tensor<4>) -> TensorData {
-    TensorData::zeros::<f32, _>(x.dims())
-}
-
 /// An instance norm gives y₁ = γ(x₁ − μ₀)/σ₀ + β, a group norm the same per group, by Burn's own
 /// modules as Burn decomposes them; `std only` keeps the mean a linear map.
 #[test]
@@ -311,18 +282,22 @@ fn instance_and_group_norms_freeze_their_statistics() {
     let parameter = |values: [f32; 4], device: &Device| {
         burn::module::Param::from_tensor(Tensor::<1>::from_data(values, device))
     };
-    let instance = captured(|x, device| {
-        let mut norm = InstanceNormConfig::new(4).with_epsilon(1e-3).init(device);
-        norm.gamma = Some(parameter(gamma, device));
-        norm.beta = Some(parameter(beta, device));
-        norm.forward(x)
+    let device = Device::flex();
+    let mut norm = InstanceNormConfig::new(4).with_epsilon(1e-3).init(&device);
+    norm.gamma = Some(parameter(gamma, &device));
+    norm.beta = Some(parameter(beta, &device));
+    let instance = Network::capture(&norm, |norm, ports| {
+        let x = ports.input("x", [1, 4, 3, 2]);
+        ports.output("y", norm.forward::<4>(x));
     });
-    let group = captured(|x, device| {
-        let mut norm = GroupNormConfig::new(2, 4).with_epsilon(1e-3).init(device);
-        norm.gamma = Some(parameter(gamma, device));
-        norm.beta = Some(parameter(beta, device));
-        norm.forward(x)
+    let mut norm = GroupNormConfig::new(2, 4).with_epsilon(1e-3).init(&device);
+    norm.gamma = Some(parameter(gamma, &device));
+    norm.beta = Some(parameter(beta, &device));
+    let group = Network::capture(&norm, |norm, ports| {
+        let x = ports.input("x", [1, 4, 3, 2]);
+        ports.output("y", norm.forward::<4>(x));
     });
+    let (instance, group) = (instance.expect("captures"), group.expect("captures"));
     for (network, per_group) in [(instance, 6), (group, 12)] {
         assert_eq!(network.recognised_norms(), 1);
         let loaded = Arc::new(

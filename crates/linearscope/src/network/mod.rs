@@ -3,7 +3,10 @@
 //! Operations are Burn's own `OperationIr`, in the order the model ran them. Beside each stands
 //! the name of the node it came from and its [`Role`]: what the recogniser made of it.
 
+mod capture;
 mod recognise;
+
+pub use capture::Ports;
 
 use std::{
     collections::{BTreeMap, HashMap},

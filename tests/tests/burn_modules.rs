@@ -1,0 +1,218 @@
+//! Burn modules, captured as they are.
+
+use std::sync::Arc;
+
+use burn::{
+    module::Module,
+    nn::{
+        BatchNorm, BatchNormConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig,
+        PaddingConfig2d,
+        conv::{Conv2d, Conv2dConfig},
+        pool::{MaxPool2d, MaxPool2dConfig},
+    },
+    tensor::{DType, Device, FloatDType, Tensor, activation},
+};
+use burn_backend::{Shape, ops::FloatTensorOps};
+use burn_flex::{Flex, FlexDevice};
+use linearscope::{Error, Interpreter, Loaded, Network, RuleSet, host};
+use linearscope_analysis::{FrozenNetwork, certificate::certificate, contribution};
+use linearscope_tests::*;
+
+#[derive(Module, Debug)]
+struct Classifier {
+    first: Conv2d,
+    norm: BatchNorm,
+    pool: MaxPool2d,
+    second: Conv2d,
+    layer_norm: LayerNorm,
+    head: Linear,
+}
+
+impl Classifier {
+    fn new(device: &Device) -> Self {
+        device.seed(5);
+        Self {
+            first: Conv2dConfig::new([2, 6], [3, 3])
+                .with_padding(PaddingConfig2d::Same)
+                .init(device),
+            norm: BatchNormConfig::new(6).init(device),
+            pool: MaxPool2dConfig::new([2, 2]).with_strides([2, 2]).init(),
+            second: Conv2dConfig::new([6, 4], [3, 3]).init(device),
+            layer_norm: LayerNormConfig::new(16).init(device),
+            head: LinearConfig::new(16, 3).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        let x = activation::relu(self.norm.forward(self.first.forward(x)));
+        let x = activation::leaky_relu(self.second.forward(self.pool.forward(x)), 0.1);
+        let x = self.layer_norm.forward(x.flatten(1, 3));
+        self.head.forward(x)
+    }
+}
+
+const SHAPE: [usize; 4] = [1, 2, 8, 8];
+
+#[test]
+fn a_module_runs_unchanged_and_keeps_its_names() {
+    let device = Device::flex();
+    let module = Classifier::new(&device);
+    let network = Network::capture(&module, |module, ports| {
+        let x = ports.input("image", SHAPE);
+        ports.output("scores", module.forward(x));
+    })
+    .expect("captures");
+    assert_eq!(network.inputs()[0].name, "image");
+    assert_eq!(network.outputs()[0].shape.to_vec(), [1, 3]);
+    let names: Vec<String> = network.nodes().iter().map(|(n, _)| n.to_string()).collect();
+    for name in ["first", "norm", "second", "layer_norm", "head"] {
+        assert!(
+            names.iter().any(|n| n == name),
+            "{name} is not in {names:?}"
+        );
+    }
+
+    let data = pseudo_input(&SHAPE, 1.0, 0);
+    let plain: Vec<f32> = module
+        .forward(Tensor::from_data(data.clone(), &device))
+        .into_data()
+        .try_to_vec()
+        .unwrap();
+    let loaded = FrozenNetwork::load(network, &device, FloatDType::F32).expect("loads");
+    let frozen = FrozenNetwork::new(loaded, data, RuleSet::default()).expect("freezes");
+    let y0 = linearscope_analysis::host(frozen.reference()).unwrap();
+    let bits = |v: f64| v.to_bits();
+    assert!(
+        plain
+            .iter()
+            .zip(&y0)
+            .all(|(a, b)| bits(f64::from(*a)) == bits(*b)),
+        "y0 changed"
+    );
+    let found = certificate(&frozen).expect("measures");
+    assert!(found.holds(), "{found:?}");
+    let shares = contribution::contributions(&frozen, 1).expect("contributions");
+    assert!(shares.gap < 1e-6);
+    let names: Vec<&str> = shares.layers.iter().map(|l| l.name.as_str()).collect();
+    assert_eq!(names, ["input", "first", "second", "head"]);
+}
+
+/// A module that trains is captured in its validation form.
+#[test]
+fn a_module_on_an_autodiff_device_is_captured() {
+    let device = Device::flex().autodiff();
+    let module = Classifier::new(&device);
+    let capture = |module: &Classifier| {
+        Network::capture(module, |module, ports| {
+            let x = ports.input("image", SHAPE);
+            ports.output("scores", module.forward(x));
+        })
+    };
+    let network = capture(&module).expect("captures");
+    let data = pseudo_input(&SHAPE, 1.0, 0);
+    let plain = module
+        .valid()
+        .forward(Tensor::from_data(data.clone(), &Device::flex()));
+    let plain: Vec<f32> = plain.into_data().try_to_vec().unwrap();
+    let loaded = Loaded::<Flex>::new(Arc::new(network), FlexDevice, DType::F32).expect("loads");
+    let x = upload::<Flex>(&data, &FlexDevice, DType::F32);
+    let y = host::<Flex>(loaded.forward(vec![x]).expect("runs").remove(0)).unwrap();
+    let plain: Vec<f64> = plain.into_iter().map(f64::from).collect();
+    assert!(relative(&y, &plain) < 1e-6);
+    // And it can be captured again: the first capture took nothing from it.
+    capture(&module).expect("captures again");
+}
+
+/// Several inputs and outputs, batch > 1: F is one matrix over all of them.
+#[test]
+fn several_inputs_and_outputs() {
+    let device = Device::flex();
+    device.seed(6);
+    let (left, right) = (
+        LinearConfig::new(3, 4).init(&device),
+        LinearConfig::new(2, 4).init(&device),
+    );
+    let network = Network::capture(&vec![left, right], |layers, ports| {
+        let a = ports.input("a", [2, 3]);
+        let b = ports.input("b", [2, 2]);
+        let both = activation::relu(layers[0].forward(a) + layers[1].forward(b.clone()));
+        ports.output("sum", both.sum_dim(1));
+        ports.output("b", b.neg());
+    })
+    .expect("captures");
+    let loaded = Loaded::<Flex>::new(Arc::new(network), FlexDevice, DType::F64).expect("loads");
+    let tensor = |shape: &[usize], offset| {
+        upload::<Flex>(&pseudo_input(shape, 1.0, offset), &FlexDevice, DType::F64)
+    };
+    let x0 = vec![tensor(&[2, 3], 0), tensor(&[2, 2], 50)];
+    let frozen =
+        Interpreter::new(Arc::new(loaded), x0.clone(), RuleSet::default()).expect("freezes");
+    let batch = |x: burn_flex::FlexTensor, shape: [usize; 3]| {
+        Flex::float_reshape(x, Shape::from(shape.to_vec()))
+    };
+    let probes = [
+        batch(x0[0].clone(), [1, 2, 3]),
+        batch(x0[1].clone(), [1, 2, 2]),
+    ];
+    for (y1, y0) in frozen
+        .affine(&probes)
+        .unwrap()
+        .into_iter()
+        .zip(frozen.reference())
+    {
+        let (y1, y0) = (host::<Flex>(y1).unwrap(), host::<Flex>(y0.clone()).unwrap());
+        assert!(relative(&y1, &y0) < 1e-14, "{y1:?} {y0:?}");
+    }
+    let (v, u) = (
+        [tensor(&[1, 2, 3], 7), tensor(&[1, 2, 2], 8)],
+        [tensor(&[1, 2, 1], 9), tensor(&[1, 2, 2], 10)],
+    );
+    let numbers = |x: &[burn_flex::FlexTensor]| -> Vec<f64> {
+        x.iter()
+            .flat_map(|x| host::<Flex>(x.clone()).unwrap())
+            .collect()
+    };
+    let (fv, fu) = (frozen.apply(&v).unwrap(), frozen.adjoint(&u).unwrap());
+    let gap = dot(&numbers(&fv), &numbers(&u)) - dot(&numbers(&v), &numbers(&fu));
+    assert!(gap.abs() < 1e-13, "{gap:e}");
+}
+
+#[test]
+fn what_cannot_be_captured_is_an_error_that_says_why() {
+    let device = Device::flex();
+    let layer = LinearConfig::new(2, 2).init(&device);
+    let message = |result: linearscope::Result<Network>| match result {
+        Err(Error::Capture(message)) => message,
+        Err(other) => panic!("another error: {other}"),
+        Ok(_) => panic!("captured"),
+    };
+    let nothing = message(Network::capture(&layer, |layer, ports| {
+        let _ = layer.forward(ports.input::<2>("x", [1, 2]));
+    }));
+    assert!(nothing.contains("no output"), "{nothing}");
+    let elsewhere = message(Network::capture(&layer, |layer, ports| {
+        let x = ports.input::<2>("x", [1, 2]);
+        let _ = layer.forward(x);
+        ports.output("y", Tensor::<2>::zeros([1, 2], &device));
+    }));
+    assert!(
+        elsewhere.contains("\"y\"") && elsewhere.contains("capture device"),
+        "{elsewhere}"
+    );
+    let read = message(Network::capture(&layer, |layer, ports| {
+        let x = ports.input::<2>("x", [1, 2]);
+        let y = layer.forward(x);
+        let first: f32 = y.clone().into_data().try_to_vec::<f32>().unwrap()[0];
+        ports.output("y", if first > 0.0 { y } else { y.neg() });
+    }));
+    assert!(read.contains("stopped with"), "{read}");
+    // Random numbers are captured, but refused before anything runs.
+    let random = Network::capture(&layer, |layer, ports| {
+        let x = ports.input::<2>("x", [1, 2]);
+        let noise = Tensor::random([1, 2], burn::tensor::Distribution::Default, &x.device());
+        ports.output("y", layer.forward(x) + noise);
+    })
+    .expect("captures");
+    let refused = Loaded::<Flex>::new(Arc::new(random), FlexDevice, DType::F32).unwrap_err();
+    assert!(refused.to_string().contains("random"), "{refused}");
+}
