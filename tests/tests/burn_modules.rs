@@ -177,6 +177,31 @@ fn several_inputs_and_outputs() {
     assert!(gap.abs() < 1e-13, "{gap:e}");
 }
 
+/// x / std(x), with the mean also used elsewhere: freezing it would freeze the other use too, so
+/// this is no norm, and the square is refused by name.
+#[test]
+fn shared_statistics_are_no_norm() {
+    let layer = LinearConfig::new(2, 2).init(&Device::flex());
+    let capture = |shared: bool| {
+        Network::capture(&layer, |_, ports| {
+            let x = ports.input::<2>("x", [3, 4]);
+            let mean = x.clone().mean_dim(1);
+            let centred = x - mean.clone();
+            let variance = centred.clone().square().mean_dim(1);
+            let y = centred / variance.add_scalar(1e-5).sqrt();
+            ports.output("y", if shared { y + mean } else { y });
+        })
+        .expect("captures")
+    };
+    assert_eq!(capture(false).recognised_norms(), 1);
+    let shared = capture(true);
+    assert_eq!(shared.recognised_norms(), 0);
+    let loaded = Loaded::<Flex>::new(Arc::new(shared), FlexDevice, DType::F64).expect("loads");
+    let x0 = upload::<Flex>(&pseudo_input(&[3, 4], 1.0, 0), &FlexDevice, DType::F64);
+    let error = Interpreter::new(Arc::new(loaded), vec![x0], RuleSet::default()).unwrap_err();
+    assert!(matches!(error, Error::NoRule { .. }), "{error}");
+}
+
 #[test]
 fn what_cannot_be_captured_is_an_error_that_says_why() {
     let device = Device::flex();

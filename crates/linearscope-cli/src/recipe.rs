@@ -124,9 +124,13 @@ impl Recipe {
                 Size::Side(side) => {
                     let scale = f64::from(side) / f64::from(w.min(h));
                     let to = |size: u32| ((f64::from(size) * scale).round() as u32).max(1);
+                    within_reason(text, to(h), to(w))?;
                     picture.resize_exact(to(w), to(h), FilterType::Triangle)
                 }
-                Size::Exact { h, w } => picture.resize_exact(w, h, FilterType::Triangle),
+                Size::Exact { h, w } => {
+                    within_reason(text, h, w)?;
+                    picture.resize_exact(w, h, FilterType::Triangle)
+                }
             };
         }
         if let Some(text) = &self.crop {
@@ -173,6 +177,17 @@ impl Recipe {
             text.lines().map(|line| line.trim().to_string()).collect(),
         ))
     }
+}
+
+/// A picture larger than any network takes is a slip of the hand, not a wish.
+fn within_reason(text: &str, h: u32, w: u32) -> Result<()> {
+    const MEGAPIXELS: u64 = 100;
+    if u64::from(h) * u64::from(w) <= MEGAPIXELS * 1_000_000 {
+        return Ok(());
+    }
+    Err(Failure::input(format!(
+        "--resize {text} makes a picture of {h}x{w}, more than {MEGAPIXELS} megapixels"
+    )))
 }
 
 enum Size {

@@ -382,6 +382,11 @@ fn bad_inputs_end_with_2_and_name_the_numbers() {
     fs::write(folder.path("broken.png"), b"\x89PNG\r\n\x1a\nrubbish").unwrap();
     let error = folder.fails(2, &["run", &sr(), "--input", "broken.png"]);
     assert!(error.contains("broken.png"), "{error}");
+    let error = folder.fails(
+        2,
+        &["run", &sr(), "--input", &picture(), "--resize", "60000"],
+    );
+    assert!(error.contains("60000x60000"), "{error}");
     for at in ["5", "-1", "x", "1,2,3"] {
         let at = format!("--at={at}");
         let error = folder.fails(2, &["row", &ops(), "--input", &ops_input(), &at]);

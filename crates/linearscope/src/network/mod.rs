@@ -132,7 +132,7 @@ impl Network {
             }
             step.node = name.clone();
         }
-        recognise::norms(&mut steps);
+        recognise::norms(&mut steps, &graph.outputs);
         Ok(Self {
             steps,
             weights: values,

@@ -20,89 +20,154 @@ use burn_ir::{
 
 use super::{Role, Step};
 
-/// Steps by what they produce.
-struct Producers<'a> {
+/// Steps by what they produce and who reads it.
+struct Graph<'a> {
     steps: &'a [Step],
-    of: HashMap<TensorId, usize>,
+    producer: HashMap<TensorId, usize>,
+    readers: HashMap<TensorId, Vec<usize>>,
 }
 
-impl<'a> Producers<'a> {
-    fn new(steps: &'a [Step]) -> Self {
-        let of = steps
-            .iter()
-            .enumerate()
-            .flat_map(|(i, step)| step.operation.outputs().map(move |out| (out.id, i)))
-            .collect();
-        Self { steps, of }
-    }
+/// The steps of one norm, found backwards from its division.
+#[derive(Default)]
+struct Norm {
+    /// Every step of it, the final division last or not at all.
+    members: Vec<usize>,
+    /// Those that begin the means it subtracts.
+    means: Vec<usize>,
+    /// The one that squares the deviation.
+    square: Option<usize>,
+}
 
-    fn numeric(&self, id: TensorId) -> Option<(usize, &'a NumericOperationIr)> {
-        let index = *self.of.get(&id)?;
-        match &self.steps[index].operation {
-            OperationIr::NumericFloat(_, op) => Some((index, op)),
-            _ => None,
+impl<'a> Graph<'a> {
+    fn new(steps: &'a [Step]) -> Self {
+        let mut producer = HashMap::new();
+        let mut readers: HashMap<TensorId, Vec<usize>> = HashMap::new();
+        for (index, step) in steps.iter().enumerate() {
+            for output in step.operation.outputs() {
+                producer.insert(output.id, index);
+            }
+            for input in step.operation.inputs() {
+                readers.entry(input.id).or_default().push(index);
+            }
+        }
+        Self {
+            steps,
+            producer,
+            readers,
         }
     }
 
-    /// Skip ops that only change the form of a tensor.
-    fn through_shape(&self, id: TensorId) -> TensorId {
-        match self.of.get(&id).map(|&i| &self.steps[i].operation) {
-            Some(OperationIr::BaseFloat(
-                BaseOperationIr::Reshape(op) | BaseOperationIr::Expand(op),
-            )) => self.through_shape(op.input.id),
+    fn maker(&self, id: TensorId) -> Option<(usize, &'a OperationIr)> {
+        let index = *self.producer.get(&id)?;
+        Some((index, &self.steps[index].operation))
+    }
+
+    /// Skip ops that only change the form of a tensor, noting them.
+    fn through_shape(&self, id: TensorId, norm: &mut Norm) -> TensorId {
+        match self.maker(id) {
+            Some((
+                index,
+                OperationIr::BaseFloat(BaseOperationIr::Reshape(op) | BaseOperationIr::Expand(op)),
+            )) => {
+                norm.members.push(index);
+                self.through_shape(op.input.id, norm)
+            }
             _ => id,
         }
     }
 
     /// If `id` is the mean of something over one or more axes: that something, and the step that
     /// begins the mean.
-    fn mean_of(&self, id: TensorId) -> Option<(TensorId, usize)> {
-        let (index, NumericOperationIr::MeanDim(op)) = self.numeric(self.through_shape(id))? else {
+    fn mean_of(&self, id: TensorId, norm: &mut Norm) -> Option<(TensorId, usize)> {
+        let id = self.through_shape(id, norm);
+        let (index, OperationIr::NumericFloat(_, NumericOperationIr::MeanDim(op))) =
+            self.maker(id)?
+        else {
             return None;
         };
-        Some(self.mean_of(op.input.id).unwrap_or((op.input.id, index)))
+        norm.members.push(index);
+        // Means over several axes follow each other; what is noted on a failed look stays out.
+        let mut deeper = Norm::default();
+        match self.mean_of(op.input.id, &mut deeper) {
+            Some(found) => {
+                norm.members.extend(deeper.members);
+                Some(found)
+            }
+            None => Some((op.input.id, index)),
+        }
     }
 
-    /// If `id` is d²: d, and the step that squares.
-    fn square_of(&self, id: TensorId) -> Option<(TensorId, usize)> {
-        let index = *self.of.get(&id)?;
-        match &self.steps[index].operation {
+    /// If `id` is d²: d.
+    fn square_of(&self, id: TensorId, norm: &mut Norm) -> Option<TensorId> {
+        let (index, operation) = self.maker(id)?;
+        let squared = match operation {
             OperationIr::NumericFloat(_, NumericOperationIr::Mul(op)) if op.lhs.id == op.rhs.id => {
-                Some((op.lhs.id, index))
+                op.lhs.id
             }
             OperationIr::NumericFloat(_, NumericOperationIr::PowiScalar(op))
             | OperationIr::Float(_, FloatOperationIr::PowfScalar(op))
                 if is_two(&op.rhs) =>
             {
-                Some((op.lhs.id, index))
+                op.lhs.id
             }
-            _ => None,
-        }
-    }
-
-    /// If `id` is x − mean(x): x and the step that begins the mean.
-    fn centred(&self, id: TensorId) -> Option<(TensorId, usize)> {
-        let (_, NumericOperationIr::Sub(op)) = self.numeric(id)? else {
-            return None;
+            _ => return None,
         };
-        let (of, mean) = self.mean_of(op.rhs.id)?;
-        (of == op.lhs.id).then_some((of, mean))
+        norm.members.push(index);
+        norm.square = Some(index);
+        Some(squared)
     }
 
-    /// If `id` is √(mean((x − mean(x))²) + ε): x and the steps that begin mean and spread.
-    fn spread(&self, id: TensorId) -> Option<(TensorId, usize, usize)> {
-        let root = *self.of.get(&self.through_shape(id))?;
-        let OperationIr::Float(_, FloatOperationIr::Sqrt(root)) = &self.steps[root].operation
+    /// If `id` is x − mean(x): x.
+    fn centred(&self, id: TensorId, norm: &mut Norm) -> Option<TensorId> {
+        let (index, OperationIr::NumericFloat(_, NumericOperationIr::Sub(op))) = self.maker(id)?
         else {
             return None;
         };
-        let (_, NumericOperationIr::AddScalar(shifted)) = self.numeric(root.input.id)? else {
+        norm.members.push(index);
+        let (of, mean) = self.mean_of(op.rhs.id, norm)?;
+        norm.means.push(mean);
+        (of == op.lhs.id).then_some(of)
+    }
+
+    /// If `id` is √(mean((x − mean(x))²) + ε): x.
+    fn spread(&self, id: TensorId, norm: &mut Norm) -> Option<TensorId> {
+        let id = self.through_shape(id, norm);
+        let (index, OperationIr::Float(_, FloatOperationIr::Sqrt(root))) = self.maker(id)? else {
             return None;
         };
-        let (squared, _) = self.mean_of(shifted.lhs.id)?;
-        let (deviation, square) = self.square_of(squared)?;
-        let (x, mean) = self.centred(deviation)?;
-        Some((x, mean, square))
+        norm.members.push(index);
+        let (index, OperationIr::NumericFloat(_, NumericOperationIr::AddScalar(shifted))) =
+            self.maker(root.input.id)?
+        else {
+            return None;
+        };
+        norm.members.push(index);
+        let (squared, _) = self.mean_of(shifted.lhs.id, norm)?;
+        let deviation = self.square_of(squared, norm)?;
+        self.centred(deviation, norm)
+    }
+
+    /// The norm that ends in the division at `index`, if one does.
+    ///
+    /// Nobody else may read its inner tensors: a mean that also feeds something else is no norm's
+    /// statistic alone, and freezing it would freeze that too.
+    fn norm(&self, index: usize, outputs: &[TensorId]) -> Option<Norm> {
+        let OperationIr::NumericFloat(_, NumericOperationIr::Div(op)) =
+            &self.steps[index].operation
+        else {
+            return None;
+        };
+        let mut norm = Norm::default();
+        let x = self.centred(op.lhs.id, &mut norm)?;
+        let again = self.spread(op.rhs.id, &mut norm)?;
+        let own = |reader: &usize| *reader == index || norm.members.contains(reader);
+        let private = norm.members.iter().all(|&member| {
+            self.steps[member].operation.outputs().all(|out| {
+                let readers = self.readers.get(&out.id);
+                !outputs.contains(&out.id) && readers.is_none_or(|readers| readers.iter().all(own))
+            })
+        });
+        (x == again && private).then_some(norm)
     }
 }
 
@@ -116,25 +181,17 @@ fn is_two(scalar: &ScalarIr) -> bool {
 }
 
 /// Give the ops that begin a norm's statistics their roles.
-pub(super) fn norms(steps: &mut [Step]) {
-    let producers = Producers::new(steps);
-    let mut roles = Vec::new();
-    for step in steps.iter() {
-        let OperationIr::NumericFloat(_, NumericOperationIr::Div(op)) = &step.operation else {
-            continue;
-        };
-        let (Some((x, mean)), Some((y, mean_again, square))) =
-            (producers.centred(op.lhs.id), producers.spread(op.rhs.id))
-        else {
-            continue;
-        };
-        if x == y {
-            roles.push((mean, Role::NormMean));
-            roles.push((mean_again, Role::NormMean));
-            roles.push((square, Role::NormSpread));
+pub(super) fn norms(steps: &mut [Step], outputs: &[TensorId]) {
+    let graph = Graph::new(steps);
+    let found: Vec<Norm> = (0..steps.len())
+        .filter_map(|index| graph.norm(index, outputs))
+        .collect();
+    for norm in found {
+        for mean in norm.means {
+            steps[mean].role = Role::NormMean;
         }
-    }
-    for (index, role) in roles {
-        steps[index].role = role;
+        if let Some(square) = norm.square {
+            steps[square].role = Role::NormSpread;
+        }
     }
 }
