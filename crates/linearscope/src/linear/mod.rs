@@ -13,6 +13,7 @@ pub(crate) mod batch;
 mod conv;
 mod interpolate;
 mod matmul;
+mod pad;
 mod pool;
 mod reduce;
 mod scale;
@@ -22,13 +23,12 @@ mod shape;
 pub(crate) use conv::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub(crate) use interpolate::Interpolate;
 pub(crate) use matmul::{MatmulLeft, MatmulRight};
+pub(crate) use pad::Pad;
 pub(crate) use pool::{AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d};
 pub(crate) use reduce::{CumSum, MeanDim, Sum, SumDim};
 pub(crate) use scale::{Cast, Detach, Divide, MaskOut, Scalar, Scale};
 pub(crate) use select::{Pick, Select};
-pub(crate) use shape::{
-    Embed, Expand, Flip, Pad, Permute, RepeatDim, Reshape, Slice, SwapDims, Zero,
-};
+pub(crate) use shape::{Embed, Expand, Flip, Permute, RepeatDim, Reshape, Slice, SwapDims, Zero};
 
 /// One linear op with frozen coefficients.
 pub trait LinearMap<B: Backend>: Debug + Send + Sync {

@@ -1,8 +1,6 @@
 //! Maps that move, copy or drop entries: each row of the matrix holds at most one 1.
 
-use burn_backend::{
-    Backend, Shape, Slice as Range, TensorMetadata, ops::PadMode, tensor::FloatTensor,
-};
+use burn_backend::{Backend, Shape, Slice as Range, TensorMetadata, tensor::FloatTensor};
 
 use super::{LinearMap, batch};
 
@@ -264,46 +262,6 @@ impl<B: Backend> LinearMap<B> for Embed {
     }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         LinearMap::<B>::adjoint(&self.slice, x)
-    }
-    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        LinearMap::<B>::apply(&self.slice, y)
-    }
-}
-
-/// Zero padding; reflect and edge padding are [`Select`](super::Select)s along each axis.
-#[derive(Debug)]
-pub(crate) struct Pad {
-    padding: Vec<(usize, usize)>,
-    slice: Slice,
-}
-
-impl Pad {
-    pub(crate) fn new(input: &Shape, padding: &[(usize, usize)]) -> Self {
-        let output: Vec<usize> = input
-            .iter()
-            .zip(padding)
-            .map(|(size, (before, after))| before + size + after)
-            .collect();
-        let inner: Vec<Range> = input
-            .iter()
-            .zip(padding)
-            .map(|(size, (before, _))| Range::from(*before..before + size))
-            .collect();
-        Self {
-            padding: std::iter::once((0, 0))
-                .chain(padding.iter().copied())
-                .collect(),
-            slice: Slice::new(&Shape::from(output), &inner),
-        }
-    }
-}
-
-impl<B: Backend> LinearMap<B> for Pad {
-    fn name(&self) -> &'static str {
-        "pad"
-    }
-    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        B::float_pad(x, &self.padding, PadMode::Constant(0.0))
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
         LinearMap::<B>::apply(&self.slice, y)
