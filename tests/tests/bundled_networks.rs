@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use burn::{
-    nn::{GroupNormConfig, InstanceNormConfig},
+    nn::{GroupNormConfig, InstanceNormConfig, LinearConfig},
     tensor::{DType, Device, FloatDType, Tensor, TensorData},
 };
 use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
@@ -197,6 +197,26 @@ fn contributions_sum_to_the_score() {
             ["input", "conv1", "conv2", "conv3", "up", "fc1", "fc2"]
         );
     }
+}
+
+/// Sources ahead of the first weighted op are no part of what the pixels add.
+#[test]
+fn sources_before_the_first_layer_stand_apart() {
+    let layer = LinearConfig::new(3, 2).init(&Device::flex());
+    let network = Network::capture(&layer, |layer, ports| {
+        let x = ports.input::<2>("x", [1, 3]);
+        ports.output("y", layer.forward(x.sub_scalar(0.5)));
+    })
+    .expect("captures");
+    let loaded = FrozenNetwork::load(network, &Device::flex(), FloatDType::F64).expect("loads");
+    let x0 = TensorData::new(vec![0.9, 0.1, 0.4], [1, 3]);
+    let frozen = FrozenNetwork::new(loaded, x0, RuleSet::default()).expect("freezes");
+    let found = contribution::contributions(&frozen, 0).expect("contributions");
+    let names: Vec<&str> = found.layers.iter().map(|l| l.name.as_str()).collect();
+    assert_eq!(names[..2], ["input", "before the first layer"]);
+    assert_eq!(found.layers[0].value, found.input);
+    let rest: f64 = found.layers[1..].iter().map(|l| l.value).sum();
+    assert!((rest - found.residual).abs() < 1e-14);
 }
 
 /// Sub-networks compose: from the input to a node, and from there to the output, is the whole.

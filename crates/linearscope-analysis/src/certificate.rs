@@ -36,14 +36,14 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 /// Uniform numbers in [−1, 1) from splitmix64, the same on every machine.
 fn random(f: &FrozenNetwork, len: usize, seed: u64) -> Tensor<2> {
     let mut state = seed;
-    let values: Vec<f32> = (0..len)
+    let values: Vec<f64> = (0..len)
         .map(|_| {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut z = state;
             z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             z ^= z >> 31;
-            (z >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+            (z >> 11) as f64 / (1u64 << 52) as f64 - 1.0
         })
         .collect();
     f.upload(values, len)

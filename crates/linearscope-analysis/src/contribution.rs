@@ -6,8 +6,8 @@
 //! score = ⟨Fᵀδ, x₀⟩ + Σ_sources ⟨q, b⟩
 //! ```
 //!
-//! on any acyclic graph. A layer is one weighted op and all up to the next; the input's own part
-//! comes first.
+//! on any acyclic graph. A layer is one weighted op and all up to the next; the pixels' own part
+//! comes first, then sources before the first weighted op, if there are any.
 
 use linearscope::Error;
 use serde::Serialize;
@@ -17,9 +17,10 @@ use crate::{FrozenNetwork, LinearOperator, frozen::host, operator::Result, proje
 /// What one layer adds to a score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LayerContribution {
-    /// Number of the layer; 0 is the input.
+    /// Number of the layer; 0 is the input, and what comes before the first weighted op.
     pub layer: usize,
-    /// Name of the weighted op that begins it; "input" for number 0.
+    /// Name of the weighted op that begins it; for number 0 "input" (the pixels' own part) or
+    /// "before the first layer" (sources there).
     pub name: String,
     /// Its part of the score.
     pub value: f64,
@@ -67,26 +68,29 @@ pub fn contributions(f: &FrozenNetwork, target: usize) -> Result<Contributions> 
         .zip(host(f.x0())?)
         .map(|(row, x)| row * x)
         .sum();
+    // Sources ahead of the first weighted op (an input normalised in the graph) have layer 0 too,
+    // but are no part of what the pixels add.
     let mut values = vec![None; f.layers().len()];
-    values[0] = Some(input);
     for source in &sources {
         *values[source.layer].get_or_insert(0.0) += source.values[0];
     }
     let residual: f64 = sources.iter().map(|source| source.values[0]).sum();
-    let total: f64 = values.iter().flatten().sum();
-    let magnitude: f64 = values.iter().flatten().map(|v| v.abs()).sum();
-    let layers = values
-        .iter()
-        .enumerate()
-        .filter_map(|(layer, value)| {
-            value.map(|value| LayerContribution {
-                layer,
-                name: f.layers()[layer].to_string(),
-                value,
-                share: value / score,
-            })
-        })
-        .collect();
+    let entry = |layer: usize, name: &str, value: f64| LayerContribution {
+        layer,
+        name: name.to_string(),
+        value,
+        share: value / score,
+    };
+    let mut layers = vec![entry(0, "input", input)];
+    for (layer, value) in values.iter().enumerate() {
+        let name = match layer {
+            0 => "before the first layer",
+            layer => &f.layers()[layer],
+        };
+        layers.extend(value.map(|value| entry(layer, name, value)));
+    }
+    let total: f64 = layers.iter().map(|layer| layer.value).sum();
+    let magnitude: f64 = layers.iter().map(|layer| layer.value.abs()).sum();
     Ok(Contributions {
         target,
         score,

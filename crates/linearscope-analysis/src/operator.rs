@@ -36,7 +36,7 @@ pub trait LinearOperator {
     fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>>;
 
     /// Host numbers as k vectors of length `len` where vectors live, `[k, len]`.
-    fn upload(&self, values: Vec<f32>, len: usize) -> Tensor<2> {
+    fn upload(&self, values: Vec<f64>, len: usize) -> Tensor<2> {
         let k = values.len() / len;
         let data = TensorData::new(values, [k, len]);
         let dtype: DType = self.dtype().into();

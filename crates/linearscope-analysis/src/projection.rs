@@ -55,7 +55,7 @@ fn one_hots(
 
 /// Unit vectors on the operator's device, `[positions, len]`.
 pub(crate) fn one_hot(f: &impl LinearOperator, positions: &[usize], len: usize) -> Tensor<2> {
-    let mut values = vec![0f32; positions.len() * len];
+    let mut values = vec![0f64; positions.len() * len];
     for (row, position) in positions.iter().enumerate() {
         values[row * len + position] = 1.0;
     }

@@ -9,8 +9,8 @@ use crate::{
     error::{Failure, Result},
 };
 
-/// The numbers of a float or integer `.npy`, as f32 (what networks take), and its shape.
-pub(crate) fn read(path: &Path) -> Result<(Vec<f32>, Vec<usize>)> {
+/// The numbers of a float or integer `.npy` and its shape.
+pub(crate) fn read(path: &Path) -> Result<(Vec<f64>, Vec<usize>)> {
     let fail = |error: &dyn std::fmt::Display| {
         Failure::input(format!("{}: no readable .npy ({error})", path.display()))
             .hint("numpy.save writes one")
@@ -33,33 +33,28 @@ pub(crate) fn read(path: &Path) -> Result<(Vec<f32>, Vec<usize>)> {
         return Err(fail(&"it holds records, not numbers"));
     };
     let kind = kind.to_string();
-    let values: Vec<f32> = match &kind[1..] {
-        "f4" => npy.into_vec::<f32>().map_err(|error| fail(&error))?,
-        "f8" => narrowed(npy.into_vec::<f64>().map_err(|error| fail(&error))?),
-        "u1" => npy
-            .into_vec::<u8>()
+    let values: Vec<f64> = match &kind[1..] {
+        "f4" => widened(npy.into_vec::<f32>().map_err(|error| fail(&error))?),
+        "f8" => npy.into_vec::<f64>().map_err(|error| fail(&error))?,
+        "u1" => widened(npy.into_vec::<u8>().map_err(|error| fail(&error))?),
+        "i4" => widened(npy.into_vec::<i32>().map_err(|error| fail(&error))?),
+        "i8" => npy
+            .into_vec::<i64>()
             .map_err(|error| fail(&error))?
             .into_iter()
-            .map(f32::from)
+            .map(|v| v as f64)
             .collect(),
-        "i8" => narrowed(
-            npy.into_vec::<i64>()
-                .map_err(|error| fail(&error))?
-                .into_iter()
-                .map(|v| v as f64)
-                .collect(),
-        ),
         other => {
             return Err(fail(&format!(
-                "its numbers are {other}, not f4, f8, u1 or i8"
+                "its numbers are {other}, not f4, f8, u1, i4 or i8"
             )));
         }
     };
     Ok((values, shape))
 }
 
-fn narrowed(values: Vec<f64>) -> Vec<f32> {
-    values.into_iter().map(|v| v as f32).collect()
+fn widened<T: Into<f64>>(values: Vec<T>) -> Vec<f64> {
+    values.into_iter().map(Into::into).collect()
 }
 
 /// Write numbers in the run's precision.

@@ -116,7 +116,7 @@ impl Recipe {
     }
 
     /// A picture as `[c, h, w]` numbers in C order.
-    pub(crate) fn apply(&self, picture: DynamicImage) -> Result<(Vec<f32>, [usize; 3])> {
+    pub(crate) fn apply(&self, picture: DynamicImage) -> Result<(Vec<f64>, [usize; 3])> {
         let mut picture = picture;
         if let Some(text) = &self.resize {
             let (w, h) = (picture.width(), picture.height());
@@ -150,7 +150,7 @@ impl Recipe {
         let rgb = picture.to_rgb8();
         let (w, h) = (rgb.width() as usize, rgb.height() as usize);
         let c = self.mean.len();
-        let mut values = vec![0f32; c * h * w];
+        let mut values = vec![0f64; c * h * w];
         for (i, pixel) in rgb.pixels().enumerate() {
             let [r, g, b] = pixel.0.map(f64::from);
             let channels: [f64; 3] = match self.channels {
@@ -161,7 +161,7 @@ impl Recipe {
             };
             for ch in 0..c {
                 let x = channels[ch] / 255.0 * self.range;
-                values[ch * h * w + i] = ((x - self.mean[ch]) / self.std[ch]) as f32;
+                values[ch * h * w + i] = (x - self.mean[ch]) / self.std[ch];
             }
         }
         Ok((values, [c, h, w]))

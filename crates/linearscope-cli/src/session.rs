@@ -44,7 +44,7 @@ fn is_npy(path: &Path) -> bool {
 
 /// `[1, c, h, w]` for data of `[c, h, w]` where the network takes rank 4.
 fn with_batch_axis(shape: Vec<usize>, signature: &Signature) -> Vec<usize> {
-    if shape.len() + 1 == signature.dims.len() {
+    if shape.len() + 1 == signature.dims.len() || (signature.dims.is_empty() && shape.len() == 3) {
         [vec![1], shape].concat()
     } else {
         shape
@@ -56,7 +56,7 @@ fn read_input(
     path: &Path,
     recipe: Option<&Recipe>,
     signature: &Signature,
-) -> Result<(Vec<f32>, Vec<usize>)> {
+) -> Result<(Vec<f64>, Vec<usize>)> {
     if is_npy(path) {
         let (values, shape) = npy::read(path)?;
         return Ok((values, with_batch_axis(shape, signature)));
@@ -80,7 +80,18 @@ fn read_input(
     Ok((values, with_batch_axis(shape.to_vec(), signature)))
 }
 
-fn rules(names: &[RuleName]) -> RuleSet {
+fn rules(names: &[RuleName]) -> Result<RuleSet> {
+    for pair in [
+        [RuleName::Secant, RuleName::Taylor],
+        [RuleName::MeanAndStd, RuleName::StdOnly],
+    ] {
+        if pair.iter().all(|name| names.contains(name)) {
+            return Err(
+                Failure::input(format!("--rules {pair:?} contradict each other"))
+                    .hint("name one of the two"),
+            );
+        }
+    }
     let mut rules = RuleSet::default();
     for name in names {
         match name {
@@ -90,7 +101,7 @@ fn rules(names: &[RuleName]) -> RuleSet {
             RuleName::StdOnly => rules.normalisation = Normalisation::StdOnly,
         }
     }
-    rules
+    Ok(rules)
 }
 
 impl Session {
@@ -120,6 +131,8 @@ impl Session {
                 Ok(c) => Recipe::new(&common.model, &common.recipe, *c).map(Some),
                 Err(_) => Recipe::new(&common.model, &common.recipe, 3).map(Some),
             },
+            // An input that declares no shape takes a picture in colour.
+            [] => Recipe::new(&common.model, &common.recipe, 3).map(Some),
             _ => Ok(None),
         };
         // An array goes in as it is: then a recipe that does not fit does not matter.
@@ -142,7 +155,7 @@ impl Session {
             Precision::F32 => FloatDType::F32,
             Precision::F64 => FloatDType::F64,
         };
-        let rules = rules(&common.rules);
+        let rules = rules(&common.rules)?;
         let parameters = network.parameters();
         let norms = network.recognised_norms();
         output::progress(&format!(
@@ -201,7 +214,7 @@ impl Session {
     fn checked(
         &self,
         path: &Path,
-        values: Vec<f32>,
+        values: Vec<f64>,
         got: Vec<usize>,
         shape: &[usize],
     ) -> Result<Tensor<2>> {
@@ -352,7 +365,7 @@ pub(crate) fn judge(certificate: &Certificate) -> Result<()> {
     })
 }
 
-fn check_finite(path: &Path, values: &[f32]) -> Result<()> {
+fn check_finite(path: &Path, values: &[f64]) -> Result<()> {
     let mut bad = values.iter().enumerate().filter(|(_, v)| !v.is_finite());
     match bad.next() {
         None => Ok(()),

@@ -245,11 +245,10 @@ fn sub_networks_go_by_the_files_own_names() {
     folder.ok(&[
         "run", &model, "--input", &input, "--out", "run", "--dtype", "f64",
     ]);
-    // The probe passed through f32 on its way: a file of f8 is read, but networks take f32.
     assert!(close(
         &folder.npy("tail/affine.npy").0,
         &folder.npy("run/output.npy").0,
-        1e-6
+        1e-12
     ));
     let error = folder.fails(
         2,

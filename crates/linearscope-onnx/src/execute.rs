@@ -69,6 +69,11 @@ impl<B: Backend> Context<'_, B> {
         }
     }
 
+    /// The data of operand number `index` if it is a constant of the file.
+    pub(crate) fn constant(&self, index: usize) -> Option<TensorData> {
+        self.inputs.get(index).filter(|_| self.has(index))?.value()
+    }
+
     /// Operand number `index`, a float tensor.
     pub(crate) fn float(&self, index: usize) -> Result<FloatTensor<B>> {
         match self.value(index)? {

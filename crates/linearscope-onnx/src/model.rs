@@ -23,7 +23,7 @@ use crate::{
 pub struct Signature {
     /// The file's name.
     pub name: String,
-    /// One entry per axis.
+    /// One entry per axis; none when the file declares no shape.
     pub dims: Vec<std::result::Result<usize, String>>,
 }
 
@@ -35,6 +35,9 @@ impl Signature {
 
     /// Whether `shape` fits.
     pub fn fits(&self, shape: &[usize]) -> bool {
+        if self.dims.is_empty() {
+            return shape.iter().all(|size| *size > 0);
+        }
         self.dims.len() == shape.len()
             && self
                 .dims
@@ -46,6 +49,9 @@ impl Signature {
 
 impl std::fmt::Display for Signature {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.dims.is_empty() {
+            return f.write_str("[not declared]");
+        }
         let dims: Vec<String> = self
             .dims
             .iter()
@@ -97,7 +103,7 @@ impl Model {
             return Err(not_onnx("it holds no graph nodes".into()));
         }
         prepare::check_sizes(&proto)?;
-        prepare::rewrite_transposed_convolutions(&mut proto);
+        prepare::rewrite_transposed_convolutions(&mut proto)?;
         // Old files list the weights among the inputs.
         let weights: Vec<&String> = proto.graph.initializer.iter().map(|t| &t.name).collect();
         let inputs = proto

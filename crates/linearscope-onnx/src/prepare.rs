@@ -73,7 +73,7 @@ fn ints(name: &str, values: Vec<i64>) -> AttributeProto {
 
 /// ConvTranspose with unequal pads before and after, which `onnx-ir` refuses, becomes one without
 /// pads and a Slice that cuts them off: the same numbers, by the op's definition.
-pub(crate) fn rewrite_transposed_convolutions(model: &mut ModelProto) {
+pub(crate) fn rewrite_transposed_convolutions(model: &mut ModelProto) -> Result<()> {
     let opset = model
         .opset_import
         .iter()
@@ -89,6 +89,13 @@ pub(crate) fn rewrite_transposed_convolutions(model: &mut ModelProto) {
             .unwrap_or_default();
         let axes = pads.len() / 2;
         let (before, after) = pads.split_at(axes);
+        if !pads.len().is_multiple_of(2) || pads.iter().any(|&pad| pad < 0) {
+            return Err(Error::Unsupported {
+                node: node.name.clone(),
+                op: "ConvTranspose",
+                what: format!("pads {pads:?}"),
+            });
+        }
         if before == after || node.output.is_empty() {
             nodes.push(node);
             continue;
@@ -131,6 +138,7 @@ pub(crate) fn rewrite_transposed_convolutions(model: &mut ModelProto) {
         nodes.push(crop);
     }
     model.graph.mut_or_insert_default().node = nodes;
+    Ok(())
 }
 
 /// Replace the shapes of the inputs by concrete ones, so that inference knows every size.
@@ -141,6 +149,10 @@ pub(crate) fn set_input_shapes(model: &mut ModelProto, shapes: &[(String, Vec<us
         };
         let tensor = input.type_.mut_or_insert_default().mut_tensor_type();
         let dims = &mut tensor.shape.mut_or_insert_default().dim;
+        // An input without a declared shape gets one.
+        while dims.len() < shape.len() {
+            dims.push(Default::default());
+        }
         for (dim, size) in dims.iter_mut().zip(shape) {
             dim.set_dim_value(*size as i64);
         }

@@ -131,16 +131,30 @@ impl IrVisitorMut for Statuses<'_> {
     }
 }
 
+/// The steps an output depends on; a branch nobody asks for need not have rules.
+fn live_steps(network: &Network) -> Vec<bool> {
+    let mut wanted: HashSet<TensorId> = network.outputs().iter().map(|port| port.id).collect();
+    let mut live = vec![false; network.steps.len()];
+    for (index, step) in network.steps.iter().enumerate().rev() {
+        if step.operation.outputs().any(|out| wanted.contains(&out.id)) {
+            live[index] = true;
+            wanted.extend(step.operation.inputs().map(|input| input.id));
+        }
+    }
+    live
+}
+
 fn plan(network: &Network, dtype: DType) -> Result<Vec<Planned>> {
+    let live = live_steps(network);
     let mut last_use: HashMap<TensorId, usize> = HashMap::new();
-    for (index, step) in network.steps.iter().enumerate() {
+    for (index, step) in network.steps.iter().enumerate().filter(|(i, _)| live[*i]) {
         for input in step.operation.inputs() {
             last_use.insert(input.id, index);
         }
     }
     let kept: HashSet<TensorId> = network.outputs().iter().map(|port| port.id).collect();
     let mut plan = Vec::with_capacity(network.steps.len());
-    for (index, step) in network.steps.iter().enumerate() {
+    for (index, step) in network.steps.iter().enumerate().filter(|(i, _)| live[*i]) {
         let mut operation = step.operation.clone();
         if let Some(because) = unplayable(&operation) {
             return Err(Error::Replay {

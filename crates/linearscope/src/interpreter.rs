@@ -1,14 +1,17 @@
 //! The interpreter: the user's handle on y(x) = F x + r of one network at one x₀.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use burn_backend::{
     Backend, DType, Shape, TensorData, TensorMetadata, read_sync, tensor::FloatTensor,
 };
 
 use crate::{
-    driver::Loaded,
-    error::{Error, Result},
+    driver::{Loaded, panic_message},
+    error::{Error, Place, Result},
     linear::batch,
     program::{Node, NodeId, Program},
     rules::RuleSet,
@@ -144,7 +147,7 @@ impl<B: Backend> Interpreter<B> {
     /// [`Error::Shape`].
     pub fn apply(&self, x: &[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>> {
         self.check_probes(x)?;
-        Ok(self.replay(x, false))
+        self.replay(x, false)
     }
 
     /// F x + r for k probes. See [`apply`](Self::apply).
@@ -153,7 +156,7 @@ impl<B: Backend> Interpreter<B> {
     /// [`Error::Shape`].
     pub fn affine(&self, x: &[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>> {
         self.check_probes(x)?;
-        Ok(self.replay(x, true))
+        self.replay(x, true)
     }
 
     /// The residual r, `[..output]` per output: the affine map at x₁ = 0.
@@ -168,7 +171,7 @@ impl<B: Backend> Interpreter<B> {
             .iter()
             .map(|port| self.zeros(1, &port.shape))
             .collect();
-        let r = self.replay(&zeros, true);
+        let r = self.replay(&zeros, true)?;
         Ok(r.into_iter().map(without_probe_axis::<B>).collect())
     }
 
@@ -227,9 +230,10 @@ impl<B: Backend> Interpreter<B> {
         check_batches::<B>("cotangent of output", outputs, y)?;
         let k = y.first().map_or(1, |y| y.shape()[0]);
         let seeds = pairs::<B>(self.program.outputs(), y);
-        let inputs = self
-            .program
-            .backward(&seeds, &self.program.inputs(), on_source);
+        let inputs = guarded("the adjoint replay", || {
+            self.program
+                .backward(&seeds, &self.program.inputs(), on_source)
+        })?;
         Ok(inputs
             .into_iter()
             .zip(self.loaded.network().inputs())
@@ -237,10 +241,12 @@ impl<B: Backend> Interpreter<B> {
             .collect())
     }
 
-    fn replay(&self, x: &[FloatTensor<B>], sources: bool) -> Vec<FloatTensor<B>> {
+    fn replay(&self, x: &[FloatTensor<B>], sources: bool) -> Result<Vec<FloatTensor<B>>> {
         let starts = pairs::<B>(&self.program.inputs(), x);
-        self.program
-            .forward(&starts, self.program.outputs(), sources)
+        guarded("the replay", || {
+            self.program
+                .forward(&starts, self.program.outputs(), sources)
+        })
     }
 
     fn zeros(&self, k: usize, shape: &Shape) -> FloatTensor<B> {
@@ -321,7 +327,7 @@ impl<B: Backend> Interpreter<B> {
         let from = self.end(from, &self.program.inputs())?;
         let to = self.end(to, self.program.outputs())?;
         self.check_at("the probe", &x, from)?;
-        if from > to {
+        if !self.program.depends(to, from) {
             return Err(Error::NoPath {
                 from: self.program.nodes()[from.0].name.to_string(),
                 to: self.program.nodes()[to.0].name.to_string(),
@@ -329,7 +335,9 @@ impl<B: Backend> Interpreter<B> {
         }
         starts.retain(|(id, _)| *id != from);
         starts.push((from, x));
-        Ok(self.program.forward(&starts, &[to], sources).remove(0))
+        guarded("the replay", || {
+            self.program.forward(&starts, &[to], sources).remove(0)
+        })
     }
 
     /// The adjoint of [`apply_between`](Self::apply_between): k cotangents of `to` carried back
@@ -346,7 +354,9 @@ impl<B: Backend> Interpreter<B> {
         let from = self.end(from, &self.program.inputs())?;
         let to = self.end(to, self.program.outputs())?;
         self.check_at("the cotangent", &y, to)?;
-        let found = self.program.backward(&[(to, y)], &[from], |_, _, _| {});
+        let found = guarded("the adjoint replay", || {
+            self.program.backward(&[(to, y)], &[from], |_, _, _| {})
+        })?;
         found
             .into_iter()
             .next()
@@ -390,6 +400,17 @@ impl<B: Backend> Interpreter<B> {
 
 fn pairs<B: Backend>(ids: &[NodeId], tensors: &[FloatTensor<B>]) -> Vec<(NodeId, FloatTensor<B>)> {
     ids.iter().copied().zip(tensors.iter().cloned()).collect()
+}
+
+/// Burn stops by panicking; here that is an error with its message.
+fn guarded<T>(what: &str, work: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Error::Panicked {
+        place: Place {
+            node: String::new(),
+            op: what.into(),
+        },
+        message: panic_message(panic.as_ref()),
+    })
 }
 
 /// Run, and insist that every output is still a linear function of the input.

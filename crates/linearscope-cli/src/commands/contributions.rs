@@ -14,7 +14,7 @@ pub(crate) fn run(args: &Contributions) -> Result<()> {
     let target = if args.target == "top1" {
         contribution::top1(&session.frozen)?
     } else {
-        match position::parse(&args.target, session.frozen.output_shape())?[..] {
+        match position::parse("--target", &args.target, session.frozen.output_shape())?[..] {
             [target] => target,
             _ => {
                 return Err(Failure::input(format!(

@@ -38,13 +38,13 @@ pub(crate) fn run(args: &At, field: Field) -> Result<()> {
     let places = args
         .at
         .iter()
-        .map(|at| position::parse(at, &from))
+        .map(|at| position::parse("--at", at, &from))
         .collect::<Result<Vec<_>>>()?;
     let len: usize = from.iter().product();
     let mut fields = Vec::new();
     for (done, chunk) in places.chunks(BATCH).enumerate() {
         output::progress(&format!("{name} {} of {}", done * BATCH + 1, places.len()));
-        let mut values = vec![0f32; chunk.len() * len];
+        let mut values = vec![0f64; chunk.len() * len];
         for (row, positions) in chunk.iter().enumerate() {
             for position in positions {
                 values[row * len + position] = 1.0;

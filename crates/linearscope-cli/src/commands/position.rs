@@ -1,11 +1,11 @@
-//! `--at`: a place in a tensor.
+//! `--at` and `--target`: a place in a tensor.
 
 use crate::error::{Failure, Result};
 
-/// Flat positions that one `--at` names: one, or one per channel for `all,y,x`.
+/// Flat positions that one such flag names: one, or one per channel for `all,y,x`.
 ///
 /// `k` indexes a vector, `c,y,x` a picture; a leading batch axis of size 1 goes unsaid.
-pub(crate) fn parse(text: &str, shape: &[usize]) -> Result<Vec<usize>> {
+pub(crate) fn parse(flag: &str, text: &str, shape: &[usize]) -> Result<Vec<usize>> {
     let axes = match shape {
         [1, rest @ ..] if shape.len() > 1 => rest,
         all => all,
@@ -16,7 +16,7 @@ pub(crate) fn parse(text: &str, shape: &[usize]) -> Result<Vec<usize>> {
             3 => "c,y,x with c a channel or `all`".to_string(),
             n => format!("{n} indices separated by commas"),
         };
-        Failure::input(format!("--at {text}: {why}"))
+        Failure::input(format!("{flag} {text}: {why}"))
             .hint(format!("for a tensor of shape {shape:?} give {form}"))
     };
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();
@@ -56,9 +56,12 @@ mod tests {
 
     #[test]
     fn names_single_entries_and_all_channels() {
-        assert_eq!(parse("7", &[1, 10]).unwrap(), [7]);
-        assert_eq!(parse("2,1,3", &[1, 3, 4, 5]).unwrap(), [2 * 20 + 5 + 3]);
-        assert_eq!(parse("all,1,3", &[3, 4, 5]).unwrap(), [8, 28, 48]);
+        assert_eq!(parse("--at", "7", &[1, 10]).unwrap(), [7]);
+        assert_eq!(
+            parse("--at", "2,1,3", &[1, 3, 4, 5]).unwrap(),
+            [2 * 20 + 5 + 3]
+        );
+        assert_eq!(parse("--at", "all,1,3", &[3, 4, 5]).unwrap(), [8, 28, 48]);
     }
 
     #[test]
@@ -71,7 +74,7 @@ mod tests {
             ("-1", &[10]),
             ("", &[10]),
         ] {
-            let failure = parse(text, shape).expect_err(text);
+            let failure = parse("--at", text, shape).expect_err(text);
             assert_eq!(failure.code, 2);
             assert!(failure.message.contains(&format!("--at {text}")));
         }

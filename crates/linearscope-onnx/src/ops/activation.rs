@@ -56,6 +56,10 @@ pub(super) fn clip<B: Backend>(cx: &Context<'_, B>, node: &node::clip::ClipNode)
     };
     let x = cx.float(0)?;
     one(match (bound(&node.config.min)?, bound(&node.config.max)?) {
+        // ONNX: min above max gives max everywhere.
+        (Some(min), Some(max)) if min.elem::<f64>() > max.elem::<f64>() => {
+            B::float_clamp_max(B::float_clamp_min(x, min), max)
+        }
         (Some(min), Some(max)) => B::float_clamp(x, min, max),
         (Some(min), None) => B::float_clamp_min(x, min),
         (None, Some(max)) => B::float_clamp_max(x, max),

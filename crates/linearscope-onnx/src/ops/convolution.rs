@@ -11,7 +11,10 @@ use onnx_ir::{
     padding::{AutoPad, PaddingConfig1d, PaddingConfig2d},
 };
 
-use crate::execute::{Context, Outputs, one};
+use crate::{
+    error::Result,
+    execute::{Context, Outputs, one},
+};
 
 /// `(before, after)` per axis for ONNX's auto_pad, from the sizes (ONNX spec, Conv):
 /// out = ⌈in/stride⌉, the odd cell after (SAME_UPPER) or before (SAME_LOWER).
@@ -48,8 +51,34 @@ pub(super) fn explicit_2d(padding: &PaddingConfig2d) -> Vec<(usize, usize)> {
     }
 }
 
+/// The weight must fit the input: `[o, c/groups, ..kernel]`, and `[c, o/groups, ..kernel]` for a
+/// transposed convolution. Backends do not all check.
+fn check_weight<B: Backend>(
+    cx: &Context<'_, B>,
+    transposed: bool,
+    groups: usize,
+    kernel: &[usize],
+) -> Result<()> {
+    let (x, w) = (cx.float(0)?.shape(), cx.float(1)?.shape());
+    let (channels, taken) = match (transposed, w.num_dims() == kernel.len() + 2) {
+        (_, false) => (0, 1),
+        (false, true) => (x[1], w[1] * groups),
+        (true, true) => (x[1], w[0]),
+    };
+    let divides = groups > 0 && w[0].is_multiple_of(groups);
+    if x.num_dims() == w.num_dims() && channels == taken && divides && w[2..] == *kernel {
+        return Ok(());
+    }
+    Err(cx.unsupported(format!(
+        "weights of shape {:?}, group={groups} and kernel_shape={kernel:?} on an input of shape {:?}",
+        w.to_vec(),
+        x.to_vec()
+    )))
+}
+
 pub(super) fn conv1d<B: Backend>(cx: &Context<'_, B>, node: &Conv1dNode) -> Outputs<B> {
     let config = &node.config;
+    check_weight(cx, false, config.groups, &[config.kernel_size])?;
     let x = cx.float(0)?;
     let explicit = match config.padding {
         PaddingConfig1d::Valid => (0, 0),
@@ -74,6 +103,7 @@ pub(super) fn conv1d<B: Backend>(cx: &Context<'_, B>, node: &Conv1dNode) -> Outp
 
 pub(super) fn conv2d<B: Backend>(cx: &Context<'_, B>, node: &Conv2dNode) -> Outputs<B> {
     let config = &node.config;
+    check_weight(cx, false, config.groups, &config.kernel_size)?;
     let x = cx.float(0)?;
     let pads = auto_pads(
         &config.auto_pad,
@@ -97,6 +127,7 @@ pub(super) fn conv_transpose2d<B: Backend>(
     node: &ConvTranspose2dNode,
 ) -> Outputs<B> {
     let config = &node.config;
+    check_weight(cx, true, config.groups, &config.kernel_size)?;
     if matches!(config.auto_pad, AutoPad::SameUpper | AutoPad::SameLower) {
         return Err(cx.unsupported(format!("auto_pad {:?}", config.auto_pad)));
     }

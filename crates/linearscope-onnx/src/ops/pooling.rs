@@ -30,6 +30,9 @@ pub(super) fn max_pool2d<B: Backend>(cx: &Context<'_, B>, node: &MaxPool2dNode) 
         &config.strides,
         &config.dilation,
     );
+    if symmetric(&pads).is_none() && config.ceil_mode {
+        return Err(cx.unsupported(format!("unequal pads {pads:?} and ceil_mode=1")));
+    }
     let padding = symmetric(&pads).unwrap_or_else(|| {
         // The least finite value never wins, and unlike −∞ it never makes 0 · ∞ either.
         let all = [(0, 0), (0, 0), pads[0], pads[1]];

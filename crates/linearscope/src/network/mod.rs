@@ -17,7 +17,10 @@ use burn_backend::{Shape, TensorData};
 use burn_capture::CapturedGraph;
 use burn_ir::{OperationIr, TensorId, TensorIr};
 
-use crate::error::{Error, Result};
+use crate::{
+    driver::operation_name,
+    error::{Error, Place, Result},
+};
 
 /// An input or output of a network.
 #[derive(Clone, Debug)]
@@ -47,6 +50,35 @@ pub(crate) struct Step {
     pub operation: OperationIr,
     pub node: Arc<str>,
     pub role: Role,
+}
+
+/// The largest tensor a network may make: 4 GiB in f32.
+const LARGEST: u128 = 1 << 30;
+
+/// Refuse tensors without elements, which no op defines alike, and absurdly large ones, before
+/// anything is allocated.
+fn check_sizes(steps: &[Step]) -> Result<()> {
+    for step in steps {
+        for output in step.operation.outputs() {
+            let numel: u128 = output.shape.iter().map(|&size| size as u128).product();
+            let because = match numel {
+                0 => "no elements",
+                numel if numel > LARGEST => "more than 2³⁰ elements",
+                _ => continue,
+            };
+            return Err(Error::Replay {
+                place: Place {
+                    node: step.node.to_string(),
+                    op: operation_name(&step.operation),
+                },
+                because: format!(
+                    "a result of shape {:?} has {because}",
+                    output.shape.to_vec()
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A captured graph: operations, weights, names.
@@ -132,6 +164,7 @@ impl Network {
             }
             step.node = name.clone();
         }
+        check_sizes(&steps)?;
         recognise::norms(&mut steps, &graph.outputs);
         Ok(Self {
             steps,

@@ -198,6 +198,20 @@ impl<B: Backend> Program<B> {
         inputs.into_iter().map(|(_, id)| id).collect()
     }
 
+    /// Whether node `of` depends on node `on` (a node depends on itself).
+    pub fn depends(&self, of: NodeId, on: NodeId) -> bool {
+        let mut reached = vec![false; self.nodes.len()];
+        reached[of.0] = true;
+        for id in (on.0 + 1..=of.0).rev() {
+            if reached[id] {
+                for operand in self.nodes[id].operation.operands() {
+                    reached[operand.0] = true;
+                }
+            }
+        }
+        reached[on.0]
+    }
+
     /// The nodes of the outputs, in order.
     pub fn outputs(&self) -> &[NodeId] {
         &self.outputs

@@ -1,0 +1,262 @@
+//! Forms of ops that cannot be run exactly are refused by name; and some that can, are.
+
+use burn_backend::{TensorData, ops::FloatTensorOps};
+use burn_flex::{Flex, FlexDevice};
+use linearscope_onnx::Model;
+use onnx_ir::{
+    AttributeProto, AttributeType, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto,
+};
+
+const FLOAT: i32 = 1;
+const INT64: i32 = 7;
+
+fn ints(name: &str, values: &[i64]) -> AttributeProto {
+    let mut attribute = AttributeProto::new();
+    attribute.name = name.into();
+    attribute.type_ = AttributeType::INTS.into();
+    attribute.ints = values.to_vec();
+    attribute
+}
+
+fn int(name: &str, value: i64) -> AttributeProto {
+    let mut attribute = AttributeProto::new();
+    attribute.name = name.into();
+    attribute.type_ = AttributeType::INT.into();
+    attribute.i = value;
+    attribute
+}
+
+fn text(name: &str, value: &str) -> AttributeProto {
+    let mut attribute = AttributeProto::new();
+    attribute.name = name.into();
+    attribute.type_ = AttributeType::STRING.into();
+    attribute.s = value.as_bytes().to_vec().into();
+    attribute
+}
+
+fn node(op: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> NodeProto {
+    let mut node = NodeProto::new();
+    node.op_type = op.into();
+    node.name = format!("the_{}", op.to_lowercase());
+    node.input = inputs.iter().map(|name| name.to_string()).collect();
+    node.output = vec![output.into()];
+    node.attribute = attributes;
+    node
+}
+
+fn floats(name: &str, shape: &[i64], values: Vec<f32>) -> TensorProto {
+    let mut tensor = TensorProto::new();
+    tensor.name = name.into();
+    tensor.data_type = FLOAT;
+    tensor.dims = shape.to_vec();
+    tensor.float_data = values;
+    tensor
+}
+
+fn longs(name: &str, values: &[i64]) -> TensorProto {
+    let mut tensor = TensorProto::new();
+    tensor.name = name.into();
+    tensor.data_type = INT64;
+    tensor.dims = vec![values.len() as i64];
+    tensor.int64_data = values.to_vec();
+    tensor
+}
+
+/// A model of these nodes from "x" of a shape to "y".
+fn model(shape: &[i64], nodes: Vec<NodeProto>, weights: Vec<TensorProto>) -> Model {
+    let mut model = ModelProto::new();
+    model.ir_version = 8;
+    model.opset_import.push(Default::default());
+    model.opset_import[0].version = 13;
+    let value = |name: &str, shape: Option<&[i64]>| {
+        let mut value = ValueInfoProto::new();
+        value.name = name.into();
+        let tensor = value.type_.mut_or_insert_default().mut_tensor_type();
+        tensor.elem_type = FLOAT;
+        if let Some(shape) = shape {
+            for size in shape {
+                // The dimension's type is private in onnx-ir; its default is not.
+                let dims = &mut tensor.shape.mut_or_insert_default().dim;
+                dims.push(Default::default());
+                dims.last_mut().expect("just pushed").set_dim_value(*size);
+            }
+        }
+        value
+    };
+    let graph = model.graph.mut_or_insert_default();
+    graph.input.push(value("x", Some(shape)));
+    graph.output.push(value("y", None));
+    graph.node = nodes;
+    graph.initializer = weights;
+    let bytes = model.write_to_bytes().expect("a protobuf");
+    Model::from_bytes(&bytes, "made.onnx").expect("a model")
+}
+
+fn network_error(shape: &[i64], nodes: Vec<NodeProto>, weights: Vec<TensorProto>) -> String {
+    let shape_given = shape.iter().map(|&d| d as usize).collect();
+    match model(shape, nodes, weights).network(&[shape_given]) {
+        Ok(_) => panic!("not refused"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn run(shape: &[i64], nodes: Vec<NodeProto>, weights: Vec<TensorProto>, x: Vec<f32>) -> Vec<f32> {
+    let dims: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
+    let x = Flex::float_from_data(TensorData::new(x, dims), &FlexDevice);
+    let y = model(shape, nodes, weights)
+        .run::<Flex>(vec![x], &FlexDevice)
+        .expect("runs")
+        .remove(0);
+    burn_backend::read_sync(Flex::float_into_data(y))
+        .unwrap()
+        .try_to_vec()
+        .unwrap()
+}
+
+fn resize(scales: [f32; 4], mode: &str, coordinates: &str, nearest: &str) -> String {
+    network_error(
+        &[1, 2, 5, 7],
+        vec![node(
+            "Resize",
+            &["x", "", "s"],
+            "y",
+            vec![
+                text("mode", mode),
+                text("coordinate_transformation_mode", coordinates),
+                text("nearest_mode", nearest),
+            ],
+        )],
+        vec![floats("s", &[4], scales.to_vec())],
+    )
+}
+
+#[test]
+fn resize_by_other_coordinates_than_burns() {
+    let error = resize([1.0, 1.0, 1.5, 1.5], "linear", "half_pixel", "floor");
+    assert!(
+        error.contains("the_resize") && error.contains("scale 1.5 of 5"),
+        "{error}"
+    );
+    let error = resize([1.0, 1.0, 2.0, 2.0], "nearest", "half_pixel", "floor");
+    assert!(error.contains("nearest_mode Floor"), "{error}");
+    let error = resize([1.0, 2.0, 2.0, 2.0], "nearest", "asymmetric", "floor");
+    assert!(error.contains("channels resized"), "{error}");
+    let one = vec![
+        text("mode", "linear"),
+        text("coordinate_transformation_mode", "pytorch_half_pixel"),
+    ];
+    let error = network_error(
+        &[1, 2, 5, 7],
+        vec![node("Resize", &["x", "", "", "s"], "y", one)],
+        vec![longs("s", &[1, 2, 1, 7])],
+    );
+    assert!(error.contains("single cell"), "{error}");
+}
+
+#[test]
+fn pools_and_convolutions_that_do_not_fit() {
+    let pool = vec![
+        ints("kernel_shape", &[2, 2]),
+        ints("strides", &[2, 2]),
+        ints("pads", &[0, 0, 1, 1]),
+        int("ceil_mode", 1),
+    ];
+    let error = network_error(
+        &[1, 1, 6, 6],
+        vec![node("MaxPool", &["x"], "y", pool)],
+        vec![],
+    );
+    assert!(
+        error.contains("the_maxpool") && error.contains("ceil_mode=1"),
+        "{error}"
+    );
+    for (op, shape) in [("Conv", [4, 4, 3, 3]), ("ConvTranspose", [4, 4, 3, 3])] {
+        let error = network_error(
+            &[1, 3, 8, 8],
+            vec![node(
+                op,
+                &["x", "w"],
+                "y",
+                vec![ints("kernel_shape", &[3, 3])],
+            )],
+            vec![floats("w", &shape, vec![0.1; 144])],
+        );
+        assert!(
+            error.contains("[4, 4, 3, 3]") && error.contains("[1, 3, 8, 8]"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn empty_and_absurd_results_are_refused_before_anything_is_allocated() {
+    let pool = vec![ints("kernel_shape", &[9, 9])];
+    let error = network_error(
+        &[1, 1, 8, 8],
+        vec![node("MaxPool", &["x"], "y", pool)],
+        vec![],
+    );
+    assert!(error.contains("the_maxpool"), "{error}");
+    let huge = 1_000_000;
+    let error = network_error(
+        &[1, 1, 4, 4],
+        vec![node("Pad", &["x", "p"], "y", vec![])],
+        vec![longs("p", &[0, 0, huge, huge, 0, 0, huge, huge])],
+    );
+    assert!(
+        error.contains("the_pad") && error.contains("2³⁰"),
+        "{error}"
+    );
+}
+
+#[test]
+fn unequal_pads_of_transposed_convolutions_must_be_pads() {
+    for pads in [&[-1, 0, 0, 0][..], &[1, 2, 3]] {
+        let mut made = ModelProto::new();
+        let attributes = vec![ints("pads", pads)];
+        let graph = made.graph.mut_or_insert_default();
+        graph
+            .node
+            .push(node("ConvTranspose", &["x", "w"], "y", attributes));
+        let bytes = made.write_to_bytes().unwrap();
+        let error = Model::from_bytes(&bytes, "made.onnx")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("the_convtranspose") && error.contains("pads"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn clip_with_min_above_max_gives_max() {
+    let y = run(
+        &[3],
+        vec![node("Clip", &["x", "lo", "hi"], "y", vec![])],
+        vec![floats("lo", &[], vec![2.0]), floats("hi", &[], vec![1.0])],
+        vec![0.0, 1.5, 3.0],
+    );
+    assert_eq!(y, [1.0, 1.0, 1.0]);
+}
+
+/// A branch no output needs may hold anything.
+#[test]
+fn dead_branches_need_no_rule() {
+    let nodes = vec![
+        node("Relu", &["x"], "y", vec![]),
+        node("Mul", &["x", "x"], "unused", vec![]),
+    ];
+    let network = model(&[2, 3], nodes, vec![])
+        .network(&[vec![2, 3]])
+        .expect("captures");
+    let loaded = linearscope::Loaded::<Flex>::new(
+        std::sync::Arc::new(network),
+        FlexDevice,
+        burn_backend::DType::F32,
+    )
+    .expect("loads");
+    let x0 = Flex::float_from_data(TensorData::new(vec![0.5f32; 6], [2, 3]), &FlexDevice);
+    let rules = linearscope::RuleSet::default();
+    linearscope::Interpreter::new(std::sync::Arc::new(loaded), vec![x0], rules).expect("freezes");
+}
