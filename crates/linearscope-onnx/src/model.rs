@@ -170,9 +170,10 @@ impl Model {
         // and no constant rests on inferred shapes that ignore auto_pad.
         let parse = || OnnxGraphBuilder::new().simplify(false).parse_bytes(&bytes);
         let graph = catch_unwind(AssertUnwindSafe(parse))
-            .map_err(|panic| Error::Parse(execute::panic_message(panic.as_ref())))?
-            .map_err(|error| Error::Parse(error.to_string()))?;
-        let names = Names::new(&proto, &graph);
+            .map_err(|panic| execute::panic_message(panic.as_ref()))
+            .and_then(|graph| graph.map_err(|error| error.to_string()))
+            .map_err(|message| Error::Parse(Names::new(&proto, &[]).in_message(&message)))?;
+        let names = Names::new(&proto, &graph.nodes);
         Ok((graph, names))
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use onnx_ir::{ModelProto, Node, NodeProto, OnnxGraph};
+use onnx_ir::{ModelProto, Node, NodeProto};
 
 /// From `onnx-ir`'s names to the file's.
 #[derive(Clone, Debug, Default)]
@@ -31,8 +31,8 @@ fn own_name(node: &NodeProto) -> String {
 }
 
 impl Names {
-    /// Pair the nodes of `graph` with those of the protobuf it was made from.
-    pub(crate) fn new(model: &ModelProto, graph: &OnnxGraph) -> Self {
+    /// Pair parsed `nodes` with those of the protobuf they were made from.
+    pub(crate) fn new(model: &ModelProto, nodes: &[Node]) -> Self {
         let mut of = HashMap::new();
         let mut counters: HashMap<String, usize> = HashMap::new();
         // Gemm and MatMul may have become "linear", counted by themselves, in order.
@@ -55,16 +55,16 @@ impl Names {
         }
         // Ops onnx-ir does not know count together, as "custom".
         let mut unknown: Vec<&NodeProto> = model.graph.node.iter().collect();
-        for node in &graph.nodes {
+        for node in nodes {
             if let Node::Custom(custom) = node
                 && let Some(at) = unknown.iter().position(|n| n.op_type == custom.op_type)
             {
                 of.insert(custom.name.clone(), own_name(unknown.remove(at)));
             }
         }
-        let present = |name: &str| graph.nodes.iter().any(|node| node.name() == name);
+        let present = |name: &str| nodes.iter().any(|node| node.name() == name);
         let mut coalesced = products.into_iter().filter(|(key, _)| !present(key));
-        for node in &graph.nodes {
+        for node in nodes {
             if node.name().starts_with("linear")
                 && let Some((_, name)) = coalesced.next()
             {
@@ -72,6 +72,23 @@ impl Names {
             }
         }
         Self { of }
+    }
+
+    /// A message of `onnx-ir`'s with the file's node names in it.
+    pub(crate) fn in_message(&self, message: &str) -> String {
+        let parts = message
+            .split('\'')
+            .enumerate()
+            .map(|(i, part)| match i % 2 {
+                1 => format!("\"{}\"", self.get(part)),
+                _ => part.to_string(),
+            });
+        // An odd quote is an apostrophe: leave such a message as it is.
+        if message.matches('\'').count().is_multiple_of(2) {
+            parts.collect()
+        } else {
+            message.to_string()
+        }
     }
 
     /// The file's name of an `onnx-ir` node; its own name where the file has none.

@@ -229,6 +229,20 @@ fn unequal_pads_of_transposed_convolutions_must_be_pads() {
     }
 }
 
+/// What the parser refuses goes by the file's own node names too.
+#[test]
+fn the_parsers_errors_name_the_files_nodes() {
+    let error = network_error(
+        &[1, 1, 4, 4],
+        vec![node("Pad", &["x", "p"], "y", vec![text("mode", "wrap")])],
+        vec![longs("p", &[0, 0, 1, 1, 0, 0, 1, 1])],
+    );
+    assert!(
+        error.contains("\"the_pad\"") && error.contains("wrap"),
+        "{error}"
+    );
+}
+
 #[test]
 fn clip_with_min_above_max_gives_max() {
     let y = run(
