@@ -34,13 +34,11 @@ fn main() -> ExitCode {
     // Panics of Burn are caught where they happen and come back as errors with the node's name.
     panic::set_hook(Box::new(|_| {}));
     let result = panic::catch_unwind(|| dispatch(&cli)).unwrap_or_else(|panic| {
-        let message = panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()))
-            .unwrap_or_default();
         Err(Failure {
-            message: format!("a mistake in linearscope itself: {message}"),
+            message: format!(
+                "a mistake in linearscope itself: {}",
+                linearscope::panic_message(panic.as_ref())
+            ),
             hint: Some("please report it with the model and the command".into()),
             code: BAD_INPUT,
         })

@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+mod context;
 mod error;
 mod execute;
 mod model;
@@ -21,6 +22,6 @@ mod names;
 mod ops;
 mod prepare;
 
+pub use context::Value;
 pub use error::{Error, Result};
-pub use execute::Value;
 pub use model::{Model, Signature};

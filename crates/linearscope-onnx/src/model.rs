@@ -8,10 +8,11 @@ use std::{
 
 use burn_backend::{Backend, TensorData, ops::FloatTensorOps, tensor::FloatTensor};
 use burn_capture::{CaptureBackend, CaptureDevice};
-use linearscope::Network;
+use linearscope::{Network, panic_message};
 use onnx_ir::{Message, ModelProto, OnnxGraph, OnnxGraphBuilder};
 
 use crate::{
+    context::Value,
     error::{Error, Result},
     execute,
     names::Names,
@@ -170,7 +171,7 @@ impl Model {
         // and no constant rests on inferred shapes that ignore auto_pad.
         let parse = || OnnxGraphBuilder::new().simplify(false).parse_bytes(&bytes);
         let graph = catch_unwind(AssertUnwindSafe(parse))
-            .map_err(|panic| execute::panic_message(panic.as_ref()))
+            .map_err(|panic| panic_message(panic.as_ref()))
             .and_then(|graph| graph.map_err(|error| error.to_string()))
             .map_err(|message| Error::Parse(Names::new(&proto, &[]).in_message(&message)))?;
         let names = Names::new(&proto, &graph.nodes);
@@ -197,8 +198,8 @@ impl Model {
                     })
                     .collect();
                 let input_ids: Vec<_> = inputs.iter().map(|input| input.id()).collect();
-                let made = |node: &str, value: &execute::Value<CaptureBackend>| {
-                    if let execute::Value::Float(tensor) = value {
+                let made = |node: &str, value: &Value<CaptureBackend>| {
+                    if let Value::Float(tensor) = value {
                         nodes.entry(tensor.id()).or_insert_with(|| node.to_string());
                     }
                 };
@@ -218,7 +219,7 @@ impl Model {
             return Err(error);
         }
         let captured = captured
-            .map_err(|panic| Error::Parse(execute::panic_message(panic.as_ref())))?
+            .map_err(|panic| Error::Parse(panic_message(panic.as_ref())))?
             .map_err(|error| linearscope::Error::Capture(error.to_string()))?;
         let name = |signature: &Signature| signature.name.clone();
         let inputs: Vec<String> = self.inputs.iter().map(name).collect();

@@ -22,8 +22,8 @@ use burn_router::TensorInterpreter;
 
 use crate::{
     LinearScope,
-    error::{Error, Place, Result},
-    network::{Network, Role},
+    error::{Error, Place, Result, panic_message},
+    network::{Network, Role, operation_name},
     rules::Normalisation,
     scope::Scope,
     tensor::ScopeTensor,
@@ -49,26 +49,6 @@ pub struct Loaded<B: Backend> {
     dtype: DType,
     weights: HashMap<TensorId, Handle<B>>,
     plan: Vec<Planned>,
-}
-
-/// Burn's name of an operation, for errors and `inspect`.
-pub(crate) fn operation_name(operation: &OperationIr) -> String {
-    let text = match operation {
-        OperationIr::BaseFloat(op) => format!("{op:?}"),
-        OperationIr::BaseInt(op) => format!("Int{op:?}"),
-        OperationIr::BaseBool(op) => format!("Bool{op:?}"),
-        OperationIr::NumericFloat(_, op) => format!("{op:?}"),
-        OperationIr::NumericInt(_, op) => format!("Int{op:?}"),
-        OperationIr::Bool(op) => format!("Bool{op:?}"),
-        OperationIr::Int(op) => format!("Int{op:?}"),
-        OperationIr::Float(_, op) => format!("{op:?}"),
-        OperationIr::Module(op) => format!("{op:?}"),
-        OperationIr::Activation(op) => format!("{op:?}"),
-        OperationIr::Custom(op) => return format!("custom {}", op.id),
-        other => format!("{other:?}"),
-    };
-    let end = text.find(['(', ' ', '{']).unwrap_or(text.len());
-    text[..end].to_string()
 }
 
 /// Why an operation cannot be replayed at all, if so.
@@ -411,13 +391,4 @@ fn note_outputs<B: Backend>(
             scope.note_output(probe);
         }
     }
-}
-
-/// What a panic said.
-pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
-        .unwrap_or_else(|| "a panic without a message".into())
 }

@@ -10,8 +10,8 @@ use burn_backend::{
 };
 
 use crate::{
-    driver::{Loaded, panic_message},
-    error::{Error, Place, Result},
+    driver::Loaded,
+    error::{Error, Place, Result, panic_message},
     linear::batch,
     program::{Node, NodeId, Program},
     rules::RuleSet,

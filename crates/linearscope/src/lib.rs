@@ -26,7 +26,7 @@ pub mod tensor;
 
 pub use backend::LinearScope;
 pub use driver::Loaded;
-pub use error::{Error, Place, Result};
+pub use error::{Error, Place, Result, panic_message};
 pub use interpreter::{Interpreter, SourceShare, host, one_hot};
 pub use network::{Network, Port, Ports, Role};
 pub use rules::{Normalisation, Pointwise, RuleSet};

@@ -3,7 +3,7 @@
 use burn_backend::{Backend, Scalar, TensorMetadata};
 use onnx_ir::node;
 
-use crate::execute::{Context, Outputs, one};
+use crate::context::{Context, Outputs, one};
 
 pub(super) fn abs<B: Backend>(cx: &Context<'_, B>, _: &node::abs::AbsNode) -> Outputs<B> {
     one(B::float_abs(cx.float(0)?))

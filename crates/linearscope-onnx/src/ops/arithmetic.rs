@@ -3,7 +3,7 @@
 use burn_backend::{Backend, TensorMetadata, tensor::FloatTensor};
 use onnx_ir::node;
 
-use crate::execute::{Context, Outputs, at_rank, one};
+use crate::context::{Context, Outputs, at_rank, one};
 
 /// Both operands at the higher rank of the two.
 fn both<B: Backend>(

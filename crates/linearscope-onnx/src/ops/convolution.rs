@@ -12,8 +12,8 @@ use onnx_ir::{
 };
 
 use crate::{
+    context::{Context, Outputs, one},
     error::Result,
-    execute::{Context, Outputs, one},
 };
 
 /// `(before, after)` per axis for ONNX's auto_pad, from the sizes (ONNX spec, Conv):

@@ -15,8 +15,8 @@ use burn_backend::Backend;
 use onnx_ir::Node;
 
 use crate::{
+    context::{Context, Outputs},
     error::Error,
-    execute::{Context, Outputs, kind},
 };
 
 macro_rules! table {
@@ -95,4 +95,13 @@ table! {
     Squeeze => shape::squeeze;
     Transpose => shape::transpose;
     Unsqueeze => shape::unsqueeze;
+}
+
+/// The node's kind in words, for [`Error::UnsupportedOp`].
+fn kind(node: &Node) -> String {
+    match node {
+        Node::Custom(custom) if custom.domain.is_empty() => custom.op_type.clone(),
+        Node::Custom(custom) => format!("{}::{}", custom.domain, custom.op_type),
+        node => node.node_type().to_string(),
+    }
 }

@@ -6,7 +6,7 @@ use onnx_ir::{
     instance_norm::InstanceNormalizationNode,
 };
 
-use crate::execute::{Context, Outputs, one};
+use crate::context::{Context, Outputs, one};
 
 pub(super) fn batch_norm<B: Backend>(
     cx: &Context<'_, B>,

@@ -3,7 +3,7 @@
 use burn_backend::{Backend, ops::PadMode};
 use onnx_ir::pad::{ConstantValueInput, PadInput, PadMode as OnnxMode, PadNode};
 
-use crate::execute::{Context, Outputs, one};
+use crate::context::{Context, Outputs, one};
 
 pub(super) fn pad<B: Backend>(cx: &Context<'_, B>, node: &PadNode) -> Outputs<B> {
     let PadInput::Static(pads) = &node.config.pads else {

@@ -7,7 +7,7 @@ use onnx_ir::{
 };
 
 use super::convolution::{auto_pads, explicit_2d};
-use crate::execute::{Context, Outputs, one};
+use crate::context::{Context, Outputs, one};
 
 /// Padding Burn's pools can do themselves: the same before and after.
 fn symmetric(pads: &[(usize, usize)]) -> Option<[usize; 2]> {

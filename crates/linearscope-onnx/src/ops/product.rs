@@ -3,7 +3,7 @@
 use burn_backend::{Backend, Scalar, TensorMetadata, tensor::FloatTensor};
 use onnx_ir::{gemm::GemmNode, linear::LinearNode, matmul::MatMulNode};
 
-use crate::execute::{Context, Outputs, at_rank, one};
+use crate::context::{Context, Outputs, at_rank, one};
 
 fn transposed<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let rank = x.shape().num_dims();

@@ -3,7 +3,7 @@
 use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 use onnx_ir::reduce::{ReduceAxes, ReduceConfig, ReduceMeanNode, ReduceSumNode};
 
-use crate::execute::{Context, Outputs, one};
+use crate::context::{Context, Outputs, one};
 
 fn reduce<B: Backend>(
     cx: &Context<'_, B>,

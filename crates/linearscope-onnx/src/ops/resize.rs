@@ -9,7 +9,7 @@ use onnx_ir::resize::{
     ResizeSizes,
 };
 
-use crate::execute::{Context, Outputs, one};
+use crate::context::{Context, Outputs, one};
 
 pub(super) fn resize<B: Backend>(cx: &Context<'_, B>, node: &ResizeNode) -> Outputs<B> {
     let config = &node.config;

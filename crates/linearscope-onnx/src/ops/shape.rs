@@ -16,7 +16,7 @@ use onnx_ir::{
     unsqueeze::{UnsqueezeConfig, UnsqueezeNode},
 };
 
-use crate::execute::{Context, Outputs, Value, one};
+use crate::context::{Context, Outputs, Value, one};
 
 pub(super) fn concat<B: Backend>(cx: &Context<'_, B>, node: &ConcatNode) -> Outputs<B> {
     one(B::float_cat(cx.floats()?, node.config.axis))

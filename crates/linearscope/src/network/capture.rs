@@ -12,11 +12,8 @@ use burn::{
 use burn_capture::CaptureBackend;
 use burn_ir::{OperationIr, TensorId};
 
-use super::Network;
-use crate::{
-    driver::{operation_name, panic_message},
-    error::{Error, Result},
-};
+use super::{Network, operation_name};
+use crate::error::{Error, Result, panic_message};
 
 /// The inputs and outputs of a forward that is being captured.
 #[derive(Debug)]

@@ -17,10 +17,7 @@ use burn_backend::{Shape, TensorData};
 use burn_capture::CapturedGraph;
 use burn_ir::{OperationIr, TensorId, TensorIr};
 
-use crate::{
-    driver::operation_name,
-    error::{Error, Place, Result},
-};
+use crate::error::{Error, Place, Result};
 
 /// An input or output of a network.
 #[derive(Clone, Debug)]
@@ -208,4 +205,24 @@ impl Network {
     pub fn parameters(&self) -> usize {
         self.weights.values().map(|data| data.num_elements()).sum()
     }
+}
+
+/// Burn's name of an operation, for errors and `inspect`.
+pub(crate) fn operation_name(operation: &OperationIr) -> String {
+    let text = match operation {
+        OperationIr::BaseFloat(op) => format!("{op:?}"),
+        OperationIr::BaseInt(op) => format!("Int{op:?}"),
+        OperationIr::BaseBool(op) => format!("Bool{op:?}"),
+        OperationIr::NumericFloat(_, op) => format!("{op:?}"),
+        OperationIr::NumericInt(_, op) => format!("Int{op:?}"),
+        OperationIr::Bool(op) => format!("Bool{op:?}"),
+        OperationIr::Int(op) => format!("Int{op:?}"),
+        OperationIr::Float(_, op) => format!("{op:?}"),
+        OperationIr::Module(op) => format!("{op:?}"),
+        OperationIr::Activation(op) => format!("{op:?}"),
+        OperationIr::Custom(op) => return format!("custom {}", op.id),
+        other => format!("{other:?}"),
+    };
+    let end = text.find(['(', ' ', '{']).unwrap_or(text.len());
+    text[..end].to_string()
 }
