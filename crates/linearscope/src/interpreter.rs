@@ -86,7 +86,8 @@ impl<B: Backend> Interpreter<B> {
     /// tensors alive at once, no decisions. On an autodiff device gradients reach the probes.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and [`Error::Shape`] for a probe batch that does not fit.
+    /// [`Error::Shape`] for a probe batch that does not fit; [`Error::NoRule`], [`Error::LostProbe`]
+    /// as in [`new`](Self::new). Values are not looked at: that would wait for the device each step.
     #[allow(clippy::type_complexity)]
     pub fn paired(
         loaded: &Loaded<B>,

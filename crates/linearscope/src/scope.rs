@@ -83,7 +83,7 @@ impl<B: Backend> Scope<B> {
     }
 
     /// A run that applies every linear map to its probes at once. With `sources` the probes
-    /// become F x₁ + r, without F x₁.
+    /// become F x₁ + r, otherwise F x₁.
     pub fn paired(rules: RuleSet, sources: bool) -> Arc<Self> {
         Self::new(Sink::Paired { sources }, rules)
     }
@@ -93,7 +93,7 @@ impl<B: Backend> Scope<B> {
         Self::new(Sink::Recording(Mutex::new(Vec::new())), rules)
     }
 
-    /// The probe of input number `index` of a paired run: k probes as `[k, ..shape]`.
+    /// The probe of an input of a paired run: k probes as `[k, ..shape]`.
     ///
     /// # Errors
     /// [`Error::Shape`] when the rank is not one more than the input's, or the shapes differ.

@@ -49,7 +49,7 @@ impl<B: Backend> Seen<B> {
     pub(crate) fn open(&mut self, x: ScopeTensor<B>) -> FloatTensor<B> {
         let (value, lineage) = x.open();
         if let Some(scope) = lineage.scope() {
-            self.scope.get_or_insert_with(|| scope.clone());
+            self.meet(scope);
         }
         if let Lineage::Probed(probe) = lineage
             && self.probe.is_none()
@@ -57,6 +57,18 @@ impl<B: Backend> Seen<B> {
             self.probe = Some((probe, value.shape()));
         }
         value
+    }
+
+    /// An operand of this run takes part; operands of two runs are an error of both.
+    fn meet(&mut self, scope: &Arc<Scope<B>>) {
+        let first = self.scope.get_or_insert_with(|| scope.clone());
+        if !Arc::ptr_eq(first, scope) {
+            let place = first.place("");
+            scope.fail(Error::ScopesMeet {
+                place: place.clone(),
+            });
+            first.fail(Error::ScopesMeet { place });
+        }
     }
 
     /// The lineage of a result that reads its operands at x₀ only.
@@ -99,8 +111,8 @@ impl<B: Backend> Lower<B> for ScopeTensor<B> {
 impl<B: Backend, T> Lower<B> for Tracked<B, T> {
     type Inner = T;
     fn lower(self, seen: &mut Seen<B>) -> T {
-        if let Some(origin) = self.origin {
-            seen.scope.get_or_insert(origin);
+        if let Some(origin) = &self.origin {
+            seen.meet(origin);
         }
         self.value
     }

@@ -1041,6 +1041,11 @@ fn scopes_that_meet_are_an_error() {
     S::float_add(x, y);
     assert!(matches!(a.error(), Some(Error::ScopesMeet { .. })));
     assert!(matches!(b.error(), Some(Error::ScopesMeet { .. })));
+    // Also where only the reference is read.
+    let ((a, x), (b, y)) = (probed(), probed());
+    S::float_greater(x, y, BoolDType::Native);
+    assert!(matches!(a.error(), Some(Error::ScopesMeet { .. })));
+    assert!(matches!(b.error(), Some(Error::ScopesMeet { .. })));
 }
 
 /// A float made of a decision is a constant of the affine system, and is noted.
