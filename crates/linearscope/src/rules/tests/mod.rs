@@ -1,15 +1,29 @@
 //! Every op of the decorator against a slow twin: a naive f64 function of (x₀, x₁) written from
 //! the op's definition and the rule's formula, sharing no code with the rule.
 
+mod entries;
 mod random;
-mod twins;
+mod refusals;
+mod resampling;
+mod units;
+mod weighted;
 
-use burn_backend::{DType, Shape, TensorData, TensorMetadata, ops::FloatTensorOps};
+use burn_backend::{
+    BoolDType, DType, IntDType, Scalar, Shape, Slice, TensorData, TensorMetadata,
+    ops::{
+        ActivationOps, BoolTensorOps, ConvOptions, ConvTransposeOptions, FloatTensorOps,
+        IntTensorOps, InterpolateMode, InterpolateOptions, ModuleOps, PadMode,
+    },
+};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
 
 use crate::{
-    Error, Result, RuleSet, ScopeTensor, host, linear::batch, program::Program, scope::Scope,
+    Error, LinearScope, Normalisation, Pointwise, Result, RuleSet, ScopeTensor, host,
+    linear::batch, program::Program, scope::Scope,
 };
+
+type S = LinearScope<Flex>;
+type Op = fn(ScopeTensor<Flex>) -> ScopeTensor<Flex>;
 
 /// A small deterministic generator (splitmix64).
 pub(super) struct Random(pub u64);
@@ -215,4 +229,22 @@ pub(super) fn equals_twin(
             1e-12,
         );
     }
+}
+
+fn rules() -> RuleSet {
+    RuleSet::default()
+}
+
+fn scalar(x: f64) -> Scalar {
+    Scalar::Float(x)
+}
+
+/// An entrywise twin.
+fn each(f: impl Fn(f64, f64) -> f64) -> impl Fn(&[f64], &[f64]) -> Vec<f64> {
+    move |x0, x1| x0.iter().zip(x1).map(|(&x0, &x1)| f(x0, x1)).collect()
+}
+
+/// A linear twin: the same naive function whatever x₀ is.
+fn linear(f: impl Fn(&[f64]) -> Vec<f64>) -> impl Fn(&[f64], &[f64]) -> Vec<f64> {
+    move |_, x1| f(x1)
 }

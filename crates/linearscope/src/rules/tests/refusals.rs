@@ -1,0 +1,78 @@
+//! What is refused, and what a decision becomes.
+
+use super::*;
+
+/// Ops without a rule refuse by name, and the error survives everything after it.
+#[test]
+fn ops_without_a_rule_refuse_by_name() {
+    let refused = |op: Op| {
+        let frozen = Frozen::new(&[0.5, 1.5], &[2], rules(), |x| S::relu(S::float_neg(op(x))));
+        match frozen {
+            Err(Error::NoRule { place, shape, .. }) => {
+                assert_eq!(shape, [2]);
+                place.op
+            }
+            Err(other) => panic!("another error: {other}"),
+            Ok(_) => panic!("not refused"),
+        }
+    };
+    assert_eq!(refused(S::float_exp), "float_exp");
+    assert_eq!(refused(S::float_round), "float_round");
+    assert_eq!(refused(S::gelu), "gelu");
+    assert_eq!(refused(|x| S::softmax(x, 0)), "softmax");
+    assert_eq!(refused(|x| S::float_sort(x, 0, true)), "float_sort");
+    assert_eq!(refused(|x| S::float_mul(x.clone(), x)), "float_mul");
+    assert_eq!(
+        refused(|x| S::float_div(ScopeTensor::constant(tensor(&[1.0, 1.0], &[2])), x)),
+        "float_div"
+    );
+    // Reading the data of a probed tensor would hide a dependence.
+    let read = Frozen::new(&[0.5], &[1], rules(), |x| {
+        let data = burn_backend::read_sync(S::float_into_data(x.clone())).expect("reads");
+        assert_eq!(data.num_elements(), 1);
+        x
+    });
+    assert!(matches!(read, Err(Error::DataRead { .. })));
+}
+
+/// Tensors of two runs that meet in one op are an error of both.
+#[test]
+fn scopes_that_meet_are_an_error() {
+    let probed = || {
+        let scope = crate::scope::Scope::<Flex>::recording(rules());
+        let probe = scope.input(0, &Shape::from(vec![2]));
+        (scope, ScopeTensor::probed(tensor(&[1.0, 2.0], &[2]), probe))
+    };
+    let ((a, x), (b, y)) = (probed(), probed());
+    S::float_add(x, y);
+    assert!(matches!(a.error(), Some(Error::ScopesMeet { .. })));
+    assert!(matches!(b.error(), Some(Error::ScopesMeet { .. })));
+    // Also where only the reference is read.
+    let ((a, x), (b, y)) = (probed(), probed());
+    S::float_greater(x, y, BoolDType::Native);
+    assert!(matches!(a.error(), Some(Error::ScopesMeet { .. })));
+    assert!(matches!(b.error(), Some(Error::ScopesMeet { .. })));
+}
+
+/// A float made of a decision is a constant of the affine system, and is noted.
+#[test]
+fn decisions_become_sources() {
+    let frozen = Frozen::new(&[0.5, -0.5], &[2], rules(), |x| {
+        let sign = S::float_greater_elem(x.clone(), scalar(0.0), BoolDType::Native);
+        let sign = S::bool_into_float(sign, burn_backend::FloatDType::F64);
+        S::float_add(x, sign)
+    })
+    .expect("freezes");
+    assert_close(
+        "decision",
+        &frozen.apply(&[2.0, 3.0], true),
+        &[3.0, 3.0],
+        0.0,
+    );
+    assert_close(
+        "homogeneous",
+        &frozen.apply(&[2.0, 3.0], false),
+        &[2.0, 3.0],
+        0.0,
+    );
+}
