@@ -1,6 +1,6 @@
 //! The certificate: how exact the interpreter is, here and now.
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use serde::Serialize;
 
 use crate::{FrozenNetwork, LinearOperator, frozen::host, operator::Result};
@@ -22,6 +22,14 @@ impl Certificate {
     /// Whether both errors are within the limit. NaN is not.
     pub fn holds(&self) -> bool {
         self.exactness <= self.limit && self.adjoint <= self.limit
+    }
+}
+
+/// What errors of a certificate may be: 1e-4, and 1e-10 in f64.
+pub fn limit(dtype: FloatDType) -> f64 {
+    match dtype {
+        FloatDType::F64 => 1e-10,
+        _ => 1e-4,
     }
 }
 
@@ -70,10 +78,7 @@ pub fn certificate(f: &FrozenNetwork) -> Result<Certificate> {
     Ok(Certificate {
         exactness: relative(norm(&gap), scale),
         adjoint: relative((dot(&fv, &u) - dot(&v, &fu)).abs(), product),
-        limit: match f.dtype() {
-            burn::tensor::FloatDType::F64 => 1e-10,
-            _ => 1e-4,
-        },
+        limit: limit(f.dtype()),
         residual_over_output: relative(norm(&r), norm(&y0)),
     })
 }

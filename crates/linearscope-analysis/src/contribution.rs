@@ -12,7 +12,9 @@
 use linearscope::Error;
 use serde::Serialize;
 
-use crate::{FrozenNetwork, LinearOperator, frozen::host, operator::Result, projection::one_hot};
+use crate::{
+    FrozenNetwork, LinearOperator, frozen::host, operator::Result, projection::indicators,
+};
 
 /// What one layer adds to a score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,7 +64,7 @@ pub fn contributions(f: &FrozenNetwork, target: usize) -> Result<Contributions> 
         });
     }
     let score = host(f.reference())?[target];
-    let (row, sources) = f.contributions(one_hot(f, &[target], f.output_len()))?;
+    let (row, sources) = f.contributions(indicators(f, &[vec![target]], f.output_len()))?;
     let input: f64 = host(row)?
         .iter()
         .zip(host(f.x0())?)

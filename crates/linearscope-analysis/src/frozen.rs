@@ -15,7 +15,7 @@ pub struct FrozenNetwork {
     interpreter: Interpreter<Dispatch>,
     device: Device,
     dtype: FloatDType,
-    x0: TensorData,
+    x0: Tensor<2>,
     input_shape: Vec<usize>,
     output_shape: Vec<usize>,
 }
@@ -35,6 +35,12 @@ pub(crate) fn flat(x: DispatchTensor) -> Tensor<2> {
         x,
         Shape::from(vec![shape[0], numel]),
     ))
+}
+
+/// A tensor of any shape as one row, `[1, numel]`.
+fn row(x: DispatchTensor) -> Tensor<2> {
+    let numel = x.shape().num_elements();
+    Tensor::from_dispatch(Dispatch::float_reshape(x, Shape::from(vec![1, numel])))
 }
 
 impl FrozenNetwork {
@@ -74,15 +80,15 @@ impl FrozenNetwork {
         let dtype: FloatDType = loaded.dtype().into();
         let x0 = x0.convert_dtype(loaded.dtype());
         let device = Device::new(loaded.device().clone());
-        let tensor = Dispatch::float_from_data(x0.clone(), loaded.device());
-        let interpreter = Interpreter::new(loaded, vec![tensor], rules)?;
+        let x0 = Dispatch::float_from_data(x0, loaded.device());
+        let interpreter = Interpreter::new(loaded, vec![x0.clone()], rules)?;
         let network = interpreter.loaded().network();
         let input_shape = network.inputs()[0].shape.to_vec();
         let output_shape = interpreter.reference()[0].shape().to_vec();
         Ok(Self {
             device,
             dtype,
-            x0,
+            x0: row(x0),
             input_shape,
             output_shape,
             interpreter,
@@ -96,19 +102,12 @@ impl FrozenNetwork {
 
     /// x₀ as `[1, n]`.
     pub fn x0(&self) -> Tensor<2> {
-        let flat_shape = [1, self.input_len()];
-        let tensor = Dispatch::float_from_data(self.x0.clone(), self.device.as_dispatch());
-        Tensor::from_dispatch(Dispatch::float_reshape(
-            tensor,
-            Shape::from(flat_shape.to_vec()),
-        ))
+        self.x0.clone()
     }
 
     /// y₀ = f(x₀) as `[1, N]`.
     pub fn reference(&self) -> Tensor<2> {
-        let y0 = self.interpreter.reference()[0].clone();
-        let flat_shape = vec![1, self.output_len()];
-        Tensor::from_dispatch(Dispatch::float_reshape(y0, Shape::from(flat_shape)))
+        row(self.interpreter.reference()[0].clone())
     }
 
     /// r as `[1, N]`. Cost: one replay.
@@ -116,12 +115,7 @@ impl FrozenNetwork {
     /// # Errors
     /// As [`Interpreter::residual`].
     pub fn residual(&self) -> Result<Tensor<2>> {
-        let r = self.interpreter.residual()?.remove(0);
-        let flat_shape = vec![1, self.output_len()];
-        Ok(Tensor::from_dispatch(Dispatch::float_reshape(
-            r,
-            Shape::from(flat_shape),
-        )))
+        Ok(row(self.interpreter.residual()?.remove(0)))
     }
 
     /// F x + r for k vectors, `[k, n] → [k, N]`.

@@ -156,6 +156,16 @@ pub(crate) enum Precision {
     F64,
 }
 
+impl Precision {
+    /// As flags and manifests write it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::F64 => "f64",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RuleName {
     Secant,

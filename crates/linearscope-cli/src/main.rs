@@ -16,13 +16,14 @@ use clap::Parser;
 use args::{Cli, Command};
 use commands::{contributions, demo, fields, project, run};
 use error::{BAD_INPUT, Failure};
+use linearscope_analysis::projection::Field;
 
 fn dispatch(cli: &Cli) -> error::Result<()> {
     match &cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Run(common) => run::run(common),
-        Command::Column(args) => fields::run(args, fields::Field::Column),
-        Command::Row(args) => fields::run(args, fields::Field::Row),
+        Command::Column(args) => fields::run(args, Field::Column),
+        Command::Row(args) => fields::run(args, Field::Row),
         Command::Project(args) => project::project(args),
         Command::Backproject(args) => project::backproject(args),
         Command::Contributions(args) => contributions::run(args),

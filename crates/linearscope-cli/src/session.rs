@@ -174,8 +174,8 @@ impl Session {
             "recipe": if is_npy(&common.input) { Value::Null } else { json!(recipe) },
             "backend": frozen.backend_name(),
             "device": "cpu",
-            "dtype": if dtype == FloatDType::F64 { "f64" } else { "f32" },
-            "arithmetic": if dtype == FloatDType::F64 { "f64" } else { "f32" },
+            "dtype": common.dtype.name(),
+            "arithmetic": common.dtype.name(),
             "rules": rules.to_string(),
             "norms_recognised": norms,
             "program_nodes": program.nodes().len(),
@@ -238,23 +238,15 @@ impl Session {
     /// Write an array, and a picture beside it where it is one.
     pub(crate) fn save(&mut self, name: &str, values: &[f64], shape: &[usize]) -> Result<()> {
         self.save_array(name, values, shape)?;
-        let Some(picture_shape) = picture::as_picture(shape) else {
-            return Ok(());
-        };
-        let path = self.out.join(format!("{name}.png"));
-        let drawn = match (&self.recipe, name) {
-            (Some(recipe), "output") => {
-                picture::draw_picture(&path, values, picture_shape, recipe)?
+        match (&self.recipe, picture::as_picture(shape)) {
+            (Some(recipe), Some(picture_shape)) if name == "output" => {
+                let path = self.out.join(format!("{name}.png"));
+                let drawn = picture::draw_picture(&path, values, picture_shape, recipe)?;
+                self.note_picture(&drawn);
+                Ok(())
             }
-            (recipe, _) => {
-                let channels = recipe
-                    .as_ref()
-                    .map_or(crate::args::Channels::Rgb, |r| r.channels);
-                picture::draw_signed(&path, values, picture_shape, channels)?
-            }
-        };
-        self.note_picture(&drawn);
-        Ok(())
+            _ => self.save_picture(name, values, shape),
+        }
     }
 
     /// Write an array alone.
@@ -265,7 +257,7 @@ impl Session {
         Ok(())
     }
 
-    /// Draw one signed picture under a name of its own.
+    /// Draw a signed array, if it is a picture.
     pub(crate) fn save_picture(
         &mut self,
         name: &str,
@@ -339,10 +331,7 @@ impl Session {
 pub(crate) fn certificate_line(certificate: &Certificate, precision: Precision) -> String {
     format!(
         "certificate ({}): exactness {:.1e}, adjoint {:.1e} (limit {:.0e}) · ‖r‖/‖f(x₀)‖ = {:.3}",
-        match precision {
-            Precision::F32 => "f32",
-            Precision::F64 => "f64",
-        },
+        precision.name(),
         certificate.exactness,
         certificate.adjoint,
         certificate.limit,

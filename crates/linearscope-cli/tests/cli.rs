@@ -129,6 +129,8 @@ fn run_writes_output_residual_pictures_and_manifest() {
     let manifest = folder.json("o/manifest.json");
     assert_eq!(manifest["schema"], 1);
     assert_eq!(manifest["command"], "run");
+    // 16·(25 + 1) + 16·(16·9 + 1) + 4·(16·9 + 1): every weight once.
+    assert_eq!(manifest["model"]["parameters"], 3316);
     assert_eq!(manifest["recipe"]["channels"], "y");
     assert_eq!(manifest["model"]["sha256"].as_str().map(str::len), Some(64));
     assert!(manifest["certificate"]["exactness"].as_f64().unwrap() < 1e-4);

@@ -22,7 +22,7 @@ use burn_router::TensorInterpreter;
 
 use crate::{
     LinearScope,
-    error::{Error, Place, Result, panic_message},
+    error::{Error, Place, Result, guarded, panic_message},
     network::{Network, Role, operation_name},
     rules::Normalisation,
     scope::Scope,
@@ -39,6 +39,15 @@ struct Planned {
     role: Role,
     /// Tensors read here for the last time in a way that could not free them.
     drops: Vec<TensorIr>,
+}
+
+impl Planned {
+    fn place(&self) -> Place {
+        Place {
+            node: self.node.to_string(),
+            op: operation_name(&self.operation),
+        }
+    }
 }
 
 /// A network on a device: weights uploaded once, ready to run any number of times.
@@ -285,15 +294,7 @@ impl<B: Backend> Loaded<B> {
                 };
                 scope.enter(&step.node, reference_only);
             }
-            catch_unwind(AssertUnwindSafe(|| execute(&mut interpreter, step))).map_err(
-                |panic| Error::Panicked {
-                    place: Place {
-                        node: step.node.to_string(),
-                        op: operation_name(&step.operation),
-                    },
-                    message: panic_message(panic.as_ref()),
-                },
-            )?;
+            guarded(|| step.place(), || execute(&mut interpreter, step))?;
             if let Some(scope) = scope {
                 if let Some(error) = scope.error() {
                     return Err(error);

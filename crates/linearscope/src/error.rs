@@ -1,6 +1,9 @@
 //! What can go wrong, with the place, the numbers and the next step.
 
-use std::fmt;
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 /// Where in the network something happened: the node's own name and Burn's name of the op.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,6 +155,14 @@ fn shortened(names: &[String]) -> String {
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Burn reports by panicking: here that is an error that names the place.
+pub(crate) fn guarded<T>(place: impl FnOnce() -> Place, work: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Error::Panicked {
+        place: place(),
+        message: panic_message(panic.as_ref()),
+    })
+}
 
 /// What a caught panic said: Burn reports by panicking, and its message is worth keeping.
 pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {

@@ -1,9 +1,6 @@
 //! The interpreter: the user's handle on y(x) = F x + r of one network at one x₀.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use burn_backend::{
     Backend, DType, Shape, TensorData, TensorMetadata, read_sync, tensor::FloatTensor,
@@ -11,7 +8,7 @@ use burn_backend::{
 
 use crate::{
     driver::Loaded,
-    error::{Error, Place, Result, panic_message},
+    error::{Error, Place, Result, guarded},
     linear::batch,
     program::{Node, NodeId, Program},
     rules::RuleSet,
@@ -231,10 +228,13 @@ impl<B: Backend> Interpreter<B> {
         check_batches::<B>("cotangent of output", outputs, y)?;
         let k = y.first().map_or(1, |y| y.shape()[0]);
         let seeds = pairs::<B>(self.program.outputs(), y);
-        let inputs = guarded("the adjoint replay", || {
-            self.program
-                .backward(&seeds, &self.program.inputs(), on_source)
-        })?;
+        let inputs = guarded(
+            || replaying("the adjoint replay"),
+            || {
+                self.program
+                    .backward(&seeds, &self.program.inputs(), on_source)
+            },
+        )?;
         Ok(inputs
             .into_iter()
             .zip(self.loaded.network().inputs())
@@ -244,10 +244,13 @@ impl<B: Backend> Interpreter<B> {
 
     fn replay(&self, x: &[FloatTensor<B>], sources: bool) -> Result<Vec<FloatTensor<B>>> {
         let starts = pairs::<B>(&self.program.inputs(), x);
-        guarded("the replay", || {
-            self.program
-                .forward(&starts, self.program.outputs(), sources)
-        })
+        guarded(
+            || replaying("the replay"),
+            || {
+                self.program
+                    .forward(&starts, self.program.outputs(), sources)
+            },
+        )
     }
 
     fn zeros(&self, k: usize, shape: &Shape) -> FloatTensor<B> {
@@ -329,16 +332,14 @@ impl<B: Backend> Interpreter<B> {
         let to = self.end(to, self.program.outputs())?;
         self.check_at("the probe", &x, from)?;
         if !self.program.depends(to, from) {
-            return Err(Error::NoPath {
-                from: self.program.nodes()[from.0].name.to_string(),
-                to: self.program.nodes()[to.0].name.to_string(),
-            });
+            return Err(self.no_path(from, to));
         }
         starts.retain(|(id, _)| *id != from);
         starts.push((from, x));
-        guarded("the replay", || {
-            self.program.forward(&starts, &[to], sources).remove(0)
-        })
+        guarded(
+            || replaying("the replay"),
+            || self.program.forward(&starts, &[to], sources).remove(0),
+        )
     }
 
     /// The adjoint of [`apply_between`](Self::apply_between): k cotangents of `to` carried back
@@ -355,17 +356,23 @@ impl<B: Backend> Interpreter<B> {
         let from = self.end(from, &self.program.inputs())?;
         let to = self.end(to, self.program.outputs())?;
         self.check_at("the cotangent", &y, to)?;
-        let found = guarded("the adjoint replay", || {
-            self.program.backward(&[(to, y)], &[from], |_, _, _| {})
-        })?;
+        let found = guarded(
+            || replaying("the adjoint replay"),
+            || self.program.backward(&[(to, y)], &[from], |_, _, _| {}),
+        )?;
         found
             .into_iter()
             .next()
             .flatten()
-            .ok_or_else(|| Error::NoPath {
-                from: self.program.nodes()[from.0].name.to_string(),
-                to: self.program.nodes()[to.0].name.to_string(),
-            })
+            .ok_or_else(|| self.no_path(from, to))
+    }
+
+    fn no_path(&self, from: NodeId, to: NodeId) -> Error {
+        let name = |id: NodeId| self.program.nodes()[id.0].name.to_string();
+        Error::NoPath {
+            from: name(from),
+            to: name(to),
+        }
     }
 
     fn end(&self, given: Option<NodeId>, only: &[NodeId]) -> Result<NodeId> {
@@ -399,19 +406,15 @@ impl<B: Backend> Interpreter<B> {
     }
 }
 
-fn pairs<B: Backend>(ids: &[NodeId], tensors: &[FloatTensor<B>]) -> Vec<(NodeId, FloatTensor<B>)> {
-    ids.iter().copied().zip(tensors.iter().cloned()).collect()
+fn replaying(what: &str) -> Place {
+    Place {
+        node: String::new(),
+        op: what.into(),
+    }
 }
 
-/// Burn stops by panicking; here that is an error with its message.
-fn guarded<T>(what: &str, work: impl FnOnce() -> T) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Error::Panicked {
-        place: Place {
-            node: String::new(),
-            op: what.into(),
-        },
-        message: panic_message(panic.as_ref()),
-    })
+fn pairs<B: Backend>(ids: &[NodeId], tensors: &[FloatTensor<B>]) -> Vec<(NodeId, FloatTensor<B>)> {
+    ids.iter().copied().zip(tensors.iter().cloned()).collect()
 }
 
 /// Run, and insist that every output is still a linear function of the input.

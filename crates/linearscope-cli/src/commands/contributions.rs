@@ -1,6 +1,6 @@
 //! `contributions`: which layer's biases made the score.
 
-use linearscope_analysis::{LinearOperator, contribution};
+use linearscope_analysis::{LinearOperator, certificate, contribution};
 
 use super::position;
 use crate::{
@@ -58,10 +58,7 @@ pub(crate) fn run(args: &Contributions) -> Result<()> {
         "|Σ contributions − score| / Σ|contributions| = {:.1e}",
         found.gap
     ));
-    let limit = match args.common.dtype {
-        crate::args::Precision::F32 => 1e-4,
-        crate::args::Precision::F64 => 1e-10,
-    };
+    let limit = certificate::limit(session.frozen.dtype());
     let gap = found.gap;
     session.close(&summary)?;
     if gap <= limit {

@@ -33,13 +33,13 @@ pub(crate) fn run(args: &Demo) -> Result<()> {
 
     // The same session as `linearscope run`, so that the report shows what the commands do.
     let line = [
-        "linearscope",
-        "run",
-        &shown(&model),
-        "--input",
-        &shown(&input),
-        "--out",
-        &shown(&out),
+        "linearscope".as_ref(),
+        "run".as_ref(),
+        model.as_os_str(),
+        "--input".as_ref(),
+        input.as_os_str(),
+        "--out".as_ref(),
+        out.as_os_str(),
     ];
     let cli = <Cli as clap::Parser>::try_parse_from(line)
         .map_err(|error| Failure::input(error.to_string()))?;

@@ -1,22 +1,12 @@
 //! `column` and `row`: projective and receptive fields.
 
-use burn::tensor::Tensor;
-use linearscope_analysis::LinearOperator;
+use linearscope_analysis::{
+    LinearOperator,
+    projection::{self, Field},
+};
 
 use super::position;
 use crate::{args::At, error::Result, output, session::Session};
-
-/// Which way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Field {
-    /// F δ, a tensor of the output's shape.
-    Column,
-    /// Fᵀ δ, a tensor of the input's shape.
-    Row,
-}
-
-/// How many fields are computed side by side.
-const BATCH: usize = 8;
 
 pub(crate) fn run(args: &At, field: Field) -> Result<()> {
     let name = match field {
@@ -40,30 +30,14 @@ pub(crate) fn run(args: &At, field: Field) -> Result<()> {
         .iter()
         .map(|at| position::parse("--at", at, &from))
         .collect::<Result<Vec<_>>>()?;
-    let len: usize = from.iter().product();
-    let mut fields = Vec::new();
-    for (done, chunk) in places.chunks(BATCH).enumerate() {
-        output::progress(&format!("{name} {} of {}", done * BATCH + 1, places.len()));
-        let mut values = vec![0f64; chunk.len() * len];
-        for (row, positions) in chunk.iter().enumerate() {
-            for position in positions {
-                values[row * len + position] = 1.0;
-            }
-        }
-        let delta: Tensor<2> = frozen.upload(values, len);
-        let found = match field {
-            Field::Column => frozen.apply(delta)?,
-            Field::Row => frozen.apply_adjoint(delta)?,
-        };
-        fields.extend(session.numbers(found)?);
-    }
+    let found = projection::fields(frozen, field, &places, |done| {
+        output::progress(&format!("{name} {} of {}", done + 1, places.len()));
+    })?;
+    let fields = session.numbers(found)?;
+    let each = fields.len() / args.at.len();
     session.note("at", &args.at);
     let mut summary = Vec::new();
-    for (at, values) in args
-        .at
-        .iter()
-        .zip(fields.chunks(fields.len() / args.at.len()))
-    {
+    for (at, values) in args.at.iter().zip(fields.chunks(each)) {
         let largest = values.iter().fold(0f64, |m, v| m.max(v.abs()));
         let used = values.iter().filter(|v| **v != 0.0).count();
         summary.push(format!(
@@ -76,7 +50,6 @@ pub(crate) fn run(args: &At, field: Field) -> Result<()> {
     } else {
         let shape = [vec![args.at.len()], to.clone()].concat();
         session.save_array(name, &fields, &shape)?;
-        let each = fields.len() / args.at.len();
         for (i, values) in fields.chunks(each).enumerate() {
             session.save_picture(&format!("{name}_{i}"), values, &to)?;
         }

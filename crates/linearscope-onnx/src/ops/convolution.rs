@@ -3,6 +3,7 @@
 use burn_backend::{
     Backend, TensorMetadata,
     ops::{ConvOptions, ConvTransposeOptions},
+    tensor::FloatTensor,
 };
 use onnx_ir::{
     conv_transpose2d::ConvTranspose2dNode,
@@ -55,11 +56,12 @@ pub(super) fn explicit_2d(padding: &PaddingConfig2d) -> Vec<(usize, usize)> {
 /// transposed convolution. Backends do not all check.
 fn check_weight<B: Backend>(
     cx: &Context<'_, B>,
+    [x, weight]: [&FloatTensor<B>; 2],
     transposed: bool,
     groups: usize,
     kernel: &[usize],
 ) -> Result<()> {
-    let (x, w) = (cx.float(0)?.shape(), cx.float(1)?.shape());
+    let (x, w) = (x.shape(), weight.shape());
     let (channels, taken) = match (transposed, w.num_dims() == kernel.len() + 2) {
         (_, false) => (0, 1),
         (false, true) => (x[1], w[1] * groups),
@@ -78,8 +80,14 @@ fn check_weight<B: Backend>(
 
 pub(super) fn conv1d<B: Backend>(cx: &Context<'_, B>, node: &Conv1dNode) -> Outputs<B> {
     let config = &node.config;
-    check_weight(cx, false, config.groups, &[config.kernel_size])?;
-    let x = cx.float(0)?;
+    let (x, weight) = (cx.float(0)?, cx.float(1)?);
+    check_weight(
+        cx,
+        [&x, &weight],
+        false,
+        config.groups,
+        &[config.kernel_size],
+    )?;
     let explicit = match config.padding {
         PaddingConfig1d::Valid => (0, 0),
         PaddingConfig1d::Explicit(before, after) => (before, after),
@@ -98,13 +106,13 @@ pub(super) fn conv1d<B: Backend>(cx: &Context<'_, B>, node: &Conv1dNode) -> Outp
         dilation: [config.dilation],
         groups: config.groups,
     };
-    one(B::conv1d(x, cx.float(1)?, cx.optional_float(2)?, options))
+    one(B::conv1d(x, weight, cx.optional_float(2)?, options))
 }
 
 pub(super) fn conv2d<B: Backend>(cx: &Context<'_, B>, node: &Conv2dNode) -> Outputs<B> {
     let config = &node.config;
-    check_weight(cx, false, config.groups, &config.kernel_size)?;
-    let x = cx.float(0)?;
+    let (x, weight) = (cx.float(0)?, cx.float(1)?);
+    check_weight(cx, [&x, &weight], false, config.groups, &config.kernel_size)?;
     let pads = auto_pads(
         &config.auto_pad,
         explicit_2d(&config.padding),
@@ -119,7 +127,7 @@ pub(super) fn conv2d<B: Backend>(cx: &Context<'_, B>, node: &Conv2dNode) -> Outp
         dilation: config.dilation,
         groups: config.groups,
     };
-    one(B::conv2d(x, cx.float(1)?, cx.optional_float(2)?, options))
+    one(B::conv2d(x, weight, cx.optional_float(2)?, options))
 }
 
 pub(super) fn conv_transpose2d<B: Backend>(
@@ -127,7 +135,8 @@ pub(super) fn conv_transpose2d<B: Backend>(
     node: &ConvTranspose2dNode,
 ) -> Outputs<B> {
     let config = &node.config;
-    check_weight(cx, true, config.groups, &config.kernel_size)?;
+    let (x, weight) = (cx.float(0)?, cx.float(1)?);
+    check_weight(cx, [&x, &weight], true, config.groups, &config.kernel_size)?;
     if matches!(config.auto_pad, AutoPad::SameUpper | AutoPad::SameLower) {
         return Err(cx.unsupported(format!("auto_pad {:?}", config.auto_pad)));
     }
@@ -142,8 +151,8 @@ pub(super) fn conv_transpose2d<B: Backend>(
         groups: config.groups,
     };
     one(B::conv_transpose2d(
-        cx.float(0)?,
-        cx.float(1)?,
+        x,
+        weight,
         cx.optional_float(2)?,
         options,
     ))
