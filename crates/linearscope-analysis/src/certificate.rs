@@ -1,9 +1,9 @@
 //! The certificate: how exact the interpreter is, here and now.
 
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::FloatDType;
 use serde::Serialize;
 
-use crate::{FrozenNetwork, LinearOperator, frozen::host, operator::Result};
+use crate::{FrozenNetwork, LinearOperator, frozen::host, operator::Result, random::Stream};
 
 /// Errors an interpreter shows on its own network and picture, and what is allowed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,22 +41,6 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Uniform numbers in [−1, 1) from splitmix64, the same on every machine.
-fn random(f: &FrozenNetwork, len: usize, seed: u64) -> Tensor<2> {
-    let mut state = seed;
-    let values: Vec<f64> = (0..len)
-        .map(|_| {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^= z >> 31;
-            (z >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-        })
-        .collect();
-    f.upload(values, len)
-}
-
 /// Measure the certificate. Cost: three products and one adjoint product.
 ///
 /// # Errors
@@ -68,7 +52,8 @@ pub fn certificate(f: &FrozenNetwork) -> Result<Certificate> {
     let gap: Vec<f64> = (0..y0.len()).map(|i| fx0[i] + r[i] - y0[i]).collect();
     let scale = norm(&y0).max(norm(&fx0) + norm(&r));
 
-    let (v, u) = (random(f, f.input_len(), 1), random(f, f.output_len(), 2));
+    let v = Stream::new(1).vectors(f, 1, f.input_len());
+    let u = Stream::new(2).vectors(f, 1, f.output_len());
     let fv = host(f.apply(v.clone())?)?;
     let fu = host(f.apply_adjoint(u.clone())?)?;
     let (v, u) = (host(v)?, host(u)?);

@@ -1,4 +1,5 @@
-//! What a linear interpreter says: columns, rows, projections, contributions, certificates.
+//! What a linear interpreter says: columns, rows, projections, contributions, singular vectors,
+//! certificates.
 //!
 //! Everything here sees a network through [`LinearOperator`] — shapes, `apply` and
 //! `apply_adjoint` on batches of flat vectors — and, for contributions, its sources.
@@ -9,7 +10,9 @@ pub mod contribution;
 mod frozen;
 mod operator;
 pub mod projection;
+mod random;
 mod sub_network;
+pub mod svd;
 
 pub use frozen::{FrozenNetwork, host};
 pub use linearscope::Error;

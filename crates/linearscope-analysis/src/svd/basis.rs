@@ -1,0 +1,160 @@
+//! Orthonormal bases of long vectors, in blocks.
+
+use burn::tensor::{FloatDType, Tensor};
+
+use super::{SvdError, dense::Dense, norms};
+use crate::{LinearOperator, frozen::host, operator::Result, random::Stream};
+
+/// Orthonormal vectors of length `len`, as blocks of rows.
+#[derive(Clone, Debug)]
+pub(super) struct Basis {
+    blocks: Vec<Tensor<2>>,
+    len: usize,
+    count: usize,
+}
+
+/// Rows made orthonormal, and how the given ones are made of them.
+pub(super) struct Orthonormal {
+    /// `[b′, len]`; b′ < b where the space was used up.
+    pub vectors: Option<Tensor<2>>,
+    /// (count + b′) × b: the given rows are the combinations, of the basis and the new vectors,
+    /// that the columns say.
+    pub coefficients: Dense,
+}
+
+impl Basis {
+    pub(super) fn new(len: usize) -> Self {
+        Self {
+            blocks: Vec::new(),
+            len,
+            count: 0,
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn push(&mut self, block: Tensor<2>) {
+        self.count += block.dims()[0];
+        self.blocks.push(block);
+    }
+
+    /// Take away the part of each row of `x` that lies in the basis, twice (once is not enough in
+    /// floating point), adding the coefficients to the given columns.
+    fn project(
+        &self,
+        mut x: Tensor<2>,
+        coefficients: &mut Dense,
+        column: usize,
+    ) -> Result<Tensor<2>> {
+        let rows = x.dims()[0];
+        for _ in 0..2 {
+            let mut row = 0;
+            for block in &self.blocks {
+                let overlap = x.clone().matmul(block.clone().transpose());
+                x = x - overlap.clone().matmul(block.clone());
+                let size = block.dims()[0];
+                for (index, value) in host(overlap)?.into_iter().enumerate() {
+                    let (i, j) = (index / size, index % size);
+                    let at = (row + j, column + i);
+                    coefficients.set(at.0, at.1, coefficients.at(at.0, at.1) + value);
+                }
+                row += size;
+            }
+            debug_assert_eq!(row, self.count);
+            debug_assert!(column + rows <= coefficients.columns);
+        }
+        Ok(x)
+    }
+
+    /// Make the rows of `x` orthonormal against the basis and each other. A row that has nothing
+    /// new gives a random new vector, with coefficient zero.
+    pub(super) fn orthonormalise(
+        &self,
+        f: &impl LinearOperator,
+        x: Tensor<2>,
+        random: &mut Stream,
+    ) -> Result<Orthonormal, SvdError> {
+        let rows = x.dims()[0];
+        let room = (self.len - self.count).min(rows);
+        let before = norms(&x)?;
+        if before.iter().any(|norm| !norm.is_finite()) {
+            return Err(SvdError::NotFinite { what: "a product" });
+        }
+        let mut coefficients = Dense::zeros(self.count + room, rows);
+        let x = self.project(x, &mut coefficients, 0)?;
+        // Below this share of its length a remainder is rounding, not direction.
+        let noise = match f.dtype() {
+            FloatDType::F64 => 1e-14,
+            _ => 1e-6,
+        };
+        let mut found = Basis::new(self.len);
+        for (row, &before) in before.iter().enumerate() {
+            let vector = x.clone().slice([row..row + 1]);
+            let mut inner = Dense::zeros(found.count, 1);
+            let vector = found.project(vector, &mut inner, 0)?;
+            for i in 0..found.count {
+                coefficients.set(self.count + i, row, inner.at(i, 0));
+            }
+            if found.count == room {
+                continue;
+            }
+            let norm = norms(&vector)?[0];
+            let unit = if norm > noise * before {
+                coefficients.set(self.count + found.count, row, norm);
+                vector / norm
+            } else {
+                self.fresh(f, &found, random)?
+            };
+            found.push(unit);
+        }
+        let vectors = (!found.blocks.is_empty()).then(|| Tensor::cat(found.blocks, 0));
+        Ok(Orthonormal {
+            vectors,
+            coefficients,
+        })
+    }
+
+    /// A random unit vector orthogonal to this basis and another, `[1, len]`.
+    fn fresh(
+        &self,
+        f: &impl LinearOperator,
+        other: &Basis,
+        random: &mut Stream,
+    ) -> Result<Tensor<2>, SvdError> {
+        let mut vector = random.vectors(f, 1, self.len);
+        // Scaled between passes, so that what is left is accurate however little it is.
+        for _ in 0..3 {
+            let (mut a, mut b) = (Dense::zeros(self.count, 1), Dense::zeros(other.count, 1));
+            vector = other.project(self.project(vector, &mut a, 0)?, &mut b, 0)?;
+            let norm = norms(&vector)?[0];
+            vector = vector / norm;
+        }
+        Ok(vector)
+    }
+
+    /// Combinations Σⱼ weights[j, i] basisⱼ for the first `columns` columns, `[columns, len]`.
+    pub(super) fn combine(
+        &self,
+        f: &impl LinearOperator,
+        weights: &Dense,
+        columns: usize,
+    ) -> Tensor<2> {
+        let mut sum: Option<Tensor<2>> = None;
+        let mut row = 0;
+        for block in &self.blocks {
+            let size = block.dims()[0];
+            let part: Vec<f64> = (0..columns)
+                .flat_map(|i| (row..row + size).map(move |j| weights.at(j, i)))
+                .collect();
+            let part = f.upload(part, size).matmul(block.clone());
+            sum = Some(match sum {
+                None => part,
+                Some(sum) => sum + part,
+            });
+            row += size;
+        }
+        sum.expect("a basis with vectors")
+    }
+}

@@ -1,0 +1,134 @@
+//! The paper's Algorithm 1: power iteration on FᵀF with momentum, then deflation.
+//!
+//! Its misprints mended: the momentum is m ≈ σ₂⁴/4 (printed: always 0), σ is ‖F v‖ of a unit v
+//! (the printed quotient of norms is biased where m ≠ 0), and u = F v / σ (printed: σ F v).
+
+use std::ops::ControlFlow;
+
+use burn::tensor::Tensor;
+
+use super::{Counted, Momentum, Progress, SvdConfig, SvdError, norms};
+use crate::{LinearOperator, frozen::host, random::Stream};
+
+/// Iterations between two looks at how fast the residual shrinks.
+const WINDOW: usize = 8;
+
+/// Triplets already found, to be taken out of F.
+#[derive(Default)]
+struct Found {
+    u: Vec<Tensor<2>>,
+    v: Vec<Tensor<2>>,
+    sigma: Vec<f64>,
+}
+
+/// x minus its projection on unit rows.
+fn without(mut x: Tensor<2>, rows: &[Tensor<2>]) -> Tensor<2> {
+    for row in rows {
+        let overlap = (x.clone() * row.clone()).sum_dim(1);
+        x = x - row.clone() * overlap;
+    }
+    x
+}
+
+/// x minus Σ σᵢ ⟨x, fromᵢ⟩ toᵢ.
+fn deflated(
+    x: Tensor<2>,
+    of: &Tensor<2>,
+    from: &[Tensor<2>],
+    to: &[Tensor<2>],
+    sigma: &[f64],
+) -> Tensor<2> {
+    let mut x = x;
+    for ((from, to), &sigma) in from.iter().zip(to).zip(sigma) {
+        let overlap = (of.clone() * from.clone()).sum_dim(1) * sigma;
+        x = x - to.clone() * overlap;
+    }
+    x
+}
+
+/// σ₂² from how fast the residual shrank, at momentum m and largest eigenvalue λ₁ of FᵀF.
+///
+/// With momentum the component of λ grows by (λ + √(λ² − 4m))/2 a step, or √m where λ² < 4m.
+fn second(rate: f64, largest: f64, m: f64) -> Option<f64> {
+    let first = 0.5 * (largest + (largest * largest - 4.0 * m).max(0.0).sqrt());
+    let growth = rate.min(1.0) * first;
+    // At or below √m the momentum is already too large to tell.
+    (growth > 1.01 * m.sqrt()).then(|| growth + m / growth)
+}
+
+/// Unit vectors u and v of as many triplets as were reached, converged or not.
+pub(super) fn solve<F: LinearOperator>(
+    f: &mut Counted<'_, F>,
+    config: &SvdConfig,
+    momentum: Momentum,
+    mut on_step: impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<(Tensor<2>, Tensor<2>), SvdError> {
+    let mut random = Stream::new(config.seed);
+    let mut found = Found::default();
+    let mut stopped = false;
+    while found.sigma.len() < config.k && !stopped {
+        let start = random.vectors(f.f, 1, f.f.input_len());
+        // Apart from what was found by projection too: deflation leaves its errors.
+        let start = without(start, &found.v);
+        let mut v = start.clone() / norms(&start)?[0];
+        let mut before: Option<Tensor<2>> = None;
+        let mut m = 0.0;
+        let mut trail: Vec<f64> = Vec::new();
+        let (u, sigma) = loop {
+            let p = f.apply(v.clone())?;
+            let p = deflated(p, &v, &found.v, &found.u, &found.sigma);
+            let sigma = norms(&p)?[0];
+            if !sigma.is_finite() {
+                return Err(SvdError::NotFinite { what: "F v" });
+            }
+            let largest = found.sigma.first().copied().unwrap_or(sigma);
+            if sigma <= f64::MIN_POSITIVE.max(1e-12 * largest) {
+                // F has no more: any unit vector on the left is as good.
+                let any = without(random.vectors(f.f, 1, f.f.output_len()), &found.u);
+                break (any.clone() / norms(&any)?[0], 0.0);
+            }
+            let u = p.clone() / sigma;
+            let z = f.apply_adjoint(p.clone())?;
+            let z = deflated(z, &p, &found.u, &found.v, &found.sigma);
+            let residual = norms(&(z.clone() / sigma - v.clone() * sigma))?[0] / largest;
+            let progress = Progress {
+                products: f.products,
+                converged: found.sigma.len(),
+                worst: residual,
+            };
+            stopped = on_step(&progress).is_break() || f.products >= config.max_products;
+            if stopped || residual <= 0.5 * config.tolerance {
+                break (u, sigma);
+            }
+            trail.push(residual);
+            if momentum == Momentum::Adaptive && trail.len() > WINDOW {
+                let shrunk = trail[trail.len() - 1] / trail[0];
+                let rate = shrunk.powf(1.0 / (trail.len() - 1) as f64);
+                m = match second(rate, sigma * sigma, m) {
+                    // Just below λ₁ at most: beyond it nothing would converge.
+                    Some(next) => (next.min(0.9999 * sigma * sigma)).powi(2) / 4.0,
+                    // Too large to tell: a little less, until it can be told again.
+                    None => 0.9 * m,
+                };
+                trail.clear();
+            }
+            // x ← FᵀF x − m x₋₁, both scaled so that x stays of norm 1.
+            let next = match before {
+                Some(before) if m > 0.0 => z - before * m,
+                _ => z,
+            };
+            let next = without(next, &found.v);
+            let norm = norms(&next)?[0];
+            before = Some(v / norm);
+            v = next / norm;
+        };
+        // The deflated part is σ⟨x, v⟩u: only good if u and v are apart from the others.
+        let (u, v) = (without(u, &found.u), without(v, &found.v));
+        let (norm_u, norm_v) = (norms(&u)?[0], norms(&v)?[0]);
+        found.u.push(u / norm_u);
+        found.v.push(v / norm_v);
+        found.sigma.push(sigma);
+    }
+    debug_assert!(host(found.v[0].clone())?.iter().all(|x| x.is_finite()));
+    Ok((Tensor::cat(found.u, 0), Tensor::cat(found.v, 0)))
+}

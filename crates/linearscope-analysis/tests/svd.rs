@@ -1,0 +1,370 @@
+//! The solvers on matrices whose singular values are known by construction.
+
+use std::ops::ControlFlow;
+
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use linearscope_analysis::{
+    LinearOperator, Result, host,
+    svd::{Momentum, Solver, Svd, SvdConfig, SvdError, svd},
+};
+
+/// A matrix as an operator, `[N, n]`.
+struct Matrix {
+    f: Tensor<2>,
+    device: Device,
+    dtype: FloatDType,
+    input: [usize; 1],
+    output: [usize; 1],
+}
+
+impl LinearOperator for Matrix {
+    fn input_shape(&self) -> &[usize] {
+        &self.input
+    }
+
+    fn output_shape(&self) -> &[usize] {
+        &self.output
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn dtype(&self) -> FloatDType {
+        self.dtype
+    }
+
+    fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
+        Ok(x.matmul(self.f.clone().transpose()))
+    }
+
+    fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>> {
+        Ok(y.matmul(self.f.clone()))
+    }
+}
+
+/// Numbers in [−1, 1) that any reader can make: Knuth's multiplicative hash.
+fn pseudo(i: usize) -> f64 {
+    let hash = (i as u64 + 1).wrapping_mul(2_654_435_761) % (1 << 32);
+    2.0 * hash as f64 / (1u64 << 32) as f64 - 1.0
+}
+
+/// Reflect the columns of a row-major `[rows, columns]` matrix at a few mirrors: orthonormal
+/// columns stay so, to rounding, and no entry stays zero.
+fn reflected(mut a: Vec<f64>, rows: usize, columns: usize, seed: usize) -> Vec<f64> {
+    for mirror in 0..3 {
+        let w: Vec<f64> = (0..rows)
+            .map(|i| pseudo(i * 7 + mirror * 1009 + seed * 100_003))
+            .collect();
+        let square: f64 = w.iter().map(|x| x * x).sum();
+        for column in 0..columns {
+            let dot: f64 = (0..rows).map(|i| w[i] * a[i * columns + column]).sum();
+            for i in 0..rows {
+                a[i * columns + column] -= 2.0 * dot / square * w[i];
+            }
+        }
+    }
+    a
+}
+
+/// U diag(σ) Vᵀ with orthonormal U and V.
+fn with_spectrum(rows: usize, columns: usize, sigma: &[f64], dtype: FloatDType) -> Matrix {
+    let mut s = vec![0.0; rows * columns];
+    for (i, &value) in sigma.iter().enumerate() {
+        s[i * columns + i] = value;
+    }
+    let us = reflected(s, rows, columns, 1);
+    let transposed = |a: &[f64], rows: usize, columns: usize| -> Vec<f64> {
+        (0..rows * columns)
+            .map(|i| a[(i % rows) * columns + i / rows])
+            .collect()
+    };
+    let f = transposed(
+        &reflected(transposed(&us, rows, columns), columns, rows, 2),
+        columns,
+        rows,
+    );
+    let device = Device::flex();
+    let dtype_of: DType = dtype.into();
+    let data = TensorData::new(f, [rows, columns]).convert_dtype(dtype_of);
+    Matrix {
+        f: Tensor::from_data(data, (&device, dtype_of)),
+        device,
+        dtype,
+        input: [columns],
+        output: [rows],
+    }
+}
+
+fn quiet(f: &Matrix, config: &SvdConfig) -> Result<Svd, SvdError> {
+    svd(f, config, |_| ControlFlow::Continue(()))
+}
+
+fn lanczos(block: usize, basis: Option<usize>) -> Solver {
+    Solver::Lanczos { block, basis }
+}
+
+/// max |X Xᵀ − 1|
+fn skew(x: &Tensor<2>) -> f64 {
+    let k = x.dims()[0];
+    let gram = host(x.clone().matmul(x.clone().transpose())).unwrap();
+    (0..k * k)
+        .map(|i| (gram[i] - f64::from(i / k == i % k)).abs())
+        .fold(0.0, f64::max)
+}
+
+fn assert_found(found: &Svd, sigma: &[f64], tolerance: f64, what: &str) {
+    let largest = sigma[0].max(f64::MIN_POSITIVE);
+    for (i, (got, expected)) in found.sigma.iter().zip(sigma).enumerate() {
+        assert!(
+            (got - expected).abs() <= tolerance * largest,
+            "{what}: σ{i} is {got}, not {expected}"
+        );
+    }
+    for residual in &found.residuals {
+        assert!(residual.worst() <= tolerance, "{what}: {residual:?}");
+    }
+    assert!(skew(&found.u) <= 10.0 * tolerance, "{what}: U is skew");
+    assert!(skew(&found.v) <= 10.0 * tolerance, "{what}: V is skew");
+}
+
+#[test]
+fn lanczos_finds_known_spectra() {
+    let geometric: Vec<f64> = (0..30).map(|i| 3.0 * 0.8f64.powi(i)).collect();
+    let slow: Vec<f64> = (0..60).map(|i| 1.0 / (1.0 + 0.02 * f64::from(i))).collect();
+    let mut cluster = vec![2.0, 1.0, 1.0, 1.0, 1.0, 0.999];
+    cluster.extend((0..40).map(|i| 0.9 - 0.01 * f64::from(i)));
+    let deficient = vec![5.0, 4.0, 3.0];
+    for (name, sigma) in [
+        ("geometric", &geometric),
+        ("slow", &slow),
+        ("cluster", &cluster),
+        ("rank 3", &deficient),
+    ] {
+        for (rows, columns) in [(90, 70), (70, 90), (64, 64)] {
+            for (k, block) in [(1, 1), (6, 1), (6, 3), (12, 4)] {
+                let f = with_spectrum(rows, columns, sigma, FloatDType::F64);
+                let mut expected = sigma.clone();
+                expected.resize(70, 0.0);
+                // A small basis, so that restarts happen.
+                let config = SvdConfig {
+                    tolerance: 1e-9,
+                    solver: lanczos(block, Some(k + 10 + 2 * block)),
+                    ..SvdConfig::new(k)
+                };
+                let what = format!("{name} {rows}×{columns}, k = {k}, block = {block}");
+                let found = quiet(&f, &config).unwrap_or_else(|e| panic!("{what}: {e}"));
+                assert_found(&found, &expected[..k], 1e-9, &what);
+            }
+        }
+    }
+}
+
+/// A repeated σ needs its whole space: one copy of each of three equal values is not enough.
+#[test]
+fn repeated_values_come_with_their_multiplicity() {
+    let sigma = [3.0, 3.0, 3.0, 1.0, 1.0, 0.5, 0.25];
+    let f = with_spectrum(40, 50, &sigma, FloatDType::F64);
+    let config = SvdConfig {
+        tolerance: 1e-9,
+        solver: lanczos(3, None),
+        ..SvdConfig::new(5)
+    };
+    assert_found(&quiet(&f, &config).unwrap(), &sigma[..5], 1e-9, "block 3");
+}
+
+#[test]
+fn all_triplets_of_small_matrices() {
+    for (rows, columns) in [(1, 1), (1, 9), (9, 1), (5, 8), (8, 5), (7, 7)] {
+        let rank = rows.min(columns);
+        let sigma: Vec<f64> = (0..rank).map(|i| 1.0 / (1.0 + i as f64)).collect();
+        for block in [1, 2, 4] {
+            let f = with_spectrum(rows, columns, &sigma, FloatDType::F64);
+            let config = SvdConfig {
+                tolerance: 1e-10,
+                solver: lanczos(block, None),
+                ..SvdConfig::new(rank)
+            };
+            let what = format!("{rows}×{columns}, block {block}");
+            let found = quiet(&f, &config).unwrap_or_else(|e| panic!("{what}: {e}"));
+            assert_found(&found, &sigma, 1e-10, &what);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_the_svd_of_nothing() {
+    for solver in [
+        lanczos(2, None),
+        Solver::Power {
+            momentum: Momentum::Adaptive,
+        },
+    ] {
+        let f = with_spectrum(12, 9, &[0.0], FloatDType::F64);
+        let config = SvdConfig {
+            solver,
+            ..SvdConfig::new(3)
+        };
+        let found = quiet(&f, &config).unwrap();
+        assert_found(&found, &[0.0; 3], 1e-9, "zero");
+    }
+}
+
+/// f32 reaches what f32 can.
+#[test]
+fn single_precision() {
+    let sigma: Vec<f64> = (0..200).map(|i| 4.0 / (1.0 + 0.1 * f64::from(i))).collect();
+    let f = with_spectrum(400, 300, &sigma, FloatDType::F32);
+    for block in [1, 4] {
+        let config = SvdConfig {
+            solver: lanczos(block, None),
+            ..SvdConfig::new(8)
+        };
+        assert_found(&quiet(&f, &config).unwrap(), &sigma[..8], 1e-5, "f32");
+    }
+}
+
+/// Both of the paper's variants agree with the block method, and momentum pays.
+#[test]
+fn power_iteration_agrees_and_momentum_pays() {
+    let sigma: Vec<f64> = (0..40).map(|i| 0.93f64.powi(i)).collect();
+    let f = with_spectrum(60, 50, &sigma, FloatDType::F64);
+    let run = |momentum| {
+        let config = SvdConfig {
+            tolerance: 1e-8,
+            solver: Solver::Power { momentum },
+            ..SvdConfig::new(4)
+        };
+        quiet(&f, &config).unwrap_or_else(|e| panic!("{momentum:?}: {e}"))
+    };
+    let (plain, with) = (run(Momentum::Off), run(Momentum::Adaptive));
+    assert_found(&plain, &sigma[..4], 1e-7, "plain");
+    assert_found(&with, &sigma[..4], 1e-7, "momentum");
+    eprintln!(
+        "products: plain {}, momentum {}",
+        plain.products, with.products
+    );
+    assert!(2 * with.products < plain.products);
+}
+
+/// What did converge is handed over, and said to be so.
+#[test]
+fn unconverged_is_an_error_with_what_there_is() {
+    let sigma: Vec<f64> = (0..60).map(|i| 1.0 - 1e-4 * f64::from(i)).collect();
+    let f = with_spectrum(80, 80, &sigma, FloatDType::F64);
+    for solver in [
+        lanczos(1, Some(14)),
+        Solver::Power {
+            momentum: Momentum::Adaptive,
+        },
+    ] {
+        let config = SvdConfig {
+            tolerance: 1e-12,
+            max_products: 60,
+            solver,
+            ..SvdConfig::new(6)
+        };
+        let Err(SvdError::Unconverged {
+            partial,
+            converged,
+            wanted,
+            worst,
+            ..
+        }) = quiet(&f, &config)
+        else {
+            panic!("60 products cannot do it")
+        };
+        assert!(converged < wanted && worst > 1e-12 && !partial.sigma.is_empty());
+        // Rayleigh quotients of unit vectors stay below σ₁.
+        assert!(partial.sigma.iter().all(|s| *s <= 1.0 + 1e-12));
+    }
+}
+
+#[test]
+fn the_observer_can_stop() {
+    let sigma: Vec<f64> = (0..60).map(|i| 1.0 - 1e-2 * f64::from(i)).collect();
+    let f = with_spectrum(80, 80, &sigma, FloatDType::F64);
+    let mut steps = 0;
+    let found = svd(&f, &SvdConfig::new(4), |_| {
+        steps += 1;
+        if steps == 5 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    let Err(SvdError::Unconverged { partial, .. }) = found else {
+        panic!("five steps cannot do it")
+    };
+    assert_eq!((steps, partial.sigma.len()), (5, 4));
+}
+
+#[test]
+fn same_seed_same_bits() {
+    let sigma: Vec<f64> = (0..30).map(|i| 0.9f64.powi(i)).collect();
+    let f = with_spectrum(50, 40, &sigma, FloatDType::F32);
+    let config = SvdConfig::new(3);
+    let (a, b) = (quiet(&f, &config).unwrap(), quiet(&f, &config).unwrap());
+    assert_eq!(a.sigma, b.sigma);
+    assert_eq!(host(a.v).unwrap(), host(b.v).unwrap());
+    let other = quiet(&f, &SvdConfig { seed: 1, ..config }).unwrap();
+    assert!((other.sigma[0] - a.sigma[0]).abs() < 1e-5);
+}
+
+#[test]
+fn settings_that_mean_nothing_are_refused() {
+    let f = with_spectrum(5, 7, &[1.0], FloatDType::F32);
+    for (config, what) in [
+        (SvdConfig::new(0), "number of triplets"),
+        (SvdConfig::new(6), "number of triplets"),
+        (
+            SvdConfig {
+                tolerance: 0.0,
+                ..SvdConfig::new(1)
+            },
+            "tolerance",
+        ),
+        (
+            SvdConfig {
+                tolerance: f64::NAN,
+                ..SvdConfig::new(1)
+            },
+            "tolerance",
+        ),
+        (
+            SvdConfig {
+                solver: lanczos(0, None),
+                ..SvdConfig::new(1)
+            },
+            "block size",
+        ),
+        (
+            SvdConfig {
+                solver: lanczos(1, Some(2)),
+                ..SvdConfig::new(2)
+            },
+            "basis size",
+        ),
+    ] {
+        let error = quiet(&f, &config).expect_err(what);
+        assert!(error.to_string().contains(what), "{error}");
+    }
+}
+
+#[test]
+fn overflow_is_an_error() {
+    let f = with_spectrum(9, 9, &[f64::INFINITY], FloatDType::F64);
+    for solver in [
+        lanczos(1, None),
+        Solver::Power {
+            momentum: Momentum::Off,
+        },
+    ] {
+        let config = SvdConfig {
+            solver,
+            ..SvdConfig::new(1)
+        };
+        let error = quiet(&f, &config).expect_err("infinite entries");
+        assert!(matches!(error, SvdError::NotFinite { .. }), "{error}");
+    }
+}
