@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use burn_backend::{Backend, Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
-use linearscope::{Error, Interpreter, Loaded, Network, RuleSet, SourceShare};
+use linearscope::{Error, Interpreter, Loaded, Network, RuleSet, SourceShare, survey::Surveyed};
 
 use crate::operator::{LinearOperator, Result};
 
@@ -70,6 +70,20 @@ impl FrozenNetwork {
             dtype.into(),
         )?;
         Ok(Arc::new(loaded))
+    }
+
+    /// What every op is to the interpreter at x₀, refused ones included; see
+    /// [`Loaded::survey`].
+    ///
+    /// # Errors
+    /// As [`Loaded::survey`].
+    pub fn survey(
+        loaded: &Loaded<Dispatch>,
+        x0: TensorData,
+        rules: RuleSet,
+    ) -> Result<Vec<Surveyed>> {
+        let x0 = x0.convert_dtype(loaded.dtype());
+        loaded.survey(vec![Dispatch::float_from_data(x0, loaded.device())], rules)
     }
 
     /// Freeze at x₀, data of the input's shape. Cost: one forward and the rules' decisions.

@@ -28,3 +28,9 @@ impl Stream {
         f.upload(values, len)
     }
 }
+
+/// `len` numbers in [−1, 1), the same for a seed on every machine.
+pub fn noise(len: usize, seed: u64) -> Vec<f64> {
+    let mut stream = Stream::new(seed);
+    (0..len).map(|_| stream.next()).collect()
+}

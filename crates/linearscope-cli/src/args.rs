@@ -17,6 +17,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// The tour on the bundled network: pictures and a report to open
     Demo(Demo),
+    /// The graph as the interpreter sees it: role, rule, shape, cost and field of every op
+    Inspect(Inspect),
     /// f(x₀), the residual r, and the certificate
     Run(Common),
     /// Columns F δ: where single input pixels go (projective fields)
@@ -27,6 +29,8 @@ pub(crate) enum Command {
     Project(Project),
     /// Fᵀ y₂ for any output y₂
     Backproject(Backproject),
+    /// The largest singular triplets of F: eigen-inputs, eigen-outputs and σ
+    Svd(Svd),
     /// Layer-wise contributions to one score
     Contributions(Contributions),
 }
@@ -36,6 +40,21 @@ pub(crate) struct Demo {
     /// Folder for the report and its numbers
     #[arg(long, default_value = "linearscope-demo")]
     pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The network, an .onnx file
+    pub model: PathBuf,
+    /// The input's shape [default: what the file says, batch 1 and 64×64 where it says nothing]
+    #[arg(long, value_delimiter = ',', value_name = "N,C,H,W")]
+    pub shape: Option<Vec<usize>>,
+    /// How non-linear units are frozen, as for the other commands
+    #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',')]
+    pub rules: Vec<RuleName>,
+    /// Print everything as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What every command takes.
@@ -59,6 +78,9 @@ pub(crate) struct Common {
     /// `mean-and-std` or `std-only` (norms); the first of each is the default
     #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',')]
     pub rules: Vec<RuleName>,
+    /// Draw each channel of a signed colour picture apart, blue to red
+    #[arg(long)]
+    pub each_channel: bool,
     /// Print the manifest as JSON on stdout
     #[arg(long)]
     pub json: bool,
@@ -97,8 +119,9 @@ pub(crate) struct RecipeFlags {
 pub(crate) struct At {
     #[command(flatten)]
     pub common: Common,
-    /// Which one: `c,y,x` (c may be `all`) for pictures, `k` for classes; repeat for several
-    #[arg(long, required = true, value_name = "C,Y,X|K")]
+    /// Which one: `c,y,x` (c may be `all`) for pictures, `k` for classes; repeat for several.
+    /// `auto` chooses six: from the strongest edge to the flattest part, or the largest scores
+    #[arg(long, default_value = "auto", value_name = "C,Y,X|K|auto")]
     pub at: Vec<String>,
 }
 
@@ -133,6 +156,46 @@ pub(crate) struct Between {
     /// End at the output of this node instead of the output
     #[arg(long, value_name = "NODE")]
     pub to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Svd {
+    #[command(flatten)]
+    pub common: Common,
+    /// How many triplets
+    #[arg(short, default_value_t = 8, value_name = "K")]
+    pub k: usize,
+    /// How they are computed
+    #[arg(long, default_value = "lanczos")]
+    pub solver: SolverName,
+    /// Vectors multiplied at once (lanczos)
+    #[arg(long, default_value_t = 1, value_name = "B")]
+    pub block: usize,
+    /// Vectors kept on either side before a restart (lanczos) [default: the larger of 4 K and
+    /// K + 24]
+    #[arg(long, value_name = "N")]
+    pub basis: Option<usize>,
+    /// Allowed ‖F v − σ u‖ and ‖Fᵀ u − σ v‖, over σ₁
+    #[arg(long, default_value_t = 1e-5, value_name = "TOL")]
+    pub tol: f64,
+    /// Give up after so many products with F and Fᵀ
+    #[arg(long, default_value_t = 20_000, value_name = "N")]
+    pub max_products: usize,
+    /// Seed of the starting vectors
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub between: Between,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SolverName {
+    /// Thick-restart block Golub–Kahan–Lanczos
+    Lanczos,
+    /// The paper's Algorithm 1: power iteration with momentum, deflation
+    Power,
+    /// The same as printed: without momentum
+    PowerPlain,
 }
 
 #[derive(Debug, Args)]

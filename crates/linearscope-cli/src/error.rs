@@ -1,6 +1,6 @@
 //! What the program says when it cannot go on, and the exit code it ends with.
 //!
-//! 0 ok · 2 usage or bad input · 3 unsupported op · 4 certificate failed. Decided here only.
+//! 0 ok · 2 usage or bad input · 3 unsupported op · 4 certificate failed or not converged. Decided here only.
 
 /// An error of the program: `error:` then `hint:`.
 #[derive(Debug)]
@@ -14,7 +14,8 @@ pub(crate) struct Failure {
 pub(crate) const BAD_INPUT: u8 = 2;
 /// An op without a rule, or one the loader does not know.
 pub(crate) const UNSUPPORTED: u8 = 3;
-/// The certificate's errors are beyond its limit.
+/// The certificate's errors are beyond its limit, or an iteration did not converge: what is
+/// written is not to be trusted.
 pub(crate) const CERTIFICATE: u8 = 4;
 
 /// Shorthand for results of this program.
@@ -74,5 +75,11 @@ impl From<linearscope_onnx::Error> for Failure {
             hint: None,
             code,
         }
+    }
+}
+
+impl From<linearscope_picture::Error> for Failure {
+    fn from(error: linearscope_picture::Error) -> Self {
+        Self::input(error.to_string())
     }
 }

@@ -14,18 +14,20 @@ use std::{panic, process::ExitCode};
 use clap::Parser;
 
 use args::{Cli, Command};
-use commands::{contributions, demo, fields, project, run};
+use commands::{contributions, demo, fields, inspect, project, run, svd};
 use error::{BAD_INPUT, Failure};
 use linearscope_analysis::projection::Field;
 
 fn dispatch(cli: &Cli) -> error::Result<()> {
     match &cli.command {
         Command::Demo(args) => demo::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Run(common) => run::run(common),
         Command::Column(args) => fields::run(args, Field::Column),
         Command::Row(args) => fields::run(args, Field::Row),
         Command::Project(args) => project::project(args),
         Command::Backproject(args) => project::backproject(args),
+        Command::Svd(args) => svd::run(args),
         Command::Contributions(args) => contributions::run(args),
     }
 }
@@ -35,11 +37,13 @@ fn main() -> ExitCode {
     // Panics of Burn are caught where they happen and come back as errors with the node's name.
     panic::set_hook(Box::new(|_| {}));
     let result = panic::catch_unwind(|| dispatch(&cli)).unwrap_or_else(|panic| {
+        let message = linearscope::panic_message(panic.as_ref());
+        // Whoever read our output (head, less) has seen enough.
+        if message.contains("failed printing to stdout") {
+            return Ok(());
+        }
         Err(Failure {
-            message: format!(
-                "a mistake in linearscope itself: {}",
-                linearscope::panic_message(panic.as_ref())
-            ),
+            message: format!("a mistake in linearscope itself: {message}"),
             hint: Some("please report it with the model and the command".into()),
             code: BAD_INPUT,
         })

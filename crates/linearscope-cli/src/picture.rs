@@ -1,165 +1,133 @@
-//! One honest mapping from arrays to pictures.
-//!
-//! Network pictures (outputs) show as the recipe says, clipped at black and white. Everything
-//! signed (residuals, columns, rows) is *diverging*: zero is the middle, the scale is the largest
-//! magnitude, and it is written beside. One channel: blue–white–red; three: colours around grey.
+//! A session's arrays as pictures: what is a network picture goes back through the recipe, what is
+//! signed becomes panels of a sheet, in colour or a panel a channel.
 
-use std::path::Path;
+use linearscope_picture::{Array, Mark, Panel, Raster, Sheet, Window};
 
-use image::{ImageFormat, RgbImage, imageops};
-use serde::Serialize;
+use crate::{args::Channels, recipe::Recipe};
 
-use crate::{
-    args::Channels,
-    error::{Failure, Result},
-    output,
-    recipe::Recipe,
-};
-
-/// How a picture was drawn from its array.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Drawn {
-    pub file: String,
-    /// "as the recipe says" or "diverging".
-    pub mapping: &'static str,
-    /// The value that full colour stands for (diverging), or white (recipe).
-    pub scale: f64,
-    /// `[y, x, height, width]` of the part shown.
-    pub window: [usize; 4],
-    /// Output pixels per array entry.
-    pub zoom: usize,
+/// How a session draws.
+#[derive(Clone, Debug)]
+pub(crate) struct Painter {
+    pub recipe: Option<Recipe>,
+    /// A panel for each channel, even where three make a colour picture.
+    pub each_channel: bool,
 }
 
-/// `[c, h, w]` of an array that is a picture: one or three channels, at least 4×4.
-pub(crate) fn as_picture(shape: &[usize]) -> Option<[usize; 3]> {
-    match *shape {
-        [c, h, w] | [1, c, h, w] if (c == 1 || c == 3) && h >= 4 && w >= 4 => Some([c, h, w]),
-        _ => None,
-    }
+/// How much of a signed array is shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum View {
+    Whole,
+    /// The window outside which, on each side, lies at most this part of the energy.
+    Energy(f64),
 }
 
-/// Diverging blue–white–red for t in [−1, 1] (ColorBrewer RdBu, colour-blind safe).
-fn diverging(t: f64) -> [u8; 3] {
-    const STOPS: [[f64; 3]; 5] = [
-        [5.0, 48.0, 97.0],
-        [67.0, 147.0, 195.0],
-        [255.0, 255.0, 255.0],
-        [214.0, 96.0, 77.0],
-        [103.0, 0.0, 31.0],
-    ];
-    let position = (t.clamp(-1.0, 1.0) + 1.0) * 2.0;
-    let below = (position.floor() as usize).min(3);
-    let part = position - below as f64;
-    std::array::from_fn(|i| {
-        (STOPS[below][i] + part * (STOPS[below + 1][i] - STOPS[below][i])).round() as u8
-    })
-}
+impl View {
+    /// Rows and columns: all that is not negligible.
+    pub(crate) const FIELD: View = View::Energy(1e-5);
+    /// Eigen-images have tails: 99 % of the energy.
+    pub(crate) const BULK: View = View::Energy(2.5e-3);
 
-/// The smallest window holding every entry above a thousandth of the largest, with a border.
-fn support(values: &[f64], [c, h, w]: [usize; 3], largest: f64) -> [usize; 4] {
-    let (mut top, mut left, mut bottom, mut right) = (h, w, 0, 0);
-    for ch in 0..c {
-        for y in 0..h {
-            for x in 0..w {
-                if values[(ch * h + y) * w + x].abs() > 1e-3 * largest {
-                    (top, left) = (top.min(y), left.min(x));
-                    (bottom, right) = (bottom.max(y + 1), right.max(x + 1));
-                }
-            }
+    pub(crate) fn window(self, array: &Array) -> Window {
+        match self {
+            View::Whole => array.whole(),
+            View::Energy(part) => array.window(part),
         }
     }
-    if bottom == 0 {
-        return [0, 0, h, w];
-    }
-    let (top, left) = (top.saturating_sub(2), left.saturating_sub(2));
-    let (bottom, right) = ((bottom + 2).min(h), (right + 2).min(w));
-    [top, left, bottom - top, right - left]
 }
 
-/// Draw a signed array, zoomed to where it is not zero.
-pub(crate) fn draw_signed(
-    path: &Path,
-    values: &[f64],
-    shape: [usize; 3],
-    channels: Channels,
-) -> Result<Drawn> {
-    let [c, h, w] = shape;
-    let largest = values.iter().fold(0f64, |m, v| m.max(v.abs()));
-    let scale = if largest > 0.0 { largest } else { 1.0 };
-    let window = support(values, shape, scale);
-    let [top, left, rows, columns] = window;
-    let picture = RgbImage::from_fn(columns as u32, rows as u32, |x, y| {
-        let at = |ch: usize| values[(ch * h + top + y as usize) * w + left + x as usize] / scale;
-        image::Rgb(if c == 1 {
-            diverging(at(0))
-        } else {
-            in_order(channels, [at(0), at(1), at(2)])
-                .map(|t| (127.5 + 127.5 * t).round().clamp(0.0, 255.0) as u8)
-        })
-    });
-    let zoom = (384 / rows.max(columns)).clamp(1, 24);
-    save(path, picture, zoom)?;
-    Ok(Drawn {
-        file: name_of(path),
-        mapping: "diverging",
-        scale,
-        window,
-        zoom,
-    })
-}
+/// Channels drawn of an array that is no colour picture; the array file has them all.
+const CHANNELS: usize = 12;
 
-/// Draw a network picture in the recipe's range.
-pub(crate) fn draw_picture(
-    path: &Path,
-    values: &[f64],
-    shape: [usize; 3],
-    recipe: &Recipe,
-) -> Result<Drawn> {
-    let [c, h, w] = shape;
-    let picture = RgbImage::from_fn(w as u32, h as u32, |x, y| {
-        let at = |ch: usize| {
-            let v = values[(ch * h + y as usize) * w + x as usize];
-            (v / recipe.range * 255.0).round().clamp(0.0, 255.0) as u8
+impl Painter {
+    fn array<'a>(&self, values: &'a [f64], shape: &[usize]) -> Option<Array<'a>> {
+        let order = match self.recipe.as_ref().map(|recipe| recipe.channels) {
+            Some(Channels::Bgr) => linearscope_picture::Channels::Bgr,
+            _ => linearscope_picture::Channels::Rgb,
         };
-        image::Rgb(if c == 1 {
-            [at(0); 3]
-        } else {
-            in_order(recipe.channels, [at(0), at(1), at(2)])
-        })
-    });
-    save(path, picture, 1)?;
-    Ok(Drawn {
-        file: name_of(path),
-        mapping: "as the recipe says, clipped",
-        scale: recipe.range,
-        window: [0, 0, h, w],
-        zoom: 1,
-    })
-}
-
-/// The network's channel order to red, green, blue.
-fn in_order<T: Copy>(channels: Channels, [a, b, c]: [T; 3]) -> [T; 3] {
-    match channels {
-        Channels::Bgr => [c, b, a],
-        _ => [a, b, c],
+        let array = Array::new(values, shape)?.ordered(order);
+        let [_, h, w] = array.shape();
+        (h >= 4 && w >= 4).then_some(array)
     }
-}
 
-fn name_of(path: &Path) -> String {
-    path.file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
-}
+    /// A network output in the recipe's range, one dot an entry.
+    pub(crate) fn output(&self, values: &[f64], shape: &[usize]) -> Option<Raster> {
+        self.output_of(values, shape, usize::MAX)
+    }
 
-fn save(path: &Path, picture: RgbImage, zoom: usize) -> Result<()> {
-    let (w, h) = (
-        picture.width() * zoom as u32,
-        picture.height() * zoom as u32,
-    );
-    let picture = imageops::resize(&picture, w, h, imageops::FilterType::Nearest);
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    picture
-        .write_to(&mut bytes, ImageFormat::Png)
-        .map_err(|error| Failure::file(path, error))?;
-    output::write_whole(path, bytes.get_ref())
+    fn output_of(&self, values: &[f64], shape: &[usize], most: usize) -> Option<Raster> {
+        let array = self.array(values, shape).filter(Array::is_picture)?;
+        let recipe = self.recipe.as_ref()?;
+        Some(array.picture(0.0, recipe.range, most))
+    }
+
+    /// x₀ as it was before mean and std; without a recipe from its least to its largest value.
+    fn input_of(&self, values: &[f64], shape: &[usize]) -> Option<Raster> {
+        let Some(recipe) = &self.recipe else {
+            let array = self.array(values, shape).filter(Array::is_picture)?;
+            let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            return Some(array.picture(least, most.max(least + f64::MIN_POSITIVE), Sheet::MOST));
+        };
+        let channels = recipe.mean.len();
+        let each = values.len() / channels;
+        let seen: Vec<f64> = values
+            .iter()
+            .enumerate()
+            .map(|(i, v)| v * recipe.std[i / each] + recipe.mean[i / each])
+            .collect();
+        let array = self.array(&seen, shape).filter(Array::is_picture)?;
+        Some(array.picture(0.0, recipe.range, Sheet::MOST))
+    }
+
+    /// Panels of x₀ and f(x₀), as far as they are pictures, with marks.
+    pub(crate) fn reference(
+        &self,
+        (x0, input): (&[f64], &[usize]),
+        (y0, output): (&[f64], &[usize]),
+        (in_input, in_output): (Vec<Mark>, Vec<Mark>),
+    ) -> Vec<Panel> {
+        let mut panels = Vec::new();
+        if let Some(raster) = self.input_of(x0, input) {
+            panels.push(Panel::new("x₀", raster).marks(in_input));
+        }
+        if let Some(raster) = self.output_of(y0, output, Sheet::MOST) {
+            panels.push(Panel::new("f(x₀)", raster).marks(in_output));
+        }
+        panels
+    }
+
+    /// Panels of a signed array: one, or one a channel. None where it is no picture.
+    pub(crate) fn signed(
+        &self,
+        title: &str,
+        values: &[f64],
+        shape: &[usize],
+        view: View,
+    ) -> Vec<Panel> {
+        let Some(array) = self.array(values, shape) else {
+            return Vec::new();
+        };
+        let [c, _, _] = array.shape();
+        let window = view.window(&array);
+        if c == 1 || (c == 3 && !self.each_channel) {
+            return vec![Panel::new(title, array.signed(window, None, Sheet::MOST))];
+        }
+        let names: [&str; 3] = match self.recipe.as_ref().map(|recipe| recipe.channels) {
+            Some(Channels::Rgb) => ["red", "green", "blue"],
+            Some(Channels::Bgr) => ["blue", "green", "red"],
+            _ => ["channel 0", "channel 1", "channel 2"],
+        };
+        // One scale for all channels, so that they compare.
+        let scale = Some(array.largest());
+        (0..c.min(CHANNELS))
+            .map(|channel| {
+                let raster = array.channel(channel).signed(window, scale, Sheet::MOST);
+                let name = match c {
+                    3 => names[channel].to_string(),
+                    c => format!("channel {channel} of {c}"),
+                };
+                Panel::new(format!("{title} · {name}"), raster)
+            })
+            .collect()
+    }
 }

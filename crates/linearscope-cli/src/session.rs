@@ -10,6 +10,7 @@ use linearscope_analysis::{
     host,
 };
 use linearscope_onnx::{Model, Signature};
+use linearscope_picture::{Band, BarChart, Drawing, Sheet};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -18,7 +19,7 @@ use crate::{
     args::{Common, DeviceChoice, Precision, RuleName},
     error::{CERTIFICATE, Failure, Result},
     npy, output,
-    picture::{self, Drawn},
+    picture::{Painter, View},
     recipe::Recipe,
 };
 
@@ -28,7 +29,9 @@ pub(crate) const SCHEMA: u32 = 1;
 /// Everything a command needs, ready.
 pub(crate) struct Session {
     pub frozen: FrozenNetwork,
-    pub recipe: Option<Recipe>,
+    pub painter: Painter,
+    /// The model's file name, for titles.
+    pub model: String,
     pub labels: Option<Vec<String>>,
     pub out: PathBuf,
     precision: Precision,
@@ -49,6 +52,25 @@ fn with_batch_axis(shape: Vec<usize>, signature: &Signature) -> Vec<usize> {
     } else {
         shape
     }
+}
+
+/// A model of one input and one output, and its file's SHA-256.
+pub(crate) fn read_model(path: &Path) -> Result<(Model, String)> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
+    let model = Model::from_bytes(&bytes, &path.display().to_string())?;
+    let hash = Sha256::digest(&bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    if model.inputs().len() != 1 || model.outputs().len() != 1 {
+        return Err(Failure::input(format!(
+            "the network has {} inputs and {} outputs; this program takes one of each",
+            model.inputs().len(),
+            model.outputs().len()
+        ))
+        .hint("the library's Interpreter handles several"));
+    }
+    Ok((model, hash))
 }
 
 /// Read a picture or an array for an input of the given signature.
@@ -80,7 +102,8 @@ fn read_input(
     Ok((values, with_batch_axis(shape.to_vec(), signature)))
 }
 
-fn rules(names: &[RuleName]) -> Result<RuleSet> {
+/// The rule set that flags name.
+pub(crate) fn rules(names: &[RuleName]) -> Result<RuleSet> {
     for pair in [
         [RuleName::Secant, RuleName::Taylor],
         [RuleName::MeanAndStd, RuleName::StdOnly],
@@ -109,22 +132,7 @@ impl Session {
     pub(crate) fn open(command: &str, common: &Common) -> Result<Self> {
         let out = output::prepare(&common.out)?;
         output::progress(&format!("reading {}", common.model.display()));
-        let bytes =
-            std::fs::read(&common.model).map_err(|error| Failure::file(&common.model, error))?;
-        let model = Model::from_bytes(&bytes, &common.model.display().to_string())?;
-        let hash: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
-        drop(bytes);
-        if model.inputs().len() != 1 || model.outputs().len() != 1 {
-            return Err(Failure::input(format!(
-                "the network has {} inputs and {} outputs; this program takes one of each",
-                model.inputs().len(),
-                model.outputs().len()
-            ))
-            .hint("the library's Interpreter handles several"));
-        }
+        let (model, hash) = read_model(&common.model)?;
         let signature = model.inputs()[0].clone();
         let recipe = match signature.dims.as_slice() {
             [_, channels, _, _] => match channels {
@@ -185,7 +193,11 @@ impl Session {
         };
         Ok(Self {
             frozen,
-            recipe,
+            painter: Painter {
+                recipe,
+                each_channel: common.each_channel,
+            },
+            model: name_of(&common.model),
             labels,
             out,
             precision: common.dtype,
@@ -201,7 +213,7 @@ impl Session {
             name: "the probe".into(),
             dims: shape.iter().map(|&d| Ok(d)).collect(),
         };
-        let (values, got) = read_input(path, self.recipe.as_ref(), &signature)?;
+        let (values, got) = read_input(path, self.painter.recipe.as_ref(), &signature)?;
         self.checked(path, values, got, shape)
     }
 
@@ -235,20 +247,6 @@ impl Session {
         Ok(host(x)?)
     }
 
-    /// Write an array, and a picture beside it where it is one.
-    pub(crate) fn save(&mut self, name: &str, values: &[f64], shape: &[usize]) -> Result<()> {
-        self.save_array(name, values, shape)?;
-        match (&self.recipe, picture::as_picture(shape)) {
-            (Some(recipe), Some(picture_shape)) if name == "output" => {
-                let path = self.out.join(format!("{name}.png"));
-                let drawn = picture::draw_picture(&path, values, picture_shape, recipe)?;
-                self.note_picture(&drawn);
-                Ok(())
-            }
-            _ => self.save_picture(name, values, shape),
-        }
-    }
-
     /// Write an array alone.
     pub(crate) fn save_array(&mut self, name: &str, values: &[f64], shape: &[usize]) -> Result<()> {
         let file = format!("{name}.npy");
@@ -257,27 +255,92 @@ impl Session {
         Ok(())
     }
 
-    /// Draw a signed array, if it is a picture.
-    pub(crate) fn save_picture(
+    /// Write an output of the network, and its picture as the recipe says where it is one.
+    pub(crate) fn save_output(
         &mut self,
         name: &str,
         values: &[f64],
         shape: &[usize],
     ) -> Result<()> {
-        if let Some(shape) = picture::as_picture(shape) {
-            let path = self.out.join(format!("{name}.png"));
-            let channels = self
-                .recipe
-                .as_ref()
-                .map_or(crate::args::Channels::Rgb, |r| r.channels);
-            let drawn = picture::draw_signed(&path, values, shape, channels)?;
-            self.note_picture(&drawn);
-        }
+        self.save_array(name, values, shape)?;
+        let Some(raster) = self.painter.output(values, shape) else {
+            return Ok(());
+        };
+        let file = format!("{name}.png");
+        output::write_whole(&self.out.join(&file), &raster.to_png()?)?;
+        self.files
+            .push(json!({ "file": file, "mapping": "as the recipe says, clipped" }));
         Ok(())
     }
 
-    fn note_picture(&mut self, drawn: &Drawn) {
-        self.files.push(json!(drawn));
+    /// Write a signed array, and its picture where it is one.
+    pub(crate) fn save_signed(
+        &mut self,
+        name: &str,
+        title: &str,
+        values: &[f64],
+        shape: &[usize],
+        view: View,
+    ) -> Result<()> {
+        self.save_array(name, values, shape)?;
+        let panels = self.painter.signed(title, values, shape, view);
+        if panels.is_empty() {
+            return Ok(());
+        }
+        self.save_sheet(
+            name,
+            &Sheet {
+                bands: vec![Band {
+                    heading: String::new(),
+                    panels,
+                }],
+                ..Sheet::default()
+            },
+        )
+    }
+
+    /// Write a sheet as PNG and SVG.
+    pub(crate) fn save_sheet(&mut self, name: &str, sheet: &Sheet) -> Result<()> {
+        let panels: Vec<Value> = sheet
+            .bands
+            .iter()
+            .flat_map(|band| &band.panels)
+            .map(|panel| {
+                let part = panel.raster.window;
+                json!({
+                    "title": panel.title,
+                    "scale": panel.raster.scale,
+                    "window": { "y": part.y, "x": part.x, "h": part.h, "w": part.w },
+                    "block": panel.raster.block,
+                })
+            })
+            .collect();
+        let drawing = sheet.draw()?;
+        self.save_drawing(name, &drawing, json!(panels))
+    }
+
+    /// Write a chart as PNG and SVG.
+    pub(crate) fn save_chart(&mut self, name: &str, chart: &BarChart) -> Result<()> {
+        self.save_drawing(name, &chart.draw(), Value::Null)
+    }
+
+    fn save_drawing(&mut self, name: &str, drawing: &Drawing, panels: Value) -> Result<()> {
+        let (png, svg) = (format!("{name}.png"), format!("{name}.svg"));
+        output::write_whole(&self.out.join(&svg), drawing.to_svg().as_bytes())?;
+        self.files.push(json!({ "file": svg, "panels": panels }));
+        match drawing.to_png() {
+            Ok(bytes) => {
+                output::write_whole(&self.out.join(&png), &bytes)?;
+                self.files.push(json!({ "file": png }));
+                Ok(())
+            }
+            // Thousands of layers make a chart no PNG holds; the SVG does.
+            Err(error @ linearscope_picture::Error::TooLarge { .. }) => {
+                output::progress(&format!("{png} is left out: {error}"));
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Write a JSON file of results.
@@ -352,6 +415,12 @@ pub(crate) fn judge(certificate: &Certificate) -> Result<()> {
         hint: Some("the results are written but not to be trusted; try --dtype f64".into()),
         code: CERTIFICATE,
     })
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 fn check_finite(path: &Path, values: &[f64]) -> Result<()> {

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     execute,
     names::Names,
-    prepare,
+    ops, prepare,
 };
 
 /// Name and shape of an input or output; `Err(symbol)` for a dynamic axis.
@@ -176,6 +176,19 @@ impl Model {
             .map_err(|message| Error::Parse(Names::new(&proto, &[]).in_message(&message)))?;
         let names = Names::new(&proto, &graph.nodes);
         Ok((graph, names))
+    }
+
+    /// Nodes whose op has no row in the table of supported ops: their names, and the ops. None does
+    /// not promise that every attribute is supported; [`network`](Self::network) tells.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Parse`].
+    pub fn unsupported(&self, shapes: &[Vec<usize>]) -> Result<Vec<(String, String)>> {
+        let (graph, names) = self.graph(shapes)?;
+        let unknown = graph.nodes.iter().filter(|node| !ops::supported(node));
+        Ok(unknown
+            .map(|node| (names.get(node.name()), ops::kind(node)))
+            .collect())
     }
 
     /// Capture the graph for concrete input shapes: run once on Burn's capture backend, which

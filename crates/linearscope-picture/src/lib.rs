@@ -1,1 +1,22 @@
-//! From arrays to pictures.
+//! From arrays to pictures: one honest mapping, used everywhere.
+//!
+//! *Pictures* (inputs and outputs of a network) show as their range says, clipped at black and
+//! white. Everything *signed* (residuals, rows, columns, eigen-images) is diverging: zero is the
+//! middle, full colour is the largest magnitude shown, and that number is written beside. One
+//! channel runs from blue over white to red; three are colours around grey, or one picture each.
+//! A [`Window`] may show the part where an array is not negligible, and says which part.
+//!
+//! [`Sheet`] sets many such pictures side by side, [`BarChart`] draws contributions. Both become a
+//! [`Drawing`], and that becomes SVG or, with the font that comes along, PNG.
+
+mod array;
+mod chart;
+mod colour;
+mod drawing;
+mod sheet;
+
+pub use array::{Array, Channels, Raster, Window};
+pub use chart::{Bar, BarChart};
+pub use colour::{NEGATIVE, NEUTRAL, POSITIVE, diverging};
+pub use drawing::{Drawing, Error};
+pub use sheet::{Band, Mark, Panel, Sheet};

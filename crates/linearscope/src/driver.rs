@@ -29,13 +29,15 @@ use crate::{
     tensor::ScopeTensor,
 };
 
-type Handle<B> = HandleKind<LinearScope<B>>;
+pub(crate) type Handle<B> = HandleKind<LinearScope<B>>;
+/// Burn's interpreter with the tensors of a run.
+pub(crate) type Replayed<B> = TensorInterpreter<LinearScope<B>>;
 
 /// One step made ready for a device and dtype.
 #[derive(Clone, Debug)]
-struct Planned {
-    operation: OperationIr,
-    node: Arc<str>,
+pub(crate) struct Planned {
+    pub operation: OperationIr,
+    pub node: Arc<str>,
     role: Role,
     /// Tensors read here for the last time in a way that could not free them.
     drops: Vec<TensorIr>,
@@ -277,33 +279,20 @@ impl<B: Backend> Loaded<B> {
         inputs: Vec<ScopeTensor<B>>,
         scope: Option<&Arc<Scope<B>>>,
     ) -> Result<Vec<ScopeTensor<B>>> {
-        self.check_inputs(&inputs)?;
-        let mut interpreter = TensorInterpreter::<LinearScope<B>>::new(self.device.clone());
-        for (id, handle) in &self.weights {
-            interpreter.register_tensor_to_device(*id, handle.clone());
-        }
-        for (port, tensor) in self.network.inputs().iter().zip(inputs) {
-            interpreter.register_tensor_to_device(port.id, HandleKind::Float(tensor));
-        }
-        for step in &self.plan {
-            if let Some(scope) = scope {
-                let reference_only = match step.role {
-                    Role::Plain => false,
-                    Role::NormSpread => true,
-                    Role::NormMean => scope.rules().normalisation == Normalisation::MeanAndStd,
-                };
-                scope.enter(&step.node, reference_only);
+        let mut interpreter = self.replay(inputs, scope, |interpreter, step| {
+            let Some(scope) = scope else { return Ok(()) };
+            if let Some(error) = scope.error() {
+                return Err(error);
             }
-            guarded(|| step.place(), || execute(&mut interpreter, step))?;
-            if let Some(scope) = scope {
-                if let Some(error) = scope.error() {
-                    return Err(error);
-                }
-                if scope.records() {
-                    note_outputs(&mut interpreter, step, scope);
+            if scope.records() {
+                for (_, tensor) in float_outputs(interpreter, step) {
+                    if let Some(probe) = tensor.probe() {
+                        scope.note_output(probe);
+                    }
                 }
             }
-        }
+            Ok(())
+        })?;
         let outputs = self.network.outputs().iter().map(|port| {
             let ir = TensorIr {
                 id: port.id,
@@ -327,6 +316,36 @@ impl<B: Backend> Loaded<B> {
                 })
             })?;
         Ok(outputs)
+    }
+
+    /// Run the graph; `after` sees every step that has run, and may stop with an error.
+    pub(crate) fn replay(
+        &self,
+        inputs: Vec<ScopeTensor<B>>,
+        scope: Option<&Arc<Scope<B>>>,
+        mut after: impl FnMut(&mut Replayed<B>, &Planned) -> Result<()>,
+    ) -> Result<Replayed<B>> {
+        self.check_inputs(&inputs)?;
+        let mut interpreter = Replayed::<B>::new(self.device.clone());
+        for (id, handle) in &self.weights {
+            interpreter.register_tensor_to_device(*id, handle.clone());
+        }
+        for (port, tensor) in self.network.inputs().iter().zip(inputs) {
+            interpreter.register_tensor_to_device(port.id, HandleKind::Float(tensor));
+        }
+        for step in &self.plan {
+            if let Some(scope) = scope {
+                let reference_only = match step.role {
+                    Role::Plain => false,
+                    Role::NormSpread => true,
+                    Role::NormMean => scope.rules().normalisation == Normalisation::MeanAndStd,
+                };
+                scope.enter(&step.node, reference_only);
+            }
+            guarded(|| step.place(), || execute(&mut interpreter, step))?;
+            after(&mut interpreter, step)?;
+        }
+        Ok(interpreter)
     }
 
     fn check_inputs(&self, inputs: &[ScopeTensor<B>]) -> Result<()> {
@@ -354,7 +373,7 @@ impl<B: Backend> Loaded<B> {
     }
 }
 
-fn execute<B: Backend>(interpreter: &mut TensorInterpreter<LinearScope<B>>, step: &Planned) {
+fn execute<B: Backend>(interpreter: &mut Replayed<B>, step: &Planned) {
     match &step.operation {
         // Burn's interpreter has no arm for int casts.
         OperationIr::BaseInt(BaseOperationIr::Cast(op)) => {
@@ -371,25 +390,28 @@ fn execute<B: Backend>(interpreter: &mut TensorInterpreter<LinearScope<B>>, step
     }
 }
 
-/// Tell a recording run where this step's outputs are, for replays from and to named nodes.
-fn note_outputs<B: Backend>(
-    interpreter: &mut TensorInterpreter<LinearScope<B>>,
-    step: &Planned,
-    scope: &Scope<B>,
-) {
-    for output in step.operation.outputs() {
-        let dropped = step.drops.iter().any(|drop| drop.id == output.id);
-        if dropped || !output.dtype.is_float() {
-            continue;
-        }
+/// The outputs of a step that has run, as far as they are still there.
+pub(crate) fn outputs<'a, B: Backend>(
+    interpreter: &'a mut Replayed<B>,
+    step: &'a Planned,
+) -> impl Iterator<Item = (TensorId, Handle<B>)> + 'a {
+    let kept = |output: &&TensorIr| step.drops.iter().all(|drop| drop.id != output.id);
+    step.operation.outputs().filter(kept).map(|output| {
         let read_only = TensorIr {
             status: TensorStatus::ReadOnly,
             ..output.clone()
         };
-        if let HandleKind::Float(tensor) = interpreter.get_tensor(&read_only)
-            && let Some(probe) = tensor.probe()
-        {
-            scope.note_output(probe);
-        }
-    }
+        (output.id, interpreter.get_tensor(&read_only))
+    })
+}
+
+/// Those of them that are floats.
+pub(crate) fn float_outputs<'a, B: Backend>(
+    interpreter: &'a mut Replayed<B>,
+    step: &'a Planned,
+) -> impl Iterator<Item = (TensorId, ScopeTensor<B>)> + 'a {
+    outputs(interpreter, step).filter_map(|(id, handle)| match handle {
+        HandleKind::Float(tensor) => Some((id, tensor)),
+        _ => None,
+    })
 }

@@ -22,6 +22,7 @@ mod ops;
 pub mod program;
 mod rules;
 pub mod scope;
+pub mod survey;
 pub mod tensor;
 
 pub use backend::LinearScope;

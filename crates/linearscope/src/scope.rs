@@ -36,6 +36,7 @@ struct State {
     node: Arc<str>,
     layers: Vec<Arc<str>>,
     error: Option<Error>,
+    rule: Option<&'static str>,
     decisions: Vec<Arc<str>>,
     places: BTreeMap<Arc<str>, NodeId>,
 }
@@ -163,6 +164,21 @@ impl<B: Backend> Scope<B> {
         self.state.lock().expect("scope state").decisions.clone()
     }
 
+    /// Say what was frozen of the current op, for surveys.
+    pub(crate) fn note_rule(&self, rule: &'static str) {
+        self.state.lock().expect("scope state").rule = Some(rule);
+    }
+
+    /// What was frozen since the last time this was asked.
+    pub(crate) fn take_rule(&self) -> Option<&'static str> {
+        self.state.lock().expect("scope state").rule.take()
+    }
+
+    /// The error of the run, which goes on as if there had been none.
+    pub(crate) fn take_error(&self) -> Option<Error> {
+        self.state.lock().expect("scope state").error.take()
+    }
+
     /// Whether this run records a program.
     pub(crate) fn records(&self) -> bool {
         matches!(self.sink, Sink::Recording(_))
@@ -276,6 +292,17 @@ impl<B: Backend> Probe<B> {
             Carrier::Poisoned => Carrier::Poisoned,
         };
         Self { carrier, ..self }
+    }
+
+    /// Like [`map`](Self::map) for a map that x₀ chose; `rule` says what was frozen.
+    pub(crate) fn decided(
+        self,
+        rule: &'static str,
+        map: impl LinearMap<B> + 'static,
+        shape: &Shape,
+    ) -> Self {
+        self.scope.note_rule(rule);
+        self.map(map, shape)
     }
 
     /// Like [`map`](Self::map) for a map with weights: it begins a new layer.

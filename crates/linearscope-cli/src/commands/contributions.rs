@@ -1,6 +1,7 @@
 //! `contributions`: which layer's biases made the score.
 
 use linearscope_analysis::{LinearOperator, certificate, contribution};
+use linearscope_picture::{Bar, BarChart};
 
 use super::position;
 use crate::{
@@ -32,6 +33,7 @@ pub(crate) fn run(args: &Contributions) -> Result<()> {
     session.note("contributions", &found);
 
     let label = label.map(|label| format!(" ({label})"));
+    session.save_chart("contributions", &chart(&session, &found, label.as_deref()))?;
     let mut summary = vec![format!(
         "output {target}{}: score {:.4} = input {:.4} + residual {:.4} · residual share {:.1} %",
         label.unwrap_or_default(),
@@ -69,4 +71,39 @@ pub(crate) fn run(args: &Contributions) -> Result<()> {
         hint: Some("the results are written but not to be trusted; try --dtype f64".into()),
         code: CERTIFICATE,
     })
+}
+
+fn chart(session: &Session, found: &contribution::Contributions, label: Option<&str>) -> BarChart {
+    let mut notes = vec![format!(
+        "Score {:.4} = {:.4} from the pixels (grey) + {:.4} from the layers' biases, projected \
+         forward: residual share {:.1} %. The bars add up to the score, within {:.0e} of their sum.",
+        found.score,
+        found.input,
+        found.residual,
+        100.0 * found.residual_share,
+        found.gap.max(1e-16),
+    )];
+    if found.score_not_positive {
+        notes.push("The score is not positive: shares change their sign.".into());
+    }
+    BarChart {
+        title: format!(
+            "Contributions to output {}{}, {}",
+            found.target,
+            label.unwrap_or_default(),
+            session.model
+        ),
+        notes,
+        bars: found
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(i, layer)| Bar {
+                label: layer.name.clone(),
+                value: layer.value,
+                note: format!("{:.1} %", 100.0 * layer.share),
+                apart: i == 0,
+            })
+            .collect(),
+    }
 }

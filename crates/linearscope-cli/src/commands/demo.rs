@@ -9,6 +9,7 @@ use crate::{
     args::{Cli, Command, Demo},
     error::{Failure, Result},
     output,
+    picture::View,
     session::{Session, certificate_line, judge},
 };
 
@@ -55,8 +56,8 @@ pub(crate) fn run(args: &Demo) -> Result<()> {
 
     let output_values = session.numbers(session.frozen.reference())?;
     let residual = session.numbers(session.frozen.residual()?)?;
-    session.save("output", &output_values, &to)?;
-    session.save("residual", &residual, &to)?;
+    session.save_output("output", &output_values, &to)?;
+    session.save_signed("residual", "residual r", &residual, &to, View::Whole)?;
 
     // Where the output changes most along x, and where it is flattest: an edge and a plain.
     let (edge, plain) = edge_and_plain(&output_values, to[2], to[3]);
@@ -64,9 +65,11 @@ pub(crate) fn run(args: &Demo) -> Result<()> {
     let pixel = (h / 2) * w + w / 2;
     let rows = session.numbers(projection::rows(&session.frozen, &[edge, plain])?)?;
     let column = session.numbers(projection::columns(&session.frozen, &[pixel])?)?;
-    session.save("row_edge", &rows[..h * w], &from)?;
-    session.save("row_plain", &rows[h * w..], &from)?;
-    session.save("column", &column, &to)?;
+    let title = format!("row {}", at(edge));
+    session.save_signed("row_edge", &title, &rows[..h * w], &from, View::FIELD)?;
+    let title = format!("row {}", at(plain));
+    session.save_signed("row_plain", &title, &rows[h * w..], &from, View::FIELD)?;
+    session.save_signed("column", "column", &column, &to, View::FIELD)?;
     let shares = contribution::contributions(&session.frozen, edge)?;
     session.save_json("contributions", &shares.layers)?;
     session.note("contributions", &shares);

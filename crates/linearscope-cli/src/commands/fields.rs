@@ -1,12 +1,13 @@
-//! `column` and `row`: projective and receptive fields.
+//! `column` and `row`: projective and receptive fields, as arrays and as one sheet.
 
 use linearscope_analysis::{
     LinearOperator,
     projection::{self, Field},
 };
+use linearscope_picture::{Band, Mark, Sheet};
 
 use super::position;
-use crate::{args::At, error::Result, output, session::Session};
+use crate::{args::At, error::Result, output, picture::View, session::Session};
 
 pub(crate) fn run(args: &At, field: Field) -> Result<()> {
     let name = match field {
@@ -15,44 +16,106 @@ pub(crate) fn run(args: &At, field: Field) -> Result<()> {
     };
     let mut session = Session::open(name, &args.common)?;
     let frozen = &session.frozen;
-    let (from, to) = match field {
-        Field::Column => (
-            frozen.input_shape().to_vec(),
-            frozen.output_shape().to_vec(),
-        ),
-        Field::Row => (
-            frozen.output_shape().to_vec(),
-            frozen.input_shape().to_vec(),
-        ),
+    let (input, output_shape) = (
+        frozen.input_shape().to_vec(),
+        frozen.output_shape().to_vec(),
+    );
+    let x0 = session.numbers(frozen.x0())?;
+    let y0 = session.numbers(frozen.reference())?;
+    let (values, from, to) = match field {
+        Field::Column => (&x0, &input, &output_shape),
+        Field::Row => (&y0, &output_shape, &input),
     };
-    let places = args
-        .at
-        .iter()
-        .map(|at| position::parse("--at", at, &from))
-        .collect::<Result<Vec<_>>>()?;
-    let found = projection::fields(frozen, field, &places, |done| {
+    let places = position::places(&args.at, values, from)?;
+    let positions: Vec<Vec<usize>> = places.iter().map(|at| at.positions.clone()).collect();
+    let found = projection::fields(frozen, field, &positions, |done| {
         output::progress(&format!("{name} {} of {}", done + 1, places.len()));
     })?;
     let fields = session.numbers(found)?;
-    let each = fields.len() / args.at.len();
-    session.note("at", &args.at);
-    let mut summary = Vec::new();
-    for (at, values) in args.at.iter().zip(fields.chunks(each)) {
+    let each = fields.len() / places.len();
+    let texts: Vec<&str> = places.iter().map(|at| at.text.as_str()).collect();
+    session.note("at", &texts);
+
+    let title = |number: usize, at: &position::At| {
+        let label = match (field, at.positions.as_slice()) {
+            (Field::Row, [k]) => session.label(*k),
+            _ => None,
+        };
+        match label {
+            Some(label) => format!("{} · {} {label}", number + 1, at.text),
+            None => format!("{} · {}", number + 1, at.text),
+        }
+    };
+    let (mut summary, mut panels, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, (at, values)) in places.iter().zip(fields.chunks(each)).enumerate() {
         let largest = values.iter().fold(0f64, |m, v| m.max(v.abs()));
         let used = values.iter().filter(|v| **v != 0.0).count();
         summary.push(format!(
-            "{name} {at}: {used} of {} entries are not zero, the largest {largest:.3e}",
+            "{name} {}: {used} of {} entries are not zero, the largest {largest:.3e}",
+            at.text,
             values.len()
         ));
-    }
-    if let [_] = args.at.as_slice() {
-        session.save(name, &fields, &to)?;
-    } else {
-        let shape = [vec![args.at.len()], to.clone()].concat();
-        session.save_array(name, &fields, &shape)?;
-        for (i, values) in fields.chunks(each).enumerate() {
-            session.save_picture(&format!("{name}_{i}"), values, &to)?;
+        let drawn = session
+            .painter
+            .signed(&title(number, at), values, to, View::FIELD);
+        // Where the field is, in the other picture, if it is somewhere.
+        if let Some(panel) = drawn.first() {
+            let (part, [h, w]) = (panel.raster.window, panel.raster.of);
+            if 2 * part.h <= h && 2 * part.w <= w {
+                seen.push(Mark {
+                    y: part.y + part.h / 2,
+                    x: part.x + part.w / 2,
+                    label: (number + 1).to_string(),
+                });
+            }
         }
+        panels.extend(drawn);
+    }
+    // A single one has the shape itself; several have a leading axis.
+    let shape = match places.as_slice() {
+        [_] => to.clone(),
+        places => [vec![places.len()], to.clone()].concat(),
+    };
+    session.save_array(name, &fields, &shape)?;
+    if !panels.is_empty() {
+        let marks = position::marks(&places, from);
+        let marks = match field {
+            Field::Column => (marks, seen),
+            Field::Row => (seen, marks),
+        };
+        let reference = session
+            .painter
+            .reference((&x0, &input), (&y0, &output_shape), marks);
+        let (heading, meaning) = match field {
+            Field::Column => (
+                "Columns of F",
+                "A column F δ is where one input pixel goes in the output, and with what weight.",
+            ),
+            Field::Row => (
+                "Rows of F",
+                "A row Fᵀδ is which input pixels one output uses, and with what weight.",
+            ),
+        };
+        let mut bands = vec![Band {
+            heading: heading.into(),
+            panels,
+        }];
+        if !reference.is_empty() {
+            let heading = "Where they are".into();
+            bands.insert(
+                0,
+                Band {
+                    heading,
+                    panels: reference,
+                },
+            );
+        }
+        let sheet = Sheet {
+            title: format!("{heading}, {}", session.model),
+            notes: vec![meaning.into()],
+            bands,
+        };
+        session.save_sheet(name, &sheet)?;
     }
     session.close(&summary)
 }

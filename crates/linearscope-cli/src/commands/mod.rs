@@ -3,6 +3,8 @@
 pub(crate) mod contributions;
 pub(crate) mod demo;
 pub(crate) mod fields;
+pub(crate) mod inspect;
 pub(crate) mod position;
 pub(crate) mod project;
 pub(crate) mod run;
+pub(crate) mod svd;

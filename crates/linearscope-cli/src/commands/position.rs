@@ -1,6 +1,99 @@
-//! `--at` and `--target`: a place in a tensor.
+//! `--at` and `--target`: places in a tensor.
+
+use linearscope_picture::{Array, Mark};
 
 use crate::error::{Failure, Result};
+
+/// A place a user asked for, or that was chosen for them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct At {
+    /// As it is said: "7", "0,3,4", "all,3,4".
+    pub text: String,
+    /// The flat positions it means.
+    pub positions: Vec<usize>,
+}
+
+/// How many places `auto` chooses.
+const AUTO: usize = 6;
+
+/// The places that `--at` names in a tensor of this shape and these values; `auto` chooses six: of
+/// scores the largest, of a picture places from its strongest edge to its flattest part.
+pub(crate) fn places(texts: &[String], values: &[f64], shape: &[usize]) -> Result<Vec<At>> {
+    let mut places = Vec::new();
+    for text in texts {
+        if text == "auto" {
+            for text in chosen(values, shape) {
+                let positions = parse("--at", &text, shape)?;
+                places.push(At { text, positions });
+            }
+        } else {
+            let positions = parse("--at", text, shape)?;
+            let text = text.clone();
+            places.push(At { text, positions });
+        }
+    }
+    Ok(places)
+}
+
+fn chosen(values: &[f64], shape: &[usize]) -> Vec<String> {
+    let Some(array) = Array::new(values, shape).filter(|_| shape.len() > 2) else {
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+        return order.iter().take(AUTO).map(usize::to_string).collect();
+    };
+    let [c, h, w] = array.shape();
+    let mean: Vec<f64> = (0..h * w)
+        .map(|i| (0..c).map(|ch| values[ch * h * w + i]).sum::<f64>() / c as f64)
+        .collect();
+    // Away from the border, where padding has its say.
+    let (top, left) = (
+        (h / 8).max(1).min((h - 1) / 2),
+        (w / 8).max(1).min((w - 1) / 2),
+    );
+    let steepness = |p: usize| {
+        let at = |p: usize| mean.get(p).copied().unwrap_or(0.0);
+        (at(p + 1) - at(p.wrapping_sub(1))).hypot(at(p + w) - at(p.wrapping_sub(w)))
+    };
+    let mut order: Vec<(f64, usize)> = (top..h - top)
+        .flat_map(|y| (left..w - left).map(move |x| y * w + x))
+        .map(|p| (steepness(p), p))
+        .collect();
+    order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let apart = (h.min(w) / 8).max(2);
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for share in [0.0, 0.02, 0.08, 0.25, 0.6, 1.0] {
+        let start = (share * (order.len().saturating_sub(1)) as f64) as usize;
+        let far = |&(_, p): &&(f64, usize)| {
+            let (y, x) = (p / w, p % w);
+            found
+                .iter()
+                .all(|&(v, u)| y.abs_diff(v).max(x.abs_diff(u)) >= apart)
+        };
+        // The nearest in rank that is apart from the others: from there to flatter, then steeper.
+        let next = order[start..].iter().find(far);
+        if let Some(&(_, p)) = next.or_else(|| order[..start].iter().rev().find(far)) {
+            found.push((p / w, p % w));
+        }
+    }
+    let channel = if c == 1 { "0" } else { "all" };
+    found
+        .iter()
+        .map(|(y, x)| format!("{channel},{y},{x}"))
+        .collect()
+}
+
+/// Numbered marks at places of a tensor that is a picture.
+pub(crate) fn marks(places: &[At], shape: &[usize]) -> Vec<Mark> {
+    let &[.., h, w] = shape else {
+        return Vec::new();
+    };
+    let mark = |(number, at): (usize, &At)| Mark {
+        y: at.positions[0] % (h * w) / w,
+        x: at.positions[0] % w,
+        label: (number + 1).to_string(),
+    };
+    places.iter().enumerate().map(mark).collect()
+}
 
 /// Flat positions that one such flag names: one, or one per channel for `all,y,x`.
 ///
@@ -52,7 +145,7 @@ pub(crate) fn parse(flag: &str, text: &str, shape: &[usize]) -> Result<Vec<usize
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{marks, parse, places};
 
     #[test]
     fn names_single_entries_and_all_channels() {
@@ -77,6 +170,37 @@ mod tests {
             let failure = parse("--at", text, shape).expect_err(text);
             assert_eq!(failure.code, 2);
             assert!(failure.message.contains(&format!("--at {text}")));
+        }
+    }
+
+    #[test]
+    fn chooses_places_from_the_edge_to_the_plain() {
+        // A vertical edge at x = 20 in an otherwise flat 40×40 picture of 3 channels.
+        let values: Vec<f64> = (0..3 * 1600).map(|i| f64::from(i % 40 >= 20)).collect();
+        let shape = [1, 3, 40, 40];
+        let found = places(&["auto".into()], &values, &shape).unwrap();
+        assert_eq!(found.len(), 6);
+        let marks = marks(&found, &shape);
+        assert!((19..=20).contains(&marks[0].x), "{:?}", marks[0]);
+        assert!(!(18..=21).contains(&marks[5].x), "{:?}", marks[5]);
+        for (i, a) in marks.iter().enumerate() {
+            assert!((5..35).contains(&a.y) && (5..35).contains(&a.x));
+            for b in &marks[..i] {
+                assert!(a.y.abs_diff(b.y).max(a.x.abs_diff(b.x)) >= 5);
+            }
+        }
+        assert_eq!(found[0].positions.len(), 3);
+        let scores = places(&["auto".into(), "0".into()], &[0.1, 3.0, 2.0], &[1, 3]).unwrap();
+        let order: Vec<&str> = scores.iter().map(|at| at.text.as_str()).collect();
+        assert_eq!(order, ["1", "2", "0", "0"]);
+        // Too small to have an inside.
+        for (h, w) in [(1, 1), (2, 2), (1, 9), (3, 4)] {
+            let values = vec![0.5; h * w];
+            assert!(
+                !places(&["auto".into()], &values, &[1, 1, h, w])
+                    .unwrap()
+                    .is_empty()
+            );
         }
     }
 }

@@ -5,6 +5,7 @@ use linearscope_analysis::LinearOperator;
 use crate::{
     args::{Backproject, Project},
     error::Result,
+    picture::View,
     session::Session,
 };
 
@@ -20,8 +21,13 @@ pub(crate) fn project(args: &Project) -> Result<()> {
     session.note("probe", &args.probe);
     session.note("from", &args.between.from);
     session.note("to", &args.between.to);
-    session.save("projected", &projected, &shape)?;
-    session.save("affine", &affine, &shape)?;
+    session.save_signed("projected", "F x₁", &projected, &shape, View::Whole)?;
+    if args.between.to.is_none() {
+        session.save_output("affine", &affine, &shape)?;
+    } else {
+        // Inside the network a value is no picture.
+        session.save_signed("affine", "F x₁ + r", &affine, &shape, View::Whole)?;
+    }
     session.close(&[format!("F x₁ and F x₁ + r have shape {shape:?}")])
 }
 
@@ -36,6 +42,12 @@ pub(crate) fn backproject(args: &Backproject) -> Result<()> {
     session.note("output_file", &args.output);
     session.note("from", &args.between.from);
     session.note("to", &args.between.to);
-    session.save("backprojected", &backprojected, &shape)?;
+    session.save_signed(
+        "backprojected",
+        "Fᵀ y₂",
+        &backprojected,
+        &shape,
+        View::Whole,
+    )?;
     session.close(&[format!("Fᵀ y₂ has shape {shape:?}")])
 }

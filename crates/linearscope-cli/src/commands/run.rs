@@ -2,15 +2,15 @@
 
 use linearscope_analysis::LinearOperator;
 
-use crate::{args::Common, error::Result, session::Session};
+use crate::{args::Common, error::Result, picture::View, session::Session};
 
 pub(crate) fn run(common: &Common) -> Result<()> {
     let mut session = Session::open("run", common)?;
     let shape = session.frozen.output_shape().to_vec();
     let output = session.numbers(session.frozen.reference())?;
     let residual = session.numbers(session.frozen.residual()?)?;
-    session.save("output", &output, &shape)?;
-    session.save("residual", &residual, &shape)?;
+    session.save_output("output", &output, &shape)?;
+    session.save_signed("residual", "residual r", &residual, &shape, View::Whole)?;
 
     let mut summary = vec![format!(
         "f(x₀) has shape {shape:?}, from x₀ of shape {:?}",

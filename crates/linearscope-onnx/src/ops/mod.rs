@@ -32,6 +32,11 @@ macro_rules! table {
             }
         }
 
+        /// Whether the table has a row for it.
+        pub(crate) fn supported(node: &Node) -> bool {
+            matches!(node, $(Node::$variant(_))|*)
+        }
+
         /// The name of a supported op, for errors.
         pub(crate) fn name(node: &Node) -> &'static str {
             match node {
@@ -98,7 +103,7 @@ table! {
 }
 
 /// The node's kind in words, for [`Error::UnsupportedOp`].
-fn kind(node: &Node) -> String {
+pub(crate) fn kind(node: &Node) -> String {
     match node {
         Node::Custom(custom) if custom.domain.is_empty() => custom.op_type.clone(),
         Node::Custom(custom) => format!("{}::{}", custom.domain, custom.op_type),

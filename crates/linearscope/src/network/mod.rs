@@ -4,9 +4,11 @@
 //! the name of the node it came from and its [`Role`]: what the recogniser made of it.
 
 mod capture;
+mod cost;
 mod recognise;
 
 pub use capture::Ports;
+pub(crate) use cost::flops;
 
 use std::{
     collections::{BTreeMap, HashMap},

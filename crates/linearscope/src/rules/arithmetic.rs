@@ -29,6 +29,13 @@ pub(crate) fn unprobed<B: Backend>(a: Lineage<B>, b: Lineage<B>) -> Lineage<B> {
     }
 }
 
+/// Note that a rule used an operand that was read from x₀.
+pub(crate) fn note_decision<B: Backend>(operand: &Lineage<B>, rule: &'static str) {
+    if let Lineage::Decision(scope) = operand {
+        scope.note_rule(rule);
+    }
+}
+
 /// x + c y for c = ±1.
 pub(crate) fn add<B: Backend>(
     x: ScopeTensor<B>,
@@ -47,14 +54,16 @@ pub(crate) fn add<B: Backend>(
             let py = broadcast(py, &y_shape, &shape);
             ScopeTensor::probed(out, Probe::sum(vec![(1.0, px), (c, py)], &shape))
         }
-        (Lineage::Probed(px), _) => {
+        (Lineage::Probed(px), constant) => {
+            note_decision(&constant, "shift");
             let source = batch::scaled::<B>(y.clone(), c);
             let out = value(x, y);
             let shape = out.shape();
             let probe = broadcast(px, &x_shape, &shape).source(source, &shape);
             ScopeTensor::probed(out, probe)
         }
-        (_, Lineage::Probed(py)) => {
+        (constant, Lineage::Probed(py)) => {
+            note_decision(&constant, "shift");
             let source = x.clone();
             let out = value(x, y);
             let shape = out.shape();
@@ -83,14 +92,16 @@ pub(crate) fn mul<B: Backend>(x: ScopeTensor<B>, y: ScopeTensor<B>) -> ScopeTens
             &x_shape,
             "both factors depend on the input, and products of two probed tensors have no rule yet",
         ),
-        (Lineage::Probed(p), _) => {
+        (Lineage::Probed(p), factor) => {
+            note_decision(&factor, "factor");
             let gain = y.clone();
             let out = B::float_mul(x, y);
             let shape = out.shape();
             let probe = broadcast(p, &x_shape, &shape).map(Scale::new(gain), &shape);
             ScopeTensor::probed(out, probe)
         }
-        (_, Lineage::Probed(p)) => {
+        (factor, Lineage::Probed(p)) => {
+            note_decision(&factor, "factor");
             let gain = x.clone();
             let out = B::float_mul(x, y);
             let shape = out.shape();
@@ -118,7 +129,8 @@ pub(crate) fn div<B: Backend>(x: ScopeTensor<B>, y: ScopeTensor<B>) -> ScopeTens
             &x_shape,
             "both sides depend on the input, and quotients of two probed tensors have no rule yet",
         ),
-        (Lineage::Probed(p), _) => {
+        (Lineage::Probed(p), divided_by) => {
+            note_decision(&divided_by, "divisor");
             let divisor = y.clone();
             let out = B::float_div(x, y);
             let shape = out.shape();

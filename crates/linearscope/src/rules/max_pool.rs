@@ -54,6 +54,6 @@ pub(crate) fn max_pool<B: Backend>(
     let y = value(x);
     let output = y.shape();
     let flat = flat_indices::<B>(indices, &input, &output, dtype);
-    let probe = probe.map(Pick::new(&input, &output, flat), &output);
+    let probe = probe.decided("winners", Pick::new(&input, &output, flat), &output);
     ScopeTensor::probed(y, probe)
 }

@@ -101,6 +101,12 @@ pub(crate) fn layer_norm<B: Backend>(
     let mean = B::float_mean_dim(x.clone(), last);
     let centred = B::float_sub(x.clone(), mean.clone());
     let variance = B::float_mean_dim(B::float_mul(centred.clone(), centred), last);
+    probe
+        .scope()
+        .note_rule(match probe.scope().rules().normalisation {
+            Normalisation::MeanAndStd => "mean and std",
+            Normalisation::StdOnly => "std",
+        });
     let probe = match probe.scope().rules().normalisation {
         Normalisation::MeanAndStd => probe.source(B::float_neg(mean), &shape),
         Normalisation::StdOnly => {

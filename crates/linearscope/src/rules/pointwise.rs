@@ -94,7 +94,7 @@ fn frozen<B: Backend>(x: ScopeTensor<B>, h: Smooth<B>) -> ScopeTensor<B> {
     let probe = match probe.scope().rules().pointwise {
         Pointwise::Secant => {
             let gain = (h.secant)(x);
-            let probe = probe.map(Scale::new(gain), &shape);
+            let probe = probe.decided("secant", Scale::new(gain), &shape);
             if h.at_zero == 0.0 {
                 probe
             } else {
@@ -105,7 +105,9 @@ fn frozen<B: Backend>(x: ScopeTensor<B>, h: Smooth<B>) -> ScopeTensor<B> {
         Pointwise::Taylor => {
             let gain = (h.derivative)(&x, y.clone());
             let source = B::float_sub(y.clone(), B::float_mul(gain.clone(), x));
-            probe.map(Scale::new(gain), &shape).source(source, &shape)
+            probe
+                .decided("taylor", Scale::new(gain), &shape)
+                .source(source, &shape)
         }
     };
     ScopeTensor::probed(y, probe)

@@ -26,6 +26,16 @@ fn chosen<B: Backend>(
     }
 }
 
+/// Note that indices or a mask were read from x₀.
+fn note_origin<B: Backend>(
+    origin: &Option<std::sync::Arc<crate::scope::Scope<B>>>,
+    rule: &'static str,
+) {
+    if let Some(scope) = origin {
+        scope.note_rule(rule);
+    }
+}
+
 /// x[.., indices, ..] along one axis.
 pub(crate) fn select<B: Backend>(
     x: ScopeTensor<B>,
@@ -37,6 +47,7 @@ pub(crate) fn select<B: Backend>(
     let value = B::float_select(x, dim, indices.value.clone());
     let lineage = match lineage {
         Lineage::Probed(probe) => {
+            note_origin(&indices.origin, "indices");
             let map = Select::new(&input, dim, indices.value);
             Lineage::Probed(probe.map(map, &value.shape()))
         }
@@ -146,6 +157,9 @@ pub(crate) fn mask_where<B: Backend>(
     let part = |p: Probe<B>, from: &Shape, out: B::BoolTensorPrimitive| {
         super::arithmetic::broadcast(p, from, &shape).map(MaskOut::new(out), &shape)
     };
+    if matches!(&x_lineage, Lineage::Probed(_)) || matches!(&v_lineage, Lineage::Probed(_)) {
+        note_origin(&mask.origin, "mask");
+    }
     let taken = full(mask.value);
     let left = B::bool_not(taken.clone());
     let lineage = match (x_lineage, v_lineage) {
@@ -178,6 +192,7 @@ pub(crate) fn mask_fill<B: Backend>(
     let shape = y.shape();
     let lineage = match lineage {
         Lineage::Probed(probe) => {
+            note_origin(&mask.origin, "mask");
             let taken = B::bool_expand(mask.value, shape.clone());
             let mut probe = probe.map(MaskOut::new(taken.clone()), &shape);
             if c.elem::<f64>() != 0.0 {

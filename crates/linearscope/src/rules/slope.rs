@@ -39,7 +39,7 @@ fn sloped<B: Backend>(
         };
     };
     let shape = x.shape();
-    let probe = probe.map(Scale::new(slope(&x)), &shape);
+    let probe = probe.decided("slope", Scale::new(slope(&x)), &shape);
     ScopeTensor::probed(value(x), probe)
 }
 
@@ -113,6 +113,8 @@ pub(crate) fn clamp<B: Backend>(
     let gain = as_float::<B>(inside.clone(), &x);
     let y = value(x);
     let plateau = B::float_mask_fill(y.clone(), inside, Scalar::Float(0.0));
-    let probe = probe.map(Scale::new(gain), &shape).source(plateau, &shape);
+    let probe = probe
+        .decided("slope, plateaus", Scale::new(gain), &shape)
+        .source(plateau, &shape);
     ScopeTensor::probed(y, probe)
 }

@@ -1,0 +1,301 @@
+//! `inspect`: the graph as the interpreter sees it.
+
+use std::collections::HashMap;
+
+use burn::tensor::{Device, FloatDType, TensorData};
+use linearscope::survey::{Standing, Surveyed};
+use linearscope_analysis::{FrozenNetwork, LinearOperator, host, noise};
+use linearscope_onnx::Signature;
+use serde_json::{Value, json};
+
+use crate::{
+    args::Inspect,
+    error::{Failure, Result, UNSUPPORTED},
+    output,
+    session::{SCHEMA, read_model, rules},
+};
+
+/// Height and width where the file says nothing.
+const SIDE: usize = 64;
+
+/// The shape asked for, or the file's own with its gaps filled; and whether any was.
+fn shape_of(args: &Inspect, signature: &Signature) -> Result<(Vec<usize>, bool)> {
+    if let Some(shape) = &args.shape {
+        return Ok((shape.clone(), false));
+    }
+    if signature.dims.is_empty() {
+        return Err(
+            Failure::input("the file does not say what shape its input has")
+                .hint("give it, for instance --shape 1,3,224,224"),
+        );
+    }
+    let dims = signature.dims.iter().enumerate();
+    let shape = dims.map(|(axis, dim)| match (dim, axis) {
+        (Ok(size), _) => *size,
+        (Err(_), 0) => 1,
+        (Err(_), 1) => 3,
+        (Err(_), _) => SIDE,
+    });
+    // A batch of one is no guess.
+    let assumed = signature.dims.iter().skip(1).any(|dim| dim.is_err());
+    Ok((shape.collect(), assumed))
+}
+
+/// Height and width of the part of the input that the middle of a node's output depends on, all
+/// channels; "≥" where it reaches the border.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct FieldSize {
+    h: usize,
+    w: usize,
+    clipped: bool,
+}
+
+fn field(frozen: &FrozenNetwork, node: &str) -> Result<Option<FieldSize>> {
+    let Ok(part) = frozen.between(None, Some(node)) else {
+        return Ok(None);
+    };
+    let (&[_, c, h, w], &[.., rows, columns]) = (part.output_shape(), part.input_shape()) else {
+        return Ok(None);
+    };
+    // Random signs, so that channels do not cancel.
+    let signs = noise(c, 3);
+    let mut seed = vec![0.0; part.output_len()];
+    for (channel, sign) in signs.iter().enumerate() {
+        seed[(channel * h + h / 2) * w + w / 2] = *sign;
+    }
+    let len = seed.len();
+    let row = host(part.apply_adjoint(part.upload(seed, len))?)?;
+    let (mut top, mut left, mut bottom, mut right) = (rows, columns, 0, 0);
+    for (i, _) in row.iter().enumerate().filter(|(_, v)| **v != 0.0) {
+        let (y, x) = (i % (rows * columns) / columns, i % columns);
+        (top, left) = (top.min(y), left.min(x));
+        (bottom, right) = (bottom.max(y + 1), right.max(x + 1));
+    }
+    Ok((bottom > 0).then(|| FieldSize {
+        h: bottom - top,
+        w: right - left,
+        clipped: top == 0 || left == 0 || bottom == rows || right == columns,
+    }))
+}
+
+pub(crate) fn run(args: &Inspect) -> Result<()> {
+    let (model, hash) = read_model(&args.model)?;
+    let signature = &model.inputs()[0];
+    let (shape, assumed) = shape_of(args, signature)?;
+    let shapes = std::slice::from_ref(&shape);
+    let unknown = model.unsupported(shapes)?;
+    if !unknown.is_empty() {
+        let mut list: Vec<String> = unknown
+            .iter()
+            .map(|(node, op)| format!("{op} (node \"{node}\")"))
+            .collect();
+        let count = list.len();
+        list.truncate(8);
+        return Err(Failure {
+            message: format!(
+                "{count} nodes have ONNX ops that are not supported: {}{}",
+                list.join(", "),
+                if count > list.len() { ", …" } else { "" }
+            ),
+            hint: Some("the table of supported ops is in crates/linearscope-onnx/src/ops".into()),
+            code: UNSUPPORTED,
+        });
+    }
+    let network = model.network(shapes).map_err(|error| {
+        let failure = Failure::from(error);
+        match assumed {
+            true => failure.hint(format!(
+                "the shape {shape:?} was assumed; --shape gives another"
+            )),
+            false => failure,
+        }
+    })?;
+    let parameters = network.parameters();
+    let rules = rules(&args.rules)?;
+    let device = Device::flex();
+    let loaded = FrozenNetwork::load(network, &device, FloatDType::F32)?;
+    // Any picture shows the structure: noise in 0..1.
+    let x0: Vec<f64> = noise(shape.iter().product(), 1)
+        .iter()
+        .map(|v| 0.5 + 0.5 * v)
+        .collect();
+    let x0 = TensorData::new(x0, shape.clone());
+    let survey = FrozenNetwork::survey(&loaded, x0.clone(), rules)?;
+    let refused: Vec<&Surveyed> = survey
+        .iter()
+        .filter(|op| matches!(op.standing, Standing::Refused(_)))
+        .collect();
+
+    // Fields are measured through the program, which a refused op leaves without.
+    let mut fields: HashMap<&str, FieldSize> = HashMap::new();
+    if refused.is_empty() {
+        let frozen = FrozenNetwork::new(loaded, x0, rules)?;
+        let mut last = "";
+        for (number, op) in survey.iter().enumerate() {
+            if last == &*op.node {
+                continue;
+            }
+            last = &op.node;
+            output::progress(&format!("field {} of {}", number + 1, survey.len()));
+            if let Some(size) = field(&frozen, last)? {
+                fields.insert(last, size);
+            }
+        }
+    }
+
+    if args.json {
+        let ops: Vec<Value> = survey.iter().map(|op| entry(op, &fields)).collect();
+        let text = json!({
+            "schema": SCHEMA,
+            "program": format!("linearscope {}", env!("CARGO_PKG_VERSION")),
+            "command": "inspect",
+            "model": { "file": args.model, "sha256": hash, "parameters": parameters },
+            "input": { "name": signature.name, "shape": shape, "assumed": assumed },
+            "rules": rules.to_string(),
+            "can_be_frozen": refused.is_empty(),
+            "ops": ops,
+        });
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&text).expect("plain data serialises")
+        );
+        return Ok(());
+    }
+    println!(
+        "{} · input \"{}\" {shape:?}{} · rules {rules}",
+        args.model.display(),
+        signature.name,
+        if assumed { " (assumed)" } else { "" },
+    );
+    table(&survey, &fields);
+    let flops: u64 = survey.iter().map(|op| op.flops).sum();
+    let count = |word: &str| {
+        survey
+            .iter()
+            .filter(|op| op.standing.word() == word)
+            .count()
+    };
+    println!(
+        "{} ops: {} linear, {} by a rule, {} read x₀ only, {} constant, {} refused · {parameters} \
+         parameters · {} flop a forward",
+        survey.len(),
+        count("linear"),
+        count("rule"),
+        count("reads x₀"),
+        count("constant"),
+        refused.len(),
+        scaled(flops),
+    );
+    if refused.is_empty() {
+        println!("it can be frozen");
+    } else {
+        println!("it cannot be frozen yet:");
+        for op in refused {
+            if let Standing::Refused(why) = &op.standing {
+                println!("  node \"{}\", {}: {why}", op.node, op.op);
+            }
+        }
+        println!("docs/rules.md lists the ops that have a rule");
+    }
+    Ok(())
+}
+
+fn entry(op: &Surveyed, fields: &HashMap<&str, FieldSize>) -> Value {
+    let field = fields
+        .get(&*op.node)
+        .map(|size| json!({ "h": size.h, "w": size.w, "reaches_the_border": size.clipped }));
+    json!({
+        "node": &*op.node,
+        "op": op.op,
+        "role": match op.standing.word() {
+            "reads x₀" => "reads",
+            word => word,
+        },
+        "rule": match &op.standing {
+            Standing::Ruled(rule) => json!(rule),
+            _ => Value::Null,
+        },
+        "why": match &op.standing {
+            Standing::Refused(why) => json!(why),
+            _ => Value::Null,
+        },
+        "shape": op.shape.to_vec(),
+        "parameters": op.parameters,
+        "flops": op.flops,
+        "node_field": field,
+    })
+}
+
+/// 1.23 G, 45.6 M, 789.
+fn scaled(count: u64) -> String {
+    let x = count as f64;
+    match count {
+        1_000_000_000.. => format!("{:.2} G", x / 1e9),
+        1_000_000.. => format!("{:.1} M", x / 1e6),
+        1_000.. => format!("{:.1} k", x / 1e3),
+        _ => count.to_string(),
+    }
+}
+
+fn table(survey: &[Surveyed], fields: &HashMap<&str, FieldSize>) {
+    let row = |node: &str, cells: [String; 7]| {
+        let [op, role, rule, shape, parameters, flops, field] = cells;
+        let line = format!(
+            "{node:34} {op:22} {role:9} {rule:16} {shape:>20} {parameters:>10} {flops:>9} {field:>10}"
+        );
+        println!("{}", line.trim_end());
+    };
+    row(
+        "node",
+        ["op", "role", "rule", "shape", "parameters", "flop", "field"].map(String::from),
+    );
+    let mut last = "";
+    let shown: Vec<&Surveyed> = survey
+        .iter()
+        .filter(|op| op.standing != Standing::Constant)
+        .collect();
+    for op in shown {
+        let first = last != &*op.node;
+        last = &op.node;
+        let field = match fields.get(last) {
+            Some(size) if first => format!(
+                "{}{}×{}",
+                if size.clipped { "≥" } else { "" },
+                size.h,
+                size.w
+            ),
+            _ => String::new(),
+        };
+        let letters: Vec<char> = last.chars().collect();
+        let name: String = match (first, letters.len()) {
+            (false, _) => String::new(),
+            (true, ..=34) => last.into(),
+            // The end of a long name tells more.
+            (true, long) => std::iter::once('…')
+                .chain(letters[long - 33..].iter().copied())
+                .collect(),
+        };
+        let shape: Vec<String> = op.shape.iter().map(|d| d.to_string()).collect();
+        row(
+            &name,
+            [
+                op.op.clone(),
+                op.standing.word().into(),
+                match &op.standing {
+                    Standing::Ruled(rule) => (*rule).into(),
+                    _ => String::new(),
+                },
+                shape.join("×"),
+                match op.parameters {
+                    0 => String::new(),
+                    count => count.to_string(),
+                },
+                match op.flops {
+                    0 => String::new(),
+                    flops => scaled(flops),
+                },
+                field,
+            ],
+        );
+    }
+}

@@ -1,0 +1,307 @@
+//! `svd`: the largest singular triplets, as arrays, a table and a sheet.
+
+use std::{
+    ops::ControlFlow,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use linearscope_analysis::{
+    LinearOperator, host,
+    svd::{self, Momentum, Progress, Solver, SvdConfig, SvdError},
+};
+use linearscope_picture::{Band, Panel, Sheet};
+use serde_json::json;
+
+use crate::{
+    args::{SolverName, Svd},
+    error::{CERTIFICATE, Failure, Result},
+    output,
+    picture::View,
+    session::Session,
+};
+
+/// Set by Ctrl-C: finish with what has converged.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+impl From<SvdError> for Failure {
+    fn from(error: SvdError) -> Self {
+        match error {
+            SvdError::Operator(error) => error.into(),
+            error @ SvdError::Unconverged { .. } => Failure {
+                message: error.to_string(),
+                hint: None,
+                code: CERTIFICATE,
+            },
+            error => Failure::input(error.to_string()),
+        }
+    }
+}
+
+/// Triplets a sheet shows side by side.
+const ACROSS: usize = 6;
+
+pub(crate) fn run(args: &Svd) -> Result<()> {
+    let mut session = Session::open("svd", &args.common)?;
+    let config = SvdConfig {
+        k: args.k,
+        tolerance: args.tol,
+        max_products: args.max_products,
+        seed: args.seed,
+        solver: match args.solver {
+            SolverName::Lanczos => Solver::Lanczos {
+                block: args.block,
+                basis: args.basis,
+            },
+            SolverName::Power => Solver::Power {
+                momentum: Momentum::Adaptive,
+            },
+            SolverName::PowerPlain => Solver::Power {
+                momentum: Momentum::Off,
+            },
+        },
+    };
+    // A second Ctrl-C, or one elsewhere, ends the program as ever.
+    let _ = ctrlc::try_set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    });
+    let part = session
+        .frozen
+        .between(args.between.from.as_deref(), args.between.to.as_deref())?;
+    let (input, output_shape) = (part.input_shape().to_vec(), part.output_shape().to_vec());
+    let started = Instant::now();
+    let (found, failure) = match svd::svd(&part, &config, watch()) {
+        Ok(found) => (found, None),
+        Err(SvdError::Unconverged {
+            partial,
+            converged,
+            wanted,
+            tolerance,
+            worst,
+        }) => {
+            let (products, got) = (partial.products, partial.sigma.len());
+            let why = if INTERRUPTED.load(Ordering::SeqCst) {
+                "interrupted: "
+            } else {
+                ""
+            };
+            let failure = Failure {
+                message: format!(
+                    "{why}{converged} of {wanted} triplets reached residual {tolerance:.0e} \
+                     within {products} products (the worst is at {worst:.1e})"
+                ),
+                hint: Some(format!(
+                    "the {got} there are were written with their residuals; raise --max-products \
+                     or --basis, or loosen --tol"
+                )),
+                code: CERTIFICATE,
+            };
+            (*partial, Some(failure))
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    let (u, v) = (host(found.u.clone())?, host(found.v.clone())?);
+    let largest = found.sigma[0];
+    let triplets: Vec<serde_json::Value> = found
+        .sigma
+        .iter()
+        .zip(&found.residuals)
+        .map(|(&sigma, residual)| {
+            let over = |x: f64| if x == 0.0 { 0.0 } else { x * largest / sigma };
+            json!({
+                "sigma": sigma,
+                "right_over_sigma1": residual.right,
+                "left_over_sigma1": residual.left,
+                "right_over_sigma": over(residual.right),
+                "left_over_sigma": over(residual.left),
+                "converged": residual.worst() <= config.tolerance,
+            })
+        })
+        .collect();
+    let mut summary = vec![format!(
+        "{:>4} {:>13} {:>13} {:>13}   (residuals over σ₁)",
+        "k", "σ", "‖Fv−σu‖", "‖Fᵀu−σv‖"
+    )];
+    for (i, (sigma, residual)) in found.sigma.iter().zip(&found.residuals).enumerate() {
+        summary.push(format!(
+            "{:4} {sigma:13.6e} {:13.1e} {:13.1e}{}",
+            i + 1,
+            residual.right,
+            residual.left,
+            if residual.worst() <= config.tolerance {
+                ""
+            } else {
+                "   not converged"
+            }
+        ));
+    }
+    summary.push(format!(
+        "{} products in {} batches, {seconds:.1} s",
+        found.products, found.passes
+    ));
+    let k = found.sigma.len();
+    session.save_array("sigma", &found.sigma, &[k])?;
+    session.save_array("u", &u, &[vec![k], output_shape.clone()].concat())?;
+    session.save_array("v", &v, &[vec![k], input.clone()].concat())?;
+    session.note("svd_config", &config);
+    session.note("from", &args.between.from);
+    session.note("to", &args.between.to);
+    session.note(
+        "svd",
+        json!({ "triplets": triplets, "products": found.products, "passes": found.passes }),
+    );
+    let sheet = sheet(&session, &found, (&u, &output_shape), (&v, &input));
+    if sheet.bands.iter().any(|band| !band.panels.is_empty()) {
+        session.save_sheet("svd", &sheet)?;
+    }
+    session.close(&summary)?;
+    failure.map_or(Ok(()), Err)
+}
+
+/// Tell how it goes every two seconds, and stop when asked to.
+fn watch() -> impl FnMut(&Progress) -> ControlFlow<()> {
+    let mut told = Instant::now();
+    move |progress| {
+        if told.elapsed() > Duration::from_secs(2) {
+            told = Instant::now();
+            output::progress(&format!(
+                "{} products, {} triplets converged, the worst at {:.1e}",
+                progress.products, progress.converged, progress.worst
+            ));
+        }
+        if INTERRUPTED.load(Ordering::SeqCst) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+/// One side of the triplets.
+struct Side<'a> {
+    letter: &'static str,
+    name: &'static str,
+    values: &'a [f64],
+    shape: &'a [usize],
+}
+
+impl Side<'_> {
+    fn vector(&self, i: usize, k: usize) -> &[f64] {
+        let each = self.values.len() / k;
+        &self.values[i * each..(i + 1) * each]
+    }
+}
+
+fn sheet(
+    session: &Session,
+    found: &svd::Svd,
+    (u, output): (&[f64], &[usize]),
+    (v, input): (&[f64], &[usize]),
+) -> Sheet {
+    let k = found.sigma.len();
+    let sides = [
+        Side {
+            letter: "v",
+            name: "Eigen-inputs",
+            values: v,
+            shape: input,
+        },
+        Side {
+            letter: "u",
+            name: "Eigen-outputs",
+            values: u,
+            shape: output,
+        },
+    ];
+    let panels = |side: &Side, i: usize, view: View| -> Vec<Panel> {
+        let title = format!("{}{}", side.letter, subscript(i + 1));
+        let vector = side.vector(i, k);
+        let mut panels = session.painter.signed(&title, vector, side.shape, view);
+        for panel in &mut panels {
+            panel.caption.push(format!("σ = {:.4}", found.sigma[i]));
+            // Scores have no picture: say which classes the triplet speaks to.
+            if side.letter == "v" && output.len() < 3 {
+                panel
+                    .caption
+                    .extend(strongest(session, sides[1].vector(i, k)));
+            }
+        }
+        panels
+    };
+    let mut bands = Vec::new();
+    // Groups of like size: eight are four and four.
+    let group = k.div_ceil(k.div_ceil(ACROSS));
+    for start in (0..k).step_by(group) {
+        let range = start..(start + group).min(k);
+        for side in &sides {
+            let whole: Vec<Panel> = range
+                .clone()
+                .flat_map(|i| panels(side, i, View::Whole))
+                .collect();
+            let parts: Vec<Panel> = range
+                .clone()
+                .flat_map(|i| panels(side, i, View::BULK))
+                .collect();
+            let closer = parts.iter().any(|panel| {
+                let (part, [h, w]) = (panel.raster.window, panel.raster.of);
+                2 * part.h <= h && 2 * part.w <= w
+            });
+            let heading = format!(
+                "{} {}{} to {}{}",
+                side.name,
+                side.letter,
+                subscript(start + 1),
+                side.letter,
+                subscript(range.end)
+            );
+            if !whole.is_empty() {
+                bands.push(Band {
+                    heading: heading.clone(),
+                    panels: whole,
+                });
+            }
+            if closer {
+                bands.push(Band {
+                    heading: format!("{heading}, the window with 99 % of the energy"),
+                    panels: parts,
+                });
+            }
+        }
+    }
+    let worst = found
+        .residuals
+        .iter()
+        .map(|r| r.worst())
+        .fold(0.0, f64::max);
+    Sheet {
+        title: format!("Singular triplets of F, {}", session.model),
+        notes: vec![format!(
+            "F v = σ u: the frozen network turns the eigen-input v, of norm 1, into σ times the \
+             eigen-output u, of norm 1. {} products; residuals at most {worst:.1e} of σ₁.",
+            found.products
+        )],
+        bands,
+    }
+}
+
+/// The entries of largest magnitude, with their names.
+fn strongest(session: &Session, u: &[f64]) -> Vec<String> {
+    let mut order: Vec<usize> = (0..u.len()).collect();
+    order.sort_by(|&a, &b| u[b].abs().total_cmp(&u[a].abs()));
+    order
+        .iter()
+        .take(4)
+        .map(|&class| {
+            let label = session.label(class).unwrap_or("");
+            format!("{:+.2} {class} {label}", u[class])
+        })
+        .collect()
+}
+
+fn subscript(number: usize) -> String {
+    let digit = |c: char| char::from_u32('₀' as u32 + c as u32 - '0' as u32).unwrap_or(c);
+    number.to_string().chars().map(digit).collect()
+}

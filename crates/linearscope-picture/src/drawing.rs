@@ -1,0 +1,346 @@
+//! Drawings: text, lines and rasters at places in pixels, as SVG and as PNG.
+
+use std::{
+    fmt::Write,
+    io::Cursor,
+    sync::{Arc, LazyLock},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use image::{ImageFormat, RgbImage};
+use resvg::{tiny_skia, usvg};
+use skrifa::{
+    FontRef, MetadataProvider,
+    instance::{LocationRef, Size},
+};
+
+/// Why a picture could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The PNG encoder's own words.
+    #[error("PNG: {0}")]
+    Png(String),
+    /// A drawing too large to rasterise.
+    #[error("a drawing of {width}×{height} is too large for a PNG; the SVG shows it")]
+    TooLarge {
+        /// In pixels.
+        width: f64,
+        /// In pixels.
+        height: f64,
+    },
+}
+
+const FONT: &[u8] = include_bytes!("../font/DejaVuSans-subset.ttf");
+
+/// The bundled font and no other, so that a drawing is the same on every machine.
+static FACE: LazyLock<Arc<usvg::fontdb::Database>> = LazyLock::new(|| {
+    let mut fonts = usvg::fontdb::Database::new();
+    fonts.load_font_data(FONT.to_vec());
+    fonts.set_sans_serif_family("DejaVu Sans");
+    Arc::new(fonts)
+});
+
+/// The width of a text in pixels.
+pub(crate) fn width(text: &str, size: f64) -> f64 {
+    let Ok(font) = FontRef::new(FONT) else {
+        unreachable!("the bundled font is one; a test reads it")
+    };
+    let (letters, metrics) = (
+        font.charmap(),
+        font.glyph_metrics(Size::new(size as f32), LocationRef::default()),
+    );
+    // A letter the font lacks is drawn by the reader's own: as wide as a digit, about.
+    let of = |c: char| metrics.advance_width(letters.map(c)?).map(f64::from);
+    text.chars().map(|c| of(c).unwrap_or(0.65 * size)).sum()
+}
+
+fn options() -> usvg::Options<'static> {
+    usvg::Options {
+        font_family: "DejaVu Sans".into(),
+        fontdb: FACE.clone(),
+        ..usvg::Options::default()
+    }
+}
+
+pub(crate) fn escaped(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '&' => "&amp;".into(),
+            '<' => "&lt;".into(),
+            '>' => "&gt;".into(),
+            '"' => "&quot;".into(),
+            '\'' => "&#39;".into(),
+            // XML has no other control characters.
+            c if c.is_control() => " ".into(),
+            c => c.to_string(),
+        })
+        .collect()
+}
+
+/// `text` cut in the middle so that it is at most `room` pixels wide.
+pub(crate) fn fitted(text: &str, size: f64, room: f64) -> String {
+    if width(text, size) <= room {
+        return text.to_string();
+    }
+    let letters: Vec<char> = text.chars().collect();
+    // Both ends tell names apart; the end more often.
+    for kept in (1..letters.len()).rev() {
+        let head = kept / 3;
+        let cut: String = letters[..head]
+            .iter()
+            .chain(&['…'])
+            .chain(&letters[letters.len() - (kept - head)..])
+            .collect();
+        if width(&cut, size) <= room {
+            return cut;
+        }
+    }
+    "…".into()
+}
+
+/// `text` in lines of at most `room` pixels, broken at spaces.
+pub(crate) fn wrapped(text: &str, size: f64, room: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(line, size) + width(" ", size) + width(word, size) <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(fitted(word, size, room)),
+        }
+    }
+    lines
+}
+
+pub(crate) fn png(picture: &RgbImage) -> Result<Vec<u8>, Error> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture
+        .write_to(&mut bytes, ImageFormat::Png)
+        .map_err(|error| Error::Png(error.to_string()))?;
+    Ok(bytes.into_inner())
+}
+
+/// Where a text stands relative to its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Anchor {
+    Start,
+    End,
+}
+
+/// How a text is set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Type {
+    pub size: f64,
+    pub colour: &'static str,
+    pub anchor: Anchor,
+}
+
+/// Black, for what is read first.
+pub(crate) const INK: &str = "#1a1a1a";
+/// Dark grey (7:1 on white), for captions.
+pub(crate) const DIM: &str = "#555555";
+/// Hairlines.
+pub(crate) const LINE: &str = "#b8b8b8";
+
+/// A drawing on white, built from the top left corner; sizes are in pixels at 100 %.
+#[derive(Clone, Debug)]
+pub struct Drawing {
+    width: f64,
+    height: f64,
+    title: String,
+    body: String,
+}
+
+impl Drawing {
+    pub(crate) fn new(title: &str, width: f64, height: f64) -> Self {
+        Self {
+            width,
+            height,
+            title: title.into(),
+            body: String::new(),
+        }
+    }
+
+    pub(crate) fn text(&mut self, (x, y): (f64, f64), text: &str, style: Type) {
+        let anchor = match style.anchor {
+            Anchor::Start => "start",
+            Anchor::End => "end",
+        };
+        let _ = writeln!(
+            self.body,
+            "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{}\" fill=\"{}\" text-anchor=\"{anchor}\">{}</text>",
+            style.size,
+            style.colour,
+            escaped(text),
+        );
+    }
+
+    pub(crate) fn rectangle(&mut self, (x, y): (f64, f64), (w, h): (f64, f64), fill: &str) {
+        let _ = writeln!(
+            self.body,
+            "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{w:.2}\" height=\"{h:.2}\" fill=\"{fill}\"/>"
+        );
+    }
+
+    pub(crate) fn frame(&mut self, (x, y): (f64, f64), (w, h): (f64, f64), stroke: &str) {
+        let _ = writeln!(
+            self.body,
+            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"none\" stroke=\"{stroke}\"/>",
+            x - 0.5,
+            y - 0.5,
+            w + 1.0,
+            h + 1.0,
+        );
+    }
+
+    pub(crate) fn line(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64), stroke: &str) {
+        let _ = writeln!(
+            self.body,
+            "<path d=\"M{x1:.1} {y1:.1}L{x2:.1} {y2:.1}\" stroke=\"{stroke}\"/>"
+        );
+    }
+
+    /// A ring that shows on any ground: black between two white ones.
+    pub(crate) fn ring(&mut self, (x, y): (f64, f64), radius: f64) {
+        for (stroke, width) in [("#ffffff", 4.0), ("#000000", 1.6)] {
+            let _ = writeln!(
+                self.body,
+                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\" fill=\"none\" stroke=\"{stroke}\" stroke-width=\"{width}\"/>"
+            );
+        }
+    }
+
+    /// A text that shows on any ground: black with a white rim.
+    pub(crate) fn tag(&mut self, (x, y): (f64, f64), text: &str, size: f64) {
+        let text = escaped(text);
+        for (style, fill) in [
+            (
+                "stroke=\"#ffffff\" stroke-width=\"4\" stroke-linejoin=\"round\"",
+                "#ffffff",
+            ),
+            ("", "#000000"),
+        ] {
+            let _ = writeln!(
+                self.body,
+                "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" fill=\"{fill}\" {style}>{text}</text>"
+            );
+        }
+    }
+
+    pub(crate) fn picture(&mut self, (x, y): (f64, f64), picture: &RgbImage) -> Result<(), Error> {
+        let _ = writeln!(
+            self.body,
+            "<image x=\"{x:.1}\" y=\"{y:.1}\" width=\"{}\" height=\"{}\" image-rendering=\"pixelated\" href=\"data:image/png;base64,{}\"/>",
+            picture.width(),
+            picture.height(),
+            STANDARD.encode(png(picture)?),
+        );
+        Ok(())
+    }
+
+    /// Width and height in pixels at 100 %.
+    pub fn size(&self) -> [f64; 2] {
+        [self.width, self.height]
+    }
+
+    /// Self-contained SVG. Text stays text; a reader without DejaVu Sans sees Verdana or another
+    /// sans-serif font.
+    pub fn to_svg(&self) -> String {
+        let (w, h) = (self.width.ceil(), self.height.ceil());
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" \
+             viewBox=\"0 0 {w} {h}\" font-family=\"DejaVu Sans, Verdana, sans-serif\" role=\"img\">\n\
+             <title>{}</title>\n<rect width=\"{w}\" height=\"{h}\" fill=\"#ffffff\"/>\n{}</svg>\n",
+            escaped(&self.title),
+            self.body,
+        )
+    }
+
+    /// A PNG of one pixel a pixel.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] beyond 32,767 pixels a side; [`Error::Png`].
+    pub fn to_png(&self) -> Result<Vec<u8>, Error> {
+        let too_large = Error::TooLarge {
+            width: self.width,
+            height: self.height,
+        };
+        if self.width > 32767.0 || self.height > 32767.0 {
+            return Err(too_large);
+        }
+        let tree = usvg::Tree::from_str(&self.to_svg(), &options())
+            .map_err(|error| Error::Png(error.to_string()))?;
+        let size = tree.size().to_int_size();
+        let mut pixels = tiny_skia::Pixmap::new(size.width(), size.height()).ok_or(too_large)?;
+        resvg::render(&tree, tiny_skia::Transform::default(), &mut pixels.as_mut());
+        // Opaque and without alpha: half the size.
+        let dots = RgbImage::from_fn(size.width(), size.height(), |x, y| {
+            let dot = pixels.pixel(x, y).expect("inside");
+            image::Rgb([dot.red(), dot.green(), dot.blue()])
+        });
+        png(&dots)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Glyphs that drawings use must be in the font: a missing one would be left out silently.
+    #[test]
+    fn the_font_has_what_drawings_say() {
+        let letters = FontRef::new(FONT).unwrap().charmap();
+        for letter in "abcXYZ019 ± × · − – … σ ‖ ₀ ₁ ᵀ δ Σ ² ≈ ≤ ∞ → é ü".chars()
+        {
+            if letter == ' ' {
+                continue;
+            }
+            assert!(letters.map(letter).is_some(), "no glyph for {letter}");
+        }
+    }
+
+    #[test]
+    fn widths_are_the_fonts_own() {
+        // DejaVu Sans: a digit is 0.636 em, an i 0.278.
+        assert!(
+            (width("0", 100.0) - 63.6).abs() < 0.7,
+            "{}",
+            width("0", 100.0)
+        );
+        assert!(
+            (width("i", 100.0) - 27.8).abs() < 0.7,
+            "{}",
+            width("i", 100.0)
+        );
+        assert!((width("0i0", 10.0) - 15.5).abs() < 0.3);
+    }
+
+    #[test]
+    fn text_is_escaped_cut_and_wrapped() {
+        assert_eq!(escaped("a<b & \"c\"\u{1}"), "a&lt;b &amp; &quot;c&quot; ");
+        let cut = fitted("features.0.very.long.name.conv", 12.0, 100.0);
+        assert!(cut.contains('…') && cut.ends_with("conv") && width(&cut, 12.0) <= 100.0);
+        assert_eq!(fitted("conv", 12.0, 100.0), "conv");
+        let lines = wrapped("one two three four five six", 12.0, 80.0);
+        assert!(lines.len() > 1 && lines.iter().all(|line| width(line, 12.0) <= 80.0));
+        assert_eq!(lines.join(" "), "one two three four five six");
+    }
+
+    #[test]
+    fn png_and_svg_show_the_same() {
+        let mut drawing = Drawing::new("t", 40.0, 20.0);
+        drawing.rectangle((0.0, 0.0), (20.0, 20.0), "#ff0000");
+        let dot = RgbImage::from_pixel(20, 20, image::Rgb([0, 0, 255]));
+        drawing.picture((20.0, 0.0), &dot).unwrap();
+        let png = image::load_from_memory(&drawing.to_png().unwrap())
+            .unwrap()
+            .to_rgb8();
+        assert_eq!(png.dimensions(), (40, 20));
+        assert_eq!(png.get_pixel(5, 10).0, [255, 0, 0]);
+        assert_eq!(png.get_pixel(30, 10).0, [0, 0, 255]);
+        assert!(drawing.to_svg().contains("<title>t</title>"));
+        let huge = Drawing::new("t", 1e6, 1.0);
+        assert!(matches!(huge.to_png(), Err(Error::TooLarge { .. })));
+    }
+}

@@ -1,0 +1,370 @@
+//! Sheets: many pictures side by side, each with its number, its scale and its place.
+
+use crate::{
+    Error, Raster,
+    colour::diverging,
+    drawing::{Anchor, DIM, Drawing, INK, LINE, Type, fitted, wrapped},
+};
+
+/// A place in an array, shown as a numbered ring.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark {
+    /// Row in the array.
+    pub y: usize,
+    /// Column in the array.
+    pub x: usize,
+    /// What stands beside the ring.
+    pub label: String,
+}
+
+/// One picture of a sheet.
+#[derive(Clone, Debug)]
+pub struct Panel {
+    /// What it is, above it.
+    pub title: String,
+    /// What there is to say, under it; the scale and the window are added.
+    pub caption: Vec<String>,
+    /// The picture.
+    pub raster: Raster,
+    /// Places in it.
+    pub marks: Vec<Mark>,
+}
+
+impl Panel {
+    /// A picture with a title.
+    pub fn new(title: impl Into<String>, raster: Raster) -> Self {
+        Self {
+            title: title.into(),
+            caption: Vec::new(),
+            raster,
+            marks: Vec::new(),
+        }
+    }
+
+    /// With a line under it.
+    pub fn caption(mut self, line: impl Into<String>) -> Self {
+        self.caption.push(line.into());
+        self
+    }
+
+    /// With places in it.
+    pub fn marks(mut self, marks: Vec<Mark>) -> Self {
+        self.marks = marks;
+        self
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = self.caption.clone();
+        let raster = &self.raster;
+        if let Some(scale) = raster.scale {
+            lines.push(format!("±{}", number(scale)));
+        }
+        let [h, w] = raster.of;
+        let part = raster.window;
+        if (part.h, part.w) != (h, w) {
+            let (bottom, right) = (part.y + part.h - 1, part.x + part.w - 1);
+            lines.push(format!("y {}–{bottom}, x {}–{right}", part.y, part.x));
+        }
+        if raster.block > 1 {
+            let of = match raster.scale {
+                Some(_) => "peak",
+                None => "mean",
+            };
+            lines.push(format!("a dot: {of} of {0}×{0}", raster.block));
+        }
+        lines
+    }
+}
+
+/// Pictures that belong together, in a row; long rows wrap.
+#[derive(Clone, Debug, Default)]
+pub struct Band {
+    /// What they are, above them.
+    pub heading: String,
+    /// The pictures.
+    pub panels: Vec<Panel>,
+}
+
+/// Pictures side by side.
+#[derive(Clone, Debug, Default)]
+pub struct Sheet {
+    /// What it shows.
+    pub title: String,
+    /// Sentences under the title.
+    pub notes: Vec<String>,
+    /// The pictures, from top to bottom.
+    pub bands: Vec<Band>,
+}
+
+/// Enlarge small pictures to about a cell's size.
+fn zoom_of(dots: usize) -> usize {
+    ((CELL as f64 / dots as f64).round() as usize).max(1)
+}
+
+/// Three significant digits.
+pub(crate) fn number(x: f64) -> String {
+    let magnitude = x.abs();
+    if x == 0.0 {
+        "0".into()
+    } else if (1e-3..1e4).contains(&magnitude) {
+        let decimals = (2 - magnitude.log10().floor() as i32).max(0) as usize;
+        format!("{x:.decimals$}")
+    } else {
+        format!("{x:.2e}")
+    }
+}
+
+const MARGIN: f64 = 20.0;
+const GAP: f64 = 16.0;
+/// Pictures smaller than this are enlarged to about it, by a whole factor.
+const CELL: usize = 200;
+
+impl Sheet {
+    /// The most dots a side a raster of a sheet should have.
+    pub const MOST: usize = 288;
+    const ACROSS: usize = 6;
+
+    /// Draw it. The width follows the pictures: at most six cells a row.
+    ///
+    /// # Errors
+    /// [`Error::Png`] of an embedded picture.
+    pub fn draw(&self) -> Result<Drawing, Error> {
+        let (big, text, small) = (18.0, 13.0, 12.0);
+        let dots = |panel: &Panel| panel.raster.size().into_iter().max().unwrap_or(1);
+        let zoom = |panel: &Panel| zoom_of(dots(panel));
+        let panels = || self.bands.iter().flat_map(|band| &band.panels);
+        let cell = panels()
+            .map(|p| dots(p) * zoom(p))
+            .max()
+            .unwrap_or(CELL)
+            .max(160) as f64;
+        let across = self
+            .bands
+            .iter()
+            .map(|band| band.panels.len())
+            .max()
+            .unwrap_or(1)
+            .clamp(3, Self::ACROSS);
+        let inner = across as f64 * (cell + GAP) - GAP;
+        let signed = |grey: bool| {
+            panels().any(|panel| panel.raster.scale.is_some() && panel.raster.colour != grey)
+        };
+        let (grey, colour) = (signed(true), signed(false));
+        let style = |size, colour| Type {
+            size,
+            colour,
+            anchor: Anchor::Start,
+        };
+
+        // First where everything goes, then the drawing of that height.
+        type Step<'a> = Box<dyn FnOnce(&mut Drawing) -> Result<(), Error> + 'a>;
+        let mut steps: Vec<Step> = Vec::new();
+        let mut y = MARGIN + big;
+        for line in wrapped(&self.title, big, inner) {
+            steps.push(Box::new(move |to| {
+                to.text((MARGIN, y), &line, style(big, INK));
+                Ok(())
+            }));
+            y += big + 6.0;
+        }
+        for line in self
+            .notes
+            .iter()
+            .flat_map(|note| wrapped(note, text, inner))
+        {
+            steps.push(Box::new(move |to| {
+                to.text((MARGIN, y), &line, style(text, DIM));
+                Ok(())
+            }));
+            y += text + 5.0;
+        }
+        if grey {
+            steps.push(Box::new(move |to| {
+                key(to, (MARGIN, y - 4.0));
+                Ok(())
+            }));
+            y += 24.0;
+        }
+        if colour {
+            let words = "Signed colour pictures: each of red, green and blue from −s (none) over \
+                         0 (half, so that zero is grey) to +s (full), with ±s under each picture.";
+            for line in wrapped(words, text, inner) {
+                steps.push(Box::new(move |to| {
+                    to.text((MARGIN, y), &line, style(text, DIM));
+                    Ok(())
+                }));
+                y += text + 5.0;
+            }
+        }
+        for band in &self.bands {
+            y += 10.0;
+            if !band.heading.is_empty() {
+                let top = y;
+                let heading = fitted(&band.heading, 15.0, inner);
+                steps.push(Box::new(move |to| {
+                    to.line((MARGIN, top - 4.0), (MARGIN + inner, top - 4.0), LINE);
+                    to.text((MARGIN, top + 15.0), &heading, style(15.0, INK));
+                    Ok(())
+                }));
+                y += 26.0;
+            }
+            for row in band.panels.chunks(across) {
+                let top = y;
+                let tall = row
+                    .iter()
+                    .map(|p| p.raster.size()[0] * zoom(p))
+                    .max()
+                    .unwrap_or(0) as f64;
+                let captions: Vec<Vec<String>> = row
+                    .iter()
+                    .map(|panel| {
+                        let lines = panel.lines();
+                        lines.iter().flat_map(|l| wrapped(l, small, cell)).collect()
+                    })
+                    .collect();
+                let lines = captions.iter().map(Vec::len).max().unwrap_or(0);
+                for (i, (panel, caption)) in row.iter().zip(captions).enumerate() {
+                    let x = MARGIN + i as f64 * (cell + GAP);
+                    let zoom = zoom(panel);
+                    steps.push(Box::new(move |to| {
+                        let title = fitted(&panel.title, text, cell);
+                        to.text((x, top + text), &title, style(text, INK));
+                        let at = (x, top + text + 7.0);
+                        let picture = panel.raster.zoomed(zoom);
+                        let size = (f64::from(picture.width()), f64::from(picture.height()));
+                        to.picture(at, &picture)?;
+                        to.frame(at, size, LINE);
+                        marks(to, panel, at, zoom);
+                        for (line, text) in caption.iter().enumerate() {
+                            let y = at.1 + tall + 16.0 + line as f64 * (small + 4.0);
+                            to.text((x, y), text, style(small, DIM));
+                        }
+                        Ok(())
+                    }));
+                }
+                y += text + 7.0 + tall + 16.0 + lines as f64 * (small + 4.0) + 6.0;
+            }
+        }
+        let mut drawing = Drawing::new(&self.title, inner + 2.0 * MARGIN, y + MARGIN - 6.0);
+        for step in steps {
+            step(&mut drawing)?;
+        }
+        Ok(drawing)
+    }
+}
+
+/// The colours' key: −s to +s, with zero in the middle.
+fn key(to: &mut Drawing, (x, y): (f64, f64)) {
+    let style = |anchor| Type {
+        size: 12.0,
+        colour: DIM,
+        anchor,
+    };
+    let (left, width, height) = (x + 24.0, 160.0, 12.0);
+    to.text((x + 18.0, y + 11.0), "−s", style(Anchor::End));
+    const STEPS: u32 = 80;
+    for i in 0..STEPS {
+        let t = 2.0 * (f64::from(i) + 0.5) / f64::from(STEPS) - 1.0;
+        let [r, g, b] = diverging(t);
+        let step = width / f64::from(STEPS);
+        let fill = format!("#{r:02x}{g:02x}{b:02x}");
+        // A little wider than its step, so that no seam shows.
+        let wide = if i + 1 == STEPS { step } else { step + 0.4 };
+        to.rectangle((left + f64::from(i) * step, y), (wide, height), &fill);
+    }
+    to.frame((left, y), (width, height), LINE);
+    to.line(
+        (left + width / 2.0, y),
+        (left + width / 2.0, y + height),
+        INK,
+    );
+    to.text(
+        (left + width + 6.0, y + 11.0),
+        "+s, with ±s under each picture; zero is white",
+        style(Anchor::Start),
+    );
+}
+
+fn marks(to: &mut Drawing, panel: &Panel, (left, top): (f64, f64), zoom: usize) {
+    let raster = &panel.raster;
+    let part = raster.window;
+    // Far-off entries of a window are not in it.
+    let inside = panel.marks.iter().filter(|mark| {
+        (part.y..part.y + part.h).contains(&mark.y) && (part.x..part.x + part.w).contains(&mark.x)
+    });
+    for mark in inside {
+        let dot = |at: usize, from: usize| {
+            ((at - from) / raster.block) as f64 * zoom as f64 + zoom as f64 / 2.0
+        };
+        let (x, y) = (left + dot(mark.x, part.x), top + dot(mark.y, part.y));
+        to.ring((x, y), 5.0);
+        // The label to the right, or to the left where the right edge is near.
+        let [_, columns] = raster.size();
+        let near = x + 24.0 > left + (columns * zoom) as f64;
+        let shift = if near { -22.0 } else { 8.0 };
+        to.tag((x + shift, y + 4.5), &mark.label, 13.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Array;
+
+    fn sheet(panels: usize) -> Sheet {
+        let values: Vec<f64> = (0..64).map(|i| f64::from(i) - 32.0).collect();
+        let array = Array::new(&values, &[8, 8]).unwrap();
+        let panel = |i: usize| {
+            Panel::new(format!("row {i}"), array.signed(array.whole(), None, 288))
+                .caption("0, 3, 4")
+                .marks(vec![Mark {
+                    y: 7,
+                    x: 7,
+                    label: "1".into(),
+                }])
+        };
+        Sheet {
+            title: "Rows of F".into(),
+            notes: vec!["A note <with> & signs.".into()],
+            bands: vec![Band {
+                heading: "rows".into(),
+                panels: (0..panels).map(panel).collect(),
+            }],
+        }
+    }
+
+    #[test]
+    fn says_scale_and_numbers_and_wraps() {
+        let one = sheet(1).draw().unwrap();
+        let svg = one.to_svg();
+        assert!(svg.contains("±32.0") && svg.contains("0, 3, 4") && svg.contains("&lt;with&gt;"));
+        assert_eq!(svg.matches("<image").count(), 1);
+        let six = sheet(6).draw().unwrap();
+        let seven = sheet(7).draw().unwrap();
+        assert_eq!(six.size()[0], seven.size()[0]);
+        assert!(seven.size()[1] > six.size()[1] + 200.0);
+        let png = image::load_from_memory(&seven.to_png().unwrap()).unwrap();
+        assert_eq!(f64::from(png.width()), seven.size()[0].ceil());
+    }
+
+    #[test]
+    fn numbers_have_three_digits() {
+        for (x, text) in [
+            (0.0, "0"),
+            (0.012345, "0.0123"),
+            (1.0, "1.00"),
+            (123.4, "123"),
+            (1234.0, "1234"),
+            (1e-5, "1.00e-5"),
+            (-2.5e7, "-2.50e7"),
+        ] {
+            assert_eq!(number(x), text);
+        }
+    }
+
+    /// An empty sheet is a drawing too.
+    #[test]
+    fn nothing_to_show() {
+        assert!(Sheet::default().draw().unwrap().to_png().is_ok());
+    }
+}

@@ -1,0 +1,159 @@
+//! A survey: a network as the interpreter sees it, op by op, refused ones included.
+
+use std::{collections::HashSet, sync::Arc};
+
+use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
+use burn_ir::{HandleKind, TensorId};
+
+use crate::{
+    Loaded, RuleSet, ScopeTensor,
+    driver::{Planned, Replayed, outputs},
+    error::{Error, Result},
+    network::{flops, operation_name},
+    scope::Scope,
+    tensor::Lineage,
+};
+
+/// What an op is to the interpreter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// Nothing it reads depends on the input.
+    Constant,
+    /// It reads the reference alone and makes a decision of it: a mask, an index, a statistic.
+    Reads,
+    /// Linear, or affine, as it is.
+    Linear,
+    /// Frozen at x₀: what was frozen.
+    Ruled(&'static str),
+    /// There is no rule for it: why.
+    Refused(String),
+}
+
+impl Standing {
+    /// One word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Standing::Constant => "constant",
+            Standing::Reads => "reads x₀",
+            Standing::Linear => "linear",
+            Standing::Ruled(_) => "rule",
+            Standing::Refused(_) => "refused",
+        }
+    }
+}
+
+/// One op of a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Surveyed {
+    /// The network node it belongs to.
+    pub node: Arc<str>,
+    /// Burn's name of it.
+    pub op: String,
+    /// What it is to the interpreter.
+    pub standing: Standing,
+    /// The shape of its (first) result.
+    pub shape: Shape,
+    /// Numbers in the weights it reads and no op before it did.
+    pub parameters: usize,
+    /// Floating-point operations of one plain run, a multiply-add counted as two; what moves data
+    /// counts nothing.
+    pub flops: u64,
+}
+
+/// How the result of an op depends on the input.
+fn standing<B: Backend>(interpreter: &mut Replayed<B>, step: &Planned) -> Standing {
+    let mut standing = Standing::Constant;
+    for (_, handle) in outputs(interpreter, step) {
+        let reads = match handle {
+            HandleKind::Float(tensor) => match tensor.lineage() {
+                Lineage::Probed(_) => return Standing::Linear,
+                Lineage::Decision(_) => true,
+                Lineage::Constant => false,
+            },
+            HandleKind::Int(tensor) => tensor.origin.is_some(),
+            HandleKind::Bool(tensor) => tensor.origin.is_some(),
+            _ => false,
+        };
+        if reads {
+            standing = Standing::Reads;
+        }
+    }
+    standing
+}
+
+impl<B: Backend> Loaded<B> {
+    /// Freeze at x₀ and say of every op the outputs depend on what it is to the interpreter. A
+    /// refused op is listed, and what follows is surveyed as if its result were an input.
+    ///
+    /// Cost: one forward and the rules' decisions, as
+    /// [`Interpreter::new`](crate::Interpreter::new).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when x₀ does not fit, [`Error::Panicked`] when Burn stopped.
+    pub fn survey(&self, x0: Vec<FloatTensor<B>>, rules: RuleSet) -> Result<Vec<Surveyed>> {
+        let scope = Scope::recording(rules);
+        let ports = x0.len();
+        let probed = |index: usize, x: FloatTensor<B>| {
+            let probe = scope.input(index, &x.shape());
+            ScopeTensor::probed(x, probe)
+        };
+        let inputs = x0.into_iter().enumerate();
+        let inputs = inputs.map(|(index, x)| probed(index, x)).collect();
+        let mut counted: HashSet<TensorId> = HashSet::new();
+        let mut surveyed: Vec<Surveyed> = Vec::new();
+        let weights = &self.network().weights;
+        self.replay(inputs, Some(&scope), |interpreter, step| {
+            let standing = match (scope.take_error(), scope.take_rule()) {
+                (Some(error), _) => {
+                    // The result becomes an input of its own, so that the survey can go on.
+                    let poisoned: Vec<_> = outputs(interpreter, step).collect();
+                    for (id, handle) in poisoned {
+                        if let HandleKind::Float(tensor) = handle
+                            && tensor.probe().is_some()
+                        {
+                            let fresh = probed(ports + surveyed.len(), tensor.into_value());
+                            interpreter.register_tensor_to_device(id, HandleKind::Float(fresh));
+                        }
+                    }
+                    Standing::Refused(reason(&error))
+                }
+                (None, rule) => match (standing(interpreter, step), rule) {
+                    (Standing::Linear, Some(rule)) => Standing::Ruled(rule),
+                    (standing, _) => standing,
+                },
+            };
+            let read = step.operation.inputs().filter(|t| counted.insert(t.id));
+            let parameters = read.filter_map(|t| Some(weights.get(&t.id)?.num_elements()));
+            let parameters = parameters.sum();
+            surveyed.push(Surveyed {
+                node: step.node.clone(),
+                op: operation_name(&step.operation),
+                standing,
+                shape: step
+                    .operation
+                    .outputs()
+                    .next()
+                    .map_or(Shape::from(Vec::<usize>::new()), |out| out.shape.clone()),
+                parameters,
+                flops: flops(&step.operation),
+            });
+            Ok(())
+        })?;
+        Ok(surveyed)
+    }
+}
+
+/// The error without the place, which the survey shows anyway.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::NoRule { because, .. } => {
+            let because = because.trim_start_matches([':', ' ']);
+            if because.is_empty() {
+                "no rule yet".into()
+            } else {
+                because.into()
+            }
+        }
+        error => error.to_string(),
+    }
+}
