@@ -1,4 +1,11 @@
-//! Imports the ONNX assets as Burn source with burn-onnx.
+//! Imports ONNX graphs as Burn source with burn-onnx, as any Burn user does.
+
 fn main() {
-    let _ = burn_onnx::ModelGen::new();
+    let mut models = burn_onnx::ModelGen::new();
+    for name in ["vgg", "edsr", "cyclegan"] {
+        let path = format!("../assets/graphs/{name}.onnx");
+        println!("cargo:rerun-if-changed={path}");
+        models.input(&path);
+    }
+    models.out_dir("imported/").run_from_script();
 }

@@ -1,11 +1,13 @@
 """References made by other people's code, on networks of the shared data.
 
-    python tests/reference/make.py DATA_DIR     (needs numpy, onnx, onnxruntime, torch)
+    python tests/reference/make.py DATA_DIR     (needs numpy, onnx, onnxruntime, scipy, torch)
 
 Writes beside this file
   onnxruntime.json  norm and sampled values of the plain output of every network (f32)
   twin.json         rows, columns and residuals of three networks by an independent f64
                     implementation of the interpreter (PyTorch, rows by autograd)
+  svd.json          the eight largest singular values of the same networks, by scipy's ARPACK on
+                    that implementation
 
 Inputs are the fixed sequence of `linearscope_tests::pseudo`. Only sampled numbers are kept.
 """
@@ -17,6 +19,7 @@ import sys
 import numpy as np
 import onnx
 import onnxruntime as ort
+import scipy.sparse.linalg
 import torch
 import torch.nn.functional as F
 from onnx import numpy_helper
@@ -161,6 +164,27 @@ def twin(data, name, shape, scale):
             "row": sampled(row)}
 
 
+def singular_values(data, name, shape, scale):
+    net = Twin(os.path.join(data, "models", name + ".onnx"))
+    x0 = torch.tensor(pseudo(int(np.prod(shape))).reshape(shape) * scale).float().double()
+    y0, r = net.run(x0, torch.zeros_like(x0))
+
+    def apply(v):
+        return (net.run(x0, torch.tensor(v).reshape(shape))[1] - r).flatten().numpy()
+
+    def adjoint(u):
+        probe = torch.zeros_like(x0, requires_grad=True)
+        y1 = net.run(x0, probe)[1]
+        (row,) = torch.autograd.grad(y1, probe, torch.tensor(u).reshape(y1.shape))
+        return row.flatten().numpy()
+
+    operator = scipy.sparse.linalg.LinearOperator(
+        (y0.numel(), x0.numel()), matvec=apply, rmatvec=adjoint, dtype=np.float64)
+    found = scipy.sparse.linalg.svds(operator, k=8, tol=1e-9, return_singular_vectors=False,
+                                     random_state=0)
+    return {"shape": shape, "scale": scale, "sigma": sorted(map(float, found), reverse=True)}
+
+
 def main(data):
     plain = {}
     for name, shape, scale in networks():
@@ -172,10 +196,11 @@ def main(data):
         print(f"{name:36} {list(y.shape)}")
     with open(os.path.join(HERE, "onnxruntime.json"), "w") as f:
         json.dump(plain, f, indent=1)
-    twins = {name: twin(data, name, shape, scale) for name, shape, scale in networks()
-             if name in ("super_resolution_x3_dyn", "squeezenet1.1", "tiny_style_bedroom")}
-    with open(os.path.join(HERE, "twin.json"), "w") as f:
-        json.dump(twins, f, indent=1)
+    three = [net for net in networks()
+             if net[0] in ("super_resolution_x3_dyn", "squeezenet1.1", "tiny_style_bedroom")]
+    for file, of in (("twin.json", twin), ("svd.json", singular_values)):
+        with open(os.path.join(HERE, file), "w") as f:
+            json.dump({net[0]: of(data, *net) for net in three}, f, indent=1)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 //! The promises on the project's own networks: what a clean clone can show without other data.
 
-use std::{path::Path, sync::Arc};
+use std::{ops::ControlFlow, path::Path, sync::Arc};
 
 use burn::{
     nn::{GroupNormConfig, InstanceNormConfig, LinearConfig},
@@ -11,7 +11,10 @@ use burn_dispatch::Dispatch;
 use burn_flex::{Flex, FlexDevice};
 use linearscope::{Interpreter, Loaded, Network, Normalisation, RuleSet, host, one_hot};
 use linearscope_analysis::{
-    FrozenNetwork, LinearOperator, certificate::certificate, contribution, projection,
+    FrozenNetwork, LinearOperator,
+    certificate::certificate,
+    contribution, projection,
+    svd::{Solver, SvdConfig, svd},
 };
 use linearscope_onnx::Model;
 use linearscope_tests::*;
@@ -392,4 +395,45 @@ fn bad_inputs_are_named() {
         nan.contains("2 values that are not finite") && nan.contains("index 7"),
         "{nan}"
     );
+}
+
+/// All triplets of a network give its dense F back. The bicubic upscaler of a square picture has
+/// most singular values twice: a Krylov method from one start must find both copies.
+#[test]
+fn all_triplets_give_f_back() {
+    let bicubic = assets().join("graphs/bicubic.onnx");
+    for (path, shape) in [(tiny_ops(), OPS), (bicubic, [1, 1, 6, 6])] {
+        let network = network(&path, &shape);
+        let loaded = FrozenNetwork::load(network, &Device::flex(), FloatDType::F64).expect("loads");
+        let x0 = match shape {
+            OPS => picture(),
+            shape => pseudo_input(&shape, 1.0, 0),
+        };
+        let f = FrozenNetwork::new(loaded, x0, RuleSet::default()).expect("freezes");
+        let (n, outputs) = (f.input_len(), f.output_len());
+        let positions: Vec<usize> = (0..n).collect();
+        let columns = projection::columns(&f, &positions).expect("columns");
+        let columns = linearscope_analysis::host(columns).unwrap();
+        for block in [1, 3] {
+            let config = SvdConfig {
+                tolerance: 1e-11,
+                solver: Solver::Lanczos { block, basis: None },
+                ..SvdConfig::new(n.min(outputs))
+            };
+            let found = svd(&f, &config, |_| ControlFlow::Continue(())).expect("converges");
+            let u = linearscope_analysis::host(found.u).unwrap();
+            let v = linearscope_analysis::host(found.v).unwrap();
+            let product: Vec<f64> = (0..n * outputs)
+                .map(|i| {
+                    let (column, row) = (i / outputs, i % outputs);
+                    let terms = found.sigma.iter().enumerate();
+                    terms
+                        .map(|(k, sigma)| sigma * u[k * outputs + row] * v[k * n + column])
+                        .sum()
+                })
+                .collect();
+            let error = relative(&product, &columns);
+            assert!(error < 1e-10, "{path:?}, block {block}: {error:e}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ use burn::{
 };
 use burn_backend::{Shape, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice};
-use linearscope::{Error, Interpreter, Loaded, Network, RuleSet, host};
+use linearscope::{Error, Interpreter, Loaded, Network, RuleSet, host, survey::Standing};
 use linearscope_analysis::{FrozenNetwork, certificate::certificate, contribution};
 use linearscope_tests::*;
 
@@ -240,4 +240,62 @@ fn what_cannot_be_captured_is_an_error_that_says_why() {
     .expect("captures");
     let refused = Loaded::<Flex>::new(Arc::new(random), FlexDevice, DType::F32).unwrap_err();
     assert!(refused.to_string().contains("random"), "{refused}");
+}
+
+/// A survey says what every op is, goes on after a refused one, and names it.
+#[test]
+fn a_survey_goes_past_what_is_refused() {
+    #[derive(Module, Debug)]
+    struct Gated {
+        first: Linear,
+        second: Linear,
+    }
+    let device = Device::flex();
+    let module = Gated {
+        first: LinearConfig::new(3, 4).init(&device),
+        second: LinearConfig::new(4, 2).init(&device),
+    };
+    let network = Network::capture(&module, |module, ports| {
+        let x = ports.input("x", [1, 3]);
+        let x = activation::relu(module.first.forward(x));
+        let x = activation::gelu(x);
+        let x = activation::relu(module.second.forward(x));
+        ports.output("y", x.clone() / x.sum_dim(1));
+    })
+    .expect("captures");
+    let loaded = Loaded::<Flex>::new(Arc::new(network), FlexDevice, DType::F64).expect("loads");
+    let x0 = upload::<Flex>(&pseudo_input(&[1, 3], 1.0, 0), &FlexDevice, DType::F64);
+    let survey = loaded
+        .survey(vec![x0], RuleSet::default())
+        .expect("surveys");
+    let seen: Vec<(&str, &str)> = survey
+        .iter()
+        .map(|op| (op.op.as_str(), op.standing.word()))
+        .collect();
+    // Burn's Linear is a product and a sum in the graph.
+    let expected = [
+        ("Matmul", "linear"),
+        ("Reshape", "constant"),
+        ("Add", "linear"),
+        ("Relu", "rule"),
+        ("Gelu", "refused"),
+        ("Matmul", "linear"),
+        ("Reshape", "constant"),
+        ("Add", "linear"),
+        ("Relu", "rule"),
+        ("SumDim", "linear"),
+        ("Div", "refused"),
+    ];
+    assert_eq!(seen, expected);
+    assert_eq!(survey[3].standing, Standing::Ruled("slope"));
+    let Standing::Refused(why) = &survey[10].standing else {
+        panic!("{:?}", survey[10])
+    };
+    assert!(why.contains("quotients"), "{why}");
+    // 3·4 and 4 numbers, 4·2 and 2; 2·3 flop an output and one, 2·4 and one.
+    let parameters: Vec<usize> = survey.iter().map(|op| op.parameters).collect();
+    assert_eq!(parameters, [12, 4, 0, 0, 0, 8, 2, 0, 0, 0, 0]);
+    let flops: Vec<u64> = survey.iter().take(9).map(|op| op.flops).collect();
+    assert_eq!(flops, [24, 0, 4, 4, 4, 16, 0, 2, 2]);
+    assert_eq!(survey[0].shape.to_vec(), [1, 4]);
 }

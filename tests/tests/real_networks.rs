@@ -1,10 +1,15 @@
 //! The promises on real trained networks (skipped, aloud, without the shared data).
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow, path::Path, sync::Arc};
 
+use burn::tensor::{Device, FloatDType};
 use burn_backend::{Backend, DType, TensorMetadata};
 use burn_flex::{Flex, FlexDevice};
 use linearscope::{Interpreter, Loaded, RuleSet, host, one_hot};
+use linearscope_analysis::{
+    FrozenNetwork,
+    svd::{Momentum, Solver, SvdConfig, svd},
+};
 use linearscope_onnx::Model;
 use linearscope_tests::*;
 use serde::Deserialize;
@@ -269,6 +274,73 @@ fn rows_columns_and_residuals_equal_the_twin() {
             let error = expected.error(&values);
             println!("twin: {name:26} {what:10} {error:.1e}");
             assert!(error < 1e-9, "{name} {what}: {error:e}");
+        }
+    }
+}
+
+/// Top eight singular values by another program (scipy's ARPACK on a PyTorch implementation, f64),
+/// in f32 by both solvers: σ to 1e-3, residuals of both sides to 1e-4 of σ₁.
+#[test]
+fn singular_values_equal_scipys() {
+    #[derive(Deserialize)]
+    struct Expected {
+        shape: [usize; 4],
+        scale: f64,
+        sigma: Vec<f64>,
+    }
+    let Some(data) = shared_data() else {
+        return skipped("singular_values_equal_scipys");
+    };
+    for (name, expected) in reference::<Expected>("svd.json") {
+        let path = data.join("models").join(format!("{name}.onnx"));
+        let network = network(&path, &expected.shape);
+        let loaded = FrozenNetwork::load(network, &Device::flex(), FloatDType::F32).expect("loads");
+        let x0 = pseudo_input(&expected.shape, expected.scale, 0);
+        let frozen = FrozenNetwork::new(loaded, x0, RuleSet::default()).expect("freezes");
+        for (k, solver) in [
+            (
+                8,
+                Solver::Lanczos {
+                    block: 1,
+                    basis: None,
+                },
+            ),
+            (
+                8,
+                Solver::Lanczos {
+                    block: 4,
+                    basis: None,
+                },
+            ),
+            // One triplet at a time, each slower than the last where values cluster.
+            (
+                1,
+                Solver::Power {
+                    momentum: Momentum::Adaptive,
+                },
+            ),
+        ] {
+            let config = SvdConfig {
+                tolerance: 1e-4,
+                solver,
+                ..SvdConfig::new(k)
+            };
+            let found = svd(&frozen, &config, |_| ControlFlow::Continue(()))
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            for (got, sigma) in found.sigma.iter().zip(&expected.sigma) {
+                let error = (got - sigma).abs() / sigma;
+                assert!(error <= 1e-3, "{name}, {solver:?}: {got}, not {sigma}");
+            }
+            let worst = found
+                .residuals
+                .iter()
+                .map(|r| r.worst())
+                .fold(0.0, f64::max);
+            assert!(worst <= 1e-4, "{name}, {solver:?}: residual {worst:e}");
+            println!(
+                "svd: {name:26} {solver:?}: {} products, residual {worst:.1e}",
+                found.products
+            );
         }
     }
 }

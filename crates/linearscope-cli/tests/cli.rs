@@ -445,6 +445,15 @@ fn unsupported_ops_end_with_3() {
     );
     let error = folder.fails(3, &["run", "unknown.onnx", "--input", &ops_input()]);
     assert!(error.contains("Sigmoin"), "{error}");
+    // A survey lists what is refused, and goes on.
+    let seen = folder.ok(&["inspect", "softmax.onnx"]);
+    assert!(
+        seen.contains("1 refused") && seen.contains("node \"sigmoid\", Softmax: no rule yet"),
+        "{seen}"
+    );
+    assert!(seen.contains("cannot be frozen yet"), "{seen}");
+    let error = folder.fails(3, &["inspect", "unknown.onnx"]);
+    assert!(error.contains("Sigmoin (node \"sigmoid\")"), "{error}");
 }
 
 #[test]
@@ -452,7 +461,7 @@ fn usage_errors_end_with_2() {
     let folder = Folder::new();
     let output = folder.run(&["run"]);
     assert_eq!(output.status.code(), Some(2));
-    let output = folder.run(&["row", &ops(), "--input", &ops_input()]);
+    let output = folder.run(&["project", &ops(), "--input", &ops_input()]);
     assert_eq!(output.status.code(), Some(2));
 }
 
@@ -469,4 +478,191 @@ fn the_demo_ends_in_a_report_that_stands_alone() {
         "the report is offline"
     );
     assert!(html.len() < 10 << 20);
+}
+
+#[test]
+fn svd_writes_triplets_that_are_triplets() {
+    let folder = Folder::new();
+    let input = picture();
+    let base = ["svd", &sr(), "--input", &input, "--out", "o", "-k", "3"];
+    let out = folder.ok(&[&base[..], &["--tol", "1e-5"]].concat());
+    assert!(out.contains("products"), "{out}");
+    let (sigma, shape) = folder.npy("o/sigma.npy");
+    assert_eq!(shape, [3]);
+    assert!(sigma[0] >= sigma[1] && sigma[1] >= sigma[2] && sigma[2] > 0.0);
+    let ((u, u_shape), (v, v_shape)) = (folder.npy("o/u.npy"), folder.npy("o/v.npy"));
+    assert_eq!(u_shape, [3, 1, 1, 96, 96]);
+    assert_eq!(v_shape, [3, 1, 1, 48, 48]);
+    // F v = σ u, by another command.
+    let first: Vec<f32> = v[..48 * 48].iter().map(|x| *x as f32).collect();
+    let probe = folder.write_npy("v1.npy", &first, &[1, 1, 48, 48]);
+    folder.ok(&[
+        "project",
+        &sr(),
+        "--input",
+        &input,
+        "--probe",
+        &probe,
+        "--out",
+        "p",
+    ]);
+    let (fv, _) = folder.npy("p/projected.npy");
+    let su: Vec<f64> = u[..96 * 96].iter().map(|x| x * sigma[0]).collect();
+    assert!(close(&fv, &su, 2e-5));
+    let manifest = folder.json("o/manifest.json");
+    let triplets = manifest["svd"]["triplets"].as_array().unwrap();
+    assert!(triplets.iter().all(|t| t["converged"] == true
+        && t["right_over_sigma1"].as_f64().unwrap() <= 1e-5
+        && t["left_over_sigma"].as_f64().unwrap() <= 1e-4));
+    for file in ["o/svd.png", "o/svd.svg"] {
+        assert!(folder.path(file).exists(), "{file}");
+    }
+
+    // The paper's algorithm finds the same.
+    let power = [
+        "--solver", "power", "--tol", "1e-4", "--out", "q", "-k", "1",
+    ];
+    folder.ok(&[&["svd", &sr(), "--input", &input][..], &power].concat());
+    let (other, _) = folder.npy("q/sigma.npy");
+    assert!(
+        (other[0] - sigma[0]).abs() <= 1e-3 * sigma[0],
+        "{other:?} {sigma:?}"
+    );
+}
+
+/// Not converged: exit code 4, and what there is was written and says so.
+#[test]
+fn svd_that_does_not_converge_says_so_and_keeps_what_there_is() {
+    let folder = Folder::new();
+    let input = picture();
+    let args = ["svd", &sr(), "--input", &input, "--out", "o", "-k", "4"];
+    let error = folder.fails(4, &[&args[..], &["--max-products", "20"]].concat());
+    assert!(
+        error.contains("of 4 triplets") && error.contains("--max-products"),
+        "{error}"
+    );
+    let manifest = folder.json("o/manifest.json");
+    let triplets = manifest["svd"]["triplets"].as_array().unwrap();
+    assert!(triplets.iter().any(|t| t["converged"] == false));
+    assert_eq!(folder.npy("o/sigma.npy").1, [triplets.len()]);
+    for (flags, word) in [
+        (["-k", "0"], "triplets"),
+        (["-k", "3000"], "triplets"),
+        (["--tol", "0"], "tolerance"),
+        (["--block", "0"], "block"),
+        (["--basis", "1"], "basis"),
+    ] {
+        let error = folder.fails(
+            2,
+            &[&["svd", &sr(), "--input", &input][..], &flags].concat(),
+        );
+        assert!(error.contains(word), "{flags:?}: {error}");
+    }
+}
+
+#[test]
+fn svd_of_a_part_of_the_network() {
+    let folder = Folder::new();
+    let args = ["svd", &sr(), "--input", &picture(), "--out", "o", "-k", "2"];
+    folder.ok(&[&args[..], &["--from", "relu1", "--to", "conv3"]].concat());
+    assert_eq!(folder.npy("o/v.npy").1, [2, 1, 16, 48, 48]);
+    assert_eq!(folder.npy("o/u.npy").1, [2, 1, 4, 48, 48]);
+}
+
+/// Without --at, rows are chosen: from the strongest edge to the plain; all on one sheet.
+#[test]
+fn rows_come_as_a_sheet() {
+    let folder = Folder::new();
+    folder.ok(&["row", &sr(), "--input", &picture(), "--out", "o"]);
+    assert_eq!(folder.npy("o/row.npy").1, [6, 1, 1, 48, 48]);
+    let manifest = folder.json("o/manifest.json");
+    let at = manifest["at"].as_array().unwrap();
+    assert_eq!(at.len(), 6);
+    let files = manifest["files"].as_array().unwrap();
+    let sheet = files.iter().find(|file| file["file"] == "row.svg").unwrap();
+    // x₀, f(x₀) and six rows; every signed one has its scale, and a window where it is small.
+    let panels = sheet["panels"].as_array().unwrap();
+    assert_eq!(panels.len(), 8);
+    assert!(
+        panels[2..]
+            .iter()
+            .all(|panel| panel["scale"].as_f64().unwrap() > 0.0)
+    );
+    assert!(
+        panels[2..]
+            .iter()
+            .all(|panel| panel["window"]["h"].as_u64().unwrap() < 20)
+    );
+    let svg = fs::read_to_string(folder.path("o/row.svg")).unwrap();
+    assert_eq!(svg.matches("<image").count(), 8);
+    assert!(svg.contains("Rows of F, tiny_sr.onnx"));
+    // A second look at the third place gives the third row.
+    let third = at[2].as_str().unwrap();
+    folder.ok(&[
+        "row",
+        &sr(),
+        "--input",
+        &picture(),
+        "--out",
+        "p",
+        "--at",
+        third,
+    ]);
+    let ((six, _), (one, shape)) = (folder.npy("o/row.npy"), folder.npy("p/row.npy"));
+    assert_eq!(shape, [1, 1, 48, 48]);
+    assert!(close(&one, &six[2 * 48 * 48..3 * 48 * 48], 1e-6));
+}
+
+#[test]
+fn contributions_come_as_a_chart() {
+    let folder = Folder::new();
+    folder.ok(&[
+        "contributions",
+        &ops(),
+        "--input",
+        &ops_input(),
+        "--out",
+        "o",
+    ]);
+    let svg = fs::read_to_string(folder.path("o/contributions.svg")).unwrap();
+    assert!(svg.contains("Contributions to output") && svg.contains(">input<"));
+    let png = image::open(folder.path("o/contributions.png")).unwrap();
+    assert!(png.width() > 700 && png.height() > 100);
+}
+
+#[test]
+fn inspect_shows_every_op() {
+    let folder = Folder::new();
+    let text = folder.ok(&["inspect", &sr()]);
+    assert!(
+        text.contains("it can be frozen") && text.contains("3316 parameters"),
+        "{text}"
+    );
+    let json: Value = serde_json::from_str(&folder.ok(&["inspect", &sr(), "--json"])).unwrap();
+    assert_eq!(
+        (&json["schema"], &json["can_be_frozen"]),
+        (&1.into(), &true.into())
+    );
+    assert_eq!(json["input"]["shape"], serde_json::json!([1, 1, 64, 64]));
+    let ops = json["ops"].as_array().unwrap();
+    let of = |node: &str| ops.iter().find(|op| op["node"] == node).unwrap();
+    assert_eq!(of("conv1")["role"], "linear");
+    assert_eq!(of("conv1")["parameters"], 416);
+    // 16 channels of 64×64, each 25 multiply-adds and a bias.
+    assert_eq!(of("conv1")["flops"], 16 * 64 * 64 * 51);
+    assert_eq!(
+        (&of("relu1")["role"], &of("relu1")["rule"]),
+        (&"rule".into(), &"slope".into())
+    );
+    // 5×5, then 3×3, then 3×3.
+    for (node, size) in [("conv1", 5), ("relu2", 7), ("conv3", 9)] {
+        assert_eq!(of(node)["node_field"]["h"], size, "{node}");
+        assert_eq!(of(node)["node_field"]["reaches_the_border"], false);
+    }
+    let small = folder.ok(&["inspect", &sr(), "--shape", "1,1,8,8", "--json"]);
+    let small: Value = serde_json::from_str(&small).unwrap();
+    let last = small["ops"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["node_field"]["reaches_the_border"], true);
+    let error = folder.fails(2, &["inspect", &sr(), "--shape", "1,3,8,8"]);
+    assert!(error.contains("[1, 3, 8, 8]"), "{error}");
 }

@@ -105,6 +105,7 @@ impl Model {
         }
         prepare::check_sizes(&proto)?;
         prepare::rewrite_transposed_convolutions(&mut proto)?;
+        prepare::write_epsilons(&mut proto);
         // Old files list the weights among the inputs.
         let weights: Vec<&String> = proto.graph.initializer.iter().map(|t| &t.name).collect();
         let inputs = proto

@@ -54,6 +54,20 @@ pub(crate) fn check_sizes(model: &ModelProto) -> Result<()> {
     Ok(())
 }
 
+/// Write the epsilon that a batch norm leaves to the standard's default: `onnx-ir` takes 0 for it.
+pub(crate) fn write_epsilons(model: &mut ModelProto) {
+    for node in &mut model.graph.mut_or_insert_default().node {
+        let norm = node.op_type == "BatchNormalization" && node.domain.is_empty();
+        if norm && node.attribute.iter().all(|a| a.name != "epsilon") {
+            let mut epsilon = AttributeProto::new();
+            epsilon.name = "epsilon".into();
+            epsilon.type_ = AttributeType::FLOAT.into();
+            epsilon.f = 1e-5;
+            node.attribute.push(epsilon);
+        }
+    }
+}
+
 fn constant(name: String, values: &[i64]) -> TensorProto {
     let mut tensor = TensorProto::new();
     tensor.name = name;

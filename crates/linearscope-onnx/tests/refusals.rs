@@ -274,3 +274,16 @@ fn dead_branches_need_no_rule() {
     let rules = linearscope::RuleSet::default();
     linearscope::Interpreter::new(std::sync::Arc::new(loaded), vec![x0], rules).expect("freezes");
 }
+
+/// A batch norm that names no epsilon has the standard's 1e-5: with a variance of 0 that is all
+/// there is under the root.
+#[test]
+fn batch_norm_without_epsilon_has_the_standards() {
+    let one = |name| floats(name, &[1], vec![1.0]);
+    let zero = |name| floats(name, &[1], vec![0.0]);
+    let inputs = ["x", "scale", "shift", "mean", "variance"];
+    let norm = node("BatchNormalization", &inputs, "y", vec![]);
+    let weights = vec![one("scale"), zero("shift"), zero("mean"), zero("variance")];
+    let y = run(&[1, 1, 1, 1], vec![norm], weights, vec![1.0]);
+    assert!((y[0] - 1e-5f32.sqrt().recip()).abs() < 1e-2, "{y:?}");
+}

@@ -91,7 +91,7 @@ impl Basis {
         };
         let mut found = Basis::new(self.len);
         for (row, &before) in before.iter().enumerate() {
-            let vector = x.clone().slice([row..row + 1]);
+            let vector = x.clone().narrow(0, row, 1);
             let mut inner = Dense::zeros(found.count, 1);
             let vector = found.project(vector, &mut inner, 0)?;
             for i in 0..found.count {

@@ -341,7 +341,7 @@ fn measured<F: LinearOperator>(
     // F = 0: any vectors are exact.
     let over = |x: f64| if x == 0.0 { 0.0 } else { x / largest };
     let pick = |x: Tensor<2>| {
-        let rows = order.iter().map(|&i| x.clone().slice([i..i + 1])).collect();
+        let rows = order.iter().map(|&i| x.clone().narrow(0, i, 1)).collect();
         Tensor::cat(rows, 0)
     };
     Ok(Svd {

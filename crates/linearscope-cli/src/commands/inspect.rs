@@ -85,18 +85,23 @@ pub(crate) fn run(args: &Inspect) -> Result<()> {
     let shapes = std::slice::from_ref(&shape);
     let unknown = model.unsupported(shapes)?;
     if !unknown.is_empty() {
-        let mut list: Vec<String> = unknown
+        // Each op once, with its first node.
+        let mut ops: Vec<(&str, &str, usize)> = Vec::new();
+        for (node, op) in &unknown {
+            match ops.iter_mut().find(|(known, _, _)| known == op) {
+                Some((_, _, count)) => *count += 1,
+                None => ops.push((op, node, 1)),
+            }
+        }
+        let list: Vec<String> = ops
             .iter()
-            .map(|(node, op)| format!("{op} (node \"{node}\")"))
+            .map(|(op, node, count)| match count {
+                1 => format!("{op} (node \"{node}\")"),
+                count => format!("{op} ({count} nodes, the first \"{node}\")"),
+            })
             .collect();
-        let count = list.len();
-        list.truncate(8);
         return Err(Failure {
-            message: format!(
-                "{count} nodes have ONNX ops that are not supported: {}{}",
-                list.join(", "),
-                if count > list.len() { ", …" } else { "" }
-            ),
+            message: format!("ONNX ops that are not supported: {}", list.join(", ")),
             hint: Some("the table of supported ops is in crates/linearscope-onnx/src/ops".into()),
             code: UNSUPPORTED,
         });
