@@ -64,6 +64,12 @@ fn run(args: &[&str], total: &mut [usize; 3]) -> bool {
     child.wait().is_ok_and(|status| status.success())
 }
 
+/// Whether one of these programs is in the path.
+fn in_path(names: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| names.iter().any(|name| folder.join(name).is_file()))
+}
+
 fn test() -> bool {
     // The same profile and features as `cargo run --release`, so that nothing compiles twice.
     let mut total = [0; 3];
@@ -84,6 +90,9 @@ fn test() -> bool {
     let data = std::env::var_os("LINEARSCOPE_DATA").unwrap_or_else(|| "../shared/data".into());
     if !std::path::Path::new(&data).join("models").is_dir() {
         println!("skipped: what needs real networks (set LINEARSCOPE_DATA to their folder)");
+    }
+    if !in_path(&["chromium", "chromium-browser", "google-chrome"]) {
+        println!("skipped: the report in a browser (apt install chromium)");
     }
     println!();
     println!(

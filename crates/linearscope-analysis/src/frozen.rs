@@ -72,6 +72,18 @@ impl FrozenNetwork {
         Ok(Arc::new(loaded))
     }
 
+    /// The plain output f(x) of a loaded network, without freezing anything.
+    ///
+    /// # Errors
+    /// As [`Loaded::forward`]; [`Error::Data`].
+    pub fn forward(loaded: &Loaded<Dispatch>, x: TensorData) -> Result<TensorData> {
+        let x = x.convert_dtype(loaded.dtype());
+        let x = Dispatch::float_from_data(x, loaded.device());
+        let y = loaded.forward(vec![x])?;
+        let y = row(y.into_iter().next().expect("one output"));
+        Ok(y.into_data())
+    }
+
     /// What every op is to the interpreter at x₀, refused ones included; see
     /// [`Loaded::survey`].
     ///

@@ -17,5 +17,5 @@ pub mod svd;
 pub use frozen::{FrozenNetwork, host};
 pub use linearscope::Error;
 pub use operator::{LinearOperator, Result};
-pub use random::noise;
+pub use random::{Stream, noise};
 pub use sub_network::SubNetwork;

@@ -173,6 +173,98 @@ fn repeated_values_come_with_their_multiplicity() {
     assert_found(&quiet(&f, &config).unwrap(), &sigma[..5], 1e-9, "block 3");
 }
 
+/// Cubic interpolation ×3 of n pixels (a = −0.75, half-pixel, edges repeated), `[3 n, n]`.
+fn cubic(n: usize) -> Vec<f64> {
+    let a = -0.75;
+    let weight = |x: f64| match x.abs() {
+        x if x <= 1.0 => (a + 2.0) * x.powi(3) - (a + 3.0) * x.powi(2) + 1.0,
+        x if x < 2.0 => a * x.powi(3) - 5.0 * a * x.powi(2) + 8.0 * a * x - 4.0 * a,
+        _ => 0.0,
+    };
+    let mut matrix = vec![0.0; 3 * n * n];
+    for out in 0..3 * n {
+        let at = (out as f64 + 0.5) / 3.0 - 0.5;
+        for tap in -1..=2 {
+            let source = at.floor() + f64::from(tap);
+            let clamped = source.clamp(0.0, (n - 1) as f64) as usize;
+            matrix[out * n + clamped] += weight(at - source);
+        }
+    }
+    matrix
+}
+
+fn matrix(values: Vec<f64>, rows: usize, columns: usize) -> Matrix {
+    let device = Device::flex();
+    let data = TensorData::new(values, [rows, columns]);
+    Matrix {
+        f: Tensor::from_data(data, (&device, DType::F64)),
+        device,
+        dtype: FloatDType::F64,
+        input: [columns],
+        output: [rows],
+    }
+}
+
+/// The bicubic upscaler of a square picture: F = A ⊗ A has every σᵢσⱼ twice, in clusters a part in
+/// 10⁴ wide. One starting vector sees one copy of each; all must be found.
+#[test]
+fn no_copy_is_missing_in_clusters() {
+    for n in [9, 16, 20] {
+        let a = cubic(n);
+        let all = SvdConfig {
+            tolerance: 1e-12,
+            ..SvdConfig::new(n)
+        };
+        let sigma = quiet(&matrix(a.clone(), 3 * n, n), &all).unwrap().sigma;
+        let mut expected: Vec<f64> = (0..n * n).map(|i| sigma[i / n] * sigma[i % n]).collect();
+        expected.sort_by(|a, b| b.total_cmp(a));
+        let rows = 9 * n * n;
+        let kronecker = (0..rows * n * n).map(|i| {
+            let (row, column) = (i / (n * n), i % (n * n));
+            a[row / (3 * n) * n + column / n] * a[row % (3 * n) * n + column % n]
+        });
+        let f = matrix(kronecker.collect(), rows, n * n);
+        for k in [1, 2, 3, 5, 8, 13, 20] {
+            for seed in 0..3 {
+                let config = SvdConfig {
+                    seed,
+                    ..SvdConfig::new(k)
+                };
+                let what = format!("{n}×{n}, k = {k}, seed {seed}");
+                let found = quiet(&f, &config).unwrap_or_else(|e| panic!("{what}: {e}"));
+                assert_found(&found, &expected[..k], 1e-5, &what);
+                if seed == 0 {
+                    println!("{what}: {} products", found.products);
+                }
+            }
+        }
+    }
+}
+
+/// A budget that ends between convergence and its confirmation is an error too.
+#[test]
+fn unconfirmed_is_no_success() {
+    let sigma: Vec<f64> = (0..30).map(|i| 0.7f64.powi(i)).collect();
+    let f = with_spectrum(60, 50, &sigma, FloatDType::F64);
+    let mut converged_at = None;
+    let full = svd(&f, &SvdConfig::new(2), |progress| {
+        if progress.converged == 2 {
+            converged_at.get_or_insert(progress.products);
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    let config = SvdConfig {
+        max_products: converged_at.unwrap(),
+        ..SvdConfig::new(2)
+    };
+    let error = quiet(&f, &config).unwrap_err();
+    let SvdError::Unconfirmed { partial } = error else {
+        panic!("{error}")
+    };
+    assert_found(&partial, &full.sigma, 1e-5, "unconfirmed");
+}
+
 #[test]
 fn all_triplets_of_small_matrices() {
     for (rows, columns) in [(1, 1), (1, 9), (9, 1), (5, 8), (8, 5), (7, 7)] {

@@ -15,7 +15,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The tour on the bundled network: pictures and a report to open
+    /// The tour on the bundled networks: pictures and a report to open
     Demo(Demo),
     /// The graph as the interpreter sees it: role, rule, shape, cost and field of every op
     Inspect(Inspect),
@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Svd(Svd),
     /// Layer-wise contributions to one score
     Contributions(Contributions),
+    /// Everything that fits the task, and one report to open
+    Analyse(Analyse),
 }
 
 #[derive(Debug, Args)]
@@ -40,6 +42,9 @@ pub(crate) struct Demo {
     /// Folder for the report and its numbers
     #[arg(long, default_value = "linearscope-demo")]
     pub out: PathBuf,
+    /// Open the report when it is there
+    #[arg(long)]
+    pub open: bool,
 }
 
 #[derive(Debug, Args)]
@@ -96,7 +101,7 @@ pub(crate) struct RecipeFlags {
     #[arg(long)]
     pub range: Option<f64>,
     /// Subtracted per channel, in units of the range
-    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     pub mean: Option<Vec<f64>>,
     /// Divided by per channel, in units of the range
     #[arg(long, value_delimiter = ',')]
@@ -110,9 +115,77 @@ pub(crate) struct RecipeFlags {
     /// Then cut N×N, or HxW, from the middle
     #[arg(long, value_name = "N|HxW")]
     pub crop: Option<String>,
+    /// What is black and white in the output [default: the input's, back through mean and std]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        value_name = "BLACK,WHITE"
+    )]
+    pub output_range: Option<Vec<f64>>,
     /// Class names, one a line
     #[arg(long)]
     pub labels: Option<PathBuf>,
+}
+
+/// A word of a command line, quoted where a shell would break it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./,=:+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+fn joined(values: &[f64]) -> String {
+    let values: Vec<String> = values.iter().map(f64::to_string).collect();
+    values.join(",")
+}
+
+impl Common {
+    /// The model and every flag that decides what is computed, as a user would type them.
+    pub(crate) fn line(&self) -> String {
+        // A name that begins with a dash would be taken for a flag.
+        let file = |path: &PathBuf| {
+            let name = path.display().to_string();
+            quoted(&if name.starts_with('-') {
+                format!("./{name}")
+            } else {
+                name
+            })
+        };
+        let mut line = vec![file(&self.model), "--input".into(), file(&self.input)];
+        let mut flag = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                line.extend([format!("--{name}"), quoted(&value)]);
+            }
+        };
+        flag(
+            "dtype",
+            (self.dtype == Precision::F64).then(|| "f64".into()),
+        );
+        let names: Vec<String> = self
+            .rules
+            .iter()
+            .filter_map(|rule| Some(rule.to_possible_value()?.get_name().to_string()))
+            .collect();
+        flag("rules", (!names.is_empty()).then(|| names.join(",")));
+        let recipe = &self.recipe;
+        flag("range", recipe.range.map(|x| x.to_string()));
+        flag("mean", recipe.mean.as_deref().map(joined));
+        flag("std", recipe.std.as_deref().map(joined));
+        let channels = recipe.channels.and_then(|c| c.to_possible_value());
+        flag("channels", channels.map(|c| c.get_name().to_string()));
+        flag("resize", recipe.resize.clone());
+        flag("crop", recipe.crop.clone());
+        flag("output-range", recipe.output_range.as_deref().map(joined));
+        flag(
+            "labels",
+            recipe.labels.as_ref().map(|p| p.display().to_string()),
+        );
+        line.join(" ")
+    }
 }
 
 #[derive(Debug, Args)]
@@ -148,7 +221,7 @@ pub(crate) struct Backproject {
 }
 
 /// A part of the network, by the model's own node names.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Between {
     /// Begin at the output of this node instead of the input
     #[arg(long, value_name = "NODE")]
@@ -156,6 +229,29 @@ pub(crate) struct Between {
     /// End at the output of this node instead of the output
     #[arg(long, value_name = "NODE")]
     pub to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Analyse {
+    #[command(flatten)]
+    pub common: Common,
+    /// What the network does [default: as its shapes say: scores, a larger picture, or one of the
+    /// same size]
+    #[arg(long)]
+    pub task: Option<Task>,
+    /// How many singular triplets
+    #[arg(short, default_value_t = 6, value_name = "K")]
+    pub k: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Task {
+    /// From a picture to scores
+    Classifier,
+    /// Super-resolution: from a picture to a larger one
+    Sr,
+    /// From a picture to a picture
+    I2i,
 }
 
 #[derive(Debug, Args)]

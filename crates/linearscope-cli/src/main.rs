@@ -7,6 +7,7 @@ mod npy;
 mod output;
 mod picture;
 mod recipe;
+mod report;
 mod session;
 
 use std::{panic, process::ExitCode};
@@ -14,7 +15,7 @@ use std::{panic, process::ExitCode};
 use clap::Parser;
 
 use args::{Cli, Command};
-use commands::{contributions, demo, fields, inspect, project, run, svd};
+use commands::{analyse, contributions, demo, fields, inspect, project, run, svd};
 use error::{BAD_INPUT, Failure};
 use linearscope_analysis::projection::Field;
 
@@ -29,6 +30,7 @@ fn dispatch(cli: &Cli) -> error::Result<()> {
         Command::Backproject(args) => project::backproject(args),
         Command::Svd(args) => svd::run(args),
         Command::Contributions(args) => contributions::run(args),
+        Command::Analyse(args) => analyse::run(args),
     }
 }
 

@@ -46,7 +46,8 @@ impl Painter {
         };
         let array = Array::new(values, shape)?.ordered(order);
         let [_, h, w] = array.shape();
-        (h >= 4 && w >= 4).then_some(array)
+        // A line of pixels is one to look at, too; a vector of scores is none.
+        (h.max(w) >= 4 && h.min(w) >= 2).then_some(array)
     }
 
     /// A network output in the recipe's range, one dot an entry.
@@ -55,8 +56,16 @@ impl Painter {
     }
 
     fn output_of(&self, values: &[f64], shape: &[usize], most: usize) -> Option<Raster> {
-        let array = self.array(values, shape).filter(Array::is_picture)?;
         let recipe = self.recipe.as_ref()?;
+        let array = self.array(values, shape).filter(Array::is_picture)?;
+        if let Some([black, white]) = recipe.output_range {
+            return Some(array.picture(black, white, most));
+        }
+        // An output of as many channels is on the input's scale, as in CycleGAN.
+        if array.shape()[0] == recipe.mean.len() {
+            let seen = recipe.undone(values);
+            return Some(self.array(&seen, shape)?.picture(0.0, recipe.range, most));
+        }
         Some(array.picture(0.0, recipe.range, most))
     }
 
@@ -68,13 +77,7 @@ impl Painter {
             let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             return Some(array.picture(least, most.max(least + f64::MIN_POSITIVE), Sheet::MOST));
         };
-        let channels = recipe.mean.len();
-        let each = values.len() / channels;
-        let seen: Vec<f64> = values
-            .iter()
-            .enumerate()
-            .map(|(i, v)| v * recipe.std[i / each] + recipe.mean[i / each])
-            .collect();
+        let seen = recipe.undone(values);
         let array = self.array(&seen, shape).filter(Array::is_picture)?;
         Some(array.picture(0.0, recipe.range, Sheet::MOST))
     }

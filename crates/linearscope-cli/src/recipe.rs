@@ -24,6 +24,9 @@ pub(crate) struct Recipe {
     pub resize: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop: Option<String>,
+    /// What is black and white in the output, where it is not the input's scale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_range: Option<[f64; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
 }
@@ -38,6 +41,7 @@ struct RecipeFile {
     channels: Option<Channels>,
     resize: Option<FileSize>,
     crop: Option<FileSize>,
+    output_range: Option<Vec<f64>>,
     labels: Option<PathBuf>,
 }
 
@@ -104,9 +108,31 @@ impl Recipe {
         if std.iter().any(|s| *s == 0.0 || !s.is_finite()) {
             return Err(Failure::input(format!("--std {std:?} divides by zero")));
         }
+        let mean = per_channel("mean", flags.mean.clone().or(file.mean), 0.0, c)?;
+        if mean.iter().any(|m| !m.is_finite()) {
+            return Err(Failure::input(format!("--mean {mean:?} is not finite")));
+        }
+        let range = flags.range.or(file.range).unwrap_or(1.0);
+        if range <= 0.0 || !range.is_finite() {
+            return Err(Failure::input(format!("--range {range} is no range"))
+                .hint("white is 1 or 255 in most networks"));
+        }
+        let output_range = match flags.output_range.clone().or(file.output_range).as_deref() {
+            None => None,
+            Some(&[black, white]) if black != white && (white - black).is_finite() => {
+                Some([black, white])
+            }
+            Some(other) => {
+                return Err(Failure::input(format!(
+                    "--output-range {other:?} is no black and white"
+                ))
+                .hint("give two different numbers, such as -1,1"));
+            }
+        };
         Ok(Self {
-            range: flags.range.or(file.range).unwrap_or(1.0),
-            mean: per_channel("mean", flags.mean.clone().or(file.mean), 0.0, c)?,
+            output_range,
+            range,
+            mean,
             std,
             channels,
             resize: flags.resize.clone().or(file.resize.map(size_text)),
@@ -165,6 +191,14 @@ impl Recipe {
             }
         }
         Ok((values, [c, h, w]))
+    }
+
+    /// Numbers of the network as they were before mean and std: black is 0 and white the range.
+    pub(crate) fn undone(&self, values: &[f64]) -> Vec<f64> {
+        let each = (values.len() / self.mean.len()).max(1);
+        let channel = |i: usize| (i / each).min(self.mean.len() - 1);
+        let back = |(i, v): (usize, &f64)| v * self.std[channel(i)] + self.mean[channel(i)];
+        values.iter().enumerate().map(back).collect()
     }
 
     /// Class names, if the recipe has them.

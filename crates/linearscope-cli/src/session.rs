@@ -32,6 +32,8 @@ pub(crate) struct Session {
     pub painter: Painter,
     /// The model's file name, for titles.
     pub model: String,
+    /// The model and the flags that made this session.
+    pub line: String,
     pub labels: Option<Vec<String>>,
     pub out: PathBuf,
     precision: Precision,
@@ -198,6 +200,7 @@ impl Session {
                 each_channel: common.each_channel,
             },
             model: name_of(&common.model),
+            line: common.line(),
             labels,
             out,
             precision: common.dtype,
@@ -205,6 +208,11 @@ impl Session {
             manifest,
             files: Vec::new(),
         })
+    }
+
+    /// Precision of everything.
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Read a probe the way x₀ was read.
@@ -245,6 +253,23 @@ impl Session {
     /// Numbers of a one-row tensor on the host.
     pub(crate) fn numbers(&self, x: Tensor<2>) -> Result<Vec<f64>> {
         Ok(host(x)?)
+    }
+
+    /// x₀ and f(x₀), as far as they are pictures.
+    pub(crate) fn reference_band(&self) -> Result<Band> {
+        let (x0, y0) = (
+            self.numbers(self.frozen.x0())?,
+            self.numbers(self.frozen.reference())?,
+        );
+        let panels = self.painter.reference(
+            (&x0, self.frozen.input_shape()),
+            (&y0, self.frozen.output_shape()),
+            (Vec::new(), Vec::new()),
+        );
+        Ok(Band {
+            heading: "Frozen at".into(),
+            panels,
+        })
     }
 
     /// Write an array alone.

@@ -431,24 +431,28 @@ fn an_unwritable_out_ends_with_2_before_anything_is_computed() {
 #[test]
 fn unsupported_ops_end_with_3() {
     let folder = Folder::new();
+    use onnx_ir::{Message, ModelProto};
     let whole = fs::read(ops()).unwrap();
-    let at = whole.windows(7).position(|w| w == b"Sigmoid").unwrap();
-    for (name, op) in [("softmax.onnx", b"Softmax"), ("unknown.onnx", b"Sigmoin")] {
-        let mut bytes = whole.clone();
-        bytes[at..at + 7].copy_from_slice(op);
-        fs::write(folder.path(name), bytes).unwrap();
+    for (file, op) in [("round.onnx", "Round"), ("unknown.onnx", "Sigmoin")] {
+        let mut model = ModelProto::parse_from_bytes(&whole).unwrap();
+        for node in &mut model.graph.mut_or_insert_default().node {
+            if node.op_type == "Sigmoid" {
+                node.op_type = op.into();
+            }
+        }
+        fs::write(folder.path(file), model.write_to_bytes().unwrap()).unwrap();
     }
-    let error = folder.fails(3, &["run", "softmax.onnx", "--input", &ops_input()]);
+    let error = folder.fails(3, &["run", "round.onnx", "--input", &ops_input()]);
     assert!(
-        error.contains("in node \"sigmoid\" (op softmax)"),
+        error.contains("in node \"sigmoid\" (op float_round)"),
         "{error}"
     );
     let error = folder.fails(3, &["run", "unknown.onnx", "--input", &ops_input()]);
     assert!(error.contains("Sigmoin"), "{error}");
     // A survey lists what is refused, and goes on.
-    let seen = folder.ok(&["inspect", "softmax.onnx"]);
+    let seen = folder.ok(&["inspect", "round.onnx"]);
     assert!(
-        seen.contains("1 refused") && seen.contains("node \"sigmoid\", Softmax: no rule yet"),
+        seen.contains("1 refused") && seen.contains("node \"sigmoid\", Round: no rule yet"),
         "{seen}"
     );
     assert!(seen.contains("cannot be frozen yet"), "{seen}");
@@ -465,19 +469,105 @@ fn usage_errors_end_with_2() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+/// A page for the eyes: every picture inside, nothing fetched, every command shown runs.
+fn assert_report(html: &str) {
+    assert!(
+        !html.contains("http://") && !html.contains("https://") && !html.contains("<script"),
+        "the report is offline"
+    );
+    assert!(html.contains("prefers-color-scheme: dark") && html.contains("@media print"));
+    assert!(
+        !html.contains('@') || !html.contains("@CHAPTERS@"),
+        "a gap of the page is open"
+    );
+    assert!(html.len() < 10_000_000, "{} bytes", html.len());
+    for part in [
+        "certificate (f32)",
+        "class=\"bars\"",
+        "data:image/png;base64,",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+}
+
+/// The commands a report shows, as arguments.
+fn commands(html: &str) -> Vec<Vec<String>> {
+    html.split("<code class=\"command\">linearscope ")
+        .skip(1)
+        .map(|rest| {
+            let line = rest.split("</code>").next().expect("a split has a first");
+            line.split(' ').map(String::from).collect()
+        })
+        .collect()
+}
+
 #[test]
-fn the_demo_ends_in_a_report_that_stands_alone() {
+fn the_demo_ends_in_a_report_whose_commands_run() {
     let folder = Folder::new();
     let out = folder.ok(&["demo", "--out", "d"]);
     assert!(out.contains("report.html"), "{out}");
     let html = fs::read_to_string(folder.path("d/report.html")).unwrap();
-    assert_eq!(html.matches("<figure>").count(), 6);
-    assert_eq!(html.matches("data:image/png;base64,").count(), 6);
-    assert!(
-        !html.contains("http://") && !html.contains("https://"),
-        "the report is offline"
-    );
-    assert!(html.len() < 10 << 20);
+    assert_report(&html);
+    assert_eq!(html.matches("<section>").count(), 4);
+    let commands = commands(&html);
+    assert!(commands.len() >= 20, "{commands:?}");
+    let mut kinds = std::collections::BTreeSet::new();
+    for command in &commands {
+        // Each kind of command once is enough.
+        if kinds.insert(command[0].clone()) {
+            let args: Vec<&str> = command.iter().map(String::as_str).collect();
+            folder.ok(&[&args[..], &["--out", "again"]].concat());
+        }
+    }
+    let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+    assert_eq!(kinds, ["column", "contributions", "row", "run", "svd"]);
+}
+
+#[test]
+fn analyse_recognises_the_task() {
+    let folder = Folder::new();
+    for (name, model, input, task, words) in [
+        (
+            "scores",
+            ops(),
+            ops_input(),
+            "classifier",
+            "Which layer made it",
+        ),
+        ("larger", sr(), picture(), "sr", "Where a pixel goes"),
+    ] {
+        folder.ok(&[
+            "analyse", &model, "--input", &input, "--out", name, "-k", "2",
+        ]);
+        let html = fs::read_to_string(folder.path(&format!("{name}/report.html"))).unwrap();
+        assert_report(&html);
+        assert!(html.contains(words), "{name}");
+        let manifest = folder.json(&format!("{name}/manifest.json"));
+        assert_eq!(manifest["task"], task);
+        assert!(manifest["svd"]["triplets"].as_array().is_some());
+        for file in ["row.npy", "sigma.npy", "contributions.json", "output.npy"] {
+            assert!(
+                folder.path(&format!("{name}/{file}")).exists(),
+                "{name}/{file}"
+            );
+        }
+    }
+    let args = [
+        "analyse",
+        &sr(),
+        "--input",
+        &picture(),
+        "--out",
+        "o",
+        "-k",
+        "2",
+    ];
+    folder.ok(&[&args[..], &["--task", "i2i"]].concat());
+    assert_eq!(folder.json("o/manifest.json")["task"], "i2i");
+    // The flags that decide what is computed are in the commands shown.
+    folder.ok(&[&args[..], &["--dtype", "f64", "--range", "1"]].concat());
+    let html = fs::read_to_string(folder.path("o/report.html")).unwrap();
+    assert!(html.contains("--dtype f64 --range 1 -k 2"));
 }
 
 #[test]
@@ -576,7 +666,7 @@ fn rows_come_as_a_sheet() {
     folder.ok(&["row", &sr(), "--input", &picture(), "--out", "o"]);
     assert_eq!(folder.npy("o/row.npy").1, [6, 1, 1, 48, 48]);
     let manifest = folder.json("o/manifest.json");
-    let at = manifest["at"].as_array().unwrap();
+    let at = manifest["row_at"].as_array().unwrap();
     assert_eq!(at.len(), 6);
     let files = manifest["files"].as_array().unwrap();
     let sheet = files.iter().find(|file| file["file"] == "row.svg").unwrap();

@@ -144,6 +144,7 @@ impl Model {
             });
         }
         for (input, shape) in self.inputs.iter().zip(shapes) {
+            linearscope::check_input(&input.name, shape)?;
             if !input.fits(shape) {
                 return Err(Error::Shape {
                     input: input.name.clone(),

@@ -1,117 +1,12 @@
 //! Forms of ops that cannot be run exactly are refused by name; and some that can, are.
 
+mod made;
+
 use burn_backend::{TensorData, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice};
 use linearscope_onnx::Model;
-use onnx_ir::{
-    AttributeProto, AttributeType, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto,
-};
-
-const FLOAT: i32 = 1;
-const INT64: i32 = 7;
-
-fn ints(name: &str, values: &[i64]) -> AttributeProto {
-    let mut attribute = AttributeProto::new();
-    attribute.name = name.into();
-    attribute.type_ = AttributeType::INTS.into();
-    attribute.ints = values.to_vec();
-    attribute
-}
-
-fn int(name: &str, value: i64) -> AttributeProto {
-    let mut attribute = AttributeProto::new();
-    attribute.name = name.into();
-    attribute.type_ = AttributeType::INT.into();
-    attribute.i = value;
-    attribute
-}
-
-fn text(name: &str, value: &str) -> AttributeProto {
-    let mut attribute = AttributeProto::new();
-    attribute.name = name.into();
-    attribute.type_ = AttributeType::STRING.into();
-    attribute.s = value.as_bytes().to_vec().into();
-    attribute
-}
-
-fn node(op: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> NodeProto {
-    let mut node = NodeProto::new();
-    node.op_type = op.into();
-    node.name = format!("the_{}", op.to_lowercase());
-    node.input = inputs.iter().map(|name| name.to_string()).collect();
-    node.output = vec![output.into()];
-    node.attribute = attributes;
-    node
-}
-
-fn floats(name: &str, shape: &[i64], values: Vec<f32>) -> TensorProto {
-    let mut tensor = TensorProto::new();
-    tensor.name = name.into();
-    tensor.data_type = FLOAT;
-    tensor.dims = shape.to_vec();
-    tensor.float_data = values;
-    tensor
-}
-
-fn longs(name: &str, values: &[i64]) -> TensorProto {
-    let mut tensor = TensorProto::new();
-    tensor.name = name.into();
-    tensor.data_type = INT64;
-    tensor.dims = vec![values.len() as i64];
-    tensor.int64_data = values.to_vec();
-    tensor
-}
-
-/// A model of these nodes from "x" of a shape to "y".
-fn model(shape: &[i64], nodes: Vec<NodeProto>, weights: Vec<TensorProto>) -> Model {
-    let mut model = ModelProto::new();
-    model.ir_version = 8;
-    model.opset_import.push(Default::default());
-    model.opset_import[0].version = 13;
-    let value = |name: &str, shape: Option<&[i64]>| {
-        let mut value = ValueInfoProto::new();
-        value.name = name.into();
-        let tensor = value.type_.mut_or_insert_default().mut_tensor_type();
-        tensor.elem_type = FLOAT;
-        if let Some(shape) = shape {
-            for size in shape {
-                // The dimension's type is private in onnx-ir; its default is not.
-                let dims = &mut tensor.shape.mut_or_insert_default().dim;
-                dims.push(Default::default());
-                dims.last_mut().expect("just pushed").set_dim_value(*size);
-            }
-        }
-        value
-    };
-    let graph = model.graph.mut_or_insert_default();
-    graph.input.push(value("x", Some(shape)));
-    graph.output.push(value("y", None));
-    graph.node = nodes;
-    graph.initializer = weights;
-    let bytes = model.write_to_bytes().expect("a protobuf");
-    Model::from_bytes(&bytes, "made.onnx").expect("a model")
-}
-
-fn network_error(shape: &[i64], nodes: Vec<NodeProto>, weights: Vec<TensorProto>) -> String {
-    let shape_given = shape.iter().map(|&d| d as usize).collect();
-    match model(shape, nodes, weights).network(&[shape_given]) {
-        Ok(_) => panic!("not refused"),
-        Err(error) => error.to_string(),
-    }
-}
-
-fn run(shape: &[i64], nodes: Vec<NodeProto>, weights: Vec<TensorProto>, x: Vec<f32>) -> Vec<f32> {
-    let dims: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
-    let x = Flex::float_from_data(TensorData::new(x, dims), &FlexDevice);
-    let y = model(shape, nodes, weights)
-        .run::<Flex>(vec![x], &FlexDevice)
-        .expect("runs")
-        .remove(0);
-    burn_backend::read_sync(Flex::float_into_data(y))
-        .unwrap()
-        .try_to_vec()
-        .unwrap()
-}
+use made::*;
+use onnx_ir::{Message, ModelProto};
 
 fn resize(scales: [f32; 4], mode: &str, coordinates: &str, nearest: &str) -> String {
     network_error(

@@ -88,10 +88,9 @@ impl<'a> Array<'a> {
         self.shape
     }
 
-    /// Whether it shows in colour or grey as it is: one or three channels, 4×4 or larger.
+    /// Whether it shows in colour or grey as it is: one or three channels.
     pub fn is_picture(&self) -> bool {
-        let [c, h, w] = self.shape;
-        (c == 1 || c == 3) && h >= 4 && w >= 4
+        matches!(self.shape, [1 | 3, _, _])
     }
 
     /// Channel `c` alone.
@@ -123,16 +122,11 @@ impl<'a> Array<'a> {
     /// The part outside which, on each of the four sides, lies at most `part` of the energy Σv²,
     /// with a border of one; all of it where everything is 0.
     pub fn window(&self, part: f64) -> Window {
-        let [c, h, w] = self.shape;
+        let [_, h, w] = self.shape;
         let (mut rows, mut columns) = (vec![0.0; h], vec![0.0; w]);
-        for ch in 0..c {
-            for y in 0..h {
-                for x in 0..w {
-                    let energy = self.at(ch, y, x).powi(2);
-                    rows[y] += energy;
-                    columns[x] += energy;
-                }
-            }
+        for (i, v) in self.values.iter().enumerate() {
+            rows[i % (h * w) / w] += v * v;
+            columns[i % w] += v * v;
         }
         let total: f64 = rows.iter().sum();
         if total <= 0.0 || !total.is_finite() {

@@ -7,12 +7,14 @@
 //! A [`Window`] may show the part where an array is not negligible, and says which part.
 //!
 //! [`Sheet`] sets many such pictures side by side, [`BarChart`] draws contributions. Both become a
-//! [`Drawing`], and that becomes SVG or, with the font that comes along, PNG.
+//! [`Drawing`], and that becomes SVG or, with the font that comes along, PNG; or both become HTML
+//! that flows with the page.
 
 mod array;
 mod chart;
 mod colour;
 mod drawing;
+mod html;
 mod sheet;
 
 pub use array::{Array, Channels, Raster, Window};

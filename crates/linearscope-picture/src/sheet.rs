@@ -53,7 +53,7 @@ impl Panel {
         self
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = self.caption.clone();
         let raster = &self.raster;
         if let Some(scale) = raster.scale {
@@ -96,9 +96,10 @@ pub struct Sheet {
     pub bands: Vec<Band>,
 }
 
-/// Enlarge small pictures to about a cell's size.
-fn zoom_of(dots: usize) -> usize {
-    ((CELL as f64 / dots as f64).round() as usize).max(1)
+/// The least whole factor that brings a picture to three quarters of a cell, so that an upscaler's
+/// output is not shown smaller than its input.
+pub(crate) fn zoom_of(dots: usize) -> usize {
+    (3 * CELL / 4).div_ceil(dots)
 }
 
 /// Three significant digits.
@@ -114,17 +115,23 @@ pub(crate) fn number(x: f64) -> String {
     }
 }
 
+/// How a signed picture in three channels is read.
+pub(crate) const COLOUR_KEY: &str = "Signed colour pictures: each of red, green and blue from −s \
+    (none) over 0 (half, so that zero is grey) to +s (full), with ±s under each picture.";
+
 const MARGIN: f64 = 20.0;
 const GAP: f64 = 16.0;
-/// Pictures smaller than this are enlarged to about it, by a whole factor.
+/// Pictures are enlarged to about this size, by a whole factor.
 const CELL: usize = 200;
 
 impl Sheet {
     /// The most dots a side a raster of a sheet should have.
     pub const MOST: usize = 288;
     const ACROSS: usize = 6;
+    /// What a row may take, in pixels.
+    const WIDTH: f64 = 1500.0;
 
-    /// Draw it. The width follows the pictures: at most six cells a row.
+    /// Draw it. The width follows the pictures: three to six cells a row.
     ///
     /// # Errors
     /// [`Error::Png`] of an embedded picture.
@@ -138,13 +145,9 @@ impl Sheet {
             .max()
             .unwrap_or(CELL)
             .max(160) as f64;
-        let across = self
-            .bands
-            .iter()
-            .map(|band| band.panels.len())
-            .max()
-            .unwrap_or(1)
-            .clamp(3, Self::ACROSS);
+        let widest = self.bands.iter().map(|band| band.panels.len()).max();
+        let fit = (Self::WIDTH / (cell + GAP)) as usize;
+        let across = widest.unwrap_or(1).clamp(3, fit.clamp(3, Self::ACROSS));
         let inner = across as f64 * (cell + GAP) - GAP;
         let signed = |grey: bool| {
             panels().any(|panel| panel.raster.scale.is_some() && panel.raster.colour != grey)
@@ -186,9 +189,7 @@ impl Sheet {
             y += 24.0;
         }
         if colour {
-            let words = "Signed colour pictures: each of red, green and blue from −s (none) over \
-                         0 (half, so that zero is grey) to +s (full), with ±s under each picture.";
-            for line in wrapped(words, text, inner) {
+            for line in wrapped(COLOUR_KEY, text, inner) {
                 steps.push(Box::new(move |to| {
                     to.text((MARGIN, y), &line, style(text, DIM));
                     Ok(())

@@ -29,6 +29,6 @@ pub use backend::LinearScope;
 pub use driver::Loaded;
 pub use error::{Error, Place, Result, panic_message};
 pub use interpreter::{Interpreter, SourceShare, host, one_hot};
-pub use network::{Network, Port, Ports, Role};
+pub use network::{Network, Port, Ports, Role, check_input};
 pub use rules::{Normalisation, Pointwise, RuleSet};
 pub use tensor::{Lineage, ScopeTensor, Tracked};

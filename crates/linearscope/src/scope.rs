@@ -68,6 +68,8 @@ pub struct Probe<B: Backend> {
     carrier: Carrier<B>,
     /// The last weighted op upstream; sources downstream of it belong to its layer.
     layer: usize,
+    /// Whether it weighs others: the output of a sigmoid, a softmax, a clip.
+    gate: bool,
 }
 
 impl<B: Backend> Scope<B> {
@@ -114,6 +116,7 @@ impl<B: Backend> Scope<B> {
             scope: self.clone(),
             carrier: Carrier::Batch(probes),
             layer: 0,
+            gate: false,
         })
     }
 
@@ -124,6 +127,7 @@ impl<B: Backend> Scope<B> {
             scope: self.clone(),
             carrier,
             layer: 0,
+            gate: false,
         }
     }
 
@@ -279,6 +283,7 @@ impl<B: Backend> Probe<B> {
     /// y = A x: hand one linear map to the sink. `shape` is that of the result, without the
     /// probe axis.
     pub(crate) fn map(self, map: impl LinearMap<B> + 'static, shape: &Shape) -> Self {
+        let gate = self.gate && map.moves();
         let carrier = match self.carrier {
             Carrier::Batch(x) => Carrier::Batch(map.apply(x)),
             Carrier::Node(input) => self.scope.append(
@@ -291,7 +296,21 @@ impl<B: Backend> Probe<B> {
             ),
             Carrier::Poisoned => Carrier::Poisoned,
         };
-        Self { carrier, ..self }
+        Self {
+            carrier,
+            gate,
+            ..self
+        }
+    }
+
+    /// The same as a gate: in a product it is the part that is frozen.
+    pub(crate) fn gate(self) -> Self {
+        Self { gate: true, ..self }
+    }
+
+    /// Whether it is the output of a gate, moved or scaled since.
+    pub(crate) fn is_gate(&self) -> bool {
+        self.gate
     }
 
     /// Like [`map`](Self::map) for a map that x₀ chose; `rule` says what was frozen.
@@ -324,7 +343,11 @@ impl<B: Backend> Probe<B> {
             }
             Carrier::Poisoned => Carrier::Poisoned,
         };
-        Self { carrier, ..self }
+        Self {
+            carrier,
+            gate: false,
+            ..self
+        }
     }
 
     /// Σ cᵢ xᵢ of probes of one shape.
@@ -397,6 +420,7 @@ impl<B: Backend> Probe<B> {
             scope,
             carrier,
             layer,
+            gate: false,
         }
     }
 

@@ -1,6 +1,9 @@
 //! A survey: a network as the interpreter sees it, op by op, refused ones included.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 use burn_ir::{HandleKind, TensorId};
@@ -53,7 +56,7 @@ pub struct Surveyed {
     pub standing: Standing,
     /// The shape of its (first) result.
     pub shape: Shape,
-    /// Numbers in the weights it reads and no op before it did.
+    /// Numbers in the weights it reads, also through a reshape, and no op before it did.
     pub parameters: usize,
     /// Floating-point operations of one plain run, a multiply-add counted as two; what moves data
     /// counts nothing.
@@ -100,6 +103,7 @@ impl<B: Backend> Loaded<B> {
         let inputs = x0.into_iter().enumerate();
         let inputs = inputs.map(|(index, x)| probed(index, x)).collect();
         let mut counted: HashSet<TensorId> = HashSet::new();
+        let mut carried: HashMap<TensorId, usize> = HashMap::new();
         let mut surveyed: Vec<Surveyed> = Vec::new();
         let weights = &self.network().weights;
         self.replay(inputs, Some(&scope), |interpreter, step| {
@@ -122,9 +126,18 @@ impl<B: Backend> Loaded<B> {
                     (standing, _) => standing,
                 },
             };
-            let read = step.operation.inputs().filter(|t| counted.insert(t.id));
-            let parameters = read.filter_map(|t| Some(weights.get(&t.id)?.num_elements()));
-            let parameters = parameters.sum();
+            // A weight that is turned or reshaped first belongs to the op that works with it.
+            let read = step.operation.inputs();
+            let mut parameters: usize = read
+                .map(|t| {
+                    let own = counted.insert(t.id).then(|| weights.get(&t.id)).flatten();
+                    own.map_or(0, |data| data.num_elements()) + carried.remove(&t.id).unwrap_or(0)
+                })
+                .sum();
+            if standing == Standing::Constant {
+                let made = step.operation.outputs().next();
+                carried.extend(made.map(|out| (out.id, std::mem::take(&mut parameters))));
+            }
             surveyed.push(Surveyed {
                 node: step.node.clone(),
                 op: operation_name(&step.operation),

@@ -65,6 +65,15 @@ impl<B: Backend> ScopeTensor<B> {
         }
     }
 
+    /// The same as a gate, if it is probed.
+    pub(crate) fn gate(self) -> Self {
+        let lineage = match self.lineage {
+            Lineage::Probed(probe) => Lineage::Probed(probe.gate()),
+            lineage => lineage,
+        };
+        Self { lineage, ..self }
+    }
+
     /// The value on the inner backend, bit-equal to what the inner backend alone computes.
     pub fn into_value(self) -> FloatTensor<B> {
         self.value

@@ -6,19 +6,25 @@
 //! keeps the best triplets as the first vectors of both bases, which preserves both equations.
 //!
 //! A Krylov space from b starting vectors holds at most b vectors of a repeated singular value: the
-//! bicubic upscaler of a square picture has every σ twice, and one start sees each once. So a
-//! converged result is locked and confirmed: ten steps from a fresh random vector outside it. What
-//! they find above σ_K joins, and the search goes on.
+//! bicubic upscaler of a square picture has most σ twice, and one start sees each once. So a
+//! converged result is locked and confirmed from a fresh random vector outside it, until the best
+//! triplet (θ, ρ) of that new space, ρ its residual, can no longer be one that is missing: ρ within
+//! the tolerance, or θ + ρ below σ_K. What comes above σ_K joins, and is confirmed in turn.
 
 use std::ops::ControlFlow;
 
-use burn::tensor::Tensor;
-
-use super::{Counted, Progress, SvdConfig, SvdError, basis::Basis, dense::Dense};
+use super::{Counted, Found, Progress, SvdConfig, SvdError, basis::Basis, dense::Dense};
 use crate::{LinearOperator, random::Stream};
 
-/// Steps from a fresh start that a result has to outlast.
+/// Steps from a fresh start that a result has to outlast at least: before, a residual says little.
 const CONFIRMING: usize = 10;
+
+/// A result that waits for its confirmation.
+struct Locked {
+    sigma: Vec<f64>,
+    /// Steps since the fresh start.
+    steps: usize,
+}
 
 /// Unit vectors u and v of the K best triplets, converged or not.
 pub(super) fn solve<F: LinearOperator>(
@@ -27,7 +33,7 @@ pub(super) fn solve<F: LinearOperator>(
     block: usize,
     basis: Option<usize>,
     mut on_step: impl FnMut(&Progress) -> ControlFlow<()>,
-) -> Result<(Tensor<2>, Tensor<2>), SvdError> {
+) -> Result<Found, SvdError> {
     let k = config.k;
     let (n, outputs) = (f.f.input_len(), f.f.output_len());
     let rank = n.min(outputs);
@@ -41,8 +47,7 @@ pub(super) fn solve<F: LinearOperator>(
 
     let start = random.vectors(f.f, block, n);
     let mut next = v.orthonormalise(f.f, start, &mut random)?.vectors;
-    // Steps since the result was locked, if it was.
-    let mut confirming: Option<usize> = None;
+    let mut locked: Option<Locked> = None;
     loop {
         // One step: the next block of V, and of U what F makes of it.
         if let Some(block) = next.take() {
@@ -101,10 +106,23 @@ pub(super) fn solve<F: LinearOperator>(
             let stopped = on_step(&progress).is_break() || f.products >= config.max_products;
             let exhausted = next.is_none();
             let converged = have >= k && progress.converged == k;
-            confirming = confirming.map(|steps| steps + 1);
-            let confirmed = converged && confirming.is_some_and(|steps| steps >= CONFIRMING);
+            let mut found_more = false;
+            let mut confirmed = false;
+            if let Some(locked) = &mut locked {
+                locked.steps += 1;
+                // Something joined the best K since they were locked.
+                let slack = config.tolerance * sigma[0];
+                found_more = (0..k).any(|i| sigma[i] > locked.sigma[i] + slack);
+                let outside = (have > k).then(|| (sigma[k], residual(k)));
+                let nothing_left = outside.is_some_and(|(theta, rho)| {
+                    rho <= config.tolerance * sigma[0] || theta + rho < sigma[k - 1]
+                });
+                confirmed = converged && !found_more && locked.steps >= CONFIRMING && nothing_left;
+            }
             if stopped || exhausted || confirmed {
-                return Ok((u.combine(f.f, &p, wanted), v.combine(f.f, &q, wanted)));
+                let (u, v) = (u.combine(f.f, &p, wanted), v.combine(f.f, &q, wanted));
+                let complete = exhausted || confirmed;
+                return Ok(Found { u, v, complete });
             }
             // Keep the best triplets, diagonal then, as the beginning of both bases.
             let mut restart = |kept: usize, u: &mut Basis, v: &mut Basis| {
@@ -114,16 +132,15 @@ pub(super) fn solve<F: LinearOperator>(
                 v.push(right);
                 b = Dense::diagonal(&sigma[..kept]);
             };
-            if converged && confirming.is_none_or(|steps| steps >= CONFIRMING) {
+            if converged && (locked.is_none() || found_more) {
                 restart(k, &mut u, &mut v);
                 let start = random.vectors(f.f, 1, n);
                 next = v.orthonormalise(f.f, start, &mut random)?.vectors;
-                confirming = Some(0);
+                locked = Some(Locked {
+                    sigma: sigma[..k].to_vec(),
+                    steps: 0,
+                });
                 continue;
-            }
-            if !converged && confirming.is_some_and(|steps| steps >= CONFIRMING) {
-                // The fresh start found something: confirm anew once that has converged.
-                confirming = None;
             }
 
             let following = next.as_ref().map_or(0, |x| x.dims()[0]);

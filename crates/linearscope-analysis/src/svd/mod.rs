@@ -57,7 +57,8 @@ pub struct SvdConfig {
     pub k: usize,
     /// Allowed ‖F v − σ u‖ and ‖Fᵀ u − σ v‖, over σ₁. Default 1e-5.
     pub tolerance: f64,
-    /// Give up after so many products with F and Fᵀ. Default 20 000.
+    /// Give up after the step that reaches so many products with F and Fᵀ; the 2 K products that
+    /// measure the residuals come on top. Default 20 000.
     pub max_products: usize,
     /// Seed of the starting vectors. Same seed, same machine: same bits.
     pub seed: u64,
@@ -94,7 +95,7 @@ impl TripletResidual {
     /// The larger of both.
     pub fn worst(self) -> f64 {
         // NaN counts as the worst of all.
-        if self.right >= self.left {
+        if self.right >= self.left || self.right.is_nan() {
             self.right
         } else {
             self.left
@@ -149,6 +150,16 @@ pub enum SvdError {
         /// The largest residual among those found.
         worst: f64,
     },
+    /// Products were used up, or the observer said stop, when all triplets had converged but a search
+    /// from a fresh start had not yet ruled out that a larger one, or a copy, is missing.
+    #[error(
+        "all triplets converged, but after {} products it was not yet ruled out that a larger one is missing (a repeated singular value shows late); allow more products",
+        .partial.products
+    )]
+    Unconfirmed {
+        /// What was found, with true residuals within the tolerance.
+        partial: Box<Svd>,
+    },
     /// A product came out as NaN or infinity.
     #[error("{what} is not finite: the network overflows; try another dtype or input")]
     NotFinite {
@@ -200,7 +211,7 @@ pub fn svd(
         products: 0,
         passes: 0,
     };
-    let (u, v) = match config.solver {
+    let Found { u, v, complete } = match config.solver {
         Solver::Lanczos { block, basis } => {
             lanczos::solve(&mut counted, config, block, basis, on_step)?
         }
@@ -212,8 +223,13 @@ pub fn svd(
         .iter()
         .filter(|r| r.worst() <= config.tolerance)
         .count();
-    if converged == config.k {
+    if converged == config.k && complete {
         return Ok(found);
+    }
+    if converged == config.k {
+        return Err(SvdError::Unconfirmed {
+            partial: Box::new(found),
+        });
     }
     let worst = found
         .residuals
@@ -227,6 +243,16 @@ pub fn svd(
         tolerance: config.tolerance,
         worst,
     })
+}
+
+/// What a solver found.
+struct Found {
+    /// Unit vectors `[K, N]`.
+    u: Tensor<2>,
+    /// Unit vectors `[K, n]`.
+    v: Tensor<2>,
+    /// No larger triplet, and no copy of one, was left out.
+    complete: bool,
 }
 
 fn check(f: &impl LinearOperator, config: &SvdConfig) -> Result<(), SvdError> {

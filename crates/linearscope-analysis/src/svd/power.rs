@@ -62,7 +62,7 @@ pub(super) fn solve<F: LinearOperator>(
     config: &SvdConfig,
     momentum: Momentum,
     mut on_step: impl FnMut(&Progress) -> ControlFlow<()>,
-) -> Result<(Tensor<2>, Tensor<2>), SvdError> {
+) -> Result<super::Found, SvdError> {
     let mut random = Stream::new(config.seed);
     let mut found = Found::default();
     let mut stopped = false;
@@ -130,5 +130,10 @@ pub(super) fn solve<F: LinearOperator>(
         found.sigma.push(sigma);
     }
     debug_assert!(host(found.v[0].clone())?.iter().all(|x| x.is_finite()));
-    Ok((Tensor::cat(found.u, 0), Tensor::cat(found.v, 0)))
+    // Each triplet came from a random start of its own, outside those before it.
+    Ok(super::Found {
+        u: Tensor::cat(found.u, 0),
+        v: Tensor::cat(found.v, 0),
+        complete: true,
+    })
 }

@@ -12,15 +12,38 @@ use crate::{
 
 pub(crate) fn run(args: &Contributions) -> Result<()> {
     let mut session = Session::open("contributions", &args.common)?;
-    let target = if args.target == "top1" {
+    let found = find(&mut session, &args.target)?;
+    let limit = certificate::limit(session.frozen.dtype());
+    session.close(&found.summary)?;
+    let gap = found.gap;
+    if gap <= limit {
+        return Ok(());
+    }
+    Err(Failure {
+        message: format!("contributions miss the score by {gap:.1e}, more than {limit:.0e}"),
+        hint: Some("the results are written but not to be trusted; try --dtype f64".into()),
+        code: CERTIFICATE,
+    })
+}
+
+/// What `contributions` found.
+pub(crate) struct Parts {
+    pub chart: BarChart,
+    pub summary: Vec<String>,
+    /// |Σ contributions − score| / Σ|contributions|.
+    pub gap: f64,
+}
+
+/// Compute and write the contributions to one score.
+pub(crate) fn find(session: &mut Session, target: &str) -> Result<Parts> {
+    let target = if target == "top1" {
         contribution::top1(&session.frozen)?
     } else {
-        match position::parse("--target", &args.target, session.frozen.output_shape())?[..] {
+        match position::parse("--target", target, session.frozen.output_shape())?[..] {
             [target] => target,
             _ => {
                 return Err(Failure::input(format!(
-                    "--target {}: contributions are of one score",
-                    args.target
+                    "--target {target}: contributions are of one score"
                 ))
                 .hint("name one channel"));
             }
@@ -32,11 +55,15 @@ pub(crate) fn run(args: &Contributions) -> Result<()> {
     session.note("label", &label);
     session.note("contributions", &found);
 
-    let label = label.map(|label| format!(" ({label})"));
-    session.save_chart("contributions", &chart(&session, &found, label.as_deref()))?;
+    let name = position::text(target, session.frozen.output_shape());
+    let name = match &label {
+        Some(label) => format!("{name} ({label})"),
+        None => name,
+    };
+    let chart = chart(session, &found, &name);
+    session.save_chart("contributions", &chart)?;
     let mut summary = vec![format!(
-        "output {target}{}: score {:.4} = input {:.4} + residual {:.4} · residual share {:.1} %",
-        label.unwrap_or_default(),
+        "output {name}: score {:.4} = input {:.4} + residual {:.4} · residual share {:.1} %",
         found.score,
         found.input,
         found.residual,
@@ -60,20 +87,14 @@ pub(crate) fn run(args: &Contributions) -> Result<()> {
         "|Σ contributions − score| / Σ|contributions| = {:.1e}",
         found.gap
     ));
-    let limit = certificate::limit(session.frozen.dtype());
-    let gap = found.gap;
-    session.close(&summary)?;
-    if gap <= limit {
-        return Ok(());
-    }
-    Err(Failure {
-        message: format!("contributions miss the score by {gap:.1e}, more than {limit:.0e}"),
-        hint: Some("the results are written but not to be trusted; try --dtype f64".into()),
-        code: CERTIFICATE,
+    Ok(Parts {
+        chart,
+        summary,
+        gap: found.gap,
     })
 }
 
-fn chart(session: &Session, found: &contribution::Contributions, label: Option<&str>) -> BarChart {
+fn chart(session: &Session, found: &contribution::Contributions, name: &str) -> BarChart {
     let mut notes = vec![format!(
         "Score {:.4} = {:.4} from the pixels (grey) + {:.4} from the layers' biases, projected \
          forward: residual share {:.1} %. The bars add up to the score, within {:.0e} of their sum.",
@@ -87,12 +108,7 @@ fn chart(session: &Session, found: &contribution::Contributions, label: Option<&
         notes.push("The score is not positive: shares change their sign.".into());
     }
     BarChart {
-        title: format!(
-            "Contributions to output {}{}, {}",
-            found.target,
-            label.unwrap_or_default(),
-            session.model
-        ),
+        title: format!("Contributions to output {name}, {}", session.model),
         notes,
         bars: found
             .layers

@@ -1,214 +1,217 @@
-//! `demo`: the tour on the bundled network, ending in a report to open.
+//! `demo`: the tour on the bundled networks, ending in a report to open.
+//!
+//! Networks and pictures are written beside the report, so that every command it shows can be run.
 
-use std::{fmt::Write, path::Path};
+use std::path::{Path, PathBuf};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use linearscope_analysis::{LinearOperator, contribution, projection};
+use clap::Parser;
+use linearscope_analysis::svd::SvdConfig;
 
+use super::{
+    analyse::{INTRO, body, chapter, signed},
+    contributions, svd,
+};
 use crate::{
-    args::{Cli, Command, Demo},
+    args::{Between, Cli, Command, Common, Demo, Task},
     error::{Failure, Result},
     output,
-    picture::View,
+    report::{Chapter, Part, Report},
     session::{Session, certificate_line, judge},
 };
 
-const MODEL: &[u8] = include_bytes!("../../../../assets/tiny_sr/tiny_sr.onnx");
-const PICTURE: &[u8] = include_bytes!("../../../../assets/tiny_sr/input.png");
-
-/// One picture of the report with the sentence under it.
-struct Panel {
-    title: &'static str,
-    file: &'static str,
-    text: &'static str,
-    command: String,
+/// A file that comes with the program.
+macro_rules! bundled {
+    ($($path:literal)*) => {
+        [$(($path, include_bytes!(concat!("../../../../assets/", $path)).as_slice())),*]
+    };
 }
+
+const FILES: [(&str, &[u8]); 15] = bundled! {
+    "vgg/vgg.onnx" "vgg/vgg.toml" "vgg_bn/vgg_bn.onnx" "vgg_bn/vgg_bn.toml" "pictures/kinds.txt"
+    "pixelshuffle/pixelshuffle.onnx" "pixelshuffle/pixelshuffle.toml"
+    "edsr/edsr.onnx" "edsr/edsr.toml" "facade/facade.onnx" "facade/facade.toml"
+    "graphs/bicubic.onnx"
+    "pictures/scene.png" "pictures/facade.png" "pictures/cat.png"
+};
+
+/// Singular triplets a chapter shows.
+const TRIPLETS: usize = 6;
+
+/// Where the demo's files lie.
+struct Place {
+    out: PathBuf,
+}
+
+impl Place {
+    /// The session a user would get from `linearscope COMMAND MODEL --input PICTURE`.
+    fn session(&self, name: &str, model: &str, picture: &str) -> Result<Session> {
+        output::progress(&format!("— {name}"));
+        let common = self.common(name, model, picture)?;
+        Session::open("demo", &common)
+    }
+
+    fn common(&self, name: &str, model: &str, picture: &str) -> Result<Common> {
+        let (model, picture) = (self.out.join(model), self.out.join(picture));
+        let results = self.out.join("results").join(name);
+        let line: [&std::ffi::OsStr; 7] = [
+            "linearscope".as_ref(),
+            "run".as_ref(),
+            model.as_os_str(),
+            "--input".as_ref(),
+            picture.as_os_str(),
+            "--out".as_ref(),
+            results.as_os_str(),
+        ];
+        let cli = Cli::try_parse_from(line).map_err(|error| Failure::input(error.to_string()))?;
+        match cli.command {
+            Command::Run(common) => Ok(common),
+            _ => unreachable!("`run` was parsed"),
+        }
+    }
+}
+
+/// A chapter of a network, certified.
+fn certified(session: &mut Session, task: Task, title: &str, lead: &str) -> Result<Chapter> {
+    let (mut chapter, failures) = chapter(session, task, TRIPLETS)?;
+    if let Some(failure) = failures.into_iter().next() {
+        return Err(failure);
+    }
+    let (certificate, _) = session.finish()?;
+    judge(&certificate)?;
+    chapter.title = title.into();
+    chapter.lead = lead.into();
+    chapter.certificate = certificate_line(&certificate, session.precision());
+    Ok(chapter)
+}
+
+/// The same score's parts in a network without and with batch norm.
+fn with_and_without_batch_norm(place: &Place) -> Result<Part> {
+    let mut part = Part {
+        heading: "Without and with batch norm".into(),
+        look: "The same architecture, trained on the same scenes, without batch norm (left) and with \
+               (right). The paper finds two peaks, early and late, without it and one, deep, with it. \
+               These are small networks: look whether theirs agree."
+            .into(),
+        ..Part::default()
+    };
+    let mut charts = String::new();
+    for name in ["vgg", "vgg_bn"] {
+        let model = format!("{name}/{name}.onnx");
+        let mut session = place.session(&format!("{name}_contributions"), &model, SCENE)?;
+        let found = contributions::find(&mut session, "top1")?;
+        let (certificate, _) = session.finish()?;
+        judge(&certificate)?;
+        charts += &format!("<div>{}</div>\n", found.chart.to_html());
+        part.commands
+            .push(format!("linearscope contributions {}", session.line));
+    }
+    part.body = format!("<div class=\"pair\">\n{charts}</div>\n");
+    Ok(part)
+}
+
+/// The singular vectors of bicubic interpolation, as a network.
+fn bicubic(place: &Place) -> Result<Part> {
+    let mut session = place.session("bicubic", "graphs/bicubic.onnx", CAT)?;
+    let triplets = svd::find(&mut session, &SvdConfig::new(TRIPLETS), &Between::default())?;
+    if let Some(failure) = triplets.failure {
+        return Err(failure);
+    }
+    let (certificate, _) = session.finish()?;
+    judge(&certificate)?;
+    let sheet = triplets.sheet.map(|mut sheet| {
+        sheet.bands.retain(signed);
+        sheet
+    });
+    Ok(Part {
+        heading: "The same for bicubic interpolation".into(),
+        look:
+            "Cubic interpolation ×3, run as a network. It has no decisions: its singular vectors \
+               do not know the picture, and cover all of it, like those of a cosine transform."
+                .into(),
+        body: body(sheet.as_ref())?,
+        commands: vec![format!("linearscope svd {} -k {TRIPLETS}", session.line)],
+    })
+}
+
+const SCENE: &str = "pictures/scene.png";
+const CAT: &str = "pictures/cat.png";
 
 pub(crate) fn run(args: &Demo) -> Result<()> {
     let out = output::prepare(&args.out)?;
-    let (model, input) = (out.join("tiny_sr.onnx"), out.join("input.png"));
-    output::write_whole(&model, MODEL)?;
-    output::write_whole(&input, PICTURE)?;
-    let shown = |path: &Path| path.display().to_string();
-    let on = format!("{} --input {}", shown(&model), shown(&input));
+    for (path, bytes) in FILES {
+        let path = out.join(path);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, error))?;
+        }
+        output::write_whole(&path, bytes)?;
+    }
+    let place = Place { out };
 
-    // The same session as `linearscope run`, so that the report shows what the commands do.
-    let line = [
-        "linearscope".as_ref(),
-        "run".as_ref(),
-        model.as_os_str(),
-        "--input".as_ref(),
-        input.as_os_str(),
-        "--out".as_ref(),
-        out.as_os_str(),
-    ];
-    let cli = <Cli as clap::Parser>::try_parse_from(line)
-        .map_err(|error| Failure::input(error.to_string()))?;
-    let Command::Run(common) = cli.command else {
-        unreachable!("`run` was parsed")
-    };
-    let mut session = Session::open("demo", &common)?;
-    let (from, to) = (
-        session.frozen.input_shape().to_vec(),
-        session.frozen.output_shape().to_vec(),
-    );
-    let (h, w) = (from[2], from[3]);
-
-    let output_values = session.numbers(session.frozen.reference())?;
-    let residual = session.numbers(session.frozen.residual()?)?;
-    session.save_output("output", &output_values, &to)?;
-    session.save_signed("residual", "residual r", &residual, &to, View::Whole)?;
-
-    // Where the output changes most along x, and where it is flattest: an edge and a plain.
-    let (edge, plain) = edge_and_plain(&output_values, to[2], to[3]);
-    let at = |position: usize| format!("0,{},{}", position / to[3], position % to[3]);
-    let pixel = (h / 2) * w + w / 2;
-    let rows = session.numbers(projection::rows(&session.frozen, &[edge, plain])?)?;
-    let column = session.numbers(projection::columns(&session.frozen, &[pixel])?)?;
-    let title = format!("row {}", at(edge));
-    session.save_signed("row_edge", &title, &rows[..h * w], &from, View::FIELD)?;
-    let title = format!("row {}", at(plain));
-    session.save_signed("row_plain", &title, &rows[h * w..], &from, View::FIELD)?;
-    session.save_signed("column", "column", &column, &to, View::FIELD)?;
-    let shares = contribution::contributions(&session.frozen, edge)?;
-    session.save_json("contributions", &shares.layers)?;
-    session.note("contributions", &shares);
-
-    let panels = [
-        Panel {
-            title: "x₀, the input",
-            file: "input.png",
-            text: "A procedural picture. The network's decisions for it are frozen.",
-            command: String::new(),
-        },
-        Panel {
-            title: "f(x₀), the output",
-            file: "output.png",
-            text: "Twice as large, untouched by the interpreter: bit-equal to a plain run.",
-            command: format!("linearscope run {on}"),
-        },
-        Panel {
-            title: "r, the residual",
-            file: "residual.png",
-            text: "What the frozen network gives for a black picture: the biases, projected \
-                   forward. Red is positive, blue negative, white zero.",
-            command: format!("linearscope run {on}"),
-        },
-        Panel {
-            title: "A row of F at an edge",
-            file: "row_edge.png",
-            text: "Which input pixels one output pixel uses. At an edge it leans: compare its left \
-                   and right sides, and with the plain.",
-            command: format!("linearscope row {on} --at {}", at(edge)),
-        },
-        Panel {
-            title: "A row of F on a plain",
-            file: "row_plain.png",
-            text: "The same where nothing happens. A linear upscaler would use one filter \
-                   everywhere; compare with the row at the edge.",
-            command: format!("linearscope row {on} --at {}", at(plain)),
-        },
-        Panel {
-            title: "A column of F",
-            file: "column.png",
-            text: "Where one input pixel goes in the output: its projective field.",
-            command: format!("linearscope column {on} --at 0,{},{}", h / 2, w / 2),
-        },
-    ];
-    let (certificate, _) = session.finish()?;
-    let report = out.join("report.html");
-    let contributions_command = format!("linearscope contributions {on} --target {}", at(edge));
-    let html = page(
-        &out,
-        &panels,
-        &shares,
-        &contributions_command,
-        &certificate_line(&certificate, common.dtype),
+    let mut session = place.session("vgg", "vgg/vgg.onnx", SCENE)?;
+    let mut classifier = certified(
+        &mut session,
+        Task::Classifier,
+        "A classifier: which object is in the scene?",
+        "Six convolutions and two dense layers, trained on scenes of one object among clutter, eight \
+         kinds of objects.",
     )?;
-    output::write_whole(&report, html.as_bytes())?;
-    println!("{}", certificate_line(&certificate, common.dtype));
-    println!("the report is {}", report.display());
-    judge(&certificate)
-}
+    classifier
+        .parts
+        .insert(2, with_and_without_batch_norm(&place)?);
 
-/// The output positions, away from the border, with the largest and smallest step to the next.
-fn edge_and_plain(values: &[f64], h: usize, w: usize) -> (usize, usize) {
-    let border = 12.min(h / 4).min(w / 4);
-    let mut places: Vec<(f64, usize)> = (border..h - border)
-        .flat_map(|y| (border..w - border).map(move |x| y * w + x))
-        .map(|p| {
-            let (dx, dy) = (values[p + 1] - values[p - 1], values[p + w] - values[p - w]);
-            (dx.hypot(dy), p)
-        })
-        .collect();
-    places.sort_by(|a, b| a.0.total_cmp(&b.0));
-    (places[places.len() - 1].1, places[0].1)
-}
+    let mut session = place.session("pixelshuffle", "pixelshuffle/pixelshuffle.onnx", CAT)?;
+    let mut shuffle = certified(
+        &mut session,
+        Task::Sr,
+        "Four convolutions and a pixel shuffle: ×3 super-resolution",
+        "The paper's upscaler of luminance, at a photograph that it never saw in training.",
+    )?;
+    let last = shuffle.parts.len() - 1;
+    shuffle.parts.insert(last, bicubic(&place)?);
 
-fn embedded(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
-    Ok(format!("data:image/png;base64,{}", STANDARD.encode(bytes)))
-}
+    let mut session = place.session("edsr", "edsr/edsr.onnx", CAT)?;
+    let edsr = certified(
+        &mut session,
+        Task::Sr,
+        "A small EDSR: ×2 super-resolution in colour",
+        "Residual blocks and a long skip, at the same photograph.",
+    )?;
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('"', "&quot;")
-}
+    let mut session = place.session("facade", "facade/facade.onnx", "pictures/facade.png")?;
+    let facade = certified(
+        &mut session,
+        Task::I2i,
+        "A CycleGAN-style generator: from a façade to its labels",
+        "Reflect pads, instance norms, residual blocks, transposed convolutions and tanh: sky is \
+         light blue, walls yellow, roofs red, windows dark blue, doors green. Norms are frozen with \
+         mean and standard deviation.",
+    )?;
 
-/// One self-contained page: no scripts, no network, light and dark, printable.
-fn page(
-    out: &Path,
-    panels: &[Panel],
-    shares: &contribution::Contributions,
-    contributions_command: &str,
-    certificate: &str,
-) -> Result<String> {
-    let mut figures = String::new();
-    for panel in panels {
-        let code = if panel.command.is_empty() {
-            String::new()
-        } else {
-            format!("<code>{}</code>", escaped(&panel.command))
-        };
-        let _ = writeln!(
-            figures,
-            "<figure><h2>{}</h2><img alt=\"{}\" src=\"{}\"><figcaption>{}{code}</figcaption></figure>",
-            panel.title,
-            panel.title,
-            embedded(&out.join(panel.file))?,
-            panel.text,
-        );
+    let report = Report {
+        title: "How four small networks solve their problems".into(),
+        intro: vec![
+            INTRO.into(),
+            "The networks come with the program and were trained by the project; with their pictures they lie \
+             beside this page, so every command shown can be run. For your own network: linearscope \
+             analyse net.onnx --input picture.png"
+                .into(),
+        ],
+        chapters: vec![classifier, shuffle, edsr, facade],
+    };
+    for chapter in &report.chapters {
+        println!("{}\n  {}", chapter.title, chapter.certificate);
     }
-    let widest = shares
-        .layers
-        .iter()
-        .fold(f64::MIN_POSITIVE, |m, l| m.max(l.value.abs()));
-    let mut bars = String::new();
-    for layer in &shares.layers {
-        let _ = writeln!(
-            bars,
-            "<tr><th>{}</th><td>{:.4}</td><td>{:.1} %</td>\
-             <td class=bar><i class=\"{}\" style=\"width:{:.1}%\"></i></td></tr>",
-            escaped(&layer.name),
-            layer.value,
-            100.0 * layer.share,
-            if layer.value < 0.0 {
-                "negative"
-            } else {
-                "positive"
-            },
-            100.0 * layer.value.abs() / widest,
-        );
+    let path = place.out.join("report.html");
+    output::write_whole(&path, report.html().as_bytes())?;
+    println!("the report is {}", path.display());
+    if args.open {
+        open(&path)?;
     }
-    Ok(format!(
-        include_str!("../report.html"),
-        figures = figures,
-        bars = bars,
-        score = format!("{:.4}", shares.score),
-        residual_share = format!("{:.1}", 100.0 * shares.residual_share),
-        contributions_command = escaped(contributions_command),
-        certificate = escaped(certificate),
-        version = env!("CARGO_PKG_VERSION"),
-    ))
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<()> {
+    ::open::that(path).map_err(|error| {
+        Failure::file(path, error).hint("it is written; open it with a browser of yours")
+    })
 }

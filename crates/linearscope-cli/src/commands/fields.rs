@@ -10,11 +10,26 @@ use super::position;
 use crate::{args::At, error::Result, output, picture::View, session::Session};
 
 pub(crate) fn run(args: &At, field: Field) -> Result<()> {
-    let name = match field {
+    let mut session = Session::open(name(field), &args.common)?;
+    let (_, summary) = find(&mut session, field, &args.at)?;
+    session.close(&summary)
+}
+
+fn name(field: Field) -> &'static str {
+    match field {
         Field::Column => "column",
         Field::Row => "row",
-    };
-    let mut session = Session::open(name, &args.common)?;
+    }
+}
+
+/// Compute and write the fields at these places; gives their sheet, if they are pictures, and a
+/// line about each.
+pub(crate) fn find(
+    session: &mut Session,
+    field: Field,
+    at: &[String],
+) -> Result<(Option<Sheet>, Vec<String>)> {
+    let name = name(field);
     let frozen = &session.frozen;
     let (input, output_shape) = (
         frozen.input_shape().to_vec(),
@@ -26,7 +41,7 @@ pub(crate) fn run(args: &At, field: Field) -> Result<()> {
         Field::Column => (&x0, &input, &output_shape),
         Field::Row => (&y0, &output_shape, &input),
     };
-    let places = position::places(&args.at, values, from)?;
+    let places = position::places(at, values, from)?;
     let positions: Vec<Vec<usize>> = places.iter().map(|at| at.positions.clone()).collect();
     let found = projection::fields(frozen, field, &positions, |done| {
         output::progress(&format!("{name} {} of {}", done + 1, places.len()));
@@ -34,7 +49,7 @@ pub(crate) fn run(args: &At, field: Field) -> Result<()> {
     let fields = session.numbers(found)?;
     let each = fields.len() / places.len();
     let texts: Vec<&str> = places.iter().map(|at| at.text.as_str()).collect();
-    session.note("at", &texts);
+    session.note(&format!("{name}_at"), &texts);
 
     let title = |number: usize, at: &position::At| {
         let label = match (field, at.positions.as_slice()) {
@@ -77,6 +92,7 @@ pub(crate) fn run(args: &At, field: Field) -> Result<()> {
         places => [vec![places.len()], to.clone()].concat(),
     };
     session.save_array(name, &fields, &shape)?;
+    let mut drawn = None;
     if !panels.is_empty() {
         let marks = position::marks(&places, from);
         let marks = match field {
@@ -89,11 +105,13 @@ pub(crate) fn run(args: &At, field: Field) -> Result<()> {
         let (heading, meaning) = match field {
             Field::Column => (
                 "Columns of F",
-                "A column F δ is where one input pixel goes in the output, and with what weight.",
+                "A column F δ is where one input pixel goes in the output, and with what weight; \
+                 `all` adds the columns of all channels.",
             ),
             Field::Row => (
                 "Rows of F",
-                "A row Fᵀδ is which input pixels one output uses, and with what weight.",
+                "A row Fᵀδ is which input pixels one output uses, and with what weight; `all` adds the \
+                 rows of all channels.",
             ),
         };
         let mut bands = vec![Band {
@@ -101,7 +119,13 @@ pub(crate) fn run(args: &At, field: Field) -> Result<()> {
             panels,
         }];
         if !reference.is_empty() {
-            let heading = "Where they are".into();
+            let marked = reference.iter().any(|panel| !panel.marks.is_empty());
+            let heading = if marked {
+                "Where they are"
+            } else {
+                "Frozen at"
+            }
+            .into();
             bands.insert(
                 0,
                 Band {
@@ -116,6 +140,7 @@ pub(crate) fn run(args: &At, field: Field) -> Result<()> {
             bands,
         };
         session.save_sheet(name, &sheet)?;
+        drawn = Some(sheet);
     }
-    session.close(&summary)
+    Ok((drawn, summary))
 }

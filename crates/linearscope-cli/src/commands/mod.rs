@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub(crate) mod analyse;
 pub(crate) mod contributions;
 pub(crate) mod demo;
 pub(crate) mod fields;

@@ -16,16 +16,24 @@ pub(crate) struct At {
 /// How many places `auto` chooses.
 const AUTO: usize = 6;
 
-/// The places that `--at` names in a tensor of this shape and these values; `auto` chooses six: of
-/// scores the largest, of a picture places from its strongest edge to its flattest part.
+/// The axes that a place is counted along: a leading batch axis of size 1 goes unsaid, and of a vector
+/// with axes of size 1 around it (`[1, C, 1, 1]`) there is one.
+pub(crate) fn axes(shape: &[usize]) -> Vec<usize> {
+    let long: Vec<usize> = shape.iter().copied().filter(|&size| size > 1).collect();
+    match (long.as_slice(), shape) {
+        ([one], _) => vec![*one],
+        (_, [1, rest @ ..]) if !rest.is_empty() => rest.to_vec(),
+        _ => shape.to_vec(),
+    }
+}
+
+/// The places that `--at` names in a tensor of this shape and these values; `auto` chooses six: of a
+/// picture places from its strongest edge to its flattest part, of anything else the largest values.
 pub(crate) fn places(texts: &[String], values: &[f64], shape: &[usize]) -> Result<Vec<At>> {
     let mut places = Vec::new();
     for text in texts {
         if text == "auto" {
-            for text in chosen(values, shape) {
-                let positions = parse("--at", &text, shape)?;
-                places.push(At { text, positions });
-            }
+            places.extend(chosen(values, shape));
         } else {
             let positions = parse("--at", text, shape)?;
             let text = text.clone();
@@ -35,11 +43,35 @@ pub(crate) fn places(texts: &[String], values: &[f64], shape: &[usize]) -> Resul
     Ok(places)
 }
 
-fn chosen(values: &[f64], shape: &[usize]) -> Vec<String> {
-    let Some(array) = Array::new(values, shape).filter(|_| shape.len() > 2) else {
+/// A flat position as `--at` and `--target` take it.
+pub(crate) fn text(position: usize, shape: &[usize]) -> String {
+    let mut rest = position;
+    let mut parts: Vec<String> = axes(shape)
+        .iter()
+        .rev()
+        .map(|&size| {
+            let index = rest % size;
+            rest /= size;
+            index.to_string()
+        })
+        .collect();
+    parts.reverse();
+    parts.join(",")
+}
+
+fn chosen(values: &[f64], shape: &[usize]) -> Vec<At> {
+    let picture = match axes(shape).as_slice() {
+        [c, h, w] if *h > 2 && *w > 2 => Array::new(values, &[*c, *h, *w]),
+        _ => None,
+    };
+    let Some(array) = picture else {
         let mut order: Vec<usize> = (0..values.len()).collect();
         order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
-        return order.iter().take(AUTO).map(usize::to_string).collect();
+        let at = |&position: &usize| At {
+            text: text(position, shape),
+            positions: vec![position],
+        };
+        return order.iter().take(AUTO).map(at).collect();
     };
     let [c, h, w] = array.shape();
     let mean: Vec<f64> = (0..h * w)
@@ -50,10 +82,7 @@ fn chosen(values: &[f64], shape: &[usize]) -> Vec<String> {
         (h / 8).max(1).min((h - 1) / 2),
         (w / 8).max(1).min((w - 1) / 2),
     );
-    let steepness = |p: usize| {
-        let at = |p: usize| mean.get(p).copied().unwrap_or(0.0);
-        (at(p + 1) - at(p.wrapping_sub(1))).hypot(at(p + w) - at(p.wrapping_sub(w)))
-    };
+    let steepness = |p: usize| (mean[p + 1] - mean[p - 1]).hypot(mean[p + w] - mean[p - w]);
     let mut order: Vec<(f64, usize)> = (top..h - top)
         .flat_map(|y| (left..w - left).map(move |x| y * w + x))
         .map(|p| (steepness(p), p))
@@ -78,13 +107,16 @@ fn chosen(values: &[f64], shape: &[usize]) -> Vec<String> {
     let channel = if c == 1 { "0" } else { "all" };
     found
         .iter()
-        .map(|(y, x)| format!("{channel},{y},{x}"))
+        .map(|(y, x)| At {
+            text: format!("{channel},{y},{x}"),
+            positions: (0..c).map(|ch| (ch * h + y) * w + x).collect(),
+        })
         .collect()
 }
 
 /// Numbered marks at places of a tensor that is a picture.
 pub(crate) fn marks(places: &[At], shape: &[usize]) -> Vec<Mark> {
-    let &[.., h, w] = shape else {
+    let (&[.., h, w], false) = (shape, axes(shape).len() == 1) else {
         return Vec::new();
     };
     let mark = |(number, at): (usize, &At)| Mark {
@@ -99,10 +131,7 @@ pub(crate) fn marks(places: &[At], shape: &[usize]) -> Vec<Mark> {
 ///
 /// `k` indexes a vector, `c,y,x` a picture; a leading batch axis of size 1 goes unsaid.
 pub(crate) fn parse(flag: &str, text: &str, shape: &[usize]) -> Result<Vec<usize>> {
-    let axes = match shape {
-        [1, rest @ ..] if shape.len() > 1 => rest,
-        all => all,
-    };
+    let axes = axes(shape);
     let wrong = |why: String| {
         let form = match axes.len() {
             1 => "k".to_string(),
@@ -121,7 +150,7 @@ pub(crate) fn parse(flag: &str, text: &str, shape: &[usize]) -> Result<Vec<usize
         )));
     }
     let mut positions = vec![0];
-    for (axis, (part, &size)) in parts.iter().zip(axes).enumerate() {
+    for (axis, (part, &size)) in parts.iter().zip(&axes).enumerate() {
         let indices: Vec<usize> = if axis == 0 && *part == "all" {
             (0..size).collect()
         } else {
@@ -145,7 +174,7 @@ pub(crate) fn parse(flag: &str, text: &str, shape: &[usize]) -> Result<Vec<usize
 
 #[cfg(test)]
 mod tests {
-    use super::{marks, parse, places};
+    use super::{marks, parse, places, text};
 
     #[test]
     fn names_single_entries_and_all_channels() {
@@ -193,14 +222,34 @@ mod tests {
         let scores = places(&["auto".into(), "0".into()], &[0.1, 3.0, 2.0], &[1, 3]).unwrap();
         let order: Vec<&str> = scores.iter().map(|at| at.text.as_str()).collect();
         assert_eq!(order, ["1", "2", "0", "0"]);
-        // Too small to have an inside.
-        for (h, w) in [(1, 1), (2, 2), (1, 9), (3, 4)] {
-            let values = vec![0.5; h * w];
-            assert!(
-                !places(&["auto".into()], &values, &[1, 1, h, w])
-                    .unwrap()
-                    .is_empty()
-            );
+        // Whatever the shape, what is chosen can be said again.
+        for shape in [
+            &[1, 1, 1, 1][..],
+            &[1, 1, 2, 2],
+            &[1, 1, 1, 9],
+            &[1, 1, 3, 4],
+            &[2, 1, 8, 8],
+            &[2, 10],
+            &[1, 6, 5],
+            &[6, 5],
+            &[1, 10, 1, 1],
+            &[1, 3, 16, 5],
+            &[7],
+        ] {
+            let values: Vec<f64> = (0..shape.iter().product::<usize>())
+                .map(|i| (i * 7 % 5) as f64)
+                .collect();
+            let found = places(&["auto".into()], &values, shape).unwrap();
+            assert!(!found.is_empty(), "{shape:?}");
+            for at in found {
+                assert_eq!(
+                    parse("--at", &at.text, shape).unwrap(),
+                    at.positions,
+                    "{shape:?}"
+                );
+            }
         }
+        assert_eq!(text(2 * 20 + 5 + 3, &[1, 3, 4, 5]), "2,1,3");
+        assert_eq!(text(7, &[1, 10, 1, 1]), "7");
     }
 }

@@ -2,6 +2,7 @@
 
 use linearscope_analysis::LinearOperator;
 
+use super::position;
 use crate::{args::Common, error::Result, picture::View, session::Session};
 
 pub(crate) fn run(common: &Common) -> Result<()> {
@@ -16,7 +17,7 @@ pub(crate) fn run(common: &Common) -> Result<()> {
         "f(x₀) has shape {shape:?}, from x₀ of shape {:?}",
         session.frozen.input_shape()
     )];
-    if shape.len() == 2 {
+    if position::axes(&shape).len() == 1 && output.len() > 1 {
         let mut order: Vec<usize> = (0..output.len()).collect();
         order.sort_by(|&a, &b| output[b].total_cmp(&output[a]));
         let top: Vec<_> = order

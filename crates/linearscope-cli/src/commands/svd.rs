@@ -13,8 +13,9 @@ use linearscope_analysis::{
 use linearscope_picture::{Band, Panel, Sheet};
 use serde_json::json;
 
+use super::position;
 use crate::{
-    args::{SolverName, Svd},
+    args::{Between, SolverName, Svd},
     error::{CERTIFICATE, Failure, Result},
     output,
     picture::View,
@@ -23,12 +24,14 @@ use crate::{
 
 /// Set by Ctrl-C: finish with what has converged.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// Whether a solver runs that can be interrupted.
+static ITERATING: AtomicBool = AtomicBool::new(false);
 
 impl From<SvdError> for Failure {
     fn from(error: SvdError) -> Self {
         match error {
             SvdError::Operator(error) => error.into(),
-            error @ SvdError::Unconverged { .. } => Failure {
+            error @ (SvdError::Unconverged { .. } | SvdError::Unconfirmed { .. }) => Failure {
                 message: error.to_string(),
                 hint: None,
                 code: CERTIFICATE,
@@ -61,18 +64,42 @@ pub(crate) fn run(args: &Svd) -> Result<()> {
             },
         },
     };
-    // A second Ctrl-C, or one elsewhere, ends the program as ever.
+    let found = find(&mut session, &config, &args.between)?;
+    session.close(&found.summary)?;
+    found.failure.map_or(Ok(()), Err)
+}
+
+/// What `svd` found.
+pub(crate) struct Triplets {
+    /// Its sheet, if either side is a picture.
+    pub sheet: Option<Sheet>,
+    pub summary: Vec<String>,
+    /// Why it is not all that was asked for.
+    pub failure: Option<Failure>,
+}
+
+/// Compute and write the triplets, converged or not.
+pub(crate) fn find(
+    session: &mut Session,
+    config: &SvdConfig,
+    between: &Between,
+) -> Result<Triplets> {
     let _ = ctrlc::try_set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+        // A second one, and one while nothing iterates, ends the program as ever.
+        if !ITERATING.load(Ordering::SeqCst) || INTERRUPTED.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
     });
     let part = session
         .frozen
-        .between(args.between.from.as_deref(), args.between.to.as_deref())?;
+        .between(between.from.as_deref(), between.to.as_deref())?;
     let (input, output_shape) = (part.input_shape().to_vec(), part.output_shape().to_vec());
     let started = Instant::now();
-    let (found, failure) = match svd::svd(&part, &config, watch()) {
+    ITERATING.store(true, Ordering::SeqCst);
+    let result = svd::svd(&part, config, watch());
+    ITERATING.store(false, Ordering::SeqCst);
+    let interrupted = INTERRUPTED.swap(false, Ordering::SeqCst);
+    let (found, failure) = match result {
         Ok(found) => (found, None),
         Err(SvdError::Unconverged {
             partial,
@@ -81,29 +108,72 @@ pub(crate) fn run(args: &Svd) -> Result<()> {
             tolerance,
             worst,
         }) => {
-            let (products, got) = (partial.products, partial.sigma.len());
-            let why = if INTERRUPTED.load(Ordering::SeqCst) {
-                "interrupted: "
-            } else {
-                ""
+            let message = format!(
+                "{converged} of {wanted} triplets reached residual {tolerance:.0e} within {} \
+                 products (the worst is at {worst:.1e})",
+                partial.products
+            );
+            let failure = unfinished(message, &partial, interrupted);
+            (*partial, Some(failure))
+        }
+        Err(error @ SvdError::Unconfirmed { .. }) => {
+            let message = error.to_string();
+            let SvdError::Unconfirmed { partial } = error else {
+                unreachable!("just matched")
             };
-            let failure = Failure {
-                message: format!(
-                    "{why}{converged} of {wanted} triplets reached residual {tolerance:.0e} \
-                     within {products} products (the worst is at {worst:.1e})"
-                ),
-                hint: Some(format!(
-                    "the {got} there are were written with their residuals; raise --max-products \
-                     or --basis, or loosen --tol"
-                )),
-                code: CERTIFICATE,
-            };
+            let failure = unfinished(message, &partial, interrupted);
             (*partial, Some(failure))
         }
         Err(error) => return Err(error.into()),
     };
     let seconds = started.elapsed().as_secs_f64();
     let (u, v) = (host(found.u.clone())?, host(found.v.clone())?);
+    let mut summary = table(&found, config.tolerance);
+    summary.push(format!(
+        "{} products in {} batches, {seconds:.1} s",
+        found.products, found.passes
+    ));
+    let k = found.sigma.len();
+    session.save_array("sigma", &found.sigma, &[k])?;
+    session.save_array("u", &u, &[vec![k], output_shape.clone()].concat())?;
+    session.save_array("v", &v, &[vec![k], input.clone()].concat())?;
+    session.note("svd_config", config);
+    session.note("from", &between.from);
+    session.note("to", &between.to);
+    session.note("svd", report(&found, config.tolerance));
+    let sheet = sheet(session, &found, (&u, &output_shape), (&v, &input));
+    let drawn = sheet
+        .bands
+        .iter()
+        .flat_map(|band| &band.panels)
+        .any(|panel| panel.raster.scale.is_some());
+    if drawn {
+        session.save_sheet("svd", &sheet)?;
+    }
+    Ok(Triplets {
+        sheet: drawn.then_some(sheet),
+        summary,
+        failure,
+    })
+}
+
+fn unfinished(message: String, partial: &svd::Svd, interrupted: bool) -> Failure {
+    let (why, what) = match interrupted {
+        true => ("interrupted: ", "run it again for the rest"),
+        false => ("", "raise --max-products or --basis, or loosen --tol"),
+    };
+    Failure {
+        message: format!("{why}{message}"),
+        hint: Some(format!(
+            "the {} there are were written with their residuals; {what}",
+            partial.sigma.len()
+        )),
+        code: CERTIFICATE,
+    }
+}
+
+/// For the manifest: residuals of both sides, over σ₁ and over σ.
+fn report(found: &svd::Svd, tolerance: f64) -> serde_json::Value {
     let largest = found.sigma[0];
     let triplets: Vec<serde_json::Value> = found
         .sigma
@@ -117,48 +187,31 @@ pub(crate) fn run(args: &Svd) -> Result<()> {
                 "left_over_sigma1": residual.left,
                 "right_over_sigma": over(residual.right),
                 "left_over_sigma": over(residual.left),
-                "converged": residual.worst() <= config.tolerance,
+                "converged": residual.worst() <= tolerance,
             })
         })
         .collect();
-    let mut summary = vec![format!(
+    json!({ "triplets": triplets, "products": found.products, "passes": found.passes })
+}
+
+fn table(found: &svd::Svd, tolerance: f64) -> Vec<String> {
+    let mut lines = vec![format!(
         "{:>4} {:>13} {:>13} {:>13}   (residuals over σ₁)",
         "k", "σ", "‖Fv−σu‖", "‖Fᵀu−σv‖"
     )];
     for (i, (sigma, residual)) in found.sigma.iter().zip(&found.residuals).enumerate() {
-        summary.push(format!(
-            "{:4} {sigma:13.6e} {:13.1e} {:13.1e}{}",
+        let note = match residual.worst() <= tolerance {
+            true => "",
+            false => "   not converged",
+        };
+        lines.push(format!(
+            "{:4} {sigma:13.6e} {:13.1e} {:13.1e}{note}",
             i + 1,
             residual.right,
             residual.left,
-            if residual.worst() <= config.tolerance {
-                ""
-            } else {
-                "   not converged"
-            }
         ));
     }
-    summary.push(format!(
-        "{} products in {} batches, {seconds:.1} s",
-        found.products, found.passes
-    ));
-    let k = found.sigma.len();
-    session.save_array("sigma", &found.sigma, &[k])?;
-    session.save_array("u", &u, &[vec![k], output_shape.clone()].concat())?;
-    session.save_array("v", &v, &[vec![k], input.clone()].concat())?;
-    session.note("svd_config", &config);
-    session.note("from", &args.between.from);
-    session.note("to", &args.between.to);
-    session.note(
-        "svd",
-        json!({ "triplets": triplets, "products": found.products, "passes": found.passes }),
-    );
-    let sheet = sheet(&session, &found, (&u, &output_shape), (&v, &input));
-    if sheet.bands.iter().any(|band| !band.panels.is_empty()) {
-        session.save_sheet("svd", &sheet)?;
-    }
-    session.close(&summary)?;
-    failure.map_or(Ok(()), Err)
+    lines
 }
 
 /// Tell how it goes every two seconds, and stop when asked to.
@@ -223,7 +276,7 @@ fn sheet(
         for panel in &mut panels {
             panel.caption.push(format!("σ = {:.4}", found.sigma[i]));
             // Scores have no picture: say which classes the triplet speaks to.
-            if side.letter == "v" && output.len() < 3 {
+            if side.letter == "v" && position::axes(output).len() == 1 {
                 panel
                     .caption
                     .extend(strongest(session, sides[1].vector(i, k)));
@@ -232,6 +285,11 @@ fn sheet(
         panels
     };
     let mut bands = Vec::new();
+    if let Ok(reference) = session.reference_band()
+        && !reference.panels.is_empty()
+    {
+        bands.push(reference);
+    }
     // Groups of like size: eight are four and four.
     let group = k.div_ceil(k.div_ceil(ACROSS));
     for start in (0..k).step_by(group) {
@@ -296,7 +354,10 @@ fn strongest(session: &Session, u: &[f64]) -> Vec<String> {
         .take(4)
         .map(|&class| {
             let label = session.label(class).unwrap_or("");
-            format!("{:+.2} {class} {label}", u[class])
+            // Labels list synonyms; the first will do.
+            let label = label.split(',').next().unwrap_or("");
+            let sign = if u[class] < 0.0 { '−' } else { '+' };
+            format!("{sign}{:.2} {class} {label}", u[class].abs())
         })
         .collect()
 }

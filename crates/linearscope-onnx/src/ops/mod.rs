@@ -3,6 +3,7 @@
 mod activation;
 mod arithmetic;
 mod convolution;
+mod elementwise;
 mod normalisation;
 mod padding;
 mod pooling;
@@ -50,13 +51,23 @@ macro_rules! table {
 table! {
     // activations
     Abs => activation::abs;
+    Celu => activation::celu;
     Clip => activation::clip;
+    Elu => activation::elu;
+    Gelu => activation::gelu;
+    HardSigmoid => activation::hard_sigmoid;
+    HardSwish => activation::hard_swish;
     LeakyRelu => activation::leaky_relu;
+    LogSoftmax => activation::log_softmax;
     PRelu => activation::prelu;
     Relu => activation::relu;
+    Selu => activation::selu;
     Sigmoid => activation::sigmoid;
     Softmax => activation::softmax;
+    Softplus => activation::softplus;
+    Softsign => activation::softsign;
     Tanh => activation::tanh;
+    ThresholdedRelu => activation::thresholded_relu;
     // arithmetic
     Add => arithmetic::add;
     Div => arithmetic::div;
@@ -77,6 +88,19 @@ table! {
     AveragePool2d => pooling::average_pool2d;
     GlobalAveragePool => pooling::global_average_pool;
     MaxPool2d => pooling::max_pool2d;
+    // mathematical functions
+    Ceil => elementwise::ceil;
+    Cos => elementwise::cos;
+    Erf => elementwise::erf;
+    Exp => elementwise::exp;
+    Floor => elementwise::floor;
+    Log => elementwise::log;
+    Pow => elementwise::pow;
+    Reciprocal => elementwise::reciprocal;
+    Round => elementwise::round;
+    Sign => elementwise::sign;
+    Sin => elementwise::sin;
+    Sqrt => elementwise::sqrt;
     // matrix products
     Gemm => product::gemm;
     Linear => product::linear;

@@ -35,6 +35,12 @@ pub trait LinearMap<B: Backend>: Debug + Send + Sync {
     /// The word `inspect` prints: `conv2d`, `scale`, `select`…
     fn name(&self) -> &'static str;
 
+    /// Whether each entry of the result is one entry of the operand, times a number of all: then a
+    /// gate stays a gate.
+    fn moves(&self) -> bool {
+        false
+    }
+
     /// A x for k probes: `[k, ..input] → [k, ..output]`. Cost: k times the op.
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B>;
 

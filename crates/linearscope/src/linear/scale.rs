@@ -68,6 +68,9 @@ impl<B: Backend> LinearMap<B> for Scalar {
     fn name(&self) -> &'static str {
         "scalar"
     }
+    fn moves(&self) -> bool {
+        true
+    }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         batch::scaled::<B>(x, self.0)
     }

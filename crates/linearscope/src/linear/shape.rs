@@ -52,6 +52,9 @@ impl<B: Backend> LinearMap<B> for Reshape {
     fn name(&self) -> &'static str {
         "reshape"
     }
+    fn moves(&self) -> bool {
+        true
+    }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         let k = x.shape()[0];
         B::float_reshape(x, batch::shape_of(k, &self.output))
@@ -86,6 +89,9 @@ impl<B: Backend> LinearMap<B> for Permute {
     fn name(&self) -> &'static str {
         "permute"
     }
+    fn moves(&self) -> bool {
+        true
+    }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         B::float_permute(x, &self.axes)
     }
@@ -101,6 +107,9 @@ pub(crate) struct SwapDims(pub usize, pub usize);
 impl<B: Backend> LinearMap<B> for SwapDims {
     fn name(&self) -> &'static str {
         "swap_dims"
+    }
+    fn moves(&self) -> bool {
+        true
     }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         B::float_swap_dims(x, self.0 + 1, self.1 + 1)
@@ -123,6 +132,9 @@ impl Flip {
 impl<B: Backend> LinearMap<B> for Flip {
     fn name(&self) -> &'static str {
         "flip"
+    }
+    fn moves(&self) -> bool {
+        true
     }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         B::float_flip(x, &self.0)
@@ -157,6 +169,9 @@ impl<B: Backend> LinearMap<B> for Expand {
     fn name(&self) -> &'static str {
         "expand"
     }
+    fn moves(&self) -> bool {
+        true
+    }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         let k = x.shape()[0];
         let x = B::float_reshape(x, batch::shape_of(k, &self.aligned));
@@ -190,6 +205,9 @@ impl RepeatDim {
 impl<B: Backend> LinearMap<B> for RepeatDim {
     fn name(&self) -> &'static str {
         "repeat_dim"
+    }
+    fn moves(&self) -> bool {
+        true
     }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         B::float_repeat_dim(x, self.dim + 1, self.times)
@@ -230,6 +248,9 @@ fn with_probe_axis(k: usize, input: &Shape, ranges: &[Range]) -> Vec<Range> {
 impl<B: Backend> LinearMap<B> for Slice {
     fn name(&self) -> &'static str {
         "slice"
+    }
+    fn moves(&self) -> bool {
+        true
     }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         let ranges = with_probe_axis(x.shape()[0], &self.input, &self.ranges);

@@ -27,6 +27,14 @@ pub struct Ports {
 impl Ports {
     /// An input of the network: a placeholder of this shape, batch axis included.
     pub fn input<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Tensor<D> {
+        // What is absurd is refused, and a single number takes its place for the rest of the run.
+        let shape = match super::check_input(name, &shape) {
+            Ok(()) => shape,
+            Err(error) => {
+                self.failed.get_or_insert(error);
+                [1; D]
+            }
+        };
         let zeros = TensorData::zeros::<f32, _>(shape);
         let tensor = Tensor::from_data(zeros, &self.device);
         if let Some(id) = self.id(name, &tensor) {
@@ -170,10 +178,12 @@ impl Network {
                 "the forward stopped with: {}",
                 panic_message(panic.as_ref())
             ))
-        })?;
+        });
+        // What went wrong first is the reason of what came after.
         if let Some(error) = ports.failed {
             return Err(error);
         }
+        let captured = captured?;
         let captured = captured.map_err(|error| Error::Capture(error.to_string()))?;
         let names = |ports: &[(String, TensorId)]| -> Vec<String> {
             ports.iter().map(|(name, _)| name.clone()).collect()

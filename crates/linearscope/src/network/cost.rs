@@ -66,6 +66,7 @@ pub(crate) fn flops(operation: &OperationIr) -> u64 {
             | NumericOperationIr::Sum(_)
             | NumericOperationIr::SumDim(_),
         ) => read,
+        OperationIr::NumericFloat(_, NumericOperationIr::Full(_) | NumericOperationIr::Pad(_)) => 0,
         OperationIr::NumericFloat(..) | OperationIr::Float(..) | OperationIr::Activation(_) => made,
         _ => 0,
     }

@@ -54,6 +54,26 @@ pub(crate) struct Step {
 /// The largest tensor a network may make: 4 GiB in f32.
 const LARGEST: u128 = 1 << 30;
 
+/// Whether a tensor of this shape is one a network may make; else why not. Loaders ask it about
+/// input shapes before they allocate placeholders.
+///
+/// # Errors
+/// [`Error::Shape`].
+pub fn check_input(name: &str, shape: &[usize]) -> Result<()> {
+    let numel = shape
+        .iter()
+        .try_fold(1u128, |n, &size| n.checked_mul(size as u128));
+    if shape.iter().all(|&size| size > 0) && numel.is_some_and(|numel| numel <= LARGEST) {
+        return Ok(());
+    }
+    Err(Error::Shape {
+        what: format!("input \"{name}\""),
+        got: shape.to_vec(),
+        expected: vec![],
+        hint: "; it may have from 1 to 2³⁰ elements".into(),
+    })
+}
+
 /// Refuse tensors without elements, which no op defines alike, and absurdly large ones, before
 /// anything is allocated.
 fn check_sizes(steps: &[Step]) -> Result<()> {

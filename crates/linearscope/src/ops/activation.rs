@@ -5,7 +5,7 @@ use burn_backend::{Backend, Scalar, ops::ActivationOps, tensor::FloatTensor};
 use super::classes::Seen;
 use crate::{
     LinearScope,
-    rules::{pointwise, slope},
+    rules::{pointwise, slope, softmax},
     tensor::{Lineage, ScopeTensor},
 };
 
@@ -33,16 +33,34 @@ impl<B: Backend> ActivationOps<Self> for LinearScope<B> {
         pointwise::sigmoid(tensor)
     }
 
+    fn gelu(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::gelu(tensor)
+    }
+
+    fn hard_sigmoid(tensor: FloatTensor<Self>, alpha: Scalar, beta: Scalar) -> FloatTensor<Self> {
+        slope::hard_sigmoid(tensor, alpha, beta)
+    }
+
+    fn log_sigmoid(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::log_sigmoid(tensor)
+    }
+
+    fn softmax(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
+        softmax::softmax(tensor, dim, 1.0, |x| B::softmax(x, dim))
+    }
+
+    fn log_softmax(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
+        softmax::log_softmax(tensor, dim)
+    }
+
+    fn softmin(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
+        softmax::softmax(tensor, dim, -1.0, |x| B::softmin(x, dim))
+    }
+
     refused! {
         fn relu_backward(output: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn gelu(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
         fn gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
         fn sigmoid_backward(output: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn hard_sigmoid(tensor: FloatTensor<Self>, alpha: Scalar, beta: Scalar) -> FloatTensor<Self>;
-        fn log_sigmoid(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn softmax(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
-        fn log_softmax(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
-        fn softmin(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
         fn log_sigmoid_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         self as map, CumSum, Detach, Expand, Flip, MeanDim, Permute, RepeatDim, Reshape, Sum,
         SumDim, SwapDims,
     },
-    rules::{arithmetic, padding, pointwise, reduction, selection, slope, transfer},
+    rules::{arithmetic, padding, pointwise, product, reduction, selection, slope, transfer},
     tensor::{Lineage, ScopeTensor},
 };
 
@@ -86,7 +86,7 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     }
 
     fn float_mul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
-        arithmetic::mul(lhs, rhs)
+        product::mul(lhs, rhs)
     }
 
     linear! {
@@ -95,7 +95,7 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     }
 
     fn float_div(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
-        arithmetic::div(lhs, rhs)
+        product::div(lhs, rhs)
     }
 
     fn float_div_scalar(lhs: FloatTensor<Self>, rhs: Scalar) -> FloatTensor<Self> {
@@ -108,7 +108,7 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     }
 
     fn float_matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
-        arithmetic::matmul(lhs, rhs)
+        product::matmul(lhs, rhs)
     }
 
     refused! {
@@ -118,9 +118,11 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         fn float_neg(tensor: FloatTensor<Self>) -> FloatTensor<Self>
             => |_: &Shape| map::Scalar(-1.0);
     }
-    refused! {
-        fn float_recip(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn float_recip(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::recip(tensor)
     }
+
     linear! {
         fn float_transpose(tensor: FloatTensor<Self>) -> FloatTensor<Self>
             => |input: &Shape| SwapDims(input.num_dims() - 2, input.num_dims() - 1);
@@ -270,16 +272,39 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         transfer::cast(tensor, dtype)
     }
 
+    fn float_exp(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::exp(tensor)
+    }
+
+    fn float_log(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::log(tensor)
+    }
+
+    fn float_log1p(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::log1p(tensor)
+    }
+
+    fn float_powi_scalar_impl(lhs: FloatTensor<Self>, rhs: Scalar) -> FloatTensor<Self> {
+        pointwise::power(lhs, float(rhs), |x| B::float_powi_scalar_impl(x, rhs))
+    }
+
+    fn float_powf_scalar(tensor: FloatTensor<Self>, value: Scalar) -> FloatTensor<Self> {
+        pointwise::power(tensor, float(value), |x| B::float_powf_scalar(x, value))
+    }
+
+    fn float_powf_scalar_impl(tensor: FloatTensor<Self>, value: Scalar) -> FloatTensor<Self> {
+        pointwise::power(tensor, float(value), |x| {
+            B::float_powf_scalar_impl(x, value)
+        })
+    }
+
+    fn float_sqrt(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::sqrt(tensor)
+    }
+
     refused! {
-        fn float_exp(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_log(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_log1p(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_powf(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_powi(lhs: FloatTensor<Self>, rhs: IntTensor<Self>) -> FloatTensor<Self>;
-        fn float_powi_scalar_impl(lhs: FloatTensor<Self>, rhs: Scalar) -> FloatTensor<Self>;
-        fn float_powf_scalar(tensor: FloatTensor<Self>, value: Scalar) -> FloatTensor<Self>;
-        fn float_powf_scalar_impl(tensor: FloatTensor<Self>, value: Scalar) -> FloatTensor<Self>;
-        fn float_sqrt(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_hypot(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
     }
 
@@ -287,9 +312,15 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         slope::abs(tensor)
     }
 
+    fn float_cos(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::cos(tensor)
+    }
+
+    fn float_sin(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::sin(tensor)
+    }
+
     refused! {
-        fn float_cos(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_sin(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_tan(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_cosh(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_sinh(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -311,7 +342,10 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         fn float_floor(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_ceil(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_trunc(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_erf(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+    }
+
+    fn float_erf(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::erf(tensor)
     }
 
     fn float_cat(tensors: Vec<FloatTensor<Self>>, dim: usize) -> FloatTensor<Self> {

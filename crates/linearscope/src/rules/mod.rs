@@ -8,10 +8,12 @@ pub(crate) mod max_pool;
 pub(crate) mod normalisation;
 pub(crate) mod padding;
 pub(crate) mod pointwise;
+pub(crate) mod product;
 pub(crate) mod reduction;
 pub(crate) mod resampling;
 pub(crate) mod selection;
 pub(crate) mod slope;
+pub(crate) mod softmax;
 #[cfg(test)]
 mod tests;
 pub(crate) mod transfer;

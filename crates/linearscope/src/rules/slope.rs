@@ -116,5 +116,37 @@ pub(crate) fn clamp<B: Backend>(
     let probe = probe
         .decided("slope, plateaus", Scale::new(gain), &shape)
         .source(plateau, &shape);
+    // Between two bounds it weighs others, as in hard swish: x · clip(x + 3, 0, 6)/6.
+    let probe = match (min, max) {
+        (Some(_), Some(_)) => probe.gate(),
+        _ => probe,
+    };
+    ScopeTensor::probed(y, probe)
+}
+
+/// clip(αx + β, 0, 1): slope α where 0 < αx₀ + β ≤ 1, else 0, the rest a source. A gate.
+pub(crate) fn hard_sigmoid<B: Backend>(
+    x: ScopeTensor<B>,
+    alpha: Scalar,
+    beta: Scalar,
+) -> ScopeTensor<B> {
+    let (x, lineage) = x.open();
+    let y = B::hard_sigmoid(x.clone(), alpha, beta);
+    let Lineage::Probed(probe) = lineage else {
+        let lineage = lineage.frozen();
+        return ScopeTensor { value: y, lineage };
+    };
+    let shape = x.shape();
+    let inner = B::float_add_scalar(B::float_mul_scalar(x.clone(), alpha), beta);
+    let inside = B::bool_and(
+        above::<B>(&inner, Scalar::Float(0.0)),
+        B::bool_not(above::<B>(&inner, Scalar::Float(1.0))),
+    );
+    let gain = B::float_mul_scalar(as_float::<B>(inside, &x), alpha);
+    let source = B::float_sub(y.clone(), B::float_mul(gain.clone(), x));
+    let probe = probe
+        .decided("slope, plateaus", Scale::new(gain), &shape)
+        .source(source, &shape)
+        .gate();
     ScopeTensor::probed(y, probe)
 }

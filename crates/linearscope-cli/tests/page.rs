@@ -1,0 +1,85 @@
+//! The report in a real browser, where there is one: `chromium` in the path, or `CHROMIUM`.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+fn chromium() -> Option<PathBuf> {
+    let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).flat_map(|folder| {
+        ["chromium", "chromium-browser", "google-chrome"].map(|name| folder.join(name))
+    });
+    named.into_iter().chain(found).find(|path| path.is_file())
+}
+
+/// What a page holds after its scripts ran.
+fn dom(chromium: &Path, profile: &Path, page: &Path) -> String {
+    let output = Command::new(chromium)
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--allow-file-access-from-files",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+        ])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg(format!("file://{}", page.display()))
+        .stderr(Stdio::null())
+        .output()
+        .expect("the browser starts");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Nothing sticks out on a telephone or a desk, every picture is decoded, nothing is fetched.
+#[test]
+fn the_report_fits_narrow_and_wide_screens() {
+    let Some(chromium) = chromium() else {
+        eprintln!("SKIPPED the_report_fits_narrow_and_wide_screens: no chromium in the path");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let demo = Command::new(env!("CARGO_BIN_EXE_linearscope"))
+        .args(["demo", "--out", "demo"])
+        .current_dir(folder.path())
+        .output()
+        .expect("the program starts");
+    assert!(demo.status.success());
+    let page = folder.path().join("frame.html");
+    for width in [360, 1280] {
+        let html = format!(
+            "<iframe id=f style=\"border:0;width:{width}px;height:900px\" src=\"demo/report.html\">\
+             </iframe><pre id=o></pre><script>onload = () => {{\
+             const d = f.contentDocument, images = [...d.images];\
+             o.textContent = ['measured', d.documentElement.scrollWidth,\
+             images.length, images.filter(i => i.naturalWidth > 0).length,\
+             f.contentWindow.performance.getEntriesByType('resource')\
+             .filter(r => !r.name.startsWith('data:')).length].join(' ')}}</script>"
+        );
+        std::fs::write(&page, html).expect("written");
+        let dom = dom(&chromium, &folder.path().join("profile"), &page);
+        let measured = dom
+            .split("measured ")
+            .nth(1)
+            .unwrap_or_else(|| panic!("{dom}"));
+        let numbers: Vec<usize> = measured
+            .split(['<', ' '])
+            .map_while(|number| number.parse().ok())
+            .collect();
+        let [across, images, decoded, fetched] = numbers[..] else {
+            panic!("{measured}")
+        };
+        assert!(across <= width, "{across} pixels on a screen of {width}");
+        assert!(
+            images > 50 && decoded == images,
+            "{decoded} of {images} pictures"
+        );
+        assert_eq!(fetched, 0, "the report fetches something");
+    }
+}
