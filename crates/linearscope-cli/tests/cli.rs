@@ -756,3 +756,73 @@ fn inspect_shows_every_op() {
     let error = folder.fails(2, &["inspect", &sr(), "--shape", "1,3,8,8"]);
     assert!(error.contains("[1, 3, 8, 8]"), "{error}");
 }
+
+/// Lists with negative numbers, as the README writes them; and recipes that mean nothing.
+#[test]
+fn recipe_flags_take_negative_numbers_and_refuse_nonsense() {
+    let folder = Folder::new();
+    let input = picture();
+    let base = ["run", &sr(), "--input", &input, "--out", "o"];
+    folder.ok(&[&base[..], &["--output-range", "-1,1", "--mean", "-0.5"]].concat());
+    let manifest = folder.json("o/manifest.json");
+    assert_eq!(
+        manifest["recipe"]["output_range"],
+        serde_json::json!([-1.0, 1.0])
+    );
+    assert_eq!(manifest["recipe"]["mean"], serde_json::json!([-0.5]));
+    // What a report shows with such flags runs again.
+    let args = ["analyse", &sr(), "--input", &input, "--out", "a", "-k", "1"];
+    folder.ok(&[&args[..], &["--output-range", "-1,1", "--mean", "-0.5"]].concat());
+    let html = fs::read_to_string(folder.path("a/report.html")).unwrap();
+    for command in commands(&html) {
+        let args: Vec<&str> = command.iter().map(String::as_str).collect();
+        folder.ok(&[&args[..], &["--out", "again"]].concat());
+    }
+    for (flag, value) in [
+        ("--range", "0"),
+        ("--range", "nan"),
+        ("--mean", "nan"),
+        ("--std", "0"),
+        ("--output-range", "1,1"),
+        ("--output-range", "1"),
+    ] {
+        let error = folder.fails(2, &[&base[..], &[flag, value]].concat());
+        assert!(error.contains(flag), "{flag} {value}: {error}");
+    }
+}
+
+/// Absurd shapes are refused before anything is allocated.
+#[test]
+fn absurd_shapes_are_refused() {
+    let folder = Folder::new();
+    for shape in [
+        "1,1,100000,100000",
+        "1000000,1,64,64",
+        "1,1,0,8",
+        "9999999999999,9999999999999,2,2",
+    ] {
+        let error = folder.fails(2, &["inspect", &sr(), "--shape", shape]);
+        assert!(error.contains("2³⁰"), "{shape}: {error}");
+    }
+}
+
+/// Batches of two have places too.
+#[test]
+fn places_are_chosen_in_a_batch() {
+    let folder = Folder::new();
+    let values: Vec<f32> = (0..288).map(|i| (i * 7 % 11) as f32 / 11.0).collect();
+    let input = folder.write_npy("two.npy", &values, &[2, 1, 12, 12]);
+    folder.ok(&["row", &sr(), "--input", &input, "--out", "o"]);
+    assert_eq!(folder.npy("o/row.npy").1, [6, 2, 1, 12, 12]);
+    let at = folder.json("o/manifest.json")["row_at"][0].clone();
+    folder.ok(&[
+        "row",
+        &sr(),
+        "--input",
+        &input,
+        "--out",
+        "p",
+        "--at",
+        at.as_str().unwrap(),
+    ]);
+}

@@ -57,7 +57,7 @@ pub(crate) fn find(
             _ => None,
         };
         match label {
-            Some(label) => format!("{} · {} {label}", number + 1, at.text),
+            Some(label) => format!("{label} ({})", at.text),
             None => format!("{} · {}", number + 1, at.text),
         }
     };
