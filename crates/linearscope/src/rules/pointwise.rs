@@ -14,13 +14,16 @@ use crate::{
     tensor::{Lineage, ScopeTensor},
 };
 
+/// A function of x and h(x).
+type Gain<B> = fn(&FloatTensor<B>, &FloatTensor<B>) -> FloatTensor<B>;
+
 /// A smooth function as rules need it.
 struct Smooth<B: Backend, V, D> {
     /// h itself: Burn's own op.
     value: V,
     /// (h(x) − h(0))/x for every x, 0 included, from x and h(x); none where h(0) or h′ is not
     /// finite: then the tangent is taken whatever the rule.
-    secant: Option<fn(&FloatTensor<B>, &FloatTensor<B>) -> FloatTensor<B>>,
+    secant: Option<Gain<B>>,
     /// h′ from x and h(x).
     derivative: D,
     /// h(0).

@@ -37,8 +37,8 @@ fn scopes_that_meet_are_an_error() {
         let probe = scope.input(0, &Shape::from(vec![2]));
         (scope, ScopeTensor::probed(tensor(&[1.0, 2.0], &[2]), probe))
     };
-    let ops: [fn(ScopeTensor<Flex>, ScopeTensor<Flex>) -> ScopeTensor<Flex>; 3] =
-        [S::float_add, S::float_mul, S::float_div];
+    type Two = fn(ScopeTensor<Flex>, ScopeTensor<Flex>) -> ScopeTensor<Flex>;
+    let ops: [Two; 3] = [S::float_add, S::float_mul, S::float_div];
     for op in ops {
         let ((a, x), (b, y)) = (probed(), probed());
         op(x, y);
