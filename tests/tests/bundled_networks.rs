@@ -9,7 +9,7 @@ use burn::{
 use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::Dispatch;
 use burn_flex::{Flex, FlexDevice};
-use linearscope::{Interpreter, Loaded, Network, Normalisation, RuleSet, host, one_hot};
+use linearscope::{Entry, Interpreter, Loaded, Network, Normalisation, RuleSet, host, one_hot};
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
     certificate::certificate,
@@ -61,11 +61,8 @@ fn the_certificate_holds_in_both_precisions_and_under_every_rule() {
             linearscope::Pointwise::Taylor,
         ] {
             for normalisation in [Normalisation::MeanAndStd, Normalisation::StdOnly] {
-                let rules = RuleSet {
-                    pointwise,
-                    normalisation,
-                };
-                let found = certificate(&frozen(dtype, rules)).expect("measures");
+                let rules = RuleSet::of(pointwise).with(Entry::new(normalisation));
+                let found = certificate(&frozen(dtype, rules.clone())).expect("measures");
                 assert!(found.holds(), "{dtype:?}, {rules}: {found:?}");
             }
         }
@@ -109,7 +106,7 @@ fn rows_equal_autodiff(path: &Path, x0: &TensorData, at: usize) {
     let make = || Arc::new(network(path, &shape));
     let plain = Device::flex();
     let loaded = FrozenNetwork::load((*make()).clone(), &plain, FloatDType::F64).expect("loads");
-    let frozen = FrozenNetwork::new(loaded, x0.clone(), rules).expect("freezes");
+    let frozen = FrozenNetwork::new(loaded, x0.clone(), rules.clone()).expect("freezes");
     let row = projection::rows(&frozen, &[at]).expect("a row");
     let row = linearscope_analysis::host(row).expect("reads");
 
@@ -270,7 +267,7 @@ fn batches_of_references_are_independent() {
     let pair = load::<Flex>(&tiny_ops(), &[2, 3, 11, 13], &FlexDevice, DType::F64);
     let x = pseudo_input(&[2, 3, 11, 13], 1.0, 50);
     let x = upload::<Flex>(&x, &FlexDevice, DType::F64);
-    let both = Interpreter::new(pair, vec![x], rules).expect("freezes");
+    let both = Interpreter::new(pair, vec![x], rules.clone()).expect("freezes");
     let shape = both.reference()[0].shape();
     let rows = |at: usize| {
         let y = one_hot::<Flex>(&[at], &shape, &FlexDevice, DType::F64).unwrap();
@@ -339,10 +336,7 @@ fn instance_and_group_norms_freeze_their_statistics() {
             (Normalisation::MeanAndStd, false),
             (Normalisation::StdOnly, true),
         ] {
-            let rules = RuleSet {
-                normalisation,
-                ..RuleSet::default()
-            };
+            let rules = RuleSet::of(normalisation);
             let tensor = upload::<Flex>(&x0, &FlexDevice, DType::F64);
             let frozen = Interpreter::new(loaded.clone(), vec![tensor], rules).expect("freezes");
             let probe = upload::<Flex>(&x1, &FlexDevice, DType::F64);

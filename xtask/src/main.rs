@@ -1,19 +1,33 @@
 //! Project tasks: `cargo xtask test` passes all tests and ends with their sum.
 
+mod ops;
+
 use std::{
     io::{BufRead, BufReader},
+    path::Path,
     process::{Command, ExitCode, Stdio},
 };
 
 const HELP: &str = "\
 cargo xtask test     every test of the workspace: documentation, units, conformance, the program
                      as a process; says what it skips (nothing needs installing)
-cargo xtask lint     formatting, clippy and the links of the documentation";
+cargo xtask lint     formatting, clippy and the links of the documentation
+cargo xtask ops      the inventory of Burn's backend functions, docs/ops.md; fails on one without a class";
 
 fn main() -> ExitCode {
     let ok = match std::env::args().nth(1).as_deref() {
         Some("test") => test(),
         Some("lint") => lint(),
+        Some("ops") => match ops::run(Path::new("."), false) {
+            Ok(said) => {
+                println!("{said}");
+                true
+            }
+            Err(problems) => {
+                eprintln!("{problems}");
+                false
+            }
+        },
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);
@@ -88,7 +102,7 @@ fn test() -> bool {
         &mut total,
     );
     let data = std::env::var_os("LINEARSCOPE_DATA").unwrap_or_else(|| "../shared/data".into());
-    if !std::path::Path::new(&data).join("models").is_dir() {
+    if !Path::new(&data).join("models").is_dir() {
         println!("skipped: what needs real networks (set LINEARSCOPE_DATA to their folder)");
     }
     if !in_path(&["chromium", "chromium-browser", "google-chrome"]) {

@@ -55,8 +55,8 @@ pub(crate) struct Inspect {
     #[arg(long, value_delimiter = ',', value_name = "N,C,H,W")]
     pub shape: Option<Vec<usize>>,
     /// How non-linear units are frozen, as for the other commands
-    #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',')]
-    pub rules: Vec<RuleName>,
+    #[arg(long, value_name = "RULE[,RULE]", value_delimiter = ',')]
+    pub rules: Vec<String>,
     /// Print everything as JSON on stdout
     #[arg(long)]
     pub json: bool,
@@ -79,10 +79,11 @@ pub(crate) struct Common {
     /// Precision of everything
     #[arg(long, default_value = "f32")]
     pub dtype: Precision,
-    /// How non-linear units are frozen: any of `secant` or `taylor` (sigmoid, tanh), and
-    /// `mean-and-std` or `std-only` (norms); the first of each is the default
-    #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',')]
-    pub rules: Vec<RuleName>,
+    /// How non-linear units are frozen: presets (paper, taylor, mask, std-only), entries such as
+    /// `tanh=taylor`, `node:features.*=mask`, `at:3..9=constant`, or a .toml file of them; read
+    /// left to right, the first that fits wins. See docs/rules.md
+    #[arg(long, value_name = "RULE[,RULE]", value_delimiter = ',')]
+    pub rules: Vec<String>,
     /// Draw each channel of a signed colour picture apart, blue to red
     #[arg(long)]
     pub each_channel: bool,
@@ -165,12 +166,8 @@ impl Common {
             "dtype",
             (self.dtype == Precision::F64).then(|| "f64".into()),
         );
-        let names: Vec<String> = self
-            .rules
-            .iter()
-            .filter_map(|rule| Some(rule.to_possible_value()?.get_name().to_string()))
-            .collect();
-        flag("rules", (!names.is_empty()).then(|| names.join(",")));
+        let rules = (!self.rules.is_empty()).then(|| self.rules.join(","));
+        flag("rules", rules);
         let recipe = &self.recipe;
         flag("range", recipe.range.map(|x| x.to_string()));
         flag("mean", recipe.mean.as_deref().map(joined));
@@ -323,14 +320,6 @@ impl Precision {
             Precision::F64 => "f64",
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RuleName {
-    Secant,
-    Taylor,
-    MeanAndStd,
-    StdOnly,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]

@@ -37,6 +37,14 @@ impl Failure {
         self
     }
 
+    /// The same, about a file.
+    pub(crate) fn at(self, path: &std::path::Path) -> Self {
+        Self {
+            message: format!("{}: {}", path.display(), self.message),
+            ..self
+        }
+    }
+
     /// A file that could not be written or read.
     pub(crate) fn file(path: &std::path::Path, error: impl std::fmt::Display) -> Self {
         Self::input(format!("{}: {error}", path.display()))
@@ -51,6 +59,7 @@ impl From<linearscope::Error> for Failure {
                 UNSUPPORTED,
                 Some("docs/rules.md lists the ops that have a rule"),
             ),
+            Error::MaskAtZero { .. } | Error::RuleMisfit { .. } => (UNSUPPORTED, None),
             Error::Replay { .. } | Error::LostProbe { .. } => (UNSUPPORTED, None),
             _ => (BAD_INPUT, None),
         };

@@ -8,6 +8,7 @@ mod output;
 mod picture;
 mod recipe;
 mod report;
+mod rules;
 mod session;
 
 use std::{panic, process::ExitCode};

@@ -16,6 +16,11 @@ pub(crate) fn progress(step: &str) {
     }
 }
 
+/// Say on stderr what the user should know though nothing failed.
+pub(crate) fn notice(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "notice: {text}");
+}
+
 /// A folder that can be written to, made before anything is computed.
 pub(crate) fn prepare(out: &Path) -> Result<PathBuf> {
     fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
-use linearscope::{Normalisation, Pointwise, RuleSet};
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
     certificate::{Certificate, certificate},
@@ -16,11 +15,12 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    args::{Common, DeviceChoice, Precision, RuleName},
+    args::{Common, DeviceChoice, Precision},
     error::{CERTIFICATE, Failure, Result},
     npy, output,
     picture::{Painter, View},
     recipe::Recipe,
+    rules,
 };
 
 /// Version of the manifest's and `--json`'s form.
@@ -104,31 +104,6 @@ fn read_input(
     Ok((values, with_batch_axis(shape.to_vec(), signature)))
 }
 
-/// The rule set that flags name.
-pub(crate) fn rules(names: &[RuleName]) -> Result<RuleSet> {
-    for pair in [
-        [RuleName::Secant, RuleName::Taylor],
-        [RuleName::MeanAndStd, RuleName::StdOnly],
-    ] {
-        if pair.iter().all(|name| names.contains(name)) {
-            return Err(
-                Failure::input(format!("--rules {pair:?} contradict each other"))
-                    .hint("name one of the two"),
-            );
-        }
-    }
-    let mut rules = RuleSet::default();
-    for name in names {
-        match name {
-            RuleName::Secant => rules.pointwise = Pointwise::Secant,
-            RuleName::Taylor => rules.pointwise = Pointwise::Taylor,
-            RuleName::MeanAndStd => rules.normalisation = Normalisation::MeanAndStd,
-            RuleName::StdOnly => rules.normalisation = Normalisation::StdOnly,
-        }
-    }
-    Ok(rules)
-}
-
 impl Session {
     /// Load the model, read x₀, freeze, and measure the certificate.
     pub(crate) fn open(command: &str, common: &Common) -> Result<Self> {
@@ -165,14 +140,17 @@ impl Session {
             Precision::F32 => FloatDType::F32,
             Precision::F64 => FloatDType::F64,
         };
-        let rules = rules(&common.rules)?;
+        let rules = rules::read(&common.rules)?;
         let parameters = network.parameters();
         let norms = network.recognised_norms();
         output::progress(&format!(
             "freezing {parameters} parameters at x₀ of shape {shape:?}"
         ));
         let loaded = FrozenNetwork::load(network, &device, dtype)?;
-        let frozen = FrozenNetwork::new(loaded, TensorData::new(values, shape), rules)?;
+        let frozen = FrozenNetwork::new(loaded, TensorData::new(values, shape), rules.clone())?;
+        for rule in frozen.interpreter().unused_rules() {
+            output::notice(&format!("the rule {rule} fits no op of this network"));
+        }
         let program = frozen.interpreter().program();
         let manifest = json!({
             "schema": SCHEMA,

@@ -4,6 +4,8 @@
 //! die, so last uses are computed here. Ops that Burn's interpreter cannot replay are done here
 //! (int casts) or refused before anything runs; a panic below is caught and gets the node's name.
 
+mod replacement;
+
 use std::{
     collections::{HashMap, HashSet},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -38,13 +40,15 @@ pub(crate) type Replayed<B> = TensorInterpreter<LinearScope<B>>;
 pub(crate) struct Planned {
     pub operation: OperationIr,
     pub node: Arc<str>,
+    /// The node's number in the order they run.
+    pub position: usize,
     role: Role,
     /// Tensors read here for the last time in a way that could not free them.
     drops: Vec<TensorIr>,
 }
 
 impl Planned {
-    fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         Place {
             node: self.node.to_string(),
             op: operation_name(&self.operation),
@@ -144,7 +148,7 @@ fn plan(network: &Network, dtype: DType) -> Result<Vec<Planned>> {
         }
     }
     let kept: HashSet<TensorId> = network.outputs().iter().map(|port| port.id).collect();
-    let mut plan = Vec::with_capacity(network.steps.len());
+    let mut plan: Vec<Planned> = Vec::with_capacity(network.steps.len());
     for (index, step) in network.steps.iter().enumerate().filter(|(i, _)| live[*i]) {
         let mut operation = step.operation.clone();
         if let Some(because) = unplayable(&operation) {
@@ -190,9 +194,13 @@ fn plan(network: &Network, dtype: DType) -> Result<Vec<Planned>> {
             outputs: &outputs,
             moved: &moved,
         });
+        let position = plan.last().map_or(0, |last| {
+            last.position + usize::from(last.node != step.node)
+        });
         plan.push(Planned {
             operation,
             node: step.node.clone(),
+            position,
             role: step.role,
             drops,
         });
@@ -334,15 +342,22 @@ impl<B: Backend> Loaded<B> {
             interpreter.register_tensor_to_device(port.id, HandleKind::Float(tensor));
         }
         for step in &self.plan {
-            if let Some(scope) = scope {
-                let reference_only = match step.role {
-                    Role::Plain => false,
-                    Role::NormSpread => true,
-                    Role::NormMean => scope.rules().normalisation == Normalisation::MeanAndStd,
-                };
-                scope.enter(&step.node, reference_only);
+            let Some(scope) = scope else {
+                guarded(|| step.place(), || execute(&mut interpreter, step))?;
+                after(&mut interpreter, step)?;
+                continue;
+            };
+            scope.enter(&operation_name(&step.operation), &step.node, step.position);
+            let normalisation = scope.rules().normalisation;
+            scope.read_reference_only(match step.role {
+                Role::Plain => false,
+                Role::NormSpread => normalisation != Normalisation::Taylor,
+                Role::NormMean => normalisation == Normalisation::MeanAndStd,
+            });
+            match scope.replacement() {
+                None => guarded(|| step.place(), || execute(&mut interpreter, step))?,
+                Some(rule) => replacement::execute_replaced(&mut interpreter, step, scope, rule)?,
             }
-            guarded(|| step.place(), || execute(&mut interpreter, step))?;
             after(&mut interpreter, step)?;
         }
         Ok(interpreter)
@@ -373,7 +388,7 @@ impl<B: Backend> Loaded<B> {
     }
 }
 
-fn execute<B: Backend>(interpreter: &mut Replayed<B>, step: &Planned) {
+pub(crate) fn execute<B: Backend>(interpreter: &mut Replayed<B>, step: &Planned) {
     match &step.operation {
         // Burn's interpreter has no arm for int casts.
         OperationIr::BaseInt(BaseOperationIr::Cast(op)) => {

@@ -40,6 +40,38 @@ pub enum Error {
         /// Why, when there is more to say than the op's name; starts with `: ` or is empty.
         because: String,
     },
+    /// The rule *mask* has no gain where x₀ ≈ 0 and h(0) ≠ 0.
+    #[error(
+        "{place}: the rule mask has gain h(x₀)/x₀, but {count} of {of} entries have |x₀| < {below:e} \
+         while h(0) = {at_zero}; take secant or taylor there, for instance {hint}=secant"
+    )]
+    MaskAtZero {
+        /// Where it happened.
+        place: Place,
+        /// How many entries have no gain.
+        count: usize,
+        /// Of how many.
+        of: usize,
+        /// What counts as zero.
+        below: f64,
+        /// h(0).
+        at_zero: f64,
+        /// The entry that says where.
+        hint: String,
+    },
+    /// A rule set that says nothing, or contradicts itself.
+    #[error("{0}")]
+    Rules(String),
+    /// A rule the user named for an op does not fit it.
+    #[error("{place}: the rule {rule} does not fit: {because}")]
+    RuleMisfit {
+        /// Where it happened.
+        place: Place,
+        /// The rule.
+        rule: String,
+        /// Why not.
+        because: String,
+    },
     /// Probed tensors of two different runs met in one op.
     #[error(
         "{place}: tensors of two interpreter runs meet in one op; give each run its own inputs"

@@ -28,6 +28,7 @@ pub struct Interpreter<B: Backend> {
     program: Program<B>,
     rules: RuleSet,
     decisions: Vec<Arc<str>>,
+    unused_rules: Vec<String>,
 }
 
 /// One source and its contribution ⟨q, b⟩ to a linear functional of the output.
@@ -53,7 +54,8 @@ impl<B: Backend> Interpreter<B> {
         for (port, x0) in ports.iter().zip(&x0) {
             check_finite::<B>(&format!("input \"{}\"", port.name), x0)?;
         }
-        let scope = Scope::recording(rules);
+        rules.check()?;
+        let scope = Scope::recording(rules.clone());
         let inputs = x0
             .into_iter()
             .enumerate()
@@ -69,6 +71,7 @@ impl<B: Backend> Interpreter<B> {
         let program = scope.finish(&probes, loaded.dtype())?;
         Ok(Self {
             decisions: scope.decision_sources(),
+            unused_rules: scope.unused_rules(),
             loaded,
             reference,
             program,
@@ -93,6 +96,7 @@ impl<B: Backend> Interpreter<B> {
         rules: RuleSet,
         sources: bool,
     ) -> Result<(Vec<FloatTensor<B>>, Vec<FloatTensor<B>>)> {
+        rules.check()?;
         let scope = Scope::paired(rules, sources);
         let inputs = x0
             .into_iter()
@@ -132,6 +136,11 @@ impl<B: Backend> Interpreter<B> {
     /// The rules that froze the non-linear units.
     pub fn rules(&self) -> &RuleSet {
         &self.rules
+    }
+
+    /// Entries of the rule set that nothing in the network fitted: a misspelt name, perhaps.
+    pub fn unused_rules(&self) -> &[String] {
+        &self.unused_rules
     }
 
     /// Nodes at which floats were made out of decisions (comparisons, indices).

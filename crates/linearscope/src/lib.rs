@@ -30,5 +30,7 @@ pub use driver::Loaded;
 pub use error::{Error, Place, Result, panic_message};
 pub use interpreter::{Interpreter, SourceShare, host, one_hot};
 pub use network::{Network, Port, Ports, Role, check_input};
-pub use rules::{Normalisation, Pointwise, RuleSet};
+pub use rules::{
+    Choices, Entry, Normalisation, Own, PRESETS, Pointwise, Product, Reference, Rule, RuleSet,
+};
 pub use tensor::{Lineage, ScopeTensor, Tracked};

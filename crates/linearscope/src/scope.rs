@@ -19,7 +19,10 @@ use crate::{
     error::{Error, Place, Result},
     linear::{LinearMap, batch},
     program::{Node, NodeId, Operation, Program},
-    rules::RuleSet,
+    rules::{
+        Choices, Rule, RuleSet,
+        set::{Site, plain},
+    },
 };
 
 /// What happens to the linear maps and sources that rules return.
@@ -33,11 +36,13 @@ enum Sink<B: Backend> {
 
 #[derive(Debug, Default)]
 struct State {
-    node: Arc<str>,
+    site: Site,
     layers: Vec<Arc<str>>,
     error: Option<Error>,
     rule: Option<&'static str>,
     decisions: Vec<Arc<str>>,
+    /// Which entries of the rule set have had a say.
+    used: Vec<bool>,
     places: BTreeMap<Arc<str>, NodeId>,
 }
 
@@ -74,12 +79,14 @@ pub struct Probe<B: Backend> {
 
 impl<B: Backend> Scope<B> {
     fn new(sink: Sink<B>, rules: RuleSet) -> Arc<Self> {
+        let used = vec![false; rules.entries().len()];
         Arc::new(Self {
             sink,
             rules,
             reference_only: AtomicBool::new(false),
             state: Mutex::new(State {
                 layers: vec!["input".into()],
+                used,
                 ..State::default()
             }),
         })
@@ -131,15 +138,39 @@ impl<B: Backend> Scope<B> {
         }
     }
 
-    /// The rules of this run.
-    pub fn rules(&self) -> &RuleSet {
-        &self.rules
+    /// What the rule set chooses for the current op.
+    pub fn rules(&self) -> Choices {
+        self.rules
+            .choices(&self.state.lock().expect("scope state").site)
     }
 
-    /// Name the node the next ops belong to, and whether they read the reference only.
-    pub(crate) fn enter(&self, node: &Arc<str>, reference_only: bool) {
-        self.state.lock().expect("scope state").node = node.clone();
-        self.reference_only.store(reference_only, Ordering::Relaxed);
+    /// The rule that replaces the current op's own, if the rule set names one.
+    pub(crate) fn replacement(&self) -> Option<&Rule> {
+        self.rules
+            .replacement(&self.state.lock().expect("scope state").site)
+    }
+
+    /// Entries of the rule set that nothing in the network has fitted.
+    pub(crate) fn unused_rules(&self) -> Vec<String> {
+        let state = self.state.lock().expect("scope state");
+        let entries = self.rules.entries().iter().zip(&state.used);
+        let unused = entries.filter(|(_, used)| !**used);
+        unused.map(|(entry, _)| entry.to_string()).collect()
+    }
+
+    /// Say which op of which node runs next: Burn's name of it, the node's name and its number in
+    /// the order they run.
+    pub(crate) fn enter(&self, op: &str, node: &Arc<str>, position: usize) {
+        self.state.lock().expect("scope state").site = Site {
+            op: plain(op),
+            node: node.clone(),
+            position,
+        };
+    }
+
+    /// Whether the ops that follow read the reference only.
+    pub(crate) fn read_reference_only(&self, on: bool) {
+        self.reference_only.store(on, Ordering::Relaxed);
     }
 
     pub(crate) fn reads_reference_only(&self) -> bool {
@@ -149,7 +180,7 @@ impl<B: Backend> Scope<B> {
     /// A weighted op (convolution, matrix product) begins a layer named after its node.
     fn open_layer(&self) -> usize {
         let mut state = self.state.lock().expect("scope state");
-        let node = state.node.clone();
+        let node = state.site.node.clone();
         state.layers.push(node);
         state.layers.len() - 1
     }
@@ -157,7 +188,7 @@ impl<B: Backend> Scope<B> {
     /// Note that a float was made from a decision (a comparison, an index) at the current node.
     pub(crate) fn note_decision(&self) {
         let mut state = self.state.lock().expect("scope state");
-        let node = state.node.clone();
+        let node = state.site.node.clone();
         if state.decisions.last() != Some(&node) {
             state.decisions.push(node);
         }
@@ -170,7 +201,12 @@ impl<B: Backend> Scope<B> {
 
     /// Say what was frozen of the current op, for surveys.
     pub(crate) fn note_rule(&self, rule: &'static str) {
-        self.state.lock().expect("scope state").rule = Some(rule);
+        let mut state = self.state.lock().expect("scope state");
+        let State { used, site, .. } = &mut *state;
+        for entry in self.rules.fitting(site) {
+            used[entry] = true;
+        }
+        state.rule = Some(rule);
     }
 
     /// What was frozen since the last time this was asked.
@@ -192,14 +228,20 @@ impl<B: Backend> Scope<B> {
     pub(crate) fn note_output(&self, probe: &Probe<B>) {
         if let Carrier::Node(id) = probe.carrier {
             let mut state = self.state.lock().expect("scope state");
-            let node = state.node.clone();
+            let node = state.site.node.clone();
             state.places.insert(node, id);
         }
     }
 
     pub(crate) fn place(&self, op: &str) -> Place {
         Place {
-            node: self.state.lock().expect("scope state").node.to_string(),
+            node: self
+                .state
+                .lock()
+                .expect("scope state")
+                .site
+                .node
+                .to_string(),
             op: op.to_string(),
         }
     }
@@ -222,7 +264,7 @@ impl<B: Backend> Scope<B> {
         let Sink::Recording(nodes) = &self.sink else {
             unreachable!("only the recording sink appends")
         };
-        let name = self.state.lock().expect("scope state").node.clone();
+        let name = self.state.lock().expect("scope state").site.node.clone();
         let mut nodes = nodes.lock().expect("program nodes");
         nodes.push(Node {
             operation,

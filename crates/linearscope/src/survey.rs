@@ -50,6 +50,8 @@ impl Standing {
 pub struct Surveyed {
     /// The network node it belongs to.
     pub node: Arc<str>,
+    /// The node's number in the order they run; rule sets can name it.
+    pub position: usize,
     /// Burn's name of it.
     pub op: String,
     /// What it is to the interpreter.
@@ -94,6 +96,7 @@ impl<B: Backend> Loaded<B> {
     /// # Errors
     /// [`Error::Shape`] when x₀ does not fit, [`Error::Panicked`] when Burn stopped.
     pub fn survey(&self, x0: Vec<FloatTensor<B>>, rules: RuleSet) -> Result<Vec<Surveyed>> {
+        rules.check()?;
         let scope = Scope::recording(rules);
         let ports = x0.len();
         let probed = |index: usize, x: FloatTensor<B>| {
@@ -140,6 +143,7 @@ impl<B: Backend> Loaded<B> {
             }
             surveyed.push(Surveyed {
                 node: step.node.clone(),
+                position: step.position,
                 op: operation_name(&step.operation),
                 standing,
                 shape: step

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::{
     args::Inspect,
     error::{Failure, Result, UNSUPPORTED},
-    output,
-    session::{SCHEMA, read_model, rules},
+    output, rules,
+    session::{SCHEMA, read_model},
 };
 
 /// Height and width where the file says nothing.
@@ -116,7 +116,7 @@ pub(crate) fn run(args: &Inspect) -> Result<()> {
         }
     })?;
     let parameters = network.parameters();
-    let rules = rules(&args.rules)?;
+    let rules = rules::read(&args.rules)?;
     let device = Device::flex();
     let loaded = FrozenNetwork::load(network, &device, FloatDType::F32)?;
     // Any picture shows the structure: noise in 0..1.
@@ -125,7 +125,7 @@ pub(crate) fn run(args: &Inspect) -> Result<()> {
         .map(|v| 0.5 + 0.5 * v)
         .collect();
     let x0 = TensorData::new(x0, shape.clone());
-    let survey = FrozenNetwork::survey(&loaded, x0.clone(), rules)?;
+    let survey = FrozenNetwork::survey(&loaded, x0.clone(), rules.clone())?;
     let refused: Vec<&Surveyed> = survey
         .iter()
         .filter(|op| matches!(op.standing, Standing::Refused(_)))
@@ -134,7 +134,7 @@ pub(crate) fn run(args: &Inspect) -> Result<()> {
     // Fields are measured through the program, which a refused op leaves without.
     let mut fields: HashMap<&str, FieldSize> = HashMap::new();
     if refused.is_empty() {
-        let frozen = FrozenNetwork::new(loaded, x0, rules)?;
+        let frozen = FrozenNetwork::new(loaded, x0, rules.clone())?;
         let mut last = "";
         for (number, op) in survey.iter().enumerate() {
             if last == &*op.node {
@@ -210,6 +210,7 @@ fn entry(op: &Surveyed, fields: &HashMap<&str, FieldSize>) -> Value {
         .get(&*op.node)
         .map(|size| json!({ "h": size.h, "w": size.w, "reaches_the_border": size.clipped }));
     json!({
+        "position": op.position,
         "node": &*op.node,
         "op": op.op,
         "role": match op.standing.word() {
@@ -243,14 +244,15 @@ fn scaled(count: u64) -> String {
 }
 
 fn table(survey: &[Surveyed], fields: &HashMap<&str, FieldSize>) {
-    let row = |node: &str, cells: [String; 7]| {
+    let row = |number: &str, node: &str, cells: [String; 7]| {
         let [op, role, rule, shape, parameters, flops, field] = cells;
         let line = format!(
-            "{node:34} {op:22} {role:9} {rule:16} {shape:>20} {parameters:>10} {flops:>9} {field:>10}"
+            "{number:>4} {node:34} {op:22} {role:9} {rule:16} {shape:>20} {parameters:>10} {flops:>9} {field:>10}"
         );
         println!("{}", line.trim_end());
     };
     row(
+        "at",
         "node",
         ["op", "role", "rule", "shape", "parameters", "flop", "field"].map(String::from),
     );
@@ -281,7 +283,12 @@ fn table(survey: &[Surveyed], fields: &HashMap<&str, FieldSize>) {
                 .collect(),
         };
         let shape: Vec<String> = op.shape.iter().map(|d| d.to_string()).collect();
+        let number = match first {
+            true => op.position.to_string(),
+            false => String::new(),
+        };
         row(
+            &number,
             &name,
             [
                 op.op.clone(),

@@ -47,3 +47,29 @@ pub trait LinearMap<B: Backend>: Debug + Send + Sync {
     /// Aᵀ y for k cotangents: `[k, ..output] → [k, ..input]`.
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B>;
 }
+
+impl<B: Backend> LinearMap<B> for Box<dyn LinearMap<B>> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+    fn moves(&self) -> bool {
+        (**self).moves()
+    }
+    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        (**self).apply(x)
+    }
+    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+        (**self).adjoint(y)
+    }
+}
+
+/// y = g ⊙ x for a gain that broadcasts against x and has its rank: what a rule of one's own for a
+/// pointwise op gives.
+pub fn gain<B: Backend>(g: FloatTensor<B>) -> Box<dyn LinearMap<B>> {
+    Box::new(Scale::new(g))
+}
+
+/// y = c x.
+pub fn multiple<B: Backend>(c: f64) -> Box<dyn LinearMap<B>> {
+    Box::new(Scalar(c))
+}

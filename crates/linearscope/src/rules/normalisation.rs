@@ -84,6 +84,17 @@ pub(crate) fn layer_norm<B: Backend>(
     if let Some(probe) = refuse("layer_norm", &[&g, &b], &x) {
         return ScopeTensor::probed(B::layer_norm(x, gamma, beta, epsilon), probe);
     }
+    if let Lineage::Probed(probe) = &lineage
+        && probe.scope().rules().normalisation == Normalisation::Taylor
+    {
+        let error = Error::NoRule {
+            place: probe.scope().place("layer_norm"),
+            shape: x.shape().to_vec(),
+            because: ": it has none for taylor".into(),
+        };
+        let probe = probe.clone().refuse(error);
+        return ScopeTensor::probed(B::layer_norm(x, gamma, beta, epsilon), probe);
+    }
     let Lineage::Probed(probe) = lineage else {
         let lineage = lineage.frozen();
         return ScopeTensor {
@@ -105,11 +116,11 @@ pub(crate) fn layer_norm<B: Backend>(
         .scope()
         .note_rule(match probe.scope().rules().normalisation {
             Normalisation::MeanAndStd => "mean and std",
-            Normalisation::StdOnly => "std",
+            _ => "std",
         });
     let probe = match probe.scope().rules().normalisation {
         Normalisation::MeanAndStd => probe.source(B::float_neg(mean), &shape),
-        Normalisation::StdOnly => {
+        _ => {
             let mean = probe
                 .clone()
                 .map(MeanDim::new(&shape, last), &per_row)

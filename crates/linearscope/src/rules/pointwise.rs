@@ -1,8 +1,9 @@
 //! Smooth pointwise functions h, frozen by secant or tangent (DESIGN §5).
 //!
 //! secant: y₁ = g x₁ + h(0), g = (h(x₀) − h(0))/x₀, written without cancellation and as h′(x₀/2)'s
-//! series near 0. taylor: y₁ = h′(x₀) x₁ + (h(x₀) − h′(x₀) x₀). Both are exact at x₀. Where h(0) or
-//! h′ is not finite (log, √, 1/x) it is taylor whatever the rule, with gain 0 at the singular point.
+//! series near 0. taylor: y₁ = h′(x₀) x₁ + (h(x₀) − h′(x₀) x₀). mask: y₁ = h(x₀)/x₀ · x₁, refused
+//! where x₀ ≈ 0 and h(0) ≠ 0. All are exact at x₀. Where h(0) or h′ is not finite (log, √, 1/x)
+//! secant is taylor, with gain 0 at the singular point.
 
 use burn_backend::{
     Backend, DType, Scalar, TensorMetadata, get_or_init_device_settings, tensor::FloatTensor,
@@ -10,7 +11,9 @@ use burn_backend::{
 
 use super::Pointwise;
 use crate::{
+    error::Error,
     linear::{Scale, batch},
+    scope::Probe,
     tensor::{Lineage, ScopeTensor},
 };
 
@@ -432,7 +435,11 @@ fn frozen<B: Backend>(
     let shape = x.shape();
     let y = (h.value)(x.clone());
     let probe = match (probe.scope().rules().pointwise, h.secant) {
-        (Pointwise::Secant, Some(secant)) => {
+        // With h(0) = 0 the mask's gain is the secant's.
+        (Pointwise::Mask, secant) if secant.is_none() || h.at_zero != 0.0 => {
+            masked(probe, x, &y, h.at_zero)
+        }
+        (Pointwise::Secant | Pointwise::Mask, Some(secant)) => {
             let gain = finite::<B>(secant(&x, &y));
             let probe = probe.decided("secant", Scale::new(gain), &shape);
             if h.at_zero == 0.0 {
@@ -451,4 +458,34 @@ fn frozen<B: Backend>(
         }
     };
     ScopeTensor::probed(y, probe)
+}
+
+/// |x₀| below this counts as zero to [`masked`]: h(0)/x₀ would be all there is to the gain.
+const ZERO: f64 = 1e-6;
+
+/// Gain h(x₀)/x₀, no source; an error where x₀ ≈ 0. Waits for the device to count those.
+fn masked<B: Backend>(probe: Probe<B>, x: Tensor<B>, y: &Tensor<B>, at_zero: f64) -> Probe<B> {
+    let shape = x.shape();
+    let values = crate::host::<B>(x.clone());
+    let count = match values {
+        Ok(values) => values.iter().filter(|x| x.abs() < ZERO).count(),
+        Err(error) => return probe.refuse(error),
+    };
+    if count > 0 {
+        let place = probe.scope().place("");
+        let hint = match place.node.is_empty() {
+            true => "pointwise".into(),
+            false => format!("node:{}", place.node),
+        };
+        return probe.refuse(Error::MaskAtZero {
+            place,
+            count,
+            of: shape.num_elements(),
+            below: ZERO,
+            at_zero,
+            hint,
+        });
+    }
+    let gain = finite::<B>(B::float_div(y.clone(), x));
+    probe.decided("mask", Scale::new(gain), &shape)
 }

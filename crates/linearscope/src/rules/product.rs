@@ -4,16 +4,22 @@
 //!
 //! - g a gate (the output of a sigmoid, softmax or clip, moved or scaled since): y₁ = g₀ ⊙ x₁, the
 //!   paper's reading of what decides and what is decided about;
-//! - none or both gates: y₁ = ½(g₀ ⊙ x₁ + x₀ ⊙ g₁), the mean of both readings, exact at x₀.
+//! - none or both gates: y₁ = ½(g₀ ⊙ x₁ + x₀ ⊙ g₁), the mean of both readings, exact at x₀; always
+//!   so by the rule *halves*;
+//! - by the rule *taylor* the tangent, y₁ = g₀ ⊙ x₁ + x₀ ⊙ g₁ − x₀ ⊙ g₀.
 //!
-//! a / b: b frozen, y₁ = a₁ / b₀; c / b with c constant: its tangent, −c/b₀² b₁ + 2c/b₀. The same for
-//! matrix products, so that attention's weights are frozen and its values pass.
+//! a / b: b frozen, y₁ = a₁ / b₀; c / b with c constant, and a / b by *taylor*: the tangent,
+//! a₁/b₀ − a₀/b₀² b₁ + a₀/b₀. The same for matrix products, so that attention's weights are frozen
+//! and its values pass.
 
 use burn_backend::{
     Backend, Scalar, Shape, TensorMetadata, get_or_init_device_settings, tensor::FloatTensor,
 };
 
-use super::arithmetic::{broadcast, note_decision, unprobed};
+use super::{
+    Product,
+    arithmetic::{broadcast, note_decision, unprobed},
+};
 use crate::{
     error::Error,
     linear::{Divide, LinearMap, MatmulLeft, MatmulRight, Scale},
@@ -21,19 +27,26 @@ use crate::{
     tensor::{Lineage, ScopeTensor},
 };
 
-/// Σ of the parts of a product that pass: the side that is no gate, or half of each.
-fn passing<B: Backend>(
+/// Σ of the parts of a product that pass: the side that is no gate, or half of each, or the tangent;
+/// `out` is the product at x₀.
+pub(super) fn passing<B: Backend>(
     (px, by_y): (Probe<B>, impl LinearMap<B> + 'static),
     (py, by_x): (Probe<B>, impl LinearMap<B> + 'static),
-    shape: &Shape,
+    out: &FloatTensor<B>,
 ) -> Probe<B> {
-    match (px.is_gate(), py.is_gate()) {
-        (false, true) => px.decided("gate", by_y, shape),
-        (true, false) => py.decided("gate", by_x, shape),
-        _ => {
+    let shape = &out.shape();
+    match (px.scope().rules().product, px.is_gate(), py.is_gate()) {
+        (Product::Gate, false, true) => px.decided("gate", by_y, shape),
+        (Product::Gate, true, false) => py.decided("gate", by_x, shape),
+        (Product::Gate | Product::Halves, ..) => {
             let px = px.decided("half of each", by_y, shape);
             let py = py.decided("half of each", by_x, shape);
             Probe::sum(vec![(0.5, px), (0.5, py)], shape)
+        }
+        (Product::Taylor, ..) => {
+            let px = px.decided("taylor", by_y, shape);
+            let py = py.decided("taylor", by_x, shape);
+            Probe::sum(vec![(1.0, px), (1.0, py)], shape).source(B::float_neg(out.clone()), shape)
         }
     }
 }
@@ -59,7 +72,7 @@ pub(crate) fn mul<B: Backend>(x: ScopeTensor<B>, y: ScopeTensor<B>) -> ScopeTens
             } else {
                 let px = broadcast(px, &x_shape, &shape);
                 let py = broadcast(py, &y_shape, &shape);
-                Lineage::Probed(passing((px, Scale::new(y)), (py, Scale::new(x)), &shape))
+                Lineage::Probed(passing((px, Scale::new(y)), (py, Scale::new(x)), &out))
             }
         }
         (Lineage::Probed(p), factor) => {
@@ -78,6 +91,20 @@ pub(crate) fn mul<B: Backend>(x: ScopeTensor<B>, y: ScopeTensor<B>) -> ScopeTens
     }
 }
 
+/// −x/y², the derivative of x/y in y; 0 where y is.
+fn inverse_slope<B: Backend>(
+    x: FloatTensor<B>,
+    y: FloatTensor<B>,
+    shape: &Shape,
+) -> FloatTensor<B> {
+    let bool_dtype = get_or_init_device_settings::<B>(&y.device()).bool_dtype;
+    let singular = B::float_equal_elem(y.clone(), Scalar::Float(0.0), bool_dtype);
+    let safe = B::float_mask_fill(y, singular.clone(), Scalar::Float(1.0));
+    let slope = B::float_neg(B::float_div(B::float_div(x, safe.clone()), safe));
+    let singular = B::bool_expand(singular, shape.clone());
+    B::float_mask_fill(slope, singular, Scalar::Float(0.0))
+}
+
 /// x / y.
 pub(crate) fn div<B: Backend>(x: ScopeTensor<B>, y: ScopeTensor<B>) -> ScopeTensor<B> {
     let (x, x_lineage) = x.open();
@@ -86,30 +113,28 @@ pub(crate) fn div<B: Backend>(x: ScopeTensor<B>, y: ScopeTensor<B>) -> ScopeTens
     let out = B::float_div(x.clone(), y.clone());
     let shape = out.shape();
     let lineage = match (x_lineage, y_lineage) {
-        (Lineage::Probed(px), y_lineage) => {
-            if let Lineage::Probed(py) = &y_lineage
-                && let Some(error) = strangers(&px, py, "float_div")
-            {
-                py.clone().refuse(error.clone());
+        (Lineage::Probed(px), Lineage::Probed(py)) => {
+            if let Some(error) = strangers(&px, &py, "float_div") {
+                py.refuse(error.clone());
                 Lineage::Probed(px.refuse(error))
+            } else if px.scope().rules().product == Product::Taylor {
+                let gain = inverse_slope::<B>(x, y.clone(), &shape);
+                let px = broadcast(px, &x_shape, &shape).decided("taylor", Divide::new(y), &shape);
+                let py =
+                    broadcast(py, &y_shape, &shape).decided("taylor", Scale::new(gain), &shape);
+                let sum = Probe::sum(vec![(1.0, px), (1.0, py)], &shape);
+                Lineage::Probed(sum.source(out.clone(), &shape))
             } else {
-                if !matches!(y_lineage, Lineage::Constant) {
-                    px.scope().note_rule("divisor");
-                }
-                Lineage::Probed(broadcast(px, &x_shape, &shape).map(Divide::new(y), &shape))
+                let px = broadcast(px, &x_shape, &shape);
+                Lineage::Probed(px.decided("divisor", Divide::new(y), &shape))
             }
         }
+        (Lineage::Probed(px), divisor) => {
+            note_decision(&divisor, "divisor");
+            Lineage::Probed(broadcast(px, &x_shape, &shape).map(Divide::new(y), &shape))
+        }
         (_, Lineage::Probed(py)) => {
-            // −c/b², 0 where b is.
-            let bool_dtype = get_or_init_device_settings::<B>(&y.device()).bool_dtype;
-            let singular = B::float_equal_elem(y.clone(), Scalar::Float(0.0), bool_dtype);
-            let safe = B::float_mask_fill(y, singular.clone(), Scalar::Float(1.0));
-            let slope = B::float_neg(B::float_div(B::float_div(x, safe.clone()), safe));
-            let gain = B::float_mask_fill(
-                slope,
-                B::bool_expand(singular, shape.clone()),
-                Scalar::Float(0.0),
-            );
+            let gain = inverse_slope::<B>(x, y, &shape);
             let source = B::float_mul_scalar(out.clone(), Scalar::Float(2.0));
             let probe = broadcast(py, &y_shape, &shape)
                 .decided("taylor", Scale::new(gain), &shape)
@@ -138,7 +163,7 @@ pub(crate) fn matmul<B: Backend>(x: ScopeTensor<B>, y: ScopeTensor<B>) -> ScopeT
                 py.refuse(error.clone());
                 Lineage::Probed(px.refuse(error))
             } else {
-                Lineage::Probed(passing((px, by_y(&y)), (py, by_x(&x)), &shape))
+                Lineage::Probed(passing((px, by_y(&y)), (py, by_x(&x)), &out))
             }
         }
         (Lineage::Probed(p), factor) => {

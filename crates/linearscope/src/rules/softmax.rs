@@ -68,7 +68,8 @@ pub(crate) fn softmax<B: Backend>(
     let pointwise = probe.scope().rules().pointwise;
     let (z, probe) = shifted(probe, x, dim);
     let probe = match pointwise {
-        Pointwise::Secant => {
+        // Of a mask nothing is said here: at z₀ = 0 it would have no gain.
+        Pointwise::Secant | Pointwise::Mask => {
             let one = batch::literal::<B>(Scalar::Float(1.0), shape.num_dims(), &y);
             probe
                 .map(Scale::new(exp_secant::<B>(&z)), &shape)

@@ -76,10 +76,10 @@ impl Frozen {
     pub(super) fn new(
         x0: &[f64],
         shape: &[usize],
-        rules: RuleSet,
+        rules: impl Into<RuleSet>,
         op: impl Fn(ScopeTensor<Flex>) -> ScopeTensor<Flex>,
     ) -> Result<Self> {
-        let scope = Scope::recording(rules);
+        let scope = Scope::recording(rules.into());
         let input = Shape::from(shape.to_vec());
         let probe = scope.input(0, &input);
         let out = op(ScopeTensor::probed(tensor(x0, shape), probe));
@@ -150,10 +150,12 @@ pub(super) fn keeps_promises(
     what: &str,
     x0: &[f64],
     shape: &[usize],
-    rules: RuleSet,
+    rules: impl Into<RuleSet>,
     op: impl Fn(ScopeTensor<Flex>) -> ScopeTensor<Flex>,
 ) -> Frozen {
-    let frozen = Frozen::new(x0, shape, rules, &op).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let rules: RuleSet = rules.into();
+    let frozen =
+        Frozen::new(x0, shape, rules.clone(), &op).unwrap_or_else(|e| panic!("{what}: {e}"));
     let plain = numbers(op(constant(x0, shape)).into_value());
     let bits = |v: &[f64]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     assert_eq!(
@@ -195,7 +197,7 @@ pub(super) fn keeps_promises(
     );
 
     for (sources, replayed) in [(true, ya), (false, frozen.apply(&a, false))] {
-        let scope = Scope::paired(rules, sources);
+        let scope = Scope::paired(rules.clone(), sources);
         let batch_shape = [&[1], shape].concat();
         let probe = scope
             .probe(tensor(&a, &batch_shape), &Shape::from(shape.to_vec()))
@@ -212,16 +214,17 @@ pub(super) fn keeps_promises(
 pub(super) fn equals_twin(
     what: &str,
     shape: &[usize],
-    rules: RuleSet,
+    rules: impl Into<RuleSet>,
     op: impl Fn(ScopeTensor<Flex>) -> ScopeTensor<Flex>,
     twin: impl Fn(&[f64], &[f64]) -> Vec<f64>,
 ) {
+    let rules: RuleSet = rules.into();
     let mut random = Random(7);
     let n = shape.iter().product();
     for round in 0..3 {
         let x0: Vec<f64> = random.vector(n).iter().map(|v| 3.0 * v).collect();
         let x1 = random.vector(n);
-        let frozen = keeps_promises(what, &x0, shape, rules, &op);
+        let frozen = keeps_promises(what, &x0, shape, rules.clone(), &op);
         assert_close(
             &format!("{what}, twin, round {round}"),
             &frozen.apply(&x1, true),

@@ -11,7 +11,7 @@ use burn_backend::{
 use burn_flex::Flex;
 
 use super::{Random, constant, keeps_promises};
-use crate::{LinearScope, Normalisation, Pointwise, RuleSet, ScopeTensor};
+use crate::{LinearScope, Pointwise, ScopeTensor};
 
 type S = LinearScope<Flex>;
 type T = ScopeTensor<Flex>;
@@ -121,10 +121,7 @@ fn random_networks_keep_the_promises() {
             2 + random.below(5),
         ];
         let depth = 2 + random.below(6);
-        let rules = RuleSet {
-            pointwise: [Pointwise::Secant, Pointwise::Taylor][random.below(2)],
-            normalisation: Normalisation::default(),
-        };
+        let rules = [Pointwise::Secant, Pointwise::Taylor][random.below(2)];
         let x0 = random.vector(shape.iter().product());
         let layers = random.bits();
         let network = |x: T| {

@@ -96,10 +96,7 @@ fn kinks_take_the_left_slope() {
 #[test]
 fn smooth_units() {
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-    let taylor = RuleSet {
-        pointwise: Pointwise::Taylor,
-        ..rules()
-    };
+    let taylor = Pointwise::Taylor;
     equals_twin(
         "tanh secant",
         &[7],
@@ -137,10 +134,7 @@ fn smooth_units() {
 #[test]
 fn more_smooth_units() {
     type H = fn(f64) -> f64;
-    let taylor = RuleSet {
-        pointwise: Pointwise::Taylor,
-        ..rules()
-    };
+    let taylor = Pointwise::Taylor;
     // Abramowitz and Stegun 7.1.5: the series converges everywhere.
     fn erf(x: f64) -> f64 {
         let (mut term, mut sum) = (x, x);
@@ -414,10 +408,7 @@ fn softmaxes() {
         |x| S::softmin(x, 1),
         |x0, x1| twin(x0, x1, -1.0),
     );
-    let taylor = RuleSet {
-        pointwise: Pointwise::Taylor,
-        ..rules()
-    };
+    let taylor = Pointwise::Taylor;
     equals_twin(
         "softmax taylor",
         &[2, 3],
@@ -549,10 +540,7 @@ fn norms() {
             })
             .collect()
     });
-    let std_only = RuleSet {
-        normalisation: Normalisation::StdOnly,
-        ..rules()
-    };
+    let std_only = Normalisation::StdOnly;
     equals_twin(
         "layer_norm, std only",
         &[4, 3],

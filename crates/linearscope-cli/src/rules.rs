@@ -1,0 +1,80 @@
+//! `--rules`: entries, presets and files of both, read top-down.
+
+use std::path::Path;
+
+use linearscope::{Entry, PRESETS, RuleSet};
+use serde::Deserialize;
+
+use crate::error::{Failure, Result};
+
+/// A rule file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleFile {
+    /// Below the entries: what holds where none fits.
+    preset: Option<String>,
+    #[serde(default)]
+    rule: Vec<FileEntry>,
+}
+
+/// One entry of a rule file; every condition that is given must fit.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileEntry {
+    op: Option<String>,
+    node: Option<String>,
+    at: Option<[usize; 2]>,
+    freeze: String,
+}
+
+fn hinted(error: linearscope::Error) -> Failure {
+    let presets: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
+    Failure::from(error).hint(format!(
+        "presets are {}; docs/rules.md has the rest",
+        presets.join(", ")
+    ))
+}
+
+fn from_file(path: &Path) -> Result<RuleSet> {
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
+    let file: RuleFile = toml::from_str(&text).map_err(|error| Failure::file(path, error))?;
+    let mut set = RuleSet::default();
+    for entry in file.rule {
+        let family = matches!(entry.op.as_deref(), Some("pointwise" | "norm" | "product"));
+        let mut read = match (&entry.op, family) {
+            // A family is no condition but a kind of rule.
+            (Some(op), true) => format!("{op}={}", entry.freeze).parse::<Entry>(),
+            _ => entry.freeze.parse::<Entry>(),
+        }
+        .map_err(|error| hinted(error).at(path))?;
+        if let (Some(op), false) = (entry.op, family) {
+            read = read.op(op);
+        }
+        if let Some(glob) = entry.node {
+            read = read.node(glob);
+        }
+        if let Some([from, to]) = entry.at {
+            read = read.at(from..to);
+        }
+        set = set.with(read);
+    }
+    if let Some(name) = file.preset {
+        let preset = RuleSet::preset(&name).map_err(|error| hinted(error).at(path))?;
+        set = preset.entries().iter().cloned().fold(set, RuleSet::with);
+    }
+    Ok(set)
+}
+
+/// The rule set that `--rules` names: presets, entries and `.toml` files, the first that fits wins.
+pub(crate) fn read(given: &[String]) -> Result<RuleSet> {
+    let mut rules = RuleSet::default();
+    for text in given {
+        let set = match text.ends_with(".toml") {
+            true => from_file(Path::new(text))?,
+            false => text.parse::<RuleSet>().map_err(hinted)?,
+        };
+        rules = set.entries().iter().cloned().fold(rules, RuleSet::with);
+    }
+    rules.check().map_err(hinted)?;
+    Ok(rules)
+}
