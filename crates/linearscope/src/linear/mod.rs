@@ -11,24 +11,35 @@ use burn_backend::{Backend, tensor::FloatTensor};
 
 pub(crate) mod batch;
 mod conv;
+mod conv_weight;
 mod interpolate;
 mod matmul;
 mod pad;
 mod pool;
 mod reduce;
+mod sample;
 mod scale;
 mod select;
 mod shape;
+mod transpose;
 
 pub(crate) use conv::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
+pub(crate) use conv_weight::{
+    Conv1dWeight, Conv2dWeight, Conv3dWeight, ConvTranspose1dWeight, ConvTranspose2dWeight,
+    ConvTranspose3dWeight,
+};
 pub(crate) use interpolate::Interpolate;
 pub(crate) use matmul::{MatmulLeft, MatmulRight};
 pub(crate) use pad::Pad;
-pub(crate) use pool::{AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d};
+pub(crate) use pool::{
+    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AvgPool1d, AvgPool2d,
+};
 pub(crate) use reduce::{CumSum, MeanDim, Sum, SumDim};
+pub(crate) use sample::{Corner, Sample};
 pub(crate) use scale::{Cast, Detach, Divide, MaskOut, Scalar, Scale};
 pub(crate) use select::{Pick, Select};
 pub(crate) use shape::{Embed, Expand, Flip, Permute, RepeatDim, Reshape, Slice, SwapDims, Zero};
+pub(crate) use transpose::Transpose;
 
 /// One linear op with frozen coefficients.
 pub trait LinearMap<B: Backend>: Debug + Send + Sync {

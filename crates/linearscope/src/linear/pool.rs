@@ -94,3 +94,10 @@ adaptive!(
     adaptive_avg_pool2d_backward,
     [usize; 2]
 );
+adaptive!(
+    AdaptiveAvgPool3d,
+    "adaptive_avg_pool3d",
+    adaptive_avg_pool3d,
+    adaptive_avg_pool3d_backward,
+    [usize; 3]
+);

@@ -2,11 +2,9 @@
 
 use burn_backend::{Backend, Scalar, ops::ActivationOps, tensor::FloatTensor};
 
-use super::classes::Seen;
 use crate::{
     LinearScope,
-    rules::{pointwise, slope, softmax},
-    tensor::{Lineage, ScopeTensor},
+    rules::{gradient, pointwise, prelu, slope, softmax},
 };
 
 impl<B: Backend> ActivationOps<Self> for LinearScope<B> {
@@ -19,14 +17,7 @@ impl<B: Backend> ActivationOps<Self> for LinearScope<B> {
     }
 
     fn prelu(tensor: FloatTensor<Self>, alpha: FloatTensor<Self>) -> FloatTensor<Self> {
-        let mut seen = Seen::default();
-        let alpha = seen.open(alpha);
-        let lineage = seen.refused("prelu");
-        if let Lineage::Probed(_) = lineage {
-            let value = B::prelu(tensor.into_value(), alpha);
-            return ScopeTensor { value, lineage };
-        }
-        slope::prelu(tensor, alpha)
+        prelu::prelu(tensor, alpha)
     }
 
     fn sigmoid(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -57,10 +48,14 @@ impl<B: Backend> ActivationOps<Self> for LinearScope<B> {
         softmax::softmax(tensor, dim, -1.0, |x| B::softmin(x, dim))
     }
 
-    refused! {
-        fn relu_backward(output: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn sigmoid_backward(output: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn log_sigmoid_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+    gradient! {
+        fn relu_backward(output: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>
+            => grad: gradient::slope(&grad, |ones| B::relu_backward(output, ones));
+        fn gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>
+            => grad: gradient::slope(&grad, |ones| B::gelu_backward(x, ones));
+        fn sigmoid_backward(output: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>
+            => grad: gradient::slope(&grad, |ones| B::sigmoid_backward(output, ones));
+        fn log_sigmoid_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>
+            => grad: gradient::slope(&grad, |ones| B::log_sigmoid_backward(x, ones));
     }
 }

@@ -8,7 +8,8 @@
 //! | `inert!` | no tensor that could carry one goes in |
 //! | `reads!` | reads x₀ only: the result is a decision |
 //! | `linear!` | y₁ = A x₁ with the named map |
-//! | `refused!` | no rule: [`Error::NoRule`] names the op, the probe is poisoned |
+//! | `gradient!` | a backward op: the same in its output gradient |
+//! | `refused!` | no rule: [`Error::NoRule`] names the op and says why, the probe is poisoned |
 //!
 //! Ops outside the macros are written out: shifts and ruled ops that call into `rules`.
 
@@ -33,6 +34,8 @@ use crate::{
 pub(crate) struct Seen<B: Backend> {
     probe: Option<(Probe<B>, Shape)>,
     scope: Option<Arc<Scope<B>>>,
+    /// Why the op is refused, when there is more to say than its name.
+    because: &'static str,
 }
 
 impl<B: Backend> Default for Seen<B> {
@@ -40,11 +43,17 @@ impl<B: Backend> Default for Seen<B> {
         Self {
             probe: None,
             scope: None,
+            because: "",
         }
     }
 }
 
 impl<B: Backend> Seen<B> {
+    /// Say why the op is refused if it is; starts with `: `.
+    pub(crate) fn because(self, because: &'static str) -> Self {
+        Self { because, ..self }
+    }
+
     /// Take the value out of a float operand, remembering its lineage.
     pub(crate) fn open(&mut self, x: ScopeTensor<B>) -> FloatTensor<B> {
         let (value, lineage) = x.open();
@@ -86,7 +95,7 @@ impl<B: Backend> Seen<B> {
                 let error = Error::NoRule {
                     place: probe.scope().place(op),
                     shape: shape.to_vec(),
-                    because: String::new(),
+                    because: self.because.into(),
                 };
                 Lineage::Probed(probe.refuse(error))
             }
@@ -257,11 +266,12 @@ macro_rules! inert {
     )*};
 }
 
-/// No rule: a probed operand makes the run fail, naming the op.
+/// No rule: a probed operand makes the run fail, naming the op. A row may end with the reason.
 macro_rules! refused {
-    ($(fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $out:ty;)*) => {$(
+    ($(fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $out:ty $(=> $because:literal)?;)*) => {$(
         fn $name($($arg: $ty),*) -> $out {
-            let mut seen = $crate::ops::classes::Seen::<B>::default();
+            let mut seen = $crate::ops::classes::Seen::<B>::default()
+                $(.because(concat!(": ", $because)))?;
             let inner = B::$name($($crate::ops::classes::Lower::<B>::lower($arg, &mut seen)),*);
             $crate::ops::classes::Raise::<B, _>::refused(inner, seen, stringify!($name))
         }
@@ -281,6 +291,22 @@ macro_rules! linear {
             let value = B::$name(value $(, $arg)*);
             let probe = probe.map(map, &burn_backend::TensorMetadata::shape(&value));
             $crate::tensor::ScopeTensor::probed(value, probe)
+        }
+    )*};
+}
+
+/// y₁ = A g₁ in the output gradient g alone. The row names the gradient and ends with the map, made
+/// from the values of the other operands.
+macro_rules! gradient {
+    ($(fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $out:ty => $gradient:ident: $carry:expr;)*) => {$(
+        fn $name($($arg: $ty),*) -> $out {
+            let ($gradient, lineage) = $gradient.open();
+            let $gradient = $crate::tensor::ScopeTensor::<B>::constant($gradient);
+            let mut seen = $crate::ops::classes::Seen::<B>::default();
+            $(let $arg = $crate::ops::classes::Lower::<B>::lower($arg, &mut seen);)*
+            #[allow(clippy::clone_on_copy)]
+            let value = B::$name($($arg.clone()),*);
+            $crate::rules::gradient::of_gradient(stringify!($name), value, lineage, seen, || $carry)
         }
     )*};
 }

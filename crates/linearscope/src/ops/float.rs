@@ -15,8 +15,13 @@ use crate::{
         self as map, CumSum, Detach, Expand, Flip, MeanDim, Permute, RepeatDim, Reshape, Sum,
         SumDim, SwapDims,
     },
-    rules::{arithmetic, padding, pointwise, product, reduction, selection, slope, transfer},
-    tensor::{Lineage, ScopeTensor},
+    rules::{
+        arithmetic, extremes,
+        indexing::{self, Scatter, ScatterNd, SelectAssign},
+        order, padding, pointwise, product, reduction, sampling, selection, slope, transfer,
+        unfold,
+    },
+    tensor::{Lineage, ScopeTensor, Tracked},
 };
 
 impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
@@ -135,11 +140,38 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         fn float_reshape(tensor: FloatTensor<Self>, shape: Shape) -> FloatTensor<Self>
             => |input: &Shape| Reshape::new(input, &shape);
     }
-    refused! {
-        fn float_gather(dim: usize, tensor: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self>;
-        fn float_scatter(dim: usize, tensor: FloatTensor<Self>, indices: IntTensor<Self>, value: FloatTensor<Self>, update: IndexingUpdateOp) -> FloatTensor<Self>;
-        fn float_scatter_nd(data: FloatTensor<Self>, indices: IntTensor<Self>, values: FloatTensor<Self>, reduction: IndexingUpdateOp) -> FloatTensor<Self>;
-        fn float_gather_nd(data: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self>;
+
+    fn float_gather(
+        dim: usize,
+        tensor: FloatTensor<Self>,
+        indices: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        indexing::gather(dim, tensor, indices)
+    }
+
+    fn float_scatter(
+        dim: usize,
+        tensor: FloatTensor<Self>,
+        indices: IntTensor<Self>,
+        value: FloatTensor<Self>,
+        update: IndexingUpdateOp,
+    ) -> FloatTensor<Self> {
+        let by = Scatter(dim, indices.value);
+        indexing::update(tensor, by, indices.origin, value, update)
+    }
+
+    fn float_scatter_nd(
+        data: FloatTensor<Self>,
+        indices: IntTensor<Self>,
+        values: FloatTensor<Self>,
+        reduction: IndexingUpdateOp,
+    ) -> FloatTensor<Self> {
+        let by = ScatterNd(indices.value);
+        indexing::update(data, by, indices.origin, values, reduction)
+    }
+
+    fn float_gather_nd(data: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self> {
+        indexing::gather_nd(data, indices)
     }
 
     fn float_select(
@@ -157,7 +189,8 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         value: FloatTensor<Self>,
         update: IndexingUpdateOp,
     ) -> FloatTensor<Self> {
-        selection::select_assign(tensor, dim, indices, value, update)
+        let by = SelectAssign(dim, indices.value);
+        indexing::update(tensor, by, indices.origin, value, update)
     }
 
     linear! {
@@ -193,8 +226,10 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         tensor: FloatTensor<Self>,
         mask: BoolTensor<Self>,
     ) -> impl Future<Output = FloatTensor<Self>> + 'static + Send {
-        // The number of entries is itself a decision; there is no fixed shape to map to.
-        let mut seen = Seen::default();
+        let mut seen = Seen::default().because(
+            ": the number of entries is itself a decision, so that there is no shape to map to; \
+             use mask_where or mask_fill",
+        );
         let tensor = seen.open(tensor);
         let mask = Lower::<B>::lower(mask, &mut seen);
         let lineage = seen.refused("float_mask_select");
@@ -264,8 +299,14 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     }
     refused! {
         fn float_cumprod(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
-        fn float_cummin(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
-        fn float_cummax(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
+    }
+
+    fn float_cummin(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
+        extremes::running(tensor, dim, |x| B::float_cummin(x, dim))
+    }
+
+    fn float_cummax(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
+        extremes::running(tensor, dim, |x| B::float_cummax(x, dim))
     }
 
     fn float_cast(tensor: FloatTensor<Self>, dtype: FloatDType) -> FloatTensor<Self> {
@@ -282,6 +323,10 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
 
     fn float_log1p(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
         pointwise::log1p(tensor)
+    }
+
+    fn float_powi_scalar(lhs: FloatTensor<Self>, rhs: Scalar) -> FloatTensor<Self> {
+        pointwise::power(lhs, float(rhs), |x| B::float_powi_scalar(x, rhs))
     }
 
     fn float_powi_scalar_impl(lhs: FloatTensor<Self>, rhs: Scalar) -> FloatTensor<Self> {
@@ -356,23 +401,76 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         fn float_argmax(tensor: FloatTensor<Self>, dim: usize, out_dtype: IntDType) -> IntTensor<Self>;
         fn float_argtopk(tensor: FloatTensor<Self>, dim: usize, k: usize, out_dtype: IntDType) -> IntTensor<Self>;
     }
-    refused! {
-        fn float_topk(tensor: FloatTensor<Self>, dim: usize, k: usize) -> FloatTensor<Self>;
-        fn float_topk_with_indices(tensor: FloatTensor<Self>, dim: usize, k: usize, out_dtype: IntDType) -> (FloatTensor<Self>, IntTensor<Self>);
+
+    fn float_topk(tensor: FloatTensor<Self>, dim: usize, k: usize) -> FloatTensor<Self> {
+        order::sorted(tensor, dim, true, |x| (B::float_topk(x, dim, k), ())).0
     }
+
+    fn float_topk_with_indices(
+        tensor: FloatTensor<Self>,
+        dim: usize,
+        k: usize,
+        out_dtype: IntDType,
+    ) -> (FloatTensor<Self>, IntTensor<Self>) {
+        let origin = tensor.lineage().scope().cloned();
+        let (values, value) = order::sorted(tensor, dim, true, |x| {
+            B::float_topk_with_indices(x, dim, k, out_dtype)
+        });
+        (values, Tracked { value, origin })
+    }
+
     reads! {
         fn float_argmin(tensor: FloatTensor<Self>, dim: usize, out_dtype: IntDType) -> IntTensor<Self>;
     }
-    refused! {
-        fn float_max(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_max_dim(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
-        fn float_max_dim_with_indices(tensor: FloatTensor<Self>, dim: usize, indices_dtype: IntDType) -> (FloatTensor<Self>, IntTensor<Self>);
-        fn float_min(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_min_dim(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
-        fn float_min_dim_with_indices(tensor: FloatTensor<Self>, dim: usize, indices_dtype: IntDType) -> (FloatTensor<Self>, IntTensor<Self>);
-        fn float_max_abs(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_max_abs_dim(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
+
+    fn float_max(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        extremes::extreme(tensor, None, B::float_max)
     }
+
+    fn float_max_dim(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
+        extremes::extreme(tensor, Some(dim), |x| B::float_max_dim(x, dim))
+    }
+
+    fn float_max_dim_with_indices(
+        tensor: FloatTensor<Self>,
+        dim: usize,
+        indices_dtype: IntDType,
+    ) -> (FloatTensor<Self>, IntTensor<Self>) {
+        let origin = tensor.lineage().scope().cloned();
+        let (values, value) =
+            B::float_max_dim_with_indices(tensor.value.clone(), dim, indices_dtype);
+        let values = extremes::extreme(tensor, Some(dim), |_| values);
+        (values, Tracked { value, origin })
+    }
+
+    fn float_min(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        extremes::extreme(tensor, None, B::float_min)
+    }
+
+    fn float_min_dim(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
+        extremes::extreme(tensor, Some(dim), |x| B::float_min_dim(x, dim))
+    }
+
+    fn float_min_dim_with_indices(
+        tensor: FloatTensor<Self>,
+        dim: usize,
+        indices_dtype: IntDType,
+    ) -> (FloatTensor<Self>, IntTensor<Self>) {
+        let origin = tensor.lineage().scope().cloned();
+        let (values, value) =
+            B::float_min_dim_with_indices(tensor.value.clone(), dim, indices_dtype);
+        let values = extremes::extreme(tensor, Some(dim), |_| values);
+        (values, Tracked { value, origin })
+    }
+
+    fn float_max_abs(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        extremes::extreme_abs(tensor, None, B::float_max_abs)
+    }
+
+    fn float_max_abs_dim(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
+        extremes::extreme_abs(tensor, Some(dim), |x| B::float_max_abs_dim(x, dim))
+    }
+
     reads! {
         fn float_any(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
         fn float_any_dim(tensor: FloatTensor<Self>, dim: usize, out_dtype: BoolDType) -> BoolTensor<Self>;
@@ -386,17 +484,48 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         fn float_expand(tensor: FloatTensor<Self>, shape: Shape) -> FloatTensor<Self>
             => |input: &Shape| Expand::new(input, &shape);
     }
-    refused! {
-        fn float_sort(tensor: FloatTensor<Self>, dim: usize, descending: bool) -> FloatTensor<Self>;
-        fn float_sort_with_indices(tensor: FloatTensor<Self>, dim: usize, descending: bool, indices_dtype: IntDType) -> (FloatTensor<Self>, IntTensor<Self>);
+
+    fn float_sort(tensor: FloatTensor<Self>, dim: usize, descending: bool) -> FloatTensor<Self> {
+        order::sorted(tensor, dim, descending, |x| {
+            (B::float_sort(x, dim, descending), ())
+        })
+        .0
     }
+
+    fn float_sort_with_indices(
+        tensor: FloatTensor<Self>,
+        dim: usize,
+        descending: bool,
+        indices_dtype: IntDType,
+    ) -> (FloatTensor<Self>, IntTensor<Self>) {
+        let origin = tensor.lineage().scope().cloned();
+        let (values, value) = order::sorted(tensor, dim, descending, |x| {
+            B::float_sort_with_indices(x, dim, descending, indices_dtype)
+        });
+        (values, Tracked { value, origin })
+    }
+
     reads! {
         fn float_argsort(tensor: FloatTensor<Self>, dim: usize, descending: bool, out_dtype: IntDType) -> IntTensor<Self>;
     }
-    refused! {
-        fn float_grid_sample_2d(tensor: FloatTensor<Self>, grid: FloatTensor<Self>, options: GridSampleOptions) -> FloatTensor<Self>;
-        fn float_unfold(tensor: FloatTensor<Self>, dim: usize, size: usize, step: usize) -> FloatTensor<Self>;
+
+    fn float_grid_sample_2d(
+        tensor: FloatTensor<Self>,
+        grid: FloatTensor<Self>,
+        options: GridSampleOptions,
+    ) -> FloatTensor<Self> {
+        sampling::grid_sample(tensor, grid, options)
     }
+
+    fn float_unfold(
+        tensor: FloatTensor<Self>,
+        dim: usize,
+        size: usize,
+        step: usize,
+    ) -> FloatTensor<Self> {
+        unfold::unfold(tensor, dim, size, step)
+    }
+
     reads! {
         fn float_is_nan(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
         fn float_is_inf(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
@@ -409,7 +538,4 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     ) -> FloatTensor<Self> {
         padding::pad(tensor, padding, mode)
     }
-
-    // inherited: float_powi_scalar, which Dispatch does not override either; it calls the
-    // float_powi_scalar_impl above
 }

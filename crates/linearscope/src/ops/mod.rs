@@ -12,3 +12,5 @@ mod int;
 mod module;
 mod quantized;
 mod transaction;
+
+pub(crate) use classes::Seen;

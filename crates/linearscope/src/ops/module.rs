@@ -1,7 +1,7 @@
 //! `ModuleOps`: convolutions, pooling, norms, resampling, attention.
 
 use burn_backend::{
-    Backend, IntDType, Shape,
+    Backend, IntDType, Shape, TensorMetadata,
     ops::{
         AttentionModuleOptions, BatchNormTrain, BatchNormTrainBackward, ConvOptions,
         ConvTransposeOptions, DeformConv2dBackward, DeformConvOptions, InterpolateOptions,
@@ -13,8 +13,13 @@ use burn_backend::{
 
 use super::classes::{Raise, Seen};
 use crate::{
-    LinearScope, linear as map,
-    rules::{self, max_pool, normalisation, resampling},
+    LinearScope,
+    linear::{self as map, Transpose},
+    rules::{
+        self, attention,
+        gradient::{by, over_channels},
+        indexing, max_pool, normalisation, resampling, sampling, unfold,
+    },
     tensor::Tracked,
 };
 
@@ -53,10 +58,19 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
     }
 
     refused! {
-        fn batch_norm_train(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>, epsilon: f64) -> BatchNormTrain<Self>;
-        fn batch_norm_train_backward(x: FloatTensor<Self>, gamma: FloatTensor<Self>, mean: FloatTensor<Self>, variance: FloatTensor<Self>, epsilon: f64, output_grad: FloatTensor<Self>) -> BatchNormTrainBackward<Self>;
-        fn embedding(weights: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self>;
-        fn embedding_backward(weights: FloatTensor<Self>, output_grad: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self>;
+        fn batch_norm_train(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>, epsilon: f64) -> BatchNormTrain<Self>
+            => "it normalises by its own batch and updates running statistics; freeze the module's validation form";
+        fn batch_norm_train_backward(x: FloatTensor<Self>, gamma: FloatTensor<Self>, mean: FloatTensor<Self>, variance: FloatTensor<Self>, epsilon: f64, output_grad: FloatTensor<Self>) -> BatchNormTrainBackward<Self>
+            => "it belongs to a training step";
+    }
+
+    fn embedding(weights: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self> {
+        indexing::embedding(weights, indices)
+    }
+
+    gradient! {
+        fn embedding_backward(weights: FloatTensor<Self>, output_grad: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self>
+            => output_grad: indexing::table_of(output_grad.shape(), indices);
     }
 
     fn conv1d(
@@ -76,13 +90,21 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
                 options: options.clone(),
                 input,
             },
+            |x, weight| map::Conv1dWeight {
+                x,
+                options: options.clone(),
+                weight,
+            },
         )
     }
 
-    refused! {
-        fn conv1d_x_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<1>) -> FloatTensor<Self>;
-        fn conv1d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<1>) -> FloatTensor<Self>;
-        fn conv1d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>;
+    gradient! {
+        fn conv1d_x_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<1>) -> FloatTensor<Self>
+            => output_grad: by(Transpose(map::Conv1d { weight, options, input: x.shape() }));
+        fn conv1d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<1>) -> FloatTensor<Self>
+            => output_grad: by(Transpose(map::Conv1dWeight { x, options, weight: weight.shape() }));
+        fn conv1d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>
+            => output_grad: over_channels(output_grad.shape());
     }
 
     fn conv2d(
@@ -102,15 +124,37 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
                 options: options.clone(),
                 input,
             },
+            |x, weight| map::Conv2dWeight {
+                x,
+                options: options.clone(),
+                weight,
+            },
         )
     }
 
+    gradient! {
+        fn conv2d_x_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<2>) -> FloatTensor<Self>
+            => output_grad: by(Transpose(map::Conv2d { weight, options, input: x.shape() }));
+        fn conv2d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<2>) -> FloatTensor<Self>
+            => output_grad: by(Transpose(map::Conv2dWeight { x, options, weight: weight.shape() }));
+        fn conv2d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>
+            => output_grad: over_channels(output_grad.shape());
+    }
+
+    fn deform_conv2d(
+        x: FloatTensor<Self>,
+        offset: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        mask: Option<FloatTensor<Self>>,
+        bias: Option<FloatTensor<Self>>,
+        options: DeformConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        sampling::deform_conv2d(x, offset, weight, mask, bias, options)
+    }
+
     refused! {
-        fn conv2d_x_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<2>) -> FloatTensor<Self>;
-        fn conv2d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<2>) -> FloatTensor<Self>;
-        fn conv2d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn deform_conv2d(x: FloatTensor<Self>, offset: FloatTensor<Self>, weight: FloatTensor<Self>, mask: Option<FloatTensor<Self>>, bias: Option<FloatTensor<Self>>, options: DeformConvOptions<2>) -> FloatTensor<Self>;
-        fn deform_conv2d_backward(x: FloatTensor<Self>, offset: FloatTensor<Self>, weight: FloatTensor<Self>, mask: Option<FloatTensor<Self>>, bias: Option<FloatTensor<Self>>, output_grad: FloatTensor<Self>, options: DeformConvOptions<2>) -> DeformConv2dBackward<Self>;
+        fn deform_conv2d_backward(x: FloatTensor<Self>, offset: FloatTensor<Self>, weight: FloatTensor<Self>, mask: Option<FloatTensor<Self>>, bias: Option<FloatTensor<Self>>, output_grad: FloatTensor<Self>, options: DeformConvOptions<2>) -> DeformConv2dBackward<Self>
+            => "it belongs to a training step";
     }
 
     fn conv3d(
@@ -130,13 +174,21 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
                 options: options.clone(),
                 input,
             },
+            |x, weight| map::Conv3dWeight {
+                x,
+                options: options.clone(),
+                weight,
+            },
         )
     }
 
-    refused! {
-        fn conv3d_x_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<3>) -> FloatTensor<Self>;
-        fn conv3d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<3>) -> FloatTensor<Self>;
-        fn conv3d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>;
+    gradient! {
+        fn conv3d_x_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<3>) -> FloatTensor<Self>
+            => output_grad: by(Transpose(map::Conv3d { weight, options, input: x.shape() }));
+        fn conv3d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<3>) -> FloatTensor<Self>
+            => output_grad: by(Transpose(map::Conv3dWeight { x, options, weight: weight.shape() }));
+        fn conv3d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>
+            => output_grad: over_channels(output_grad.shape());
     }
 
     fn conv_transpose1d(
@@ -155,13 +207,21 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
                 weight,
                 options: options.clone(),
             },
+            |x, weight| map::ConvTranspose1dWeight {
+                x,
+                options: options.clone(),
+                weight,
+            },
         )
     }
 
-    refused! {
-        fn conv_transpose1d_x_backward(weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<1>) -> FloatTensor<Self>;
-        fn conv_transpose1d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<1>) -> FloatTensor<Self>;
-        fn conv_transpose1d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>;
+    gradient! {
+        fn conv_transpose1d_x_backward(weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<1>) -> FloatTensor<Self>
+            => output_grad: by(Transpose(map::ConvTranspose1d { weight, options }));
+        fn conv_transpose1d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<1>) -> FloatTensor<Self>
+            => output_grad: by(Transpose(map::ConvTranspose1dWeight { x, options, weight: weight.shape() }));
+        fn conv_transpose1d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>
+            => output_grad: over_channels(output_grad.shape());
     }
 
     fn conv_transpose2d(
@@ -180,13 +240,21 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
                 weight,
                 options: options.clone(),
             },
+            |x, weight| map::ConvTranspose2dWeight {
+                x,
+                options: options.clone(),
+                weight,
+            },
         )
     }
 
-    refused! {
-        fn conv_transpose2d_x_backward(weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<2>) -> FloatTensor<Self>;
-        fn conv_transpose2d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<2>) -> FloatTensor<Self>;
-        fn conv_transpose2d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>;
+    gradient! {
+        fn conv_transpose2d_x_backward(weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<2>) -> FloatTensor<Self>
+            => output_grad: by(Transpose(map::ConvTranspose2d { weight, options }));
+        fn conv_transpose2d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<2>) -> FloatTensor<Self>
+            => output_grad: by(Transpose(map::ConvTranspose2dWeight { x, options, weight: weight.shape() }));
+        fn conv_transpose2d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>
+            => output_grad: over_channels(output_grad.shape());
     }
 
     fn conv_transpose3d(
@@ -205,44 +273,70 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
                 weight,
                 options: options.clone(),
             },
+            |x, weight| map::ConvTranspose3dWeight {
+                x,
+                options: options.clone(),
+                weight,
+            },
         )
     }
 
-    refused! {
-        fn conv_transpose3d_x_backward(weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<3>) -> FloatTensor<Self>;
-        fn conv_transpose3d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<3>) -> FloatTensor<Self>;
-        fn conv_transpose3d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn unfold4d(x: FloatTensor<Self>, kernel_size: [usize; 2], options: UnfoldOptions) -> FloatTensor<Self>;
+    gradient! {
+        fn conv_transpose3d_x_backward(weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<3>) -> FloatTensor<Self>
+            => output_grad: by(Transpose(map::ConvTranspose3d { weight, options }));
+        fn conv_transpose3d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<3>) -> FloatTensor<Self>
+            => output_grad: by(Transpose(map::ConvTranspose3dWeight { x, options, weight: weight.shape() }));
+        fn conv_transpose3d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>
+            => output_grad: over_channels(output_grad.shape());
     }
+
+    fn unfold4d(
+        x: FloatTensor<Self>,
+        kernel_size: [usize; 2],
+        options: UnfoldOptions,
+    ) -> FloatTensor<Self> {
+        unfold::unfold4d(x, kernel_size, options)
+    }
+
     linear! {
         fn avg_pool1d(x: FloatTensor<Self>, kernel_size: usize, stride: usize, padding: usize, count_include_pad: bool, ceil_mode: bool) -> FloatTensor<Self>
             => |input: &Shape| map::AvgPool1d { input: input.clone(), kernel_size, stride, padding, count_include_pad, ceil_mode };
     }
-    refused! {
-        fn avg_pool1d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>, kernel_size: usize, stride: usize, padding: usize, count_include_pad: bool, ceil_mode: bool) -> FloatTensor<Self>;
+    gradient! {
+        fn avg_pool1d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>, kernel_size: usize, stride: usize, padding: usize, count_include_pad: bool, ceil_mode: bool) -> FloatTensor<Self>
+            => grad: by(Transpose(map::AvgPool1d { input: x.shape(), kernel_size, stride, padding, count_include_pad, ceil_mode }));
     }
     linear! {
         fn avg_pool2d(x: FloatTensor<Self>, kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 2], count_include_pad: bool, ceil_mode: bool) -> FloatTensor<Self>
             => |input: &Shape| map::AvgPool2d { input: input.clone(), kernel_size, stride, padding, count_include_pad, ceil_mode };
     }
-    refused! {
-        fn avg_pool2d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>, kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 2], count_include_pad: bool, ceil_mode: bool) -> FloatTensor<Self>;
+    gradient! {
+        fn avg_pool2d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>, kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 2], count_include_pad: bool, ceil_mode: bool) -> FloatTensor<Self>
+            => grad: by(Transpose(map::AvgPool2d { input: x.shape(), kernel_size, stride, padding, count_include_pad, ceil_mode }));
     }
     linear! {
         fn adaptive_avg_pool2d(x: FloatTensor<Self>, output_size: [usize; 2]) -> FloatTensor<Self>
             => |input: &Shape| map::AdaptiveAvgPool2d { input: input.clone(), output_size };
     }
-    refused! {
-        fn adaptive_avg_pool2d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn adaptive_avg_pool3d(x: FloatTensor<Self>, output_size: [usize; 3]) -> FloatTensor<Self>;
-        fn adaptive_avg_pool3d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+    gradient! {
+        fn adaptive_avg_pool2d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>
+            => grad: by(Transpose(map::AdaptiveAvgPool2d { input: x.shape(), output_size: [2, 3].map(|dim| grad.shape()[dim]) }));
+    }
+    linear! {
+        fn adaptive_avg_pool3d(x: FloatTensor<Self>, output_size: [usize; 3]) -> FloatTensor<Self>
+            => |input: &Shape| map::AdaptiveAvgPool3d { input: input.clone(), output_size };
+    }
+    gradient! {
+        fn adaptive_avg_pool3d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>
+            => grad: by(Transpose(map::AdaptiveAvgPool3d { input: x.shape(), output_size: [2, 3, 4].map(|dim| grad.shape()[dim]) }));
     }
     linear! {
         fn adaptive_avg_pool1d(x: FloatTensor<Self>, output_size: usize) -> FloatTensor<Self>
             => |input: &Shape| map::AdaptiveAvgPool1d { input: input.clone(), output_size };
     }
-    refused! {
-        fn adaptive_avg_pool1d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+    gradient! {
+        fn adaptive_avg_pool1d_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>
+            => grad: by(Transpose(map::AdaptiveAvgPool1d { input: x.shape(), output_size: grad.shape()[2] }));
     }
 
     fn max_pool1d(
@@ -302,7 +396,8 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
     }
 
     refused! {
-        fn max_pool1d_with_indices_backward(x: FloatTensor<Self>, kernel_size: usize, stride: usize, padding: usize, dilation: usize, ceil_mode: bool, output_grad: FloatTensor<Self>, indices: IntTensor<Self>) -> MaxPool1dBackward<Self>;
+        fn max_pool1d_with_indices_backward(x: FloatTensor<Self>, kernel_size: usize, stride: usize, padding: usize, dilation: usize, ceil_mode: bool, output_grad: FloatTensor<Self>, indices: IntTensor<Self>) -> MaxPool1dBackward<Self>
+            => "it belongs to a training step";
     }
 
     fn max_pool2d(
@@ -362,7 +457,8 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
     }
 
     refused! {
-        fn max_pool2d_with_indices_backward(x: FloatTensor<Self>, kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 2], dilation: [usize; 2], ceil_mode: bool, output_grad: FloatTensor<Self>, indices: IntTensor<Self>) -> MaxPool2dBackward<Self>;
+        fn max_pool2d_with_indices_backward(x: FloatTensor<Self>, kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 2], dilation: [usize; 2], ceil_mode: bool, output_grad: FloatTensor<Self>, indices: IntTensor<Self>) -> MaxPool2dBackward<Self>
+            => "it belongs to a training step";
     }
 
     fn interpolate(
@@ -373,9 +469,20 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         resampling::interpolate(x, output_size, options)
     }
 
-    refused! {
-        fn interpolate_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>, output_size: [usize; 2], options: InterpolateOptions) -> FloatTensor<Self>;
-        fn attention(query: FloatTensor<Self>, key: FloatTensor<Self>, value: FloatTensor<Self>, mask: Option<BoolTensor<Self>>, attn_bias: Option<FloatTensor<Self>>, options: AttentionModuleOptions) -> FloatTensor<Self>;
+    gradient! {
+        fn interpolate_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>, output_size: [usize; 2], options: InterpolateOptions) -> FloatTensor<Self>
+            => grad: by(Transpose(map::Interpolate::new(&x, &x.shape(), output_size, options)));
+    }
+
+    fn attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        mask: Option<BoolTensor<Self>>,
+        attn_bias: Option<FloatTensor<Self>>,
+        options: AttentionModuleOptions,
+    ) -> FloatTensor<Self> {
+        attention::attention([query, key, value], mask, attn_bias, options)
     }
 
     fn layer_norm(
@@ -388,7 +495,8 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
     }
 
     refused! {
-        fn ctc_loss(log_probs: FloatTensor<Self>, targets: IntTensor<Self>, input_lengths: IntTensor<Self>, target_lengths: IntTensor<Self>, blank: usize) -> FloatTensor<Self>;
+        fn ctc_loss(log_probs: FloatTensor<Self>, targets: IntTensor<Self>, input_lengths: IntTensor<Self>, target_lengths: IntTensor<Self>, blank: usize) -> FloatTensor<Self>
+            => "a sum over alignments has no linear reading";
     }
 
     fn has_ctc_loss_backward() -> bool {
@@ -396,9 +504,10 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
     }
 
     refused! {
-        fn ctc_loss_backward(log_probs: FloatTensor<Self>, targets: IntTensor<Self>, input_lengths: IntTensor<Self>, target_lengths: IntTensor<Self>, grad_loss: FloatTensor<Self>, blank: usize) -> FloatTensor<Self>;
+        fn ctc_loss_backward(log_probs: FloatTensor<Self>, targets: IntTensor<Self>, input_lengths: IntTensor<Self>, target_lengths: IntTensor<Self>, grad_loss: FloatTensor<Self>, blank: usize) -> FloatTensor<Self>
+            => "a sum over alignments has no linear reading";
     }
 
     // inherited: linear and its backward ops (a matmul and an add, which no backend but autodiff
-    // overrides) and fold4d; all go through the ops above
+    // overrides) and fold4d (a transposed convolution); all go through the ops above
 }

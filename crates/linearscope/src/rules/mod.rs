@@ -4,13 +4,21 @@
 //! value, and hands linear maps and sources to the probe's run. See `docs/rules.md` for the table.
 
 pub(crate) mod arithmetic;
+pub(crate) mod attention;
+pub(crate) mod extremes;
+pub(crate) mod gradient;
+pub(crate) mod indexing;
 pub(crate) mod max_pool;
 pub(crate) mod normalisation;
+pub(crate) mod order;
 pub(crate) mod padding;
 pub(crate) mod pointwise;
+pub(crate) mod positions;
+pub(crate) mod prelu;
 pub(crate) mod product;
 pub(crate) mod reduction;
 pub(crate) mod resampling;
+pub(crate) mod sampling;
 pub(crate) mod selection;
 pub(crate) mod set;
 pub(crate) mod slope;
@@ -18,6 +26,7 @@ pub(crate) mod softmax;
 #[cfg(test)]
 mod tests;
 pub(crate) mod transfer;
+pub(crate) mod unfold;
 pub(crate) mod weighted;
 
 pub use set::{

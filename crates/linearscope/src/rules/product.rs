@@ -27,14 +27,14 @@ use crate::{
     tensor::{Lineage, ScopeTensor},
 };
 
-/// Σ of the parts of a product that pass: the side that is no gate, or half of each, or the tangent;
-/// `out` is the product at x₀.
+/// Σ of the parts of a product that pass: the side that is no gate, or half of each, or the tangent,
+/// for which `at_x0` gives the product itself.
 pub(super) fn passing<B: Backend>(
     (px, by_y): (Probe<B>, impl LinearMap<B> + 'static),
     (py, by_x): (Probe<B>, impl LinearMap<B> + 'static),
-    out: &FloatTensor<B>,
+    shape: &Shape,
+    at_x0: impl FnOnce() -> FloatTensor<B>,
 ) -> Probe<B> {
-    let shape = &out.shape();
     match (px.scope().rules().product, px.is_gate(), py.is_gate()) {
         (Product::Gate, false, true) => px.decided("gate", by_y, shape),
         (Product::Gate, true, false) => py.decided("gate", by_x, shape),
@@ -46,13 +46,13 @@ pub(super) fn passing<B: Backend>(
         (Product::Taylor, ..) => {
             let px = px.decided("taylor", by_y, shape);
             let py = py.decided("taylor", by_x, shape);
-            Probe::sum(vec![(1.0, px), (1.0, py)], shape).source(B::float_neg(out.clone()), shape)
+            Probe::sum(vec![(1.0, px), (1.0, py)], shape).source(B::float_neg(at_x0()), shape)
         }
     }
 }
 
 /// Operands of two runs have no common product.
-fn strangers<B: Backend>(px: &Probe<B>, py: &Probe<B>, op: &str) -> Option<Error> {
+pub(super) fn strangers<B: Backend>(px: &Probe<B>, py: &Probe<B>, op: &str) -> Option<Error> {
     let place = px.scope().place(op);
     (!std::sync::Arc::ptr_eq(px.scope(), py.scope())).then_some(Error::ScopesMeet { place })
 }
@@ -72,7 +72,12 @@ pub(crate) fn mul<B: Backend>(x: ScopeTensor<B>, y: ScopeTensor<B>) -> ScopeTens
             } else {
                 let px = broadcast(px, &x_shape, &shape);
                 let py = broadcast(py, &y_shape, &shape);
-                Lineage::Probed(passing((px, Scale::new(y)), (py, Scale::new(x)), &out))
+                Lineage::Probed(passing(
+                    (px, Scale::new(y)),
+                    (py, Scale::new(x)),
+                    &shape,
+                    || out.clone(),
+                ))
             }
         }
         (Lineage::Probed(p), factor) => {
@@ -163,7 +168,9 @@ pub(crate) fn matmul<B: Backend>(x: ScopeTensor<B>, y: ScopeTensor<B>) -> ScopeT
                 py.refuse(error.clone());
                 Lineage::Probed(px.refuse(error))
             } else {
-                Lineage::Probed(passing((px, by_y(&y)), (py, by_x(&x)), &out))
+                Lineage::Probed(passing((px, by_y(&y)), (py, by_x(&x)), &shape, || {
+                    out.clone()
+                }))
             }
         }
         (Lineage::Probed(p), factor) => {

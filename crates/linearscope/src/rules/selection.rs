@@ -1,22 +1,18 @@
-//! Ops that choose, join or overwrite entries by frozen indices and masks: linear in what they
-//! move; what they write from constants is a source.
+//! Ops that choose, join or overwrite entries by frozen indices, ranges and masks: linear in what they
+//! move; what they write from constants is a source. Entrywise indices: `indexing.rs`.
 
-use burn_backend::{
-    Backend, Scalar, Shape, Slice as Range, TensorMetadata,
-    tensor::{FloatTensor, IndexingUpdateOp},
-};
+use burn_backend::{Backend, Scalar, Shape, Slice as Range, TensorMetadata, tensor::FloatTensor};
 
 use super::arithmetic::unprobed;
 use crate::{
     ScopeTensor, Tracked,
-    error::Error,
     linear::{Embed, MaskOut, Select, Slice},
     scope::Probe,
     tensor::Lineage,
 };
 
 /// The lineage of an unprobed tensor chosen by indices or a mask that may be decisions.
-fn chosen<B: Backend>(
+pub(super) fn chosen<B: Backend>(
     lineage: Lineage<B>,
     origin: Option<std::sync::Arc<crate::scope::Scope<B>>>,
 ) -> Lineage<B> {
@@ -27,7 +23,7 @@ fn chosen<B: Backend>(
 }
 
 /// Note that indices or a mask were read from x₀.
-fn note_origin<B: Backend>(
+pub(super) fn note_origin<B: Backend>(
     origin: &Option<std::sync::Arc<crate::scope::Scope<B>>>,
     rule: &'static str,
 ) {
@@ -52,41 +48,6 @@ pub(crate) fn select<B: Backend>(
             Lineage::Probed(probe.map(map, &value.shape()))
         }
         lineage => chosen(lineage, indices.origin),
-    };
-    ScopeTensor { value, lineage }
-}
-
-/// x with `value` added at indices along one axis: the sum of x and the transpose of a select.
-pub(crate) fn select_assign<B: Backend>(
-    x: ScopeTensor<B>,
-    dim: usize,
-    indices: Tracked<B, B::IntTensorPrimitive>,
-    v: ScopeTensor<B>,
-    update: IndexingUpdateOp,
-) -> ScopeTensor<B> {
-    let (x, x_lineage) = x.open();
-    let (v, v_lineage) = v.open();
-    let y = B::float_select_assign(x, dim, indices.value, v, update);
-    refused_if_probed(y, "float_select_assign", [x_lineage, v_lineage])
-}
-
-/// No rule: poisoned if any operand is probed.
-fn refused_if_probed<B: Backend>(
-    value: FloatTensor<B>,
-    op: &str,
-    [a, b]: [Lineage<B>; 2],
-) -> ScopeTensor<B> {
-    let shape = value.shape().to_vec();
-    let lineage = match (a, b) {
-        (Lineage::Probed(probe), _) | (_, Lineage::Probed(probe)) => {
-            let error = Error::NoRule {
-                place: probe.scope().place(op),
-                shape,
-                because: String::new(),
-            };
-            Lineage::Probed(probe.refuse(error))
-        }
-        (a, b) => unprobed(a, b),
     };
     ScopeTensor { value, lineage }
 }

@@ -1,12 +1,17 @@
 //! Every op of the decorator against a slow twin: a naive f64 function of (x₀, x₁) written from
 //! the op's definition and the rule's formula, sharing no code with the rule.
 
+mod bilinear;
 mod entries;
+mod gradients;
+mod indexing;
 mod random;
 mod refusals;
 mod resampling;
+mod sampling;
 mod units;
 mod weighted;
+mod winners;
 
 use burn_backend::{
     BoolDType, DType, IntDType, Scalar, Shape, Slice, TensorData, TensorMetadata,

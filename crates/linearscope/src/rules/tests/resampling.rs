@@ -3,7 +3,7 @@
 use super::*;
 
 /// Windows of a pool over `[n, c, h, w]`: for each output cell its input positions.
-fn windows(
+pub(super) fn windows(
     xs: [usize; 4],
     kernel: [usize; 2],
     stride: [usize; 2],
@@ -101,23 +101,133 @@ fn interpolations() {
         InterpolateMode::Nearest,
         InterpolateMode::Bilinear,
         InterpolateMode::Bicubic,
+        InterpolateMode::Lanczos3,
     ] {
         for align_corners in [false, true] {
             let options = InterpolateOptions::new(mode.clone()).with_align_corners(align_corners);
-            let (op, twin) = (options.clone(), options.clone());
-            equals_twin(
-                &format!("interpolate {mode:?}, align_corners {align_corners}"),
-                &[1, 2, 3, 4],
-                rules(),
-                move |x| S::interpolate(x, [7, 5], op.clone()),
-                linear(move |x| {
-                    numbers(Flex::interpolate(
-                        tensor(x, &[1, 2, 3, 4]),
-                        [7, 5],
-                        twin.clone(),
-                    ))
-                }),
-            );
+            // Up, down, to one pixel, from one row.
+            for (shape, size) in [
+                ([2, 2, 3, 4], [7, 5]),
+                ([1, 1, 7, 6], [3, 4]),
+                ([1, 1, 3, 4], [1, 1]),
+                ([1, 1, 1, 4], [2, 9]),
+            ] {
+                equals_twin(
+                    &format!("interpolate {options:?}, {shape:?} to {size:?}"),
+                    &shape,
+                    rules(),
+                    |x| S::interpolate(x, size, options.clone()),
+                    linear(|x| {
+                        numbers(Flex::interpolate(tensor(x, &shape), size, options.clone()))
+                    }),
+                );
+            }
         }
     }
+}
+
+/// Adaptive pools average over cells that overlap where sizes do not divide, in one to three
+/// dimensions: from ⌊i n/m⌋ to ⌈(i + 1) n/m⌉.
+#[test]
+fn adaptive_pools() {
+    let cells = |i: usize, from: usize, to: usize| (i * from / to, ((i + 1) * from).div_ceil(to));
+    // One axis after another, as the cells are boxes.
+    let pooled = move |x: &[f64], shape: &[usize], out: &[usize]| {
+        let (mut x, mut shape) = (x.to_vec(), shape.to_vec());
+        for (axis, &to) in out.iter().enumerate() {
+            let axis = axis + 2;
+            let (from, inner) = (shape[axis], shape[axis + 1..].iter().product::<usize>());
+            let outer: usize = shape[..axis].iter().product();
+            shape[axis] = to;
+            x = (0..outer * to * inner)
+                .map(|o| {
+                    let (start, end) = cells(o / inner % to, from, to);
+                    let sum: f64 = (start..end)
+                        .map(|j| x[(o / inner / to * from + j) * inner + o % inner])
+                        .sum();
+                    sum / (end - start) as f64
+                })
+                .collect();
+        }
+        x
+    };
+    for out in [1, 3, 5] {
+        equals_twin(
+            &format!("adaptive_avg_pool1d to {out}"),
+            &[2, 2, 7],
+            rules(),
+            |x| S::adaptive_avg_pool1d(x, out),
+            linear(|x| pooled(x, &[2, 2, 7], &[out])),
+        );
+    }
+    for out in [[2, 3], [4, 1]] {
+        equals_twin(
+            &format!("adaptive_avg_pool2d to {out:?}"),
+            &[2, 2, 5, 7],
+            rules(),
+            |x| S::adaptive_avg_pool2d(x, out),
+            linear(|x| pooled(x, &[2, 2, 5, 7], &out)),
+        );
+    }
+    for out in [[1, 1, 1], [2, 3, 2]] {
+        equals_twin(
+            &format!("adaptive_avg_pool3d to {out:?}"),
+            &[2, 2, 3, 4, 5],
+            rules(),
+            |x| S::adaptive_avg_pool3d(x, out),
+            linear(|x| pooled(x, &[2, 2, 3, 4, 5], &out)),
+        );
+    }
+}
+
+/// Windows that hang over the end, dilation, one dimension. The twin is Burn's kernel: what counts
+/// is that the adjoint of `keeps_promises` is this kernel's.
+#[test]
+fn pools_with_ceil_mode() {
+    for include in [false, true] {
+        equals_twin(
+            &format!("avg_pool2d with ceil_mode, count_include_pad {include}"),
+            &[2, 1, 6, 7],
+            rules(),
+            |x| S::avg_pool2d(x, [3, 2], [2, 2], [1, 0], include, true),
+            linear(|x| {
+                let x = tensor(x, &[2, 1, 6, 7]);
+                numbers(Flex::avg_pool2d(x, [3, 2], [2, 2], [1, 0], include, true))
+            }),
+        );
+        equals_twin(
+            &format!("avg_pool1d with ceil_mode, count_include_pad {include}"),
+            &[2, 2, 8],
+            rules(),
+            |x| S::avg_pool1d(x, 3, 2, 1, include, true),
+            linear(|x| {
+                numbers(Flex::avg_pool1d(
+                    tensor(x, &[2, 2, 8]),
+                    3,
+                    2,
+                    1,
+                    include,
+                    true,
+                ))
+            }),
+        );
+    }
+    equals_twin(
+        "max_pool1d with dilation and ceil_mode",
+        &[2, 2, 8],
+        rules(),
+        |x| S::max_pool1d(x, 2, 3, 0, 2, true),
+        |x0, x1| {
+            (0..12)
+                .map(|o| {
+                    let start = o / 3 * 8 + o % 3 * 3;
+                    let rest = (start + 2 < o / 3 * 8 + 8).then_some(start + 2);
+                    match rest {
+                        Some(other) if x0[other] > x0[start] => x1[other],
+                        _ => x1[start],
+                    }
+                })
+                .collect()
+        },
+    );
 }

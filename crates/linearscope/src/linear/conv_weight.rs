@@ -1,0 +1,149 @@
+//! Convolutions and transposed convolutions as functions of their *weight*: y = w ∗ x for a frozen x.
+//!
+//! k probes of the weight are one convolution of x with k times as many output channels. They lie
+//! within each group, because a group's channels must be neighbours. The adjoint is Burn's
+//! backward convolution with respect to the weight.
+
+use burn_backend::{
+    Backend, Shape, TensorMetadata,
+    ops::{ConvOptions, ConvTransposeOptions},
+    tensor::FloatTensor,
+};
+
+use super::{LinearMap, batch};
+
+/// Exchange two neighbouring blocks of axes: `[a, b, c, ..rest] → [b, a, c, ..rest]` given a, b, c.
+fn exchange<B: Backend>(x: FloatTensor<B>, [a, b, c]: [usize; 3]) -> FloatTensor<B> {
+    let rest = x.shape().num_elements() / (a * b * c);
+    let x = B::float_reshape(x, Shape::from(vec![a, b, c, rest]));
+    B::float_permute(x, &[1, 0, 2, 3])
+}
+
+/// `[n, groups·k·share, ..] → [k, n, groups·share, ..]`.
+fn by_probe<B: Backend>(y: FloatTensor<B>, k: usize, groups: usize) -> FloatTensor<B> {
+    let mut shape = y.shape();
+    let n = shape[0];
+    let share = shape[1] / (groups * k);
+    let y = B::float_reshape(
+        y,
+        Shape::from(vec![n * groups, k, shape.num_elements() / (n * groups * k)]),
+    );
+    let y = B::float_swap_dims(y, 0, 1);
+    shape[1] = groups * share;
+    B::float_reshape(y, batch::shape_of(k, &shape))
+}
+
+/// Undo [`by_probe`].
+fn by_group<B: Backend>(y: FloatTensor<B>, groups: usize) -> FloatTensor<B> {
+    let shape = y.shape();
+    let (k, n) = (shape[0], shape[1]);
+    let y = B::float_reshape(
+        y,
+        Shape::from(vec![k, n * groups, shape.num_elements() / (k * n * groups)]),
+    );
+    let y = B::float_swap_dims(y, 0, 1);
+    let mut dims = shape[1..].to_vec();
+    dims[1] *= k;
+    B::float_reshape(y, Shape::from(dims))
+}
+
+macro_rules! conv_weight {
+    ($name:ident, $dims:literal, $label:literal, $apply:ident, $adjoint:ident) => {
+        #[doc = concat!("`", $label, "` of a frozen `[n, c, ..]` with probed weights `[o, c/groups, ..]`.")]
+        #[derive(Debug)]
+        pub(crate) struct $name<B: Backend> {
+            pub x: FloatTensor<B>,
+            pub options: ConvOptions<$dims>,
+            pub weight: Shape,
+        }
+
+        impl<B: Backend> LinearMap<B> for $name<B> {
+            fn name(&self) -> &'static str {
+                concat!($label, " weight")
+            }
+
+            fn apply(&self, w: FloatTensor<B>) -> FloatTensor<B> {
+                let (k, groups) = (w.shape()[0], self.options.groups);
+                let mut shape = self.weight.clone();
+                let w = exchange::<B>(w, [k, groups, shape[0] / groups]);
+                shape[0] *= k;
+                let w = B::float_reshape(w, shape);
+                let y = B::$apply(self.x.clone(), w, None, self.options.clone());
+                by_probe::<B>(y, k, groups)
+            }
+
+            fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+                let (k, groups) = (y.shape()[0], self.options.groups);
+                let y = by_group::<B>(y, groups);
+                let like = batch::shape_only::<B>(&y, k, &self.weight);
+                let w = B::$adjoint(self.x.clone(), like, y, self.options.clone());
+                let w = exchange::<B>(w, [groups, k, self.weight[0] / groups]);
+                B::float_reshape(w, batch::shape_of(k, &self.weight))
+            }
+        }
+    };
+}
+
+macro_rules! conv_transpose_weight {
+    ($name:ident, $dims:literal, $label:literal, $apply:ident, $adjoint:ident) => {
+        #[doc = concat!("`", $label, "` of a frozen `[n, c, ..]` with probed weights `[c, o/groups, ..]`.")]
+        #[derive(Debug)]
+        pub(crate) struct $name<B: Backend> {
+            pub x: FloatTensor<B>,
+            pub options: ConvTransposeOptions<$dims>,
+            pub weight: Shape,
+        }
+
+        impl<B: Backend> LinearMap<B> for $name<B> {
+            fn name(&self) -> &'static str {
+                concat!($label, " weight")
+            }
+
+            fn apply(&self, w: FloatTensor<B>) -> FloatTensor<B> {
+                let k = w.shape()[0];
+                let mut shape = self.weight.clone();
+                let w = exchange::<B>(w, [k, shape[0], shape[1]]);
+                shape[1] *= k;
+                let w = B::float_reshape(w, shape);
+                let y = B::$apply(self.x.clone(), w, None, self.options.clone());
+                by_probe::<B>(y, k, self.options.groups)
+            }
+
+            fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+                let k = y.shape()[0];
+                let y = by_group::<B>(y, self.options.groups);
+                let mut shape = self.weight.clone();
+                shape[1] *= k;
+                let like = B::float_empty(shape, &y.device(), y.dtype().into());
+                let w = B::$adjoint(self.x.clone(), like, y, self.options.clone());
+                let w = exchange::<B>(w, [self.weight[0], k, self.weight[1]]);
+                B::float_reshape(w, batch::shape_of(k, &self.weight))
+            }
+        }
+    };
+}
+
+conv_weight!(Conv1dWeight, 1, "conv1d", conv1d, conv1d_weight_backward);
+conv_weight!(Conv2dWeight, 2, "conv2d", conv2d, conv2d_weight_backward);
+conv_weight!(Conv3dWeight, 3, "conv3d", conv3d, conv3d_weight_backward);
+conv_transpose_weight!(
+    ConvTranspose1dWeight,
+    1,
+    "conv_transpose1d",
+    conv_transpose1d,
+    conv_transpose1d_weight_backward
+);
+conv_transpose_weight!(
+    ConvTranspose2dWeight,
+    2,
+    "conv_transpose2d",
+    conv_transpose2d,
+    conv_transpose2d_weight_backward
+);
+conv_transpose_weight!(
+    ConvTranspose3dWeight,
+    3,
+    "conv_transpose3d",
+    conv_transpose3d,
+    conv_transpose3d_weight_backward
+);
