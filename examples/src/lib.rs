@@ -1,6 +1,9 @@
-//! Networks that burn-onnx imported in `build.rs`: Burn source and weights, unchanged.
+//! What the example programs share: networks that burn-onnx imported in `build.rs` (Burn source and
+//! weights, unchanged), and networks trained with their interpreter in the loss.
 
 #![allow(missing_docs)]
+
+pub mod training;
 
 macro_rules! imported {
     ($($name:ident)*) => {$(

@@ -1,11 +1,15 @@
 //! What the conformance tests share: where the shared data lies, inputs that any language can
 //! make, and small measures.
 
+pub mod promises;
+pub mod random;
+
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
+use burn::tensor::Device;
 use burn_backend::{Backend, DType, TensorData, tensor::FloatTensor};
 use linearscope::{Loaded, Network};
 use linearscope_onnx::Model;
@@ -22,6 +26,17 @@ pub fn shared_data() -> Option<PathBuf> {
 pub fn assets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets")
 }
+
+/// The bundled networks that are small enough for every device, and shapes for them.
+pub const BUNDLED: &[(&str, &[usize])] = &[
+    ("tiny_ops/tiny_ops.onnx", &[1, 3, 11, 13]),
+    ("tiny_sr/tiny_sr.onnx", &[1, 1, 12, 12]),
+    ("graphs/bicubic.onnx", &[1, 1, 8, 8]),
+    ("pixelshuffle/pixelshuffle.onnx", &[1, 1, 12, 12]),
+    ("edsr/edsr.onnx", &[1, 3, 12, 12]),
+    ("vgg_bn/vgg_bn.onnx", &[1, 3, 48, 48]),
+    ("facade/facade.onnx", &[1, 3, 16, 16]),
+];
 
 /// Say that a test had to be skipped.
 pub fn skipped(test: &str) {
@@ -47,6 +62,15 @@ pub fn pseudo_input(shape: &[usize], scale: f64, offset: usize) -> TensorData {
 /// Data on the device in `dtype`.
 pub fn upload<B: Backend>(data: &TensorData, device: &B::Device, dtype: DType) -> FloatTensor<B> {
     B::float_from_data(data.clone().convert_dtype(dtype), device)
+}
+
+/// What `make` makes of random numbers from `seed`. A device has one generator for the whole process, and
+/// tests run side by side: they take turns here.
+pub fn seeded<T>(device: &Device, seed: u64, make: impl FnOnce() -> T) -> T {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    device.seed(seed);
+    make()
 }
 
 /// A model captured for `shape` and loaded on a device.

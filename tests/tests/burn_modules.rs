@@ -30,8 +30,7 @@ struct Classifier {
 
 impl Classifier {
     fn new(device: &Device) -> Self {
-        device.seed(5);
-        Self {
+        seeded(device, 5, || Self {
             first: Conv2dConfig::new([2, 6], [3, 3])
                 .with_padding(PaddingConfig2d::Same)
                 .init(device),
@@ -40,7 +39,7 @@ impl Classifier {
             second: Conv2dConfig::new([6, 4], [3, 3]).init(device),
             layer_norm: LayerNormConfig::new(16).init(device),
             head: LinearConfig::new(16, 3).init(device),
-        }
+        })
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<2> {
@@ -127,11 +126,12 @@ fn a_module_on_an_autodiff_device_is_captured() {
 #[test]
 fn several_inputs_and_outputs() {
     let device = Device::flex();
-    device.seed(6);
-    let (left, right) = (
-        LinearConfig::new(3, 4).init(&device),
-        LinearConfig::new(2, 4).init(&device),
-    );
+    let (left, right) = seeded(&device, 6, || {
+        (
+            LinearConfig::new(3, 4).init(&device),
+            LinearConfig::new(2, 4).init(&device),
+        )
+    });
     let network = Network::capture(&vec![left, right], |layers, ports| {
         let a = ports.input("a", [2, 3]);
         let b = ports.input("b", [2, 2]);

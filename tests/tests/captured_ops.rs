@@ -10,7 +10,7 @@ use burn::{
         ops::{AttentionModuleOptions, DeformConvOptions, GridSampleOptions, UnfoldOptions},
     },
 };
-use burn_backend::{Shape, ops::FloatTensorOps};
+use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
 use linearscope::{Interpreter, Loaded, Network, RuleSet, host, survey::Standing};
 use linearscope_tests::*;
@@ -97,8 +97,7 @@ fn outputs(layer: &Linear, x: Tensor<4>) -> Vec<(&'static str, Tensor<4>)> {
 #[test]
 fn ops_of_burns_tensor_api_are_frozen() {
     let device = Device::flex();
-    device.seed(8);
-    let layer = LinearConfig::new(5, 5).init(&device);
+    let layer = seeded(&device, 8, || LinearConfig::new(5, 5).init(&device));
     let mut count = 0;
     let network = Network::capture(&layer, |layer, ports| {
         let x = ports.input("x", SHAPE);

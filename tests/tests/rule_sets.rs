@@ -17,10 +17,11 @@ use linearscope_tests::*;
 /// A network of two dense layers with `unit` between them; nodes are named "0", "1".
 fn network(unit: impl Fn(Tensor<2>) -> Tensor<2>) -> Network {
     let device = Device::flex();
-    device.seed(11);
-    let layers: Vec<Linear> = [(3, 5), (5, 4)]
-        .map(|(i, o)| LinearConfig::new(i, o).init(&device))
-        .to_vec();
+    let layers: Vec<Linear> = seeded(&device, 11, || {
+        [(3, 5), (5, 4)]
+            .map(|(i, o)| LinearConfig::new(i, o).init(&device))
+            .to_vec()
+    });
     Network::capture(&layers, |layers, ports| {
         let x = ports.input("x", [1, 3]);
         ports.output("y", layers[1].forward(unit(layers[0].forward(x))));

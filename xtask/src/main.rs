@@ -1,5 +1,6 @@
 //! Project tasks: `cargo xtask test` passes all tests and ends with their sum.
 
+mod machine;
 mod ops;
 
 use std::{
@@ -9,14 +10,19 @@ use std::{
 };
 
 const HELP: &str = "\
-cargo xtask test     every test of the workspace: documentation, units, conformance, the program
-                     as a process; says what it skips (nothing needs installing)
-cargo xtask lint     formatting, clippy and the links of the documentation
-cargo xtask ops      the inventory of Burn's backend functions, docs/ops.md; fails on one without a class";
+cargo xtask test      every test of the workspace: documentation, units, conformance on the CPU and on
+                      wgpu, the program as a process. As root it installs a software Vulkan driver
+                      and a browser by apt where there is none; else it says what it skips
+cargo xtask test-cpu  the same without wgpu, which takes ten minutes to compile for the first time
+cargo xtask features  cargo check with each feature that this system can check
+cargo xtask lint      formatting, clippy and the links of the documentation
+cargo xtask ops       the inventory of Burn's backend functions, docs/ops.md; fails on one without a class";
 
 fn main() -> ExitCode {
     let ok = match std::env::args().nth(1).as_deref() {
-        Some("test") => test(),
+        Some("test") => test(true),
+        Some("test-cpu") => test(false),
+        Some("features") => features(),
         Some("lint") => lint(),
         Some("ops") => match ops::run(Path::new("."), false) {
             Ok(said) => {
@@ -78,13 +84,8 @@ fn run(args: &[&str], total: &mut [usize; 3]) -> bool {
     child.wait().is_ok_and(|status| status.success())
 }
 
-/// Whether one of these programs is in the path.
-fn in_path(names: &[&str]) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| names.iter().any(|name| folder.join(name).is_file()))
-}
-
-fn test() -> bool {
+fn test(wgpu: bool) -> bool {
+    machine::prepare(wgpu);
     // The same profile and features as `cargo run --release`, so that nothing compiles twice.
     let mut total = [0; 3];
     let docs = run(&["test", "--release", "--workspace", "--doc"], &mut total);
@@ -101,11 +102,34 @@ fn test() -> bool {
         ],
         &mut total,
     );
+    let wgpu = match (wgpu, machine::has_vulkan()) {
+        (true, true) => Some(run(
+            // One workspace with one more feature: what it does not touch stays compiled.
+            &[
+                "test",
+                "--release",
+                "--workspace",
+                "--features",
+                "linearscope-tests/wgpu",
+                "--test",
+                "promises_wgpu",
+            ],
+            &mut total,
+        )),
+        (true, false) => {
+            println!("skipped: the promises on wgpu (apt install mesa-vulkan-drivers)");
+            None
+        }
+        (false, _) => {
+            println!("skipped: the promises on wgpu");
+            None
+        }
+    };
     let data = std::env::var_os("LINEARSCOPE_DATA").unwrap_or_else(|| "../shared/data".into());
     if !Path::new(&data).join("models").is_dir() {
         println!("skipped: what needs real networks (set LINEARSCOPE_DATA to their folder)");
     }
-    if !in_path(&["chromium", "chromium-browser", "google-chrome"]) {
+    if !machine::has_browser() {
         println!("skipped: the report in a browser (apt install chromium)");
     }
     println!();
@@ -113,7 +137,29 @@ fn test() -> bool {
         "{} passed, {} failed, {} skipped",
         total[0], total[1], total[2]
     );
-    docs && tests && total[0] > 0
+    docs && tests && wgpu != Some(false) && total[0] > 0
+}
+
+/// Metal needs a Mac to compile, ROCm its libraries.
+fn features() -> bool {
+    let other = match cfg!(target_os = "macos") {
+        true => "metal",
+        false => "cuda",
+    };
+    ["wgpu", "vulkan", "wgpu,fusion,autotune", other]
+        .iter()
+        .all(|features| {
+            let args = [
+                "check",
+                "--release",
+                "-p",
+                "linearscope-cli",
+                "--features",
+                features,
+            ];
+            println!("$ cargo {}", args.join(" "));
+            cargo(&args).status().is_ok_and(|status| status.success())
+        })
 }
 
 fn lint() -> bool {

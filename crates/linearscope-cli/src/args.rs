@@ -73,9 +73,10 @@ pub(crate) struct Common {
     /// Folder for the results
     #[arg(long, default_value = "linearscope-out")]
     pub out: PathBuf,
-    /// Where to compute
-    #[arg(long, default_value = "cpu")]
-    pub device: DeviceChoice,
+    /// Where to compute: cpu, or what the program was built with (wgpu, vulkan, metal, cuda, rocm),
+    /// with :N for the N-th of several
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    pub device: String,
     /// Precision of everything
     #[arg(long, default_value = "f32")]
     pub dtype: Precision,
@@ -298,12 +299,6 @@ pub(crate) struct Contributions {
     /// Which score: `top1`, a class index `k`, or `c,y,x` of an output picture
     #[arg(long, default_value = "top1", value_name = "top1|K|C,Y,X")]
     pub target: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DeviceChoice {
-    /// Burn's flex backend
-    Cpu,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{FloatDType, Tensor, TensorData};
+use linearscope::device;
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
     certificate::{Certificate, certificate},
@@ -15,7 +16,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    args::{Common, DeviceChoice, Precision},
+    args::{Common, Precision},
     error::{CERTIFICATE, Failure, Result},
     npy, output,
     picture::{Painter, View},
@@ -107,6 +108,12 @@ fn read_input(
 impl Session {
     /// Load the model, read x₀, freeze, and measure the certificate.
     pub(crate) fn open(command: &str, common: &Common) -> Result<Self> {
+        let dtype = match common.dtype {
+            Precision::F32 => FloatDType::F32,
+            Precision::F64 => FloatDType::F64,
+        };
+        let device = device::select(&common.device)?;
+        device::check_dtype(&common.device, &device, dtype)?;
         let out = output::prepare(&common.out)?;
         output::progress(&format!("reading {}", common.model.display()));
         let (model, hash) = read_model(&common.model)?;
@@ -133,13 +140,6 @@ impl Session {
         check_finite(&common.input, &values)?;
         let network = model.network(std::slice::from_ref(&shape))?;
 
-        let device = match common.device {
-            DeviceChoice::Cpu => Device::flex(),
-        };
-        let dtype = match common.dtype {
-            Precision::F32 => FloatDType::F32,
-            Precision::F64 => FloatDType::F64,
-        };
         let rules = rules::read(&common.rules)?;
         let parameters = network.parameters();
         let norms = network.recognised_norms();
@@ -161,7 +161,7 @@ impl Session {
             "output": { "shape": frozen.output_shape() },
             "recipe": if is_npy(&common.input) { Value::Null } else { json!(recipe) },
             "backend": frozen.backend_name(),
-            "device": "cpu",
+            "device": common.device,
             "dtype": common.dtype.name(),
             "arithmetic": common.dtype.name(),
             "rules": rules.to_string(),

@@ -201,6 +201,14 @@ impl Drawing {
         );
     }
 
+    /// A thicker line with round ends, a piece of a curve.
+    pub(crate) fn stroke(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64), stroke: &str) {
+        let _ = writeln!(
+            self.body,
+            "<path d=\"M{x1:.1} {y1:.1}L{x2:.1} {y2:.1}\" stroke=\"{stroke}\" stroke-width=\"2\" stroke-linecap=\"round\"/>"
+        );
+    }
+
     /// A ring that shows on any ground: black between two white ones.
     pub(crate) fn ring(&mut self, (x, y): (f64, f64), radius: f64) {
         for (stroke, width) in [("#ffffff", 4.0), ("#000000", 1.6)] {

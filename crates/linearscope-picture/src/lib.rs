@@ -6,13 +6,15 @@
 //! channel runs from blue over white to red; three are colours around grey, or one picture each.
 //! A [`Window`] may show the part where an array is not negligible, and says which part.
 //!
-//! [`Sheet`] sets many such pictures side by side, [`BarChart`] draws contributions. Both become a
+//! [`Sheet`] sets many such pictures side by side, [`BarChart`] draws contributions,
+//! [`CurveChart`] what changes over steps. All become a
 //! [`Drawing`], and that becomes SVG or, with the font that comes along, PNG; or both become HTML
 //! that flows with the page.
 
 mod array;
 mod chart;
 mod colour;
+mod curve;
 mod drawing;
 mod html;
 mod sheet;
@@ -20,5 +22,6 @@ mod sheet;
 pub use array::{Array, Channels, Raster, Window};
 pub use chart::{Bar, BarChart};
 pub use colour::{NEGATIVE, NEUTRAL, POSITIVE, diverging};
+pub use curve::{Curve, CurveChart, CurvePanel};
 pub use drawing::{Drawing, Error};
 pub use sheet::{Band, Mark, Panel, Sheet};

@@ -63,7 +63,7 @@ pub struct Loaded<B: Backend> {
     device: B::Device,
     dtype: DType,
     weights: HashMap<TensorId, Handle<B>>,
-    plan: Vec<Planned>,
+    plan: Arc<[Planned]>,
 }
 
 /// Why an operation cannot be replayed at all, if so.
@@ -245,8 +245,25 @@ impl<B: Backend> Loaded<B> {
             device,
             dtype,
             weights,
-            plan,
+            plan: plan.into(),
         })
+    }
+
+    /// The same network with these weights beside, or in place of, its own. Cost: none to speak of;
+    /// nothing is copied.
+    pub(crate) fn with_weights(
+        &self,
+        weights: impl IntoIterator<Item = (TensorId, Handle<B>)>,
+    ) -> Self {
+        let mut all = self.weights.clone();
+        all.extend(weights);
+        Self {
+            network: self.network.clone(),
+            device: self.device.clone(),
+            dtype: self.dtype,
+            weights: all,
+            plan: self.plan.clone(),
+        }
     }
 
     /// The network this was made from.
@@ -341,7 +358,7 @@ impl<B: Backend> Loaded<B> {
         for (port, tensor) in self.network.inputs().iter().zip(inputs) {
             interpreter.register_tensor_to_device(port.id, HandleKind::Float(tensor));
         }
-        for step in &self.plan {
+        for step in self.plan.iter() {
             let Some(scope) = scope else {
                 guarded(|| step.place(), || execute(&mut interpreter, step))?;
                 after(&mut interpreter, step)?;

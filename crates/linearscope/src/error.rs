@@ -167,6 +167,40 @@ pub enum Error {
         /// Flat index of the first one.
         first: usize,
     },
+    /// A live parameter is not what the network was captured with.
+    #[error("parameter \"{name}\" {because}")]
+    Parameter {
+        /// Its path in the module.
+        name: String,
+        /// What is wrong, and what to do.
+        because: String,
+    },
+    /// Gradients are asked of something that Burn cannot differentiate.
+    #[error("{place}: {because}")]
+    NoGradient {
+        /// Where it happened.
+        place: Place,
+        /// What cannot be differentiated, and what to do.
+        because: String,
+    },
+    /// A device that is not compiled in, not there, or does not open.
+    #[error("device \"{name}\" {because}; there are: {}", available.join(", "))]
+    Device {
+        /// The name that came.
+        name: String,
+        /// What is wrong with it.
+        because: String,
+        /// The names of the devices there are.
+        available: Vec<String>,
+    },
+    /// A device does not compute in a dtype.
+    #[error("device \"{device}\" does not compute in {dtype}; the cpu does, and f32 is everywhere")]
+    Dtype {
+        /// The device's name.
+        device: String,
+        /// The dtype.
+        dtype: String,
+    },
     /// Capturing a graph failed.
     #[error("the graph could not be captured: {0}")]
     Capture(String),

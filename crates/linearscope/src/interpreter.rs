@@ -54,6 +54,20 @@ impl<B: Backend> Interpreter<B> {
         for (port, x0) in ports.iter().zip(&x0) {
             check_finite::<B>(&format!("input \"{}\"", port.name), x0)?;
         }
+        let frozen = Self::record(loaded, x0, rules)?;
+        let ports = frozen.loaded.network().outputs();
+        for (port, y0) in ports.iter().zip(&frozen.reference) {
+            check_finite::<B>(&format!("output \"{}\"", port.name), y0)?;
+        }
+        Ok(frozen)
+    }
+
+    /// The same without a look at the values, which would wait for the device: for training.
+    pub(crate) fn record(
+        loaded: Arc<Loaded<B>>,
+        x0: Vec<FloatTensor<B>>,
+        rules: RuleSet,
+    ) -> Result<Self> {
         rules.check()?;
         let scope = Scope::recording(rules.clone());
         let inputs = x0
@@ -65,9 +79,6 @@ impl<B: Backend> Interpreter<B> {
             })
             .collect();
         let (reference, probes) = probed_outputs(&loaded, inputs, &scope)?;
-        for (port, y0) in loaded.network().outputs().iter().zip(&reference) {
-            check_finite::<B>(&format!("output \"{}\"", port.name), y0)?;
-        }
         let program = scope.finish(&probes, loaded.dtype())?;
         Ok(Self {
             decisions: scope.decision_sources(),

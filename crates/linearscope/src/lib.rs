@@ -13,6 +13,7 @@
 //! It follows *A Tour of Convolutional Networks Guided by Linear Interpreters* (ICCV 2019).
 
 mod backend;
+pub mod device;
 mod driver;
 mod error;
 mod interpreter;
@@ -24,6 +25,7 @@ mod rules;
 pub mod scope;
 pub mod survey;
 pub mod tensor;
+pub mod training;
 
 pub use backend::LinearScope;
 pub use driver::Loaded;

@@ -66,9 +66,12 @@ impl Ports {
 
 /// The modules' own names of the parameters.
 #[derive(Default)]
-struct ParameterNames {
+pub(crate) struct ParameterNames {
     path: Vec<String>,
-    names: HashMap<TensorId, String>,
+    /// Dot-separated paths of the captured tensors.
+    pub(crate) names: HashMap<TensorId, String>,
+    /// Paths of the module's dropouts: they leave no op behind.
+    pub(crate) dropouts: Vec<String>,
 }
 
 impl ParameterNames {
@@ -80,11 +83,18 @@ impl ParameterNames {
 }
 
 impl ModuleVisitor for ParameterNames {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        // The container is the module that has the field `name`, not what the field holds.
+        if container == "Struct:Dropout" {
+            let path = self.path.join(".");
+            if self.dropouts.last() != Some(&path) {
+                self.dropouts.push(path);
+            }
+        }
         self.path.push(name.into());
     }
 
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+    fn exit_module(&mut self, _name: &str, _container: &str) {
         self.path.pop();
     }
 
@@ -152,6 +162,19 @@ impl Network {
     /// # Errors
     /// [`Error::Capture`] for a forward that cannot be captured; it names the call.
     pub fn capture<M: Module>(module: &M, forward: impl FnOnce(&M, &mut Ports)) -> Result<Self> {
+        // A clone would share its batch norms' running state with the user's module, and moving it
+        // to the capture device would take it from there. `valid` copies it.
+        Ok(Self::capture_named(module.valid(), forward)?.0)
+    }
+
+    /// Capture a module that shares nothing with the user's, and the names of its parameters.
+    ///
+    /// # Errors
+    /// As [`capture`](Self::capture).
+    pub(crate) fn capture_named<M: Module>(
+        module: M,
+        forward: impl FnOnce(&M, &mut Ports),
+    ) -> Result<(Self, ParameterNames)> {
         let device = Device::capture();
         let mut ports = Ports {
             device: device.clone(),
@@ -162,9 +185,7 @@ impl Network {
         let mut parameters = ParameterNames::default();
         let captured = catch_unwind(AssertUnwindSafe(|| {
             device.capture_scope(|scope| {
-                // A clone would share its batch norms' running state with the user's module, and
-                // moving it to the capture device would take it from there. `valid` copies it.
-                let module = module.valid().to_device(&device);
+                let module = module.to_device(&device);
                 module.visit(&mut parameters);
                 forward(&module, &mut ports);
                 let ids = |ports: &[(String, TensorId)]| -> Vec<TensorId> {
@@ -195,6 +216,7 @@ impl Network {
             ));
         }
         let makers = makers(&captured.graph.operations, &parameters.names);
-        Self::new(captured, &inputs, &outputs, |id| makers.get(&id).cloned())
+        let network = Self::new(captured, &inputs, &outputs, |id| makers.get(&id).cloned())?;
+        Ok((network, parameters))
     }
 }

@@ -7,6 +7,7 @@ mod capture;
 mod cost;
 mod recognise;
 
+pub(crate) use capture::ParameterNames;
 pub use capture::Ports;
 pub(crate) use cost::flops;
 

@@ -1,0 +1,190 @@
+//! Charts of quantities over steps: one panel a quantity, one curve a run.
+
+use crate::{
+    colour::{NEGATIVE, NEUTRAL, POSITIVE},
+    drawing::{Anchor, DIM, Drawing, INK, LINE, Type, fitted, wrapped},
+    sheet::number,
+};
+
+/// One run of a quantity.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Curve {
+    /// What it is of; stands beside its end.
+    pub label: String,
+    /// (step, value), steps increasing.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// One quantity, from 0 (or its least value, if that is below) to its largest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CurvePanel {
+    /// What is drawn upwards.
+    pub title: String,
+    /// The runs, told apart by colour and by the labels at their ends.
+    pub curves: Vec<Curve>,
+}
+
+/// Panels above each other with the same steps across.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CurveChart {
+    /// What it shows.
+    pub title: String,
+    /// Sentences under the title.
+    pub notes: Vec<String>,
+    /// What is drawn to the right.
+    pub across: String,
+    /// From top to bottom.
+    pub panels: Vec<CurvePanel>,
+}
+
+/// Least and largest of finite numbers, 0 among them; a span of 1 where there is none.
+fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (low, high) = values
+        .filter(|v| v.is_finite())
+        .fold((0f64, 0f64), |(low, high), v| (low.min(v), high.max(v)));
+    if high > low {
+        (low, high)
+    } else {
+        (low, low + 1.0)
+    }
+}
+
+impl CurveChart {
+    /// Draw it: 760 pixels wide, 210 a panel. A value that is not finite makes a gap.
+    pub fn draw(&self) -> Drawing {
+        const MARGIN: f64 = 20.0;
+        const PANEL: f64 = 210.0;
+        let (big, text, inner) = (18.0, 13.0, 720.0);
+        let (left, right) = (60.0, 150.0);
+        let (wide, tall) = (inner - left - right, PANEL - 56.0);
+        let colours = [NEGATIVE, POSITIVE, NEUTRAL];
+        let style = |size, colour, anchor| Type {
+            size,
+            colour,
+            anchor,
+        };
+        let title = wrapped(&self.title, big, inner);
+        let notes: Vec<String> = self
+            .notes
+            .iter()
+            .flat_map(|note| wrapped(note, text, inner))
+            .collect();
+        let top = MARGIN + title.len() as f64 * 24.0 + notes.len() as f64 * 18.0;
+        let height = top + self.panels.len() as f64 * PANEL + 24.0 + MARGIN;
+        let mut to = Drawing::new(&self.title, inner + 2.0 * MARGIN, height);
+        let mut y = MARGIN + big;
+        for line in &title {
+            to.text((MARGIN, y), line, style(big, INK, Anchor::Start));
+            y += 24.0;
+        }
+        for line in &notes {
+            to.text((MARGIN, y - 4.0), line, style(text, DIM, Anchor::Start));
+            y += 18.0;
+        }
+        let points = |panel: &CurvePanel| {
+            let curves = panel.curves.iter();
+            curves.flat_map(|c| c.points.clone()).collect::<Vec<_>>()
+        };
+        let all = self.panels.iter().flat_map(points);
+        let (first, last) = span(all.map(|(step, _)| step));
+        for (i, panel) in self.panels.iter().enumerate() {
+            let (x0, y0) = (MARGIN + left, top + i as f64 * PANEL + 40.0);
+            let (low, high) = span(points(panel).into_iter().map(|(_, value)| value));
+            let place = |(step, value): (f64, f64)| {
+                (
+                    x0 + wide * (step - first) / (last - first),
+                    y0 + tall * (high - value) / (high - low),
+                )
+            };
+            let heading = (MARGIN, y0 - 14.0);
+            to.text(heading, &panel.title, style(text + 1.0, INK, Anchor::Start));
+            for value in [low, (low + high) / 2.0, high] {
+                let (_, y) = place((first, value));
+                to.line((x0, y), (x0 + wide, y), LINE);
+                let at = (x0 - 8.0, y + 4.0);
+                to.text(at, &number(value), style(text, DIM, Anchor::End));
+            }
+            // Labels stand beside the ends, and give way to each other downwards.
+            let mut labels: Vec<(f64, &str, &'static str)> = Vec::new();
+            for (curve, colour) in panel.curves.iter().zip(colours.iter().cycle()) {
+                for pair in curve.points.windows(2) {
+                    if pair
+                        .iter()
+                        .all(|(step, v)| step.is_finite() && v.is_finite())
+                    {
+                        to.stroke(place(pair[0]), place(pair[1]), colour);
+                    }
+                }
+                if let Some(end) = curve.points.last().filter(|(_, v)| v.is_finite()) {
+                    labels.push((place(*end).1, &curve.label, colour));
+                }
+            }
+            labels.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let mut free = f64::MIN;
+            for (y, label, colour) in labels {
+                let y = y.max(free);
+                free = y + 16.0;
+                let label = fitted(label, text, right - 12.0);
+                let at = (x0 + wide + 8.0, y + 4.0);
+                to.text(at, &label, style(text, colour, Anchor::Start));
+            }
+        }
+        let y = top + self.panels.len() as f64 * PANEL + 12.0;
+        let x0 = MARGIN + left;
+        to.text((x0, y), &number(first), style(text, DIM, Anchor::Start));
+        let end = format!("{} {}", self.across, number(last));
+        to.text((x0 + wide, y), &end, style(text, DIM, Anchor::End));
+        to
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart(values: &[f64]) -> CurveChart {
+        let points = values.iter().enumerate().map(|(i, v)| (i as f64, *v));
+        CurveChart {
+            title: "Training".into(),
+            notes: vec!["One run.".into()],
+            across: "step".into(),
+            panels: vec![CurvePanel {
+                title: "loss".into(),
+                curves: vec![Curve {
+                    label: "plain".into(),
+                    points: points.collect(),
+                }],
+            }],
+        }
+    }
+
+    /// Rows of the leftmost and of the rightmost dot of the curve.
+    fn ends(values: &[f64]) -> (u32, u32) {
+        let png = chart(values).draw().to_png().unwrap();
+        let picture = image::load_from_memory(&png).unwrap().to_rgb8();
+        // The labels stand to the right of 600.
+        let dots = picture
+            .enumerate_pixels()
+            .filter(|(x, _, dot)| *x < 590 && dot.0 == [0x00, 0x72, 0xb2]);
+        let dots: Vec<(u32, u32)> = dots.map(|(x, y, _)| (x, y)).collect();
+        let (left, right) = (dots.iter().min().unwrap(), dots.iter().max().unwrap());
+        (left.1, right.1)
+    }
+
+    #[test]
+    fn a_falling_curve_falls() {
+        let (left, right) = ends(&[2.0, 1.0, 0.0]);
+        // The whole panel: 154 pixels.
+        assert!((150..158).contains(&(right - left)), "{left} {right}");
+        let (left, right) = ends(&[1.0, 1.5, 2.0]);
+        assert!((74..80).contains(&(left - right)), "{left} {right}");
+    }
+
+    #[test]
+    fn nothing_constant_and_infinite_are_drawn() {
+        for values in [&[][..], &[0.0, 0.0], &[f64::NAN, f64::INFINITY, 1.0]] {
+            assert!(chart(values).draw().to_png().is_ok());
+        }
+        assert!(CurveChart::default().draw().to_png().is_ok());
+    }
+}

@@ -1,0 +1,89 @@
+//! The promises on wgpu (WGSL; in CI on Mesa's software Vulkan): 25 random networks from a small
+//! palette of shapes, and the small bundled graphs.
+#![cfg(feature = "wgpu")]
+
+use burn::{
+    module::Param,
+    nn::conv::Conv2dConfig,
+    tensor::{Device, FloatDType, Tensor, activation},
+};
+use burn_backend::DType;
+use burn_dispatch::Dispatch;
+use linearscope::{RuleSet, device, training::Traced};
+use linearscope_tests::{BUNDLED, assets, network, promises::Platform, pseudo_input, relative};
+
+/// The first adapter. None is a failure: whoever compiles this has one.
+fn wgpu() -> Platform<Dispatch> {
+    let device = device::select("wgpu").expect("an adapter (apt install mesa-vulkan-drivers)");
+    device::check_dtype("wgpu", &device, FloatDType::F32).expect("computes in f32");
+    Platform {
+        device: device.as_dispatch().clone(),
+        dtype: DType::F32,
+        bitwise: false,
+        limit: 1e-4,
+    }
+}
+
+#[test]
+fn random_networks() {
+    wgpu().keeps_on_random_networks(2000, 25);
+}
+
+#[test]
+fn bundled_networks() {
+    for (file, shape) in BUNDLED {
+        let network = network(&assets().join(file), shape);
+        let x0 = pseudo_input(shape, 1.0, 0);
+        wgpu().keeps(file, &network, &x0, RuleSet::default());
+    }
+}
+
+/// A loss on r and a column has the CPU's gradients.
+#[test]
+fn gradients_of_training_are_the_cpus() {
+    let gradient = |device: &Device| {
+        let mut module = Conv2dConfig::new([2, 3], [3, 3]).init(&Device::flex().autodiff());
+        // The same numbers on both devices.
+        let values = pseudo_input(&[3, 2, 3, 3], 1.0, 9);
+        let weight = Tensor::from_data(values, device) - 0.5;
+        module.weight = Param::from_tensor(weight.detach().require_grad());
+        let bias = Tensor::from_data(pseudo_input(&[3], 1.0, 70), device) - 0.5;
+        module.bias = Some(Param::from_tensor(bias.detach().require_grad()));
+        let traced = Traced::capture(&module, |module, ports| {
+            let x = ports.input("x", [1, 2, 6, 6]);
+            ports.output("y", activation::tanh(module.forward(x)));
+        })
+        .expect("captures");
+        let x0 = Tensor::<4>::from_data(pseudo_input(&[1, 2, 6, 6], 1.0, 5), device);
+        let bound = traced.bind(&module).expect("binds");
+        let step = bound.freeze(x0, RuleSet::default()).expect("freezes");
+        let columns = step.columns::<5>(&[&[1, 2, 3]]).expect("a column");
+        let r = step.residual::<4>().expect("r");
+        let gradients = (columns.square().sum() + r.square().sum()).backward();
+        let gradient = module.weight.val().grad(&gradients).expect("a gradient");
+        let data = gradient.into_data().convert_dtype(DType::F64);
+        data.try_to_vec::<f64>().expect("floats")
+    };
+    let wgpu = device::select("wgpu").expect("an adapter");
+    let (on_wgpu, on_cpu) = (
+        gradient(&wgpu.autodiff()),
+        gradient(&Device::flex().autodiff()),
+    );
+    assert!(relative(&on_wgpu, &on_cpu) < 1e-4);
+}
+
+#[test]
+fn f64_is_refused() {
+    let device = device::select("wgpu").expect("an adapter");
+    let error = device::check_dtype("wgpu", &device, FloatDType::F64).expect_err("no f64");
+    assert!(
+        error.to_string().contains("does not compute in f64"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_adapter_that_is_not_there_is_an_error() {
+    let error = device::select("wgpu:99").expect_err("99").to_string();
+    assert!(error.contains("there are: cpu, wgpu"), "{error}");
+}
