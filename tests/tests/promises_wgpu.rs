@@ -38,38 +38,44 @@ fn bundled_networks() {
     }
 }
 
-/// A loss on r and a column has the CPU's gradients.
+/// The gradient of Σ r² + Σ column² at the weights of a convolution with `unit` behind it.
+fn gradient(device: &Device, unit: fn(Tensor<4>) -> Tensor<4>) -> Vec<f64> {
+    let mut module = Conv2dConfig::new([2, 3], [3, 3]).init(&Device::flex().autodiff());
+    let weight = Tensor::<4>::from_data(pseudo_input(&[3, 2, 3, 3], 1.0, 9), device) - 0.5;
+    module.weight = Param::from_tensor(weight.detach().require_grad());
+    let bias = Tensor::<1>::from_data(pseudo_input(&[3], 1.0, 70), device) - 0.5;
+    module.bias = Some(Param::from_tensor(bias.detach().require_grad()));
+    let traced = Traced::capture(&module, |module, ports| {
+        let x = ports.input("x", [1, 2, 6, 6]);
+        ports.output("y", unit(module.forward(x)));
+    })
+    .expect("captures");
+    let x0 = Tensor::<4>::from_data(pseudo_input(&[1, 2, 6, 6], 1.0, 5), device);
+    let bound = traced.bind(&module).expect("binds");
+    let step = bound.freeze(x0, RuleSet::default()).expect("freezes");
+    let columns = step.columns::<5>(&[&[1, 2, 3]]).expect("a column");
+    let r = step.residual::<4>().expect("r");
+    let gradients = (columns.square().sum() + r.square().sum()).backward();
+    let gradient = module.weight.val().grad(&gradients).expect("a gradient");
+    let data = gradient.into_data().convert_dtype(DType::F64);
+    data.try_to_vec().expect("floats")
+}
+
+/// A loss on r and a column has the CPU's gradients. Those through a secant near 0 are differences
+/// of large terms, and shaders' tanh is coarse: 4.5·10⁻³ off on Mesa's, where the CPU in f32 is
+/// 3·10⁻⁶ off the CPU in f64.
 #[test]
 fn gradients_of_training_are_the_cpus() {
-    let gradient = |device: &Device| {
-        let mut module = Conv2dConfig::new([2, 3], [3, 3]).init(&Device::flex().autodiff());
-        // The same numbers on both devices.
-        let values = pseudo_input(&[3, 2, 3, 3], 1.0, 9);
-        let weight = Tensor::from_data(values, device) - 0.5;
-        module.weight = Param::from_tensor(weight.detach().require_grad());
-        let bias = Tensor::from_data(pseudo_input(&[3], 1.0, 70), device) - 0.5;
-        module.bias = Some(Param::from_tensor(bias.detach().require_grad()));
-        let traced = Traced::capture(&module, |module, ports| {
-            let x = ports.input("x", [1, 2, 6, 6]);
-            ports.output("y", activation::tanh(module.forward(x)));
-        })
-        .expect("captures");
-        let x0 = Tensor::<4>::from_data(pseudo_input(&[1, 2, 6, 6], 1.0, 5), device);
-        let bound = traced.bind(&module).expect("binds");
-        let step = bound.freeze(x0, RuleSet::default()).expect("freezes");
-        let columns = step.columns::<5>(&[&[1, 2, 3]]).expect("a column");
-        let r = step.residual::<4>().expect("r");
-        let gradients = (columns.square().sum() + r.square().sum()).backward();
-        let gradient = module.weight.val().grad(&gradients).expect("a gradient");
-        let data = gradient.into_data().convert_dtype(DType::F64);
-        data.try_to_vec::<f64>().expect("floats")
-    };
-    let wgpu = device::select("wgpu").expect("an adapter");
-    let (on_wgpu, on_cpu) = (
-        gradient(&wgpu.autodiff()),
-        gradient(&Device::flex().autodiff()),
-    );
-    assert!(relative(&on_wgpu, &on_cpu) < 1e-4);
+    let wgpu = device::select("wgpu").expect("an adapter").autodiff();
+    let cpu = Device::flex().autodiff();
+    let units: [(fn(Tensor<4>) -> Tensor<4>, f64); 2] = [
+        (|x| activation::leaky_relu(x, 0.1), 1e-5),
+        (|x| activation::tanh(x), 2e-2),
+    ];
+    for (unit, limit) in units {
+        let off = relative(&gradient(&wgpu, unit), &gradient(&cpu, unit));
+        assert!(off < limit, "{off:e} is over {limit:e}");
+    }
 }
 
 #[test]

@@ -84,8 +84,9 @@ impl<B: Backend> LinearMap<B> for MeanDim {
         B::float_mean_dim(x, self.sum.dim + 1)
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        let count = self.sum.input[self.sum.dim] as f64;
-        let y = B::float_div_scalar(y, Scalar::Float(count));
+        // Not a division: Burn's autodiff takes the reciprocal of a divisor in f32.
+        let share = 1.0 / self.sum.input[self.sum.dim] as f64;
+        let y = B::float_mul_scalar(y, Scalar::Float(share));
         LinearMap::<B>::adjoint(&self.sum, y)
     }
 }
