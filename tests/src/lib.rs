@@ -9,7 +9,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use burn::tensor::Device;
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    tensor::{Device, Tensor},
+};
 use burn_backend::{Backend, DType, TensorData, tensor::FloatTensor};
 use linearscope::{Loaded, Network};
 use linearscope_onnx::Model;
@@ -64,13 +67,24 @@ pub fn upload<B: Backend>(data: &TensorData, device: &B::Device, dtype: DType) -
     B::float_from_data(data.clone().convert_dtype(dtype), device)
 }
 
-/// What `make` makes of random numbers from `seed`. A device has one generator for the whole process, and
-/// tests run side by side: they take turns here.
-pub fn seeded<T>(device: &Device, seed: u64, make: impl FnOnce() -> T) -> T {
+/// Draws a module's parameters: Burn does it when they are first read.
+struct Draw;
+
+impl ModuleVisitor for Draw {
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        parameter.val();
+    }
+}
+
+/// The module that `make` makes, its parameters drawn from `seed`. A device has one generator for the
+/// whole process, and tests run side by side: they take turns here.
+pub fn seeded<M: Module>(device: &Device, seed: u64, make: impl FnOnce() -> M) -> M {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     device.seed(seed);
-    make()
+    let module = make();
+    module.visit(&mut Draw);
+    module
 }
 
 /// A model captured for `shape` and loaded on a device.

@@ -39,6 +39,6 @@ fn the_manifest_names_the_device() {
         let (code, text) = run("cpu", dtype);
         assert_eq!(code, Some(0), "{text}");
         assert!(text.contains("\"device\": \"cpu\""), "{text}");
-        assert!(text.contains("\"backend\": \"flex"), "{text}");
+        assert!(text.contains("\"backend\": \"dispatch<flex>\""), "{text}");
     }
 }
