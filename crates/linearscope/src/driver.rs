@@ -4,6 +4,7 @@
 //! die, so last uses are computed here. Ops that Burn's interpreter cannot replay are done here
 //! (int casts) or refused before anything runs; a panic below is caught and gets the node's name.
 
+mod composite;
 mod replacement;
 
 use std::{
@@ -64,6 +65,10 @@ pub struct Loaded<B: Backend> {
     dtype: DType,
     weights: HashMap<TensorId, Handle<B>>,
     plan: Arc<[Planned]>,
+    composites: Arc<[composite::Planned]>,
+    /// Composites whose constants are weights that were replaced: what was recognised of them does
+    /// not hold.
+    stale: Vec<usize>,
 }
 
 /// Why an operation cannot be replayed at all, if so.
@@ -105,6 +110,14 @@ impl Retarget {
 impl IrVisitorMut for Retarget {
     fn visit_tensor_mut(&mut self, tensor: &mut TensorIr) {
         self.dtype(&mut tensor.dtype);
+    }
+}
+
+/// Make a captured operation one of the run's dtype.
+fn retarget(operation: &mut OperationIr, dtype: DType) {
+    operation.visit_mut(&mut Retarget(dtype));
+    if let OperationIr::NumericFloat(d, _) | OperationIr::Float(d, _) = operation {
+        Retarget(dtype).dtype(d);
     }
 }
 
@@ -160,10 +173,7 @@ fn plan(network: &Network, dtype: DType) -> Result<Vec<Planned>> {
                 because: because.into(),
             });
         }
-        operation.visit_mut(&mut Retarget(dtype));
-        if let OperationIr::NumericFloat(d, _) | OperationIr::Float(d, _) = &mut operation {
-            Retarget(dtype).dtype(d);
-        }
+        retarget(&mut operation, dtype);
         let outputs: HashSet<TensorId> = operation.outputs().map(|t| t.id).collect();
         let (mut moved, mut drops) = (HashSet::new(), Vec::new());
         let read: Vec<TensorIr> = operation.inputs().cloned().collect();
@@ -240,12 +250,15 @@ impl<B: Backend> Loaded<B> {
             };
             weights.insert(*id, handle);
         }
+        let composites = composite::plan(&network.recognised.composites, dtype);
         Ok(Self {
             network,
             device,
             dtype,
             weights,
             plan: plan.into(),
+            composites: composites.into(),
+            stale: Vec::new(),
         })
     }
 
@@ -256,13 +269,21 @@ impl<B: Backend> Loaded<B> {
         weights: impl IntoIterator<Item = (TensorId, Handle<B>)>,
     ) -> Self {
         let mut all = self.weights.clone();
-        all.extend(weights);
+        let mut replaced = HashSet::new();
+        for (id, handle) in weights {
+            replaced.insert(id);
+            all.insert(id, handle);
+        }
+        let composites = self.composites.iter().enumerate();
+        let stale = composites.filter(|(_, composite)| composite.reads(&replaced));
         Self {
             network: self.network.clone(),
             device: self.device.clone(),
             dtype: self.dtype,
             weights: all,
             plan: self.plan.clone(),
+            stale: stale.map(|(number, _)| number).collect(),
+            composites: self.composites.clone(),
         }
     }
 
@@ -358,6 +379,20 @@ impl<B: Backend> Loaded<B> {
         for (port, tensor) in self.network.inputs().iter().zip(inputs) {
             interpreter.register_tensor_to_device(port.id, HandleKind::Float(tensor));
         }
+        let mut entries = composite::Entries::<B>::default();
+        self.stale
+            .iter()
+            .for_each(|&number| entries.dissolve(number));
+        // A rule that the user names for one op of a composite holds for that op: then the others have
+        // their own rules too.
+        for step in scope.iter().flat_map(|_| self.plan.iter()) {
+            if let (Role::Member(number), Some(scope)) = (step.role, scope) {
+                scope.enter(&operation_name(&step.operation), &step.node, step.position);
+                if scope.replacement().is_some() {
+                    entries.dissolve(number);
+                }
+            }
+        }
         for step in self.plan.iter() {
             let Some(scope) = scope else {
                 guarded(|| step.place(), || execute(&mut interpreter, step))?;
@@ -365,19 +400,49 @@ impl<B: Backend> Loaded<B> {
                 continue;
             };
             scope.enter(&operation_name(&step.operation), &step.node, step.position);
-            let normalisation = scope.rules().normalisation;
-            scope.read_reference_only(match step.role {
-                Role::Plain => false,
-                Role::NormSpread => normalisation != Normalisation::Taylor,
-                Role::NormMean => normalisation == Normalisation::MeanAndStd,
-            });
+            self.play_role(&mut interpreter, step, scope, &mut entries);
             match scope.replacement() {
                 None => guarded(|| step.place(), || execute(&mut interpreter, step))?,
                 Some(rule) => replacement::execute_replaced(&mut interpreter, step, scope, rule)?,
             }
+            if let Role::Member(number) = step.role {
+                let (composite, entries) = (&self.composites[number], &mut entries);
+                let made = step.operation.outputs().next().map(|out| out.id);
+                guarded(
+                    || step.place(),
+                    || composite.leave(&mut interpreter, number, made, entries, &self.device),
+                )??;
+            }
             after(&mut interpreter, step)?;
         }
         Ok(interpreter)
+    }
+
+    /// Say what the recogniser made of a step.
+    fn play_role(
+        &self,
+        interpreter: &mut Replayed<B>,
+        step: &Planned,
+        scope: &Arc<Scope<B>>,
+        entries: &mut composite::Entries<B>,
+    ) {
+        scope.take_tangents(false);
+        let normalisation = scope.rules().normalisation;
+        let follows = normalisation == Normalisation::Taylor;
+        let (reference_only, tangent) = match step.role {
+            Role::Plain => (false, false),
+            Role::NormPart => (false, follows),
+            Role::NormSpread => (!follows, follows),
+            Role::NormMean => (normalisation == Normalisation::MeanAndStd, follows),
+            Role::Tangent => (false, true),
+            Role::Decision => (true, false),
+            Role::Member(number) => {
+                let composite = &self.composites[number];
+                (composite.enter(interpreter, number, entries), false)
+            }
+        };
+        scope.read_reference_only(reference_only);
+        scope.take_tangents(tangent);
     }
 
     fn check_inputs(&self, inputs: &[ScopeTensor<B>]) -> Result<()> {

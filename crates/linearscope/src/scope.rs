@@ -52,6 +52,7 @@ pub struct Scope<B: Backend> {
     sink: Sink<B>,
     rules: RuleSet,
     reference_only: AtomicBool,
+    tangents: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -84,6 +85,7 @@ impl<B: Backend> Scope<B> {
             sink,
             rules,
             reference_only: AtomicBool::new(false),
+            tangents: AtomicBool::new(false),
             state: Mutex::new(State {
                 layers: vec!["input".into()],
                 used,
@@ -140,6 +142,9 @@ impl<B: Backend> Scope<B> {
 
     /// What the rule set chooses for the current op.
     pub fn rules(&self) -> Choices {
+        if self.tangents.load(Ordering::Relaxed) {
+            return Choices::TANGENT;
+        }
         self.rules
             .choices(&self.state.lock().expect("scope state").site)
     }
@@ -166,6 +171,12 @@ impl<B: Backend> Scope<B> {
             node: node.clone(),
             position,
         };
+    }
+
+    /// Whether the ops that follow take their tangents, whatever the rules: parts of a function that
+    /// is frozen as a whole.
+    pub(crate) fn take_tangents(&self, on: bool) {
+        self.tangents.store(on, Ordering::Relaxed);
     }
 
     /// Whether the ops that follow read the reference only.

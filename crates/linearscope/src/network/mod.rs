@@ -6,10 +6,12 @@
 mod capture;
 mod cost;
 mod recognise;
+mod scores;
 
 pub(crate) use capture::ParameterNames;
 pub use capture::Ports;
 pub(crate) use cost::flops;
+pub(crate) use recognise::{Composite, Recognised, Whole};
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -40,8 +42,17 @@ pub enum Role {
     Plain,
     /// It computes the mean that a norm subtracts.
     NormMean,
-    /// It begins the computation of the standard deviation that a norm divides by.
+    /// It begins the computation of the standard deviation, or another measure, that a norm divides
+    /// by.
     NormSpread,
+    /// Another part of a norm.
+    NormPart,
+    /// It takes its tangent whatever the rules: a part of a homogeneous function, as an Lp norm.
+    Tangent,
+    /// It reads the reference only: a sign in a piecewise-linear unit.
+    Decision,
+    /// It belongs to a function of several ops, this one of the network's.
+    Member(usize),
 }
 
 /// One operation of a network.
@@ -106,6 +117,7 @@ fn check_sizes(steps: &[Step]) -> Result<()> {
 pub struct Network {
     pub(crate) steps: Vec<Step>,
     pub(crate) weights: BTreeMap<TensorId, TensorData>,
+    pub(crate) recognised: Recognised,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
 }
@@ -185,10 +197,11 @@ impl Network {
             step.node = name.clone();
         }
         check_sizes(&steps)?;
-        recognise::norms(&mut steps, &graph.outputs);
+        let recognised = recognise::recognise(&mut steps, &values, &graph.inputs, &graph.outputs);
         Ok(Self {
             steps,
             weights: values,
+            recognised,
             inputs,
             outputs,
         })
@@ -218,10 +231,13 @@ impl Network {
 
     /// How many norms the recogniser found.
     pub fn recognised_norms(&self) -> usize {
-        self.steps
-            .iter()
-            .filter(|step| step.role == Role::NormSpread)
-            .count()
+        self.recognised.norms
+    }
+
+    /// How many functions made of several ops the recogniser found: softplus, mish, a softmax written
+    /// out.
+    pub fn recognised_functions(&self) -> usize {
+        self.recognised.composites.len()
     }
 
     /// How many numbers the weights hold.

@@ -365,23 +365,47 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         pointwise::sin(tensor)
     }
 
-    refused! {
-        fn float_tan(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_cosh(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_sinh(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn float_tan(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::tan(tensor)
+    }
+
+    fn float_cosh(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::cosh(tensor)
+    }
+
+    fn float_sinh(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::sinh(tensor)
     }
 
     fn float_tanh(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
         pointwise::tanh(tensor)
     }
 
+    fn float_acos(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::acos(tensor)
+    }
+
+    fn float_acosh(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::acosh(tensor)
+    }
+
+    fn float_asin(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::asin(tensor)
+    }
+
+    fn float_asinh(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::asinh(tensor)
+    }
+
+    fn float_atan(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::atan(tensor)
+    }
+
+    fn float_atanh(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        pointwise::atanh(tensor)
+    }
+
     refused! {
-        fn float_acos(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_acosh(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_asin(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_asinh(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_atan(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_atanh(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_atan2(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_round(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_floor(tensor: FloatTensor<Self>) -> FloatTensor<Self>;

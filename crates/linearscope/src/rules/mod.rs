@@ -5,6 +5,7 @@
 
 pub(crate) mod arithmetic;
 pub(crate) mod attention;
+pub(crate) mod composite;
 pub(crate) mod extremes;
 pub(crate) mod gradient;
 pub(crate) mod indexing;

@@ -2,9 +2,10 @@
 //!
 //! batch_norm (inference): y = γ(x − μ)/√(σ² + ε) + β with running statistics: linear already.
 //! layer_norm over the last axis: the same with μ₀, σ₀ of x₀ frozen (mean and std), or with the
-//! mean kept as a linear map (std only): y₁ = γ(x₁ − μ)/σ₀ + β.
-//! Instance and group norms arrive decomposed; the network's recogniser freezes their statistics
-//! by marking the ops that compute them as reference-only.
+//! mean kept as a linear map (std only): y₁ = γ(x₁ − μ)/σ₀ + β, or its tangent (taylor): with
+//! d = x − mean(x), v₀ = mean(d₀²), y₁ = γ(d₁ − d₀ mean(d₀ d₁)/σ₀² + d₀ v₀/σ₀²)/σ₀ + β.
+//! Instance, group and RMS norms arrive decomposed; the network's recogniser freezes their statistics
+//! by marking the ops that compute them as reference-only, or has all of them take their tangents.
 
 use burn_backend::{Backend, Scalar, TensorMetadata, tensor::FloatTensor};
 
@@ -84,17 +85,6 @@ pub(crate) fn layer_norm<B: Backend>(
     if let Some(probe) = refuse("layer_norm", &[&g, &b], &x) {
         return ScopeTensor::probed(B::layer_norm(x, gamma, beta, epsilon), probe);
     }
-    if let Lineage::Probed(probe) = &lineage
-        && probe.scope().rules().normalisation == Normalisation::Taylor
-    {
-        let error = Error::NoRule {
-            place: probe.scope().place("layer_norm"),
-            shape: x.shape().to_vec(),
-            because: ": it has none for taylor".into(),
-        };
-        let probe = probe.clone().refuse(error);
-        return ScopeTensor::probed(B::layer_norm(x, gamma, beta, epsilon), probe);
-    }
     let Lineage::Probed(probe) = lineage else {
         let lineage = lineage.frozen();
         return ScopeTensor {
@@ -109,31 +99,42 @@ pub(crate) fn layer_norm<B: Backend>(
     let mut per_row = shape.clone();
     per_row[last] = 1;
 
+    let mean_of = |probe: Probe<B>| {
+        probe
+            .map(MeanDim::new(&shape, last), &per_row)
+            .map(Expand::new(&per_row, &shape), &shape)
+    };
     let mean = B::float_mean_dim(x.clone(), last);
     let centred = B::float_sub(x.clone(), mean.clone());
-    let variance = B::float_mean_dim(B::float_mul(centred.clone(), centred), last);
-    probe
-        .scope()
-        .note_rule(match probe.scope().rules().normalisation {
-            Normalisation::MeanAndStd => "mean and std",
-            _ => "std",
-        });
-    let probe = match probe.scope().rules().normalisation {
+    let variance = B::float_mean_dim(B::float_mul(centred.clone(), centred.clone()), last);
+    let std = root::<B>(variance.clone(), epsilon);
+    let normalisation = probe.scope().rules().normalisation;
+    probe.scope().note_rule(match normalisation {
+        Normalisation::MeanAndStd => "mean and std",
+        Normalisation::StdOnly => "std",
+        Normalisation::Taylor => "taylor",
+    });
+    let centre = |probe: Probe<B>| {
+        let mean = mean_of(probe.clone());
+        Probe::sum(vec![(1.0, probe), (-1.0, mean)], &shape)
+    };
+    let probe = match normalisation {
         Normalisation::MeanAndStd => probe.source(B::float_neg(mean), &shape),
-        _ => {
-            let mean = probe
-                .clone()
-                .map(MeanDim::new(&shape, last), &per_row)
-                .map(Expand::new(&per_row, &shape), &shape);
-            Probe::sum(vec![(1.0, probe), (-1.0, mean)], &shape)
+        Normalisation::StdOnly => centre(probe),
+        Normalisation::Taylor => {
+            // d₁ − d₀ mean(d₀ d₁)/σ₀² + d₀ v₀/σ₀², which is d₀ at x₁ = x₀.
+            let unit = B::float_div(B::float_div(centred.clone(), std.clone()), std.clone());
+            let deviation = centre(probe);
+            let along = deviation.clone().map(Scale::new(centred), &shape);
+            let along = mean_of(along).map(Scale::new(unit.clone()), &shape);
+            let source = B::float_mul(unit, variance);
+            Probe::sum(vec![(1.0, deviation), (-1.0, along)], &shape).source(source, &shape)
         }
     };
-    let mut probe = probe
-        .map(Divide::new(root::<B>(variance, epsilon)), &shape)
-        .map(
-            Scale::new(B::float_reshape(gamma.clone(), per_feature.clone().into())),
-            &shape,
-        );
+    let mut probe = probe.map(Divide::new(std), &shape).map(
+        Scale::new(B::float_reshape(gamma.clone(), per_feature.clone().into())),
+        &shape,
+    );
     if let Some(beta) = beta.clone() {
         probe = probe.source(B::float_reshape(beta, per_feature.into()), &shape);
     }

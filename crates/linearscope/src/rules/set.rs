@@ -394,6 +394,15 @@ pub struct Choices {
     pub product: Product,
 }
 
+impl Choices {
+    /// The tangent of everything.
+    pub(crate) const TANGENT: Self = Self {
+        pointwise: Pointwise::Taylor,
+        normalisation: Normalisation::Taylor,
+        product: Product::Taylor,
+    };
+}
+
 /// The rules of a run; see the [module](self). The default is empty: the paper's reading where it
 /// has one.
 #[derive(Clone, Debug, Default)]

@@ -13,17 +13,49 @@ use crate::{
     tensor::{Lineage, ScopeTensor},
 };
 
-/// x − ℓ₀ of the reference, and the probe of it.
-fn shifted<B: Backend>(
+/// The probe of z = x − ℓ₀, from z₀ and x₀.
+fn shifted<B: Backend>(probe: Probe<B>, z: FloatTensor<B>, x: FloatTensor<B>) -> Probe<B> {
+    let shape = x.shape();
+    probe.scope().note_rule("log-normaliser");
+    probe.source(B::float_sub(z, x), &shape)
+}
+
+/// The probe of z₀ = log softmax(x₀), however it was computed.
+pub(crate) fn frozen_logarithm<B: Backend>(
     probe: Probe<B>,
     x: FloatTensor<B>,
+    z: &FloatTensor<B>,
+) -> Probe<B> {
+    shifted(probe, z.clone(), x)
+}
+
+/// The probe of y₀ = softmax(x₀) along `dim`, however it was computed. A gate.
+pub(crate) fn frozen<B: Backend>(
+    probe: Probe<B>,
+    x: FloatTensor<B>,
+    y: &FloatTensor<B>,
     dim: usize,
-) -> (FloatTensor<B>, Probe<B>) {
+) -> Probe<B> {
     let shape = x.shape();
+    let pointwise = probe.scope().rules().pointwise;
     let z = B::log_softmax(x.clone(), dim);
-    let source = B::float_sub(z.clone(), x);
-    probe.scope().note_rule("log-normaliser");
-    (z, probe.source(source, &shape))
+    let probe = shifted(probe, z.clone(), x);
+    let probe = match pointwise {
+        Pointwise::Taylor => {
+            let source = B::float_sub(y.clone(), B::float_mul(y.clone(), z));
+            probe
+                .map(Scale::new(y.clone()), &shape)
+                .source(source, &shape)
+        }
+        // Of a mask nothing is said here: at z₀ = 0 it would have no gain.
+        _ => {
+            let one = batch::literal::<B>(Scalar::Float(1.0), shape.num_dims(), y);
+            probe
+                .map(Scale::new(exp_secant::<B>(&z)), &shape)
+                .source(one, &shape)
+        }
+    };
+    probe.gate()
 }
 
 /// log softmax along `dim`.
@@ -31,7 +63,8 @@ pub(crate) fn log_softmax<B: Backend>(x: ScopeTensor<B>, dim: usize) -> ScopeTen
     let (x, lineage) = x.open();
     match lineage {
         Lineage::Probed(probe) => {
-            let (z, probe) = shifted(probe, x, dim);
+            let z = B::log_softmax(x.clone(), dim);
+            let probe = frozen_logarithm(probe, x, &z);
             ScopeTensor::probed(z, probe)
         }
         lineage => ScopeTensor {
@@ -65,22 +98,6 @@ pub(crate) fn softmax<B: Backend>(
             probe.map(linear::Scalar(sign), &shape),
         ),
     };
-    let pointwise = probe.scope().rules().pointwise;
-    let (z, probe) = shifted(probe, x, dim);
-    let probe = match pointwise {
-        // Of a mask nothing is said here: at z₀ = 0 it would have no gain.
-        Pointwise::Secant | Pointwise::Mask => {
-            let one = batch::literal::<B>(Scalar::Float(1.0), shape.num_dims(), &y);
-            probe
-                .map(Scale::new(exp_secant::<B>(&z)), &shape)
-                .source(one, &shape)
-        }
-        Pointwise::Taylor => {
-            let source = B::float_sub(y.clone(), B::float_mul(y.clone(), z));
-            probe
-                .map(Scale::new(y.clone()), &shape)
-                .source(source, &shape)
-        }
-    };
-    ScopeTensor::probed(y, probe.gate())
+    let probe = frozen(probe, x, &y, dim);
+    ScopeTensor::probed(y, probe)
 }
