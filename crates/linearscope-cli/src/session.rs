@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{FloatDType, Tensor, TensorData};
-use linearscope::device;
+use linearscope::{Network, device};
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
     certificate::{Certificate, certificate},
@@ -105,6 +105,17 @@ fn read_input(
     Ok((values, with_batch_axis(shape.to_vec(), signature)))
 }
 
+/// A classifier's network up to its scores, said aloud; and the nodes left out.
+pub(crate) fn scores(network: Network) -> (Network, Vec<String>) {
+    let (network, left_out) = network.without_final_softmax();
+    for node in &left_out {
+        output::notice(&format!(
+            "the softmax \"{node}\" at the end is left out: outputs are the scores before it"
+        ));
+    }
+    (network, left_out)
+}
+
 impl Session {
     /// Load the model, read x₀, freeze, and measure the certificate.
     pub(crate) fn open(command: &str, common: &Common) -> Result<Self> {
@@ -139,10 +150,12 @@ impl Session {
         let (values, shape) = read_input(&common.input, recipe.as_ref(), &signature)?;
         check_finite(&common.input, &values)?;
         let network = model.network(std::slice::from_ref(&shape))?;
+        let (network, left_out) = scores(network);
 
         let rules = rules::read(&common.rules)?;
         let parameters = network.parameters();
         let norms = network.recognised_norms();
+        let functions = network.recognised_functions();
         output::progress(&format!(
             "freezing {parameters} parameters at x₀ of shape {shape:?}"
         ));
@@ -166,6 +179,8 @@ impl Session {
             "arithmetic": common.dtype.name(),
             "rules": rules.to_string(),
             "norms_recognised": norms,
+            "functions_recognised": functions,
+            "final_softmax_left_out": left_out,
             "program_nodes": program.nodes().len(),
         });
         let Value::Object(manifest) = manifest else {

@@ -51,8 +51,9 @@ fn plain(_: usize) -> (f64, f64) {
     (1.0, 0.0)
 }
 
-const GAMMA: [f64; 4] = [1.5, -0.5, 2.0, 0.7];
-const BETA: [f64; 4] = [0.1, 0.2, -0.3, 0.0];
+/// Exact in f32, which captured constants are.
+const GAMMA: [f64; 4] = [1.5, -0.5, 2.0, 0.75];
+const BETA: [f64; 4] = [0.125, 0.25, -0.375, 0.0];
 
 fn per_channel(i: usize) -> (f64, f64) {
     (GAMMA[channel(i)], BETA[channel(i)])

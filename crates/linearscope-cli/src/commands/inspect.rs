@@ -12,7 +12,7 @@ use crate::{
     args::Inspect,
     error::{Failure, Result, UNSUPPORTED},
     output, rules,
-    session::{SCHEMA, read_model},
+    session::{SCHEMA, read_model, scores},
 };
 
 /// Height and width where the file says nothing.
@@ -115,6 +115,7 @@ pub(crate) fn run(args: &Inspect) -> Result<()> {
             false => failure,
         }
     })?;
+    let (network, left_out) = scores(network);
     let parameters = network.parameters();
     let rules = rules::read(&args.rules)?;
     let device = Device::flex();
@@ -157,6 +158,7 @@ pub(crate) fn run(args: &Inspect) -> Result<()> {
             "model": { "file": args.model, "sha256": hash, "parameters": parameters },
             "input": { "name": signature.name, "shape": shape, "assumed": assumed },
             "rules": rules.to_string(),
+            "final_softmax_left_out": left_out,
             "can_be_frozen": refused.is_empty(),
             "ops": ops,
         });

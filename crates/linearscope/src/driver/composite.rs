@@ -154,7 +154,7 @@ impl Planned {
                 composite::freeze(probe, x, &y, h, |x| self.slope::<B>(x, device))?
             }
             Whole::Softmax(axis) => softmax::frozen(probe, x, &y, *axis),
-            Whole::LogSoftmax(_) => softmax::frozen_logarithm(probe, x, &y),
+            Whole::LogSoftmax(axis) => softmax::frozen_logarithm(probe, x, &y, *axis),
         };
         let exit = HandleKind::Float(ScopeTensor::probed(y, probe));
         interpreter.register_tensor_to_device(self.exit.id, exit);

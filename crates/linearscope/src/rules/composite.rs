@@ -4,7 +4,7 @@
 //! cancels, by g = ∫₀¹ h′(t x₀) dt with Gauss and Legendre's nodes, exact to the dtype for a smooth h.
 //! How near is decided from h on single numbers: within the piece that 0 belongs to, and where few
 //! nodes do. taylor: y₁ = h(x₀) + h′(x₀)(x₁ − x₀); also for secant where h(0) or h′(0) is not
-//! finite, with gain 0 where h′ is not. mask: y₁ = h(x₀)/x₀ · x₁, refused where x₀ ≈ 0 and h(0) ≠ 0.
+//! finite; what has no finite slope at x₀ counts 0. mask: y₁ = h(x₀)/x₀ · x₁, refused where x₀ ≈ 0 and h(0) ≠ 0.
 //! All are exact at x₀.
 //!
 //! h′ is the tangent of the very ops, replayed on the decorator with a probe of ones; a branch that

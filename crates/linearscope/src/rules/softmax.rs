@@ -3,12 +3,15 @@
 //! log_softmax: y₁ = x₁ − ℓ₀. softmax: exp of that by the pointwise rule, at z₀ = x₀ − ℓ₀ ≤ 0: secant
 //! y₁ = (e^z₀ − 1)/z₀ · (x₁ − ℓ₀) + 1, or tangent y₁ = y₀ (1 + z₁ − z₀). As a factor of a product a
 //! softmax is a gate: attention's weights are frozen, its values pass.
+//!
+//! Where products take their tangent (`taylor`), so does the normaliser: with δ = x₁ − x₀ and p₀ the
+//! softmax of x₀, log_softmax is y₀ + δ − Σ p₀ δ, softmax y₀ + p₀ (δ − Σ p₀ δ).
 
 use burn_backend::{Backend, Scalar, TensorMetadata, tensor::FloatTensor};
 
-use super::{Pointwise, pointwise::exp_secant};
+use super::{Pointwise, Product, pointwise::exp_secant};
 use crate::{
-    linear::{self, Scale, batch},
+    linear::{self, Expand, Scale, SumDim, batch},
     scope::Probe,
     tensor::{Lineage, ScopeTensor},
 };
@@ -20,13 +23,39 @@ fn shifted<B: Backend>(probe: Probe<B>, z: FloatTensor<B>, x: FloatTensor<B>) ->
     probe.source(B::float_sub(z, x), &shape)
 }
 
-/// The probe of z₀ = log softmax(x₀), however it was computed.
+/// The probe of x − Σ p₀ x along `dim`, and its value at x₀.
+fn deviation<B: Backend>(
+    probe: Probe<B>,
+    x: FloatTensor<B>,
+    p: FloatTensor<B>,
+    dim: usize,
+) -> (FloatTensor<B>, Probe<B>) {
+    let shape = x.shape();
+    let mut row = shape.clone();
+    row[dim] = 1;
+    let mean = B::float_sum_dim(B::float_mul(p.clone(), x.clone()), dim);
+    let along = probe
+        .clone()
+        .decided("taylor", Scale::new(p), &shape)
+        .map(SumDim::new(&shape, dim), &row)
+        .map(Expand::new(&row, &shape), &shape);
+    let probe = Probe::sum(vec![(1.0, probe), (-1.0, along)], &shape);
+    (B::float_sub(x, mean), probe)
+}
+
+/// The probe of z₀ = log softmax(x₀) along `dim`, however it was computed.
 pub(crate) fn frozen_logarithm<B: Backend>(
     probe: Probe<B>,
     x: FloatTensor<B>,
     z: &FloatTensor<B>,
+    dim: usize,
 ) -> Probe<B> {
-    shifted(probe, z.clone(), x)
+    if probe.scope().rules().product != Product::Taylor {
+        return shifted(probe, z.clone(), x);
+    }
+    let shape = x.shape();
+    let (d, probe) = deviation(probe, x, B::float_exp(z.clone()), dim);
+    probe.source(B::float_sub(z.clone(), d), &shape)
 }
 
 /// The probe of y₀ = softmax(x₀) along `dim`, however it was computed. A gate.
@@ -37,7 +66,16 @@ pub(crate) fn frozen<B: Backend>(
     dim: usize,
 ) -> Probe<B> {
     let shape = x.shape();
-    let pointwise = probe.scope().rules().pointwise;
+    let rules = probe.scope().rules();
+    if rules.product == Product::Taylor {
+        let (d, probe) = deviation(probe, x, y.clone(), dim);
+        let source = B::float_sub(y.clone(), B::float_mul(y.clone(), d));
+        return probe
+            .map(Scale::new(y.clone()), &shape)
+            .source(source, &shape)
+            .gate();
+    }
+    let pointwise = rules.pointwise;
     let z = B::log_softmax(x.clone(), dim);
     let probe = shifted(probe, z.clone(), x);
     let probe = match pointwise {
@@ -64,7 +102,7 @@ pub(crate) fn log_softmax<B: Backend>(x: ScopeTensor<B>, dim: usize) -> ScopeTen
     match lineage {
         Lineage::Probed(probe) => {
             let z = B::log_softmax(x.clone(), dim);
-            let probe = frozen_logarithm(probe, x, &z);
+            let probe = frozen_logarithm(probe, x, &z, dim);
             ScopeTensor::probed(z, probe)
         }
         lineage => ScopeTensor {

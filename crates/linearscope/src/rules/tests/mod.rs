@@ -23,7 +23,7 @@ use burn_backend::{
 use burn_flex::{Flex, FlexDevice, FlexTensor};
 
 use crate::{
-    Error, LinearScope, Normalisation, Pointwise, Result, RuleSet, ScopeTensor, host,
+    Error, LinearScope, Normalisation, Pointwise, Result, Rule, RuleSet, ScopeTensor, host,
     linear::batch, program::Program, scope::Scope,
 };
 

@@ -455,6 +455,39 @@ fn softmaxes() {
                 .collect()
         },
     );
+    // With products' tangents the normaliser follows too: the Jacobian.
+    fn jacobian(x0: &[f64], x1: &[f64], i: usize) -> (f64, f64) {
+        let weight = |j: usize| (x0[j] - normaliser(x0, i / 3, 1.0)).exp();
+        let row = i / 3 * 3..i / 3 * 3 + 3;
+        let mean: f64 = row.map(|j| weight(j) * (x1[j] - x0[j])).sum();
+        (weight(i), x1[i] - x0[i] - mean)
+    }
+    equals_twin(
+        "softmax, jacobian",
+        &[2, 3],
+        Rule::Taylor,
+        |x| S::softmax(x, 1),
+        |x0, x1| {
+            let y = |i| {
+                let (p, delta) = jacobian(x0, x1, i);
+                p * (1.0 + delta)
+            };
+            (0..6).map(y).collect()
+        },
+    );
+    equals_twin(
+        "log_softmax, jacobian",
+        &[2, 3],
+        Rule::Taylor,
+        |x| S::log_softmax(x, 1),
+        |x0, x1| {
+            let y = |i| {
+                let (p, delta) = jacobian(x0, x1, i);
+                p.ln() + delta
+            };
+            (0..6).map(y).collect()
+        },
+    );
     // Attention: softmax(x xᵀ) x with its weights frozen.
     let x0: Vec<f64> = Random(4).vector(6);
     let attention: Op = |x| {
