@@ -458,8 +458,9 @@ fn shared_statistics_are_no_norm() {
         let x = ports.input::<4>("x", SHAPE);
         let d = x.clone() - means(x);
         let std = (means(d.clone().square()) + EPSILON).sqrt();
-        ports.output("std", std.clone());
-        ports.output("y", d / std);
+        let y = d / std.clone();
+        ports.output("std", std);
+        ports.output("y", y);
     })
     .expect("captures");
     assert_eq!(std_out.recognised_norms(), 0);
