@@ -282,7 +282,10 @@ impl<B: Backend> Loaded<B> {
             dtype: self.dtype,
             weights: all,
             plan: self.plan.clone(),
-            stale: stale.map(|(number, _)| number).collect(),
+            stale: stale
+                .map(|(number, _)| number)
+                .chain(self.stale.iter().copied())
+                .collect(),
             composites: self.composites.clone(),
         }
     }
