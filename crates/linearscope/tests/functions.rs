@@ -164,7 +164,8 @@ fn units() -> Vec<Unit> {
             "elu",
             |x| activation::elu(x, 0.7),
             |x| exponential(x, 0.7, 1.0),
-            |x| if x > 0.0 { 1.0 } else { 0.7 * x.exp_m1() / x },
+            // At the kink the left slope.
+            |x| if x > 1e-11 { 1.0 } else { 0.7 * x.exp_m1() / x },
             0.0,
             0,
             0.0,
@@ -216,7 +217,8 @@ fn units() -> Vec<Unit> {
             |x| sigmoid(1.702 * x),
             0.0,
             0,
-            0.0,
+            // Of the tail e^(1.702 x) f32 has the exponent to 6e-8 of up to 51.
+            1.0,
         ),
         unit(
             "hard swish",

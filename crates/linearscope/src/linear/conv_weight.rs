@@ -1,4 +1,5 @@
-//! Convolutions and transposed convolutions as functions of their *weight*: y = w ∗ x for a frozen x.
+//! Convolutions and transposed convolutions as functions of their *weight*: y = w ∗ x for a frozen
+//! x.
 //!
 //! k probes of the weight are one convolution of x with k times as many output channels. They lie
 //! within each group, because a group's channels must be neighbours. The adjoint is Burn's

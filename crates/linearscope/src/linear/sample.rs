@@ -1,8 +1,8 @@
 //! Sampling between pixels at frozen points: grid sampling and deformable convolution.
 //!
-//! y[n, c, p] = Σⱼ wⱼ[n, g, p] · x[n, c, iⱼ[n, g, p]], with g the group channel c belongs to and a handful
-//! of corners j. Points are the same for all channels of a group, so k probes and the channels of
-//! a group share one axis, and each corner is one `float_select` with 1-D indices.
+//! y[n, c, p] = Σⱼ wⱼ[n, g, p] · x[n, c, iⱼ[n, g, p]], with g the group channel c belongs to and a
+//! handful of corners j. Points are the same for all channels of a group, so k probes and the
+//! channels of a group share one axis, and each corner is one `float_select` with 1-D indices.
 
 use burn_backend::{
     Backend, Shape, TensorMetadata,

@@ -1,9 +1,10 @@
 //! Attention as one op: its weights are frozen, its values pass.
 //!
-//! y₁ = A₀ V₁ with A₀ = softmax(Q₀K₀ᵀ · scale), softcap, masks and additive bias as in the op: its definition, run on x₀ with
-//! the unit matrix for values. Shapes: Q `[n, heads, q, d]`, K `[n, heads, k, d]`, V `[n, heads, k, e]`, A₀ `[n, heads, q, k]`, which is what freezing
-//! stores. Exact at x₀ to rounding: the value itself may come from a fused kernel. A row with every key masked
-//! is 0. Values that do not depend on the input leave only weights that do: refused.
+//! y₁ = A₀ V₁ with A₀ = softmax(Q₀K₀ᵀ · scale), softcap, masks and additive bias as in the op: its
+//! definition, run on x₀ with the unit matrix for values. Shapes: Q `[n, heads, q, d]`, K
+//! `[n, heads, k, d]`, V `[n, heads, k, e]`, A₀ `[n, heads, q, k]`, which is what freezing stores.
+//! Exact at x₀ to rounding: the value itself may come from a fused kernel. A row with every key
+//! masked is 0. Values that do not depend on the input leave only weights that do: refused.
 
 use burn_backend::{
     Backend, Shape, TensorData, TensorMetadata,

@@ -6,8 +6,8 @@
 //! | max_abs | s x₁ at the winner of \|x₀\|, s its sign (−1 at 0, as for abs) |
 //! | cummax, cummin | x₁ at the record that x₀ holds so far |
 //!
-//! Ties: the first index, on every device, whatever index the backend's own `argmax` reports (flex: the first;
-//! GPU kernels promise none). An entry equal to the record so far is no new record.
+//! Ties: the first index, on every device, whatever index the backend's own `argmax` reports (flex:
+//! the first; GPU kernels promise none). An entry equal to the record so far is no new record.
 //! Exact at x₀. Where a NaN won, its comparison finds no winner and the last index of the line is
 //! picked: y₀ is the backend's, F means nothing there. Cost: a few elementwise passes over x₀.
 

@@ -1,7 +1,8 @@
-//! Backward ops: linear in the output gradient, y₁ = A g₁, often the adjoint of the forward op's map.
+//! Backward ops: linear in the output gradient, y₁ = A g₁, often the adjoint of the forward op's
+//! map.
 //!
-//! Only the gradient may depend on the input; where another operand does as well (a second derivative through
-//! x), the op is refused.
+//! Only the gradient may depend on the input; where another operand does as well (a second
+//! derivative through x), the op is refused.
 
 use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 

@@ -7,9 +7,9 @@
 //! | scatter, scatter_nd, select_assign with Add | x₁ + Pᵀ v₁ |
 //! | the same with Assign | x₁ where nothing is written, else v₁ at the entry that wrote last |
 //!
-//! Assign with repeated indices: the entry that stays is found by the backend's own int op of the same name, so the two agree
-//! wherever both are deterministic (flex: the last one; on a GPU Burn promises no order). Mul, Min and
-//! Max are refused. Exact at x₀. A constant operand is a source.
+//! Assign with repeated indices: the entry that stays is found by the backend's own int op of the
+//! same name, so the two agree wherever both are deterministic (flex: the last one; on a GPU Burn
+//! promises no order). Mul, Min and Max are refused. Exact at x₀. A constant operand is a source.
 
 use burn_backend::{
     Backend, Scalar, Shape, TensorMetadata, get_or_init_device_settings,

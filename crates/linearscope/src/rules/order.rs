@@ -1,9 +1,10 @@
 //! Sorting and top-k: y₁ is x₁ in the order that x₀ had along the axis.
 //!
-//! Ties: the lower index first, ascending and descending alike. Burn's own sorts are unstable and promise no order
-//! of equal entries, so the order is found here by a stable sort on the host (f64's total order, NaN last), of x₀ alone:
-//! O(n log n) a line, and x₀ is read from the device once, as Burn's own sort does where a device
-//! has none. Exact at x₀. Indices handed to the user are the backend's.
+//! Ties: the lower index first, ascending and descending alike. Burn's own sorts are unstable and
+//! promise no order of equal entries, so the order is found here by a stable sort on the host
+//! (f64's total order, NaN last), of x₀ alone: O(n log n) a line, and x₀ is read from the device
+//! once, as Burn's own sort does where a device has none. Exact at x₀. Indices handed to the user
+//! are the backend's.
 
 use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 
@@ -35,7 +36,8 @@ fn order(x: &[f64], shape: &Shape, dim: usize, keep: usize, descending: bool) ->
     picked
 }
 
-/// x in order along `dim`, or the first entries of it; the value, and what else the op returns, by `value`.
+/// x in order along `dim`, or the first entries of it; the value, and what else the op returns, by
+/// `value`.
 pub(crate) fn sorted<B: Backend, T>(
     x: ScopeTensor<B>,
     dim: usize,

@@ -42,7 +42,8 @@ pub(crate) fn along<B: Backend>(indices: IntTensor<B>, input: &Shape, dim: usize
     B::int_reshape(at, Shape::from(vec![outer * m * inner]))
 }
 
-/// Tuples `[.., t]` of indices into the first t axes of `input` → rows of `[product of those, rest]`.
+/// Tuples `[.., t]` of indices into the first t axes of `input` → rows of
+/// `[product of those, rest]`.
 pub(crate) fn rows<B: Backend>(indices: IntTensor<B>, input: &Shape) -> IntTensor<B> {
     let shape = indices.shape();
     let t = shape[shape.num_dims() - 1];

@@ -1,8 +1,9 @@
 //! prelu(x, α) = x where x > 0, else α ⊙ x; α broadcasts against x.
 //!
-//! With a constant α the slope of x₀ is all that is frozen (`slope.rs`). With a probed α the left part is a
-//! product and follows the rule of products: y₁ = [x₀ > 0] ⊙ x₁ + [x₀ ≤ 0] ⊙ (the gate frozen, else ½(α₀ x₁ + x₀ α₁)).
-//! A constant x: linear in α, the right part a source. Exact at x₀; at 0 the left part counts.
+//! With a constant α the slope of x₀ is all that is frozen (`slope.rs`). With a probed α the left
+//! part is a product and follows the rule of products: y₁ = [x₀ > 0] ⊙ x₁ + [x₀ ≤ 0] ⊙ (the gate
+//! frozen, else ½(α₀ x₁ + x₀ α₁)). A constant x: linear in α, the right part a source. Exact at x₀;
+//! at 0 the left part counts.
 
 use burn_backend::{
     Backend, Scalar, TensorMetadata, get_or_init_device_settings, tensor::FloatTensor,

@@ -1,14 +1,16 @@
 //! Sampling a picture at points that are frozen: grid sampling and deformable convolution.
 //!
-//! grid_sample_2d: y₁[n, c, i, j] = x₁[n, c] at the point grid₀[n, i, j]. deform_conv2d: y₁ = W · columns + b, a column
-//! holding x₁ at the kernel's points, each moved by its offset₀ and weighed by its mask₀.
+//! grid_sample_2d: y₁[n, c, i, j] = x₁[n, c] at the point grid₀[n, i, j]. deform_conv2d: y₁ = W ·
+//! columns + b, a column holding x₁ at the kernel's points, each moved by its offset₀ and weighed
+//! by its mask₀.
 //!
-//! Points and masks read from x₀ (a spatial transformer, learned offsets) are decisions. Where they alone
-//! depend on the input, freezing them would leave a silent constant: refused. Exact at x₀ to rounding, in every mode
-//! and padding the backend has: a grid's pixels and weights are read off the backend's own kernel.
-//! A point on a pixel takes that pixel alone; which pixel is the nearest to a point halfway is the backend's choice (flex: the
-//! even one). Cost of freezing: up to 3 pixels² as many planes sampled; of a probe: a select for each
-//! of the 1, 4 or 16 pixels a point reaches.
+//! Points and masks read from x₀ (a spatial transformer, learned offsets) are decisions. Where they
+//! alone depend on the input, freezing them would leave a silent constant: refused. Exact at x₀ to
+//! rounding, in every mode and padding the backend has: a grid's pixels and weights are read off
+//! the backend's own kernel. A point on a pixel takes that pixel alone; which pixel is the nearest
+//! to a point halfway is the backend's choice (flex: the even one). Cost of freezing: up to 3
+//! pixels² as many planes sampled; of a probe: a select for each of the 1, 4 or 16 pixels a point
+//! reaches.
 
 use burn_backend::{
     Backend, Scalar, Shape, Slice, TensorData, TensorMetadata, get_or_init_device_settings,
@@ -54,8 +56,8 @@ impl Pixels {
         }
     }
 
-    /// One coordinate as the pixel before it and the one after, the nearer the heavier, one outside with
-    /// weight 0.
+    /// One coordinate as the pixel before it and the one after, the nearer the heavier, one outside
+    /// with weight 0.
     fn between<B: Backend>(
         &self,
         at: FloatTensor<B>,
@@ -115,12 +117,13 @@ fn refuse_points<B: Backend>(probe: Probe<B>, op: &str, shape: Shape, what: &str
     Lineage::Probed(probe.refuse(error))
 }
 
-/// The pixels and weights that the backend's kernel gives each point of a grid `[n, h_out, w_out, 2]`
-/// (column, row) on `[n, c, h, w]`.
+/// The pixels and weights that the backend's kernel gives each point of a grid
+/// `[n, h_out, w_out, 2]` (column, row) on `[n, c, h, w]`.
 ///
-/// A point reaches `taps` neighbouring rows and columns, so no two of its pixels agree in (row mod taps, column
-/// mod taps). A picture that is 1 on one such class of pixels and 0 elsewhere therefore shows the weight w of
-/// the point's one pixel of that class, and pictures of their row and column numbers show w · row and w · column.
+/// A point reaches `taps` neighbouring rows and columns, so no two of its pixels agree in (row mod
+/// taps, column mod taps). A picture that is 1 on one such class of pixels and 0 elsewhere
+/// therefore shows the weight w of the point's one pixel of that class, and pictures of their row
+/// and column numbers show w · row and w · column.
 fn grid_corners<B: Backend>(
     input: &Shape,
     grid: FloatTensor<B>,

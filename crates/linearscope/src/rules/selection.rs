@@ -1,5 +1,5 @@
-//! Ops that choose, join or overwrite entries by frozen indices, ranges and masks: linear in what they
-//! move; what they write from constants is a source. Entrywise indices: `indexing.rs`.
+//! Ops that choose, join or overwrite entries by frozen indices, ranges and masks: linear in what
+//! they move; what they write from constants is a source. Entrywise indices: `indexing.rs`.
 
 use burn_backend::{Backend, Scalar, Shape, Slice as Range, TensorMetadata, tensor::FloatTensor};
 

@@ -2,7 +2,8 @@
 //!
 //! - x probed, W constant: y₁ = W x₁ + b, a layer of its own; the bias is a source of it.
 //! - W probed, x constant (weights made by a network): y₁ = W₁ x + b, linear in W.
-//! - both: the rule of products (`product.rs`): y₁ = W₀ x₁ where W is a gate, else ½(W₀ x₁ + W₁ x₀).
+//! - both: the rule of products (`product.rs`): y₁ = W₀ x₁ where W is a gate, else ½(W₀ x₁ + W₁
+//!   x₀).
 //!
 //! A probed bias is added. Exact at x₀ in every case.
 
@@ -18,8 +19,8 @@ use crate::{
     tensor::{Lineage, ScopeTensor},
 };
 
-/// A convolution or transposed convolution over `[n, c, ..]` with bias `[c_out]`. The maps are
-/// made of the other operand's value: `of_x(weight, shape of x)`, `of_weight(x, shape of the weight)`.
+/// A convolution or transposed convolution over `[n, c, ..]` with bias `[c_out]`. The maps are made
+/// of the other operand's value: `of_x(weight, shape of x)`, `of_weight(x, shape of the weight)`.
 pub(crate) fn convolution<B: Backend, M, W>(
     op: &str,
     x: ScopeTensor<B>,
