@@ -12,6 +12,7 @@ use burn_backend::{Backend, tensor::FloatTensor};
 pub(crate) mod batch;
 mod conv;
 mod conv_weight;
+mod cross;
 mod interpolate;
 mod matmul;
 mod pad;
@@ -28,6 +29,7 @@ pub(crate) use conv_weight::{
     Conv1dWeight, Conv2dWeight, Conv3dWeight, ConvTranspose1dWeight, ConvTranspose2dWeight,
     ConvTranspose3dWeight,
 };
+pub(crate) use cross::Cross;
 pub(crate) use interpolate::Interpolate;
 pub(crate) use matmul::{MatmulLeft, MatmulRight};
 pub(crate) use pad::Pad;

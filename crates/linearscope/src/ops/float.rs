@@ -16,7 +16,7 @@ use crate::{
         SumDim, SwapDims,
     },
     rules::{
-        arithmetic, extremes,
+        arithmetic, cross, extremes,
         indexing::{self, Scatter, ScatterNd, SelectAssign},
         order, padding, pointwise, product, reduction, sampling, selection, slope, transfer,
         unfold,
@@ -116,9 +116,14 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         product::matmul(lhs, rhs)
     }
 
-    refused! {
-        fn float_cross(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
+    fn float_cross(
+        lhs: FloatTensor<Self>,
+        rhs: FloatTensor<Self>,
+        dim: usize,
+    ) -> FloatTensor<Self> {
+        cross::cross(lhs, rhs, dim)
     }
+
     linear! {
         fn float_neg(tensor: FloatTensor<Self>) -> FloatTensor<Self>
             => |_: &Shape| map::Scalar(-1.0);

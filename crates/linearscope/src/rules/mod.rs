@@ -6,6 +6,7 @@
 pub(crate) mod arithmetic;
 pub(crate) mod attention;
 pub(crate) mod composite;
+pub(crate) mod cross;
 pub(crate) mod extremes;
 pub(crate) mod gradient;
 pub(crate) mod indexing;

@@ -184,7 +184,8 @@ fn scatters() {
     );
 }
 
-/// Products and extremes of what is there and what is written are no rule's: refused, with the reason.
+/// Products and extremes of what is there and what is written are no rule's: refused, with the
+/// reason.
 #[test]
 fn other_updates_are_refused() {
     for update in [IndexingUpdateOp::Mul, IndexingUpdateOp::Max] {

@@ -2,6 +2,7 @@
 //! the op's definition and the rule's formula, sharing no code with the rule.
 
 mod bilinear;
+mod convolution;
 mod entries;
 mod gradients;
 mod indexing;

@@ -286,7 +286,8 @@ fn random_networks_keep_the_promises() {
     }
 }
 
-/// The same in f32: y₀ untouched, exact at x₀ and the adjoint one to 1e-4 (the certificate's measures).
+/// The same in f32: y₀ untouched, exact at x₀ and the adjoint one to 1e-4 (the certificate's
+/// measures).
 #[test]
 fn random_networks_in_f32_hold_the_certificate() {
     let norm = |x: &[f64]| x.iter().map(|v| v * v).sum::<f64>().sqrt();
