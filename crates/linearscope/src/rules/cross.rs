@@ -36,7 +36,7 @@ pub(crate) fn cross<B: Backend>(
                 let px = broadcast(px, &x_shape, &shape);
                 let py = broadcast(py, &y_shape, &shape);
                 Lineage::Probed(passing((px, by_y), (py, by_x), &shape, || {
-                    out.clone()
+                    value.clone()
                 }))
             }
         }
