@@ -1,6 +1,7 @@
 //! Project tasks: `cargo xtask test` passes all tests and ends with their sum.
 
 mod machine;
+mod node_tests;
 mod ops;
 
 use std::{
@@ -14,6 +15,7 @@ cargo xtask test      every test of the workspace: documentation, units, conform
                       wgpu, the program as a process. As root it installs a software Vulkan driver
                       and a browser by apt where there is none; else it says what it skips
 cargo xtask test-cpu  the same without wgpu, which takes ten minutes to compile for the first time
+cargo xtask node-tests  fetch the ONNX backend node tests (python3 with pip); test does, too
 cargo xtask features  cargo check with each feature that this system can check
 cargo xtask lint      formatting, clippy and the links of the documentation
 cargo xtask ops       the inventory of Burn's backend functions, docs/ops.md; fails on one without a class";
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
                 false
             }
         },
+        Some("node-tests") => node_tests::fetch(),
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);
@@ -86,6 +89,9 @@ fn run(args: &[&str], total: &mut [usize; 3]) -> bool {
 
 fn test(wgpu: bool) -> bool {
     machine::prepare(wgpu);
+    if !node_tests::fetch() {
+        println!("skipped: the ONNX node tests");
+    }
     // The same profile and features as `cargo run --release`, so that nothing compiles twice.
     let mut total = [0; 3];
     let docs = run(&["test", "--release", "--workspace", "--doc"], &mut total);

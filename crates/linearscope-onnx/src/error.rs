@@ -33,16 +33,28 @@ pub enum Error {
         /// Bytes there are.
         got: usize,
     },
-    /// Weights outside the file.
+    /// Weights beside the file that cannot be used.
     #[error(
-        "initialiser \"{tensor}\" keeps its data in another file, which is not supported yet; \
-         save the model with its data inside (onnx.save with save_as_external_data=False)"
+        "initialiser \"{tensor}\" keeps its data in the file {location:?}: {because}; \
+         keep it beside the model, or save the model with its data inside"
     )]
     ExternalData {
         /// The tensor.
         tensor: String,
+        /// The file's name in the model.
+        location: String,
+        /// What is wrong with it.
+        because: String,
     },
-    /// The parser refused the graph.
+    /// A tensor in the file that is no usable constant.
+    #[error("initialiser \"{tensor}\" {because}, which is not supported")]
+    Initialiser {
+        /// The tensor.
+        tensor: String,
+        /// What it is.
+        because: String,
+    },
+    /// The graph contradicts itself.
     #[error("the graph could not be understood: {0}")]
     Parse(String),
     /// An op that has no row in the table.
@@ -59,7 +71,7 @@ pub enum Error {
         /// The file's name of the node.
         node: String,
         /// The op.
-        op: &'static str,
+        op: String,
         /// The attribute or input, with its value.
         what: String,
     },
@@ -75,7 +87,15 @@ pub enum Error {
         /// What to do about it; starts with `; ` or is empty.
         hint: String,
     },
-    /// Burn or onnx-ir panicked; the message is passed on.
+    /// An input of a kind that cannot be frozen.
+    #[error("input \"{input}\" {because}")]
+    Input {
+        /// The input.
+        input: String,
+        /// What it is.
+        because: String,
+    },
+    /// Burn panicked; the message is passed on.
     #[error("in node \"{node}\": stopped with: {message}")]
     Panicked {
         /// The file's name of the node.

@@ -1,67 +1,127 @@
-//! Running a parsed graph, node by node, on any backend.
+//! Running a graph, node by node, on any backend. What rests on constants alone is computed on
+//! the host, so that shapes and indices are numbers when an op needs them.
 
 use std::{
+    cell::{Cell, RefCell},
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use burn_backend::{Backend, tensor::FloatTensor};
+use burn_backend::Backend;
+use burn_flex::{Flex, FlexDevice};
 use linearscope::panic_message;
-use onnx_ir::OnnxGraph;
 
 use crate::{
-    context::{Context, Value},
+    context::{Context, Environment, Outputs, Scope},
     error::{Error, Result},
-    names::Names,
+    graph::{Graph, Node},
+    initialiser::shared,
     ops,
+    value::Value,
 };
 
-/// Run the graph. `made` is told of every value and the node that made it.
+/// The most elements a folded constant may have: 256 MiB in f32.
+const LARGEST_FOLDED: u128 = 1 << 26;
+
+/// Run a graph, or a body that reads the values of `outer`.
 pub(crate) fn run<B: Backend>(
-    graph: &OnnxGraph,
-    names: &Names,
-    inputs: Vec<FloatTensor<B>>,
-    device: &B::Device,
-    mut made: impl FnMut(&str, &Value<B>),
-) -> Result<Vec<FloatTensor<B>>> {
-    let mut values: HashMap<String, Value<B>> = HashMap::new();
-    for (argument, input) in graph.inputs.iter().zip(inputs) {
-        values.insert(argument.name.clone(), Value::Float(input));
-    }
+    graph: &Graph,
+    inputs: HashMap<String, Value<B>>,
+    outer: Option<&Scope<'_, B>>,
+    env: &Environment<B>,
+) -> Result<Vec<Value<B>>> {
+    let scope = Scope::new(Some(&graph.constants), inputs, outer);
     for node in &graph.nodes {
-        let name = names.get(node.name());
-        let context = Context {
-            values: &values,
-            device,
-            node: &name,
-            inputs: node.inputs(),
-            op: ops::name(node),
+        env.budget.set(env.budget.get().saturating_sub(1));
+        if env.budget.get() == 0 {
+            return Err(Error::Unsupported {
+                node: node.name.clone(),
+                op: node.op.clone(),
+                what: "a loop of more steps than 2²⁰ nodes".into(),
+            });
+        }
+        let outputs = match constants(node, &scope) {
+            Some(inputs) => fold(node, inputs, env)?,
+            None => step(&Context {
+                scope: &scope,
+                env,
+                node,
+            })?,
         };
-        let outputs = catch_unwind(AssertUnwindSafe(|| ops::execute(&context, node)))
-            .unwrap_or_else(|panic| {
-                Err(Error::Panicked {
-                    node: name.clone(),
-                    message: panic_message(panic.as_ref()),
-                })
-            })?;
-        for (argument, value) in node.outputs().iter().zip(outputs) {
-            made(&name, &value);
-            values.insert(argument.name.clone(), value);
+        for (name, value) in node.outputs.iter().zip(outputs) {
+            if !name.is_empty() {
+                if env.capturing {
+                    let mut made = env.made.borrow_mut();
+                    made.push((node.name.clone(), value.clone()));
+                }
+                scope.values.borrow_mut().insert(name.clone(), value);
+            }
+        }
+        if !env.capturing {
+            scope.free(&node.last_read);
         }
     }
     graph
         .outputs
         .iter()
-        .map(|output| match values.get(&output.name) {
-            Some(Value::Float(tensor)) => Ok(tensor.clone()),
-            Some(_) => Err(Error::Parse(format!(
-                "output \"{}\" is no float tensor",
-                output.name
-            ))),
-            None => Err(Error::Parse(format!(
-                "output \"{}\" is made by no node",
-                output.name
-            ))),
+        .map(|output| {
+            scope.get(&output.name).ok_or_else(|| {
+                Error::Parse(format!("output \"{}\" is made by no node", output.name))
+            })
         })
         .collect()
+}
+
+/// The operands, if all are known and the op is one that is computed from them alone.
+fn constants<B: Backend>(
+    node: &Node,
+    scope: &Scope<'_, B>,
+) -> Option<HashMap<String, Value<Flex>>> {
+    if ops::has_bodies(&node.op) {
+        return None;
+    }
+    let given = node.inputs.iter().filter(|name| !name.is_empty());
+    given
+        .map(|name| match scope.get(name) {
+            Some(Value::Known(data)) => Some((name.clone(), Value::Known(data))),
+            _ => None,
+        })
+        .collect()
+}
+
+/// One node of constants, computed on the host.
+fn fold<B: Backend>(
+    node: &Node,
+    inputs: HashMap<String, Value<Flex>>,
+    outer: &Environment<B>,
+) -> Outputs<B> {
+    let scope = Scope::new(None, inputs, None);
+    let env = Environment {
+        device: FlexDevice,
+        opset: outer.opset,
+        capturing: false,
+        largest: LARGEST_FOLDED,
+        budget: Cell::new(1),
+        made: RefCell::default(),
+    };
+    let cx = Context {
+        scope: &scope,
+        env: &env,
+        node,
+    };
+    let outputs = step(&cx)?;
+    outputs
+        .into_iter()
+        .map(|value| Ok(Value::Known(shared(cx.read(value)?))))
+        .collect()
+}
+
+/// One node; a panic below becomes an error with its name.
+fn step<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
+    catch_unwind(AssertUnwindSafe(|| ops::execute(cx))).unwrap_or_else(|panic| {
+        Err(Error::Panicked {
+            node: cx.node.name.clone(),
+            message: panic_message(panic.as_ref()),
+        })
+    })
 }

@@ -1,9 +1,10 @@
 //! ONNX graphs at run time on any Burn backend, without code generation.
 //!
-//! [`Model::load`] reads a file (parsed and shape-inferred by `onnx-ir`); [`Model::network`] runs
-//! it once on Burn's capture backend for a concrete input shape and gives a
-//! [`linearscope::Network`] that keeps the file's own node names; [`Model::run`] runs it on any
-//! [`Backend`](burn_backend::Backend), with or without the interpreter.
+//! [`Model::load`] reads a file through `onnx-ir`'s protobuf types; [`Model::network`] runs it once
+//! on Burn's capture backend for a concrete input shape and gives a [`linearscope::Network`] that
+//! keeps the file's own node names; [`Model::run`] runs it on any
+//! [`Backend`](burn_backend::Backend), with or without the interpreter. Shapes are not inferred:
+//! they are concrete where an op runs, and what rests on constants is computed on the host.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,11 +18,14 @@
 mod context;
 mod error;
 mod execute;
+mod graph;
+mod initialiser;
 mod model;
-mod names;
 mod ops;
-mod prepare;
+mod value;
 
-pub use context::Value;
 pub use error::{Error, Result};
+pub use initialiser::tensor_from_bytes;
 pub use model::{Model, Signature};
+pub use ops::OPS as SUPPORTED_OPS;
+pub use value::Value;

@@ -1,23 +1,33 @@
-//! A model file: loaded, checked, captured.
+//! A model file: loaded, checked, captured or run.
 
 use std::{
+    cell::{Cell, RefCell},
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
 };
 
-use burn_backend::{Backend, TensorData, ops::FloatTensorOps, tensor::FloatTensor};
+use burn_backend::{Backend, DType, TensorData, ops::FloatTensorOps, tensor::FloatTensor};
 use burn_capture::{CaptureBackend, CaptureDevice};
+use bytes::Bytes;
 use linearscope::{Network, panic_message};
-use onnx_ir::{Message, ModelProto, OnnxGraph, OnnxGraphBuilder};
+use onnx_ir::{Message, ModelProto};
 
 use crate::{
-    context::Value,
+    context::Environment,
     error::{Error, Result},
     execute,
-    names::Names,
-    ops, prepare,
+    graph::Graph,
+    initialiser::Reader,
+    ops,
+    value::Value,
 };
+
+/// The most elements a tensor may have on the device: 4 GiB in f32.
+const LARGEST: u128 = 1 << 30;
+
+/// The most nodes one run may take, passes through loops counted.
+const BUDGET: u64 = 1 << 20;
 
 /// Name and shape of an input or output; `Err(symbol)` for a dynamic axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +36,8 @@ pub struct Signature {
     pub name: String,
     /// One entry per axis; none when the file declares no shape.
     pub dims: Vec<std::result::Result<usize, String>>,
+    /// The declared dtype; none where the file declares none or Burn has none such.
+    pub dtype: Option<DType>,
 }
 
 impl Signature {
@@ -36,15 +48,11 @@ impl Signature {
 
     /// Whether `shape` fits.
     pub fn fits(&self, shape: &[usize]) -> bool {
-        if self.dims.is_empty() {
-            return shape.iter().all(|size| *size > 0);
-        }
-        self.dims.len() == shape.len()
-            && self
-                .dims
-                .iter()
-                .zip(shape)
-                .all(|(dim, size)| dim.as_ref().map_or(*size > 0, |dim| dim == size))
+        let matches = |(dim, size): (&std::result::Result<usize, String>, &usize)| {
+            dim.as_ref().map_or(true, |dim| dim == size)
+        };
+        self.dims.is_empty()
+            || self.dims.len() == shape.len() && self.dims.iter().zip(shape).all(matches)
     }
 }
 
@@ -65,19 +73,22 @@ impl std::fmt::Display for Signature {
     }
 }
 
-/// An ONNX model, read and checked; its graph is understood anew for each input shape.
+/// An ONNX model, read and checked; its graph is walked anew for each input shape.
+///
+/// Clones share the weights.
 #[derive(Clone, Debug)]
 pub struct Model {
-    proto: ModelProto,
-    inputs: Vec<Signature>,
-    outputs: Vec<Signature>,
+    graph: std::sync::Arc<Graph>,
+    opset: i64,
 }
 
 impl Model {
-    /// Read a model file. Cost: the file, once; memory: one copy of its weights.
+    /// Read a model file. Cost: the file, once; memory: one copy of its weights, shared by the
+    /// networks made of it (and a second one, the file, while it is read).
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::NotOnnx`], [`Error::Truncated`], [`Error::ExternalData`].
+    /// [`Error::Io`], [`Error::NotOnnx`], [`Error::Truncated`], [`Error::Initialiser`],
+    /// [`Error::ExternalData`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let shown = path.display().to_string();
@@ -85,66 +96,66 @@ impl Model {
             path: shown.clone(),
             source,
         })?;
-        Self::from_bytes(&bytes, &shown)
+        Self::from_file(Bytes::from(bytes), &shown)
     }
 
-    /// A model from the bytes of a file; `path` is named in errors only.
+    /// A model from the bytes of a file; `path` is named in errors, and external data is looked
+    /// for beside it.
     ///
     /// # Errors
     /// As [`load`](Self::load), but for [`Error::Io`].
     pub fn from_bytes(bytes: &[u8], path: &str) -> Result<Self> {
+        Self::from_file(Bytes::copy_from_slice(bytes), path)
+    }
+
+    fn from_file(bytes: Bytes, path: &str) -> Result<Self> {
         let not_onnx = |because: String| Error::NotOnnx {
             path: path.into(),
             because,
         };
-        let mut proto = catch_unwind(|| ModelProto::parse_from_bytes(bytes))
+        // The tensors of the protobuf are windows into `bytes`.
+        let parse = || ModelProto::parse_from_tokio_bytes(&bytes);
+        let mut proto = catch_unwind(AssertUnwindSafe(parse))
             .map_err(|_| not_onnx("the protobuf parser stopped".into()))?
             .map_err(|error| not_onnx(error.to_string()))?;
         if proto.graph.node.is_empty() {
             return Err(not_onnx("it holds no graph nodes".into()));
         }
-        prepare::check_sizes(&proto)?;
-        prepare::rewrite_transposed_convolutions(&mut proto)?;
-        prepare::write_epsilons(&mut proto);
-        // Old files list the weights among the inputs.
-        let weights: Vec<&String> = proto.graph.initializer.iter().map(|t| &t.name).collect();
-        let inputs = proto
-            .graph
-            .input
+        let opset = proto
+            .opset_import
             .iter()
-            .filter(|input| !weights.contains(&&input.name))
-            .map(signature)
-            .collect();
-        let outputs = proto.graph.output.iter().map(signature).collect();
+            .find(|import| matches!(import.domain.as_str(), "" | "ai.onnx"))
+            .map_or(1, |import| import.version);
+        let mut reader = Reader::new(Path::new(path));
+        let read = || Graph::read(proto.graph.mut_or_insert_default(), &mut reader);
+        let graph = catch_unwind(AssertUnwindSafe(read))
+            .map_err(|panic| not_onnx(panic_message(panic.as_ref())))??;
         Ok(Self {
-            proto,
-            inputs,
-            outputs,
+            graph: std::sync::Arc::new(graph),
+            opset,
         })
     }
 
     /// The inputs the user gives, in order.
     pub fn inputs(&self) -> &[Signature] {
-        &self.inputs
+        &self.graph.inputs
     }
 
     /// The outputs, in order.
     pub fn outputs(&self) -> &[Signature] {
-        &self.outputs
+        &self.graph.outputs
     }
 
-    /// The graph for concrete input shapes, and the names of its nodes.
-    fn graph(&self, shapes: &[Vec<usize>]) -> Result<(OnnxGraph, Names)> {
-        if shapes.len() != self.inputs.len() {
+    fn check_inputs(&self, shapes: &[Vec<usize>]) -> Result<()> {
+        if shapes.len() != self.inputs().len() {
             return Err(Error::Shape {
-                input: format!("the list of {} inputs", self.inputs.len()),
+                input: format!("the list of {} inputs", self.inputs().len()),
                 got: vec![shapes.len()],
-                expected: format!("[{}]", self.inputs.len()),
+                expected: format!("[{}]", self.inputs().len()),
                 hint: String::new(),
             });
         }
-        for (input, shape) in self.inputs.iter().zip(shapes) {
-            linearscope::check_input(&input.name, shape)?;
+        for (input, shape) in self.inputs().iter().zip(shapes) {
             if !input.fits(shape) {
                 return Err(Error::Shape {
                     input: input.name.clone(),
@@ -158,48 +169,39 @@ impl Model {
                 });
             }
         }
-        let named: Vec<(String, Vec<usize>)> = self
-            .inputs
-            .iter()
-            .map(|input| input.name.clone())
-            .zip(shapes.iter().cloned())
-            .collect();
-        let mut proto = self.proto.clone();
-        prepare::set_input_shapes(&mut proto, &named);
-        let bytes = proto
-            .write_to_bytes()
-            .map_err(|error| Error::Parse(error.to_string()))?;
-        // Without simplification: nodes keep their identity (two alike are not merged into one),
-        // and no constant rests on inferred shapes that ignore auto_pad.
-        let parse = || OnnxGraphBuilder::new().simplify(false).parse_bytes(&bytes);
-        let graph = catch_unwind(AssertUnwindSafe(parse))
-            .map_err(|panic| panic_message(panic.as_ref()))
-            .and_then(|graph| graph.map_err(|error| error.to_string()))
-            .map_err(|message| Error::Parse(Names::new(&proto, &[]).in_message(&message)))?;
-        let names = Names::new(&proto, &graph.nodes);
-        Ok((graph, names))
+        Ok(())
     }
 
     /// Nodes whose op has no row in the table of supported ops: their names, and the ops. None does
     /// not promise that every attribute is supported; [`network`](Self::network) tells.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Parse`].
+    /// [`Error::Shape`].
     pub fn unsupported(&self, shapes: &[Vec<usize>]) -> Result<Vec<(String, String)>> {
-        let (graph, names) = self.graph(shapes)?;
-        let unknown = graph.nodes.iter().filter(|node| !ops::supported(node));
+        self.check_inputs(shapes)?;
+        let unknown = self.graph.nodes.iter().filter(|node| !ops::supported(node));
         Ok(unknown
-            .map(|node| (names.get(node.name()), ops::kind(node)))
+            .map(|node| (node.name.clone(), ops::kind(node)))
             .collect())
     }
 
     /// Capture the graph for concrete input shapes: run once on Burn's capture backend, which
-    /// executes nothing. Cost: parsing; memory: one copy of the weights in the network.
+    /// executes nothing but what rests on constants alone. Memory: the weights are shared with
+    /// this model.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::UnsupportedOp`], [`Error::Unsupported`], [`Error::Parse`].
     pub fn network(&self, shapes: &[Vec<usize>]) -> Result<Network> {
-        let (graph, names) = self.graph(shapes)?;
+        self.check_inputs(shapes)?;
+        for (input, shape) in self.inputs().iter().zip(shapes) {
+            linearscope::check_input(&input.name, shape)?;
+            if let Some(dtype) = input.dtype.filter(|dtype| !dtype.is_float()) {
+                return Err(Error::Input {
+                    input: input.name.clone(),
+                    because: format!("holds {}; the interpreter takes floats", dtype.name()),
+                });
+            }
+        }
         let device = CaptureDevice::default();
         let mut failed = None;
         let mut nodes = HashMap::new();
@@ -213,12 +215,15 @@ impl Model {
                     })
                     .collect();
                 let input_ids: Vec<_> = inputs.iter().map(|input| input.id()).collect();
-                let made = |node: &str, value: &Value<CaptureBackend>| {
+                let inputs = inputs.into_iter().map(Value::Float).collect();
+                let env = self.environment::<CaptureBackend>(&device, true);
+                let outputs = self.floats(inputs, &env);
+                for (node, value) in env.made.take() {
                     if let Value::Float(tensor) = value {
-                        nodes.entry(tensor.id()).or_insert_with(|| node.to_string());
+                        nodes.entry(tensor.id()).or_insert(node);
                     }
-                };
-                match execute::run::<CaptureBackend>(&graph, &names, inputs, &device, made) {
+                }
+                match outputs {
                     Ok(outputs) => {
                         let ids: Vec<_> = outputs.iter().map(|output| output.id()).collect();
                         scope.complete(input_ids, ids)
@@ -237,8 +242,8 @@ impl Model {
             .map_err(|panic| Error::Parse(panic_message(panic.as_ref())))?
             .map_err(|error| linearscope::Error::Capture(error.to_string()))?;
         let name = |signature: &Signature| signature.name.clone();
-        let inputs: Vec<String> = self.inputs.iter().map(name).collect();
-        let outputs: Vec<String> = self.outputs.iter().map(name).collect();
+        let inputs: Vec<String> = self.inputs().iter().map(name).collect();
+        let outputs: Vec<String> = self.outputs().iter().map(name).collect();
         Ok(Network::new(captured, &inputs, &outputs, |id| {
             nodes.get(&id).cloned()
         })?)
@@ -254,38 +259,68 @@ impl Model {
         inputs: Vec<FloatTensor<B>>,
         device: &B::Device,
     ) -> Result<Vec<FloatTensor<B>>> {
-        use burn_backend::TensorMetadata;
-        let shapes: Vec<Vec<usize>> = inputs.iter().map(|x| x.shape().to_vec()).collect();
-        let (graph, names) = self.graph(&shapes)?;
-        execute::run::<B>(&graph, &names, inputs, device, |_, _| {})
+        let inputs = inputs.into_iter().map(Value::<B>::Float).collect();
+        self.floats(inputs, &self.environment(device, false))
     }
-}
 
-fn signature(value: &onnx_ir::ValueInfoProto) -> Signature {
-    let dims = value
-        .type_
-        .as_ref()
-        .filter(|t| t.has_tensor_type())
-        .map(|t| {
-            t.tensor_type()
-                .shape
-                .dim
-                .iter()
-                .enumerate()
-                .map(|(axis, dim)| {
-                    if dim.has_dim_value() && dim.dim_value() > 0 {
-                        Ok(dim.dim_value() as usize)
-                    } else if dim.dim_param().is_empty() {
-                        Err(format!("d{axis}"))
-                    } else {
-                        Err(dim.dim_param().to_string())
-                    }
-                })
-                .collect()
-        })
-        .unwrap_or_default();
-    Signature {
-        name: value.name.clone(),
-        dims,
+    /// Run the model on inputs of any kind, and get outputs of any kind, each on the device.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_values<B: Backend>(
+        &self,
+        inputs: Vec<Value<B>>,
+        device: &B::Device,
+    ) -> Result<Vec<Value<B>>> {
+        let outputs = self.values(inputs, &self.environment(device, false))?;
+        Ok(outputs
+            .into_iter()
+            .map(|value| value.upload(device, false))
+            .collect())
+    }
+
+    fn environment<B: Backend>(&self, device: &B::Device, capturing: bool) -> Environment<B> {
+        Environment {
+            device: device.clone(),
+            opset: self.opset,
+            capturing,
+            largest: LARGEST,
+            budget: Cell::new(BUDGET),
+            made: RefCell::default(),
+        }
+    }
+
+    fn values<B: Backend>(
+        &self,
+        inputs: Vec<Value<B>>,
+        env: &Environment<B>,
+    ) -> Result<Vec<Value<B>>> {
+        let shapes: Vec<Vec<usize>> = inputs.iter().map(Value::shape).collect();
+        self.check_inputs(&shapes)?;
+        let names = self.inputs().iter().map(|input| input.name.clone());
+        let inputs: HashMap<String, Value<B>> = names.zip(inputs).collect();
+        execute::run(&self.graph, inputs, None, env)
+    }
+
+    /// [`values`](Self::values), all of them floats.
+    fn floats<B: Backend>(
+        &self,
+        inputs: Vec<Value<B>>,
+        env: &Environment<B>,
+    ) -> Result<Vec<FloatTensor<B>>> {
+        let outputs = self.values(inputs, env)?;
+        self.outputs()
+            .iter()
+            .zip(outputs)
+            .map(
+                |(output, value)| match value.upload(&env.device, env.capturing) {
+                    Value::Float(tensor) => Ok(tensor),
+                    _ => Err(Error::Parse(format!(
+                        "output \"{}\" is no float tensor",
+                        output.name
+                    ))),
+                },
+            )
+            .collect()
     }
 }

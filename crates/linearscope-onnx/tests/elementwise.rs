@@ -111,9 +111,17 @@ fn powers_logarithms_and_roots() {
             );
         }
     }
-    let weights = vec![floats("c", &[2], vec![1.0, 2.0])];
-    let error = network_error(&[2], vec![node("Pow", &["x", "c"], "y", vec![])], weights);
-    assert!(error.contains("exponent"), "{error}");
+    // One exponent an entry.
+    let exponents = vec![1.0, 2.0, 0.5, -1.0f32];
+    let y = run(
+        &[4],
+        vec![node("Pow", &["x", "c"], "y", vec![])],
+        vec![floats("c", &[4], exponents.clone())],
+        x.clone(),
+    );
+    for ((x, exponent), y) in x.iter().zip(exponents).zip(&y) {
+        assert!((y - x.powf(exponent)).abs() < 1e-5, "{x}^{exponent}");
+    }
 }
 
 #[test]

@@ -4,67 +4,60 @@ mod made;
 
 use burn_backend::{TensorData, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice};
-use linearscope_onnx::Model;
 use made::*;
-use onnx_ir::{Message, ModelProto};
 
-fn resize(scales: [f32; 4], mode: &str, coordinates: &str, nearest: &str) -> String {
-    network_error(
-        &[1, 2, 5, 7],
-        vec![node(
-            "Resize",
-            &["x", "", "s"],
-            "y",
-            vec![
-                text("mode", mode),
-                text("coordinate_transformation_mode", coordinates),
-                text("nearest_mode", nearest),
-            ],
-        )],
-        vec![floats("s", &[4], scales.to_vec())],
-    )
+#[test]
+fn resize_in_modes_that_are_none() {
+    let resize = |attributes| {
+        network_error(
+            &[1, 2, 5, 7],
+            vec![node("Resize", &["x", "", "s"], "y", attributes)],
+            vec![floats("s", &[4], vec![1.0, 1.0, 1.5, 2.0])],
+        )
+    };
+    let error = resize(vec![text("mode", "lanczos")]);
+    assert!(
+        error.contains("the_resize") && error.contains("lanczos"),
+        "{error}"
+    );
+    let error = resize(vec![text("coordinate_transformation_mode", "somehow")]);
+    assert!(error.contains("somehow"), "{error}");
+    let error = resize(vec![text("nearest_mode", "round")]);
+    assert!(error.contains("nearest_mode=round"), "{error}");
+}
+
+/// What decides a shape must not depend on the picture: a captured graph is fixed.
+#[test]
+fn sizes_computed_from_the_input_are_refused() {
+    let nodes = vec![
+        node("Cast", &["x"], "target", vec![int("to", 7)]),
+        node("Expand", &["x", "target"], "y", vec![]),
+    ];
+    let error = network_error(&[2], nodes, vec![]);
+    assert!(
+        error.contains("the_expand") && error.contains("computed from the model's input"),
+        "{error}"
+    );
+}
+
+/// …but what is computed from the shapes alone folds away.
+#[test]
+fn sizes_computed_from_shapes_fold() {
+    let nodes = vec![
+        node("Shape", &["x"], "shape", vec![]),
+        node("Gather", &["shape", "first"], "batch", vec![]),
+        node("Concat", &["batch", "rest"], "target", vec![int("axis", 0)]),
+        node("Reshape", &["x", "target"], "y", vec![]),
+    ];
+    let weights = vec![longs("first", &[0]), longs("rest", &[-1])];
+    let network = model(&[2, 3, 4], nodes, weights)
+        .network(&[vec![2, 3, 4]])
+        .expect("folds");
+    assert_eq!(network.outputs()[0].shape.to_vec(), [2, 12]);
 }
 
 #[test]
-fn resize_by_other_coordinates_than_burns() {
-    let error = resize([1.0, 1.0, 1.5, 1.5], "linear", "half_pixel", "floor");
-    assert!(
-        error.contains("the_resize") && error.contains("scale 1.5 of 5"),
-        "{error}"
-    );
-    let error = resize([1.0, 1.0, 2.0, 2.0], "nearest", "half_pixel", "floor");
-    assert!(error.contains("nearest_mode Floor"), "{error}");
-    let error = resize([1.0, 2.0, 2.0, 2.0], "nearest", "asymmetric", "floor");
-    assert!(error.contains("channels resized"), "{error}");
-    let one = vec![
-        text("mode", "linear"),
-        text("coordinate_transformation_mode", "pytorch_half_pixel"),
-    ];
-    let error = network_error(
-        &[1, 2, 5, 7],
-        vec![node("Resize", &["x", "", "", "s"], "y", one)],
-        vec![longs("s", &[1, 2, 1, 7])],
-    );
-    assert!(error.contains("single cell"), "{error}");
-}
-
-#[test]
-fn pools_and_convolutions_that_do_not_fit() {
-    let pool = vec![
-        ints("kernel_shape", &[2, 2]),
-        ints("strides", &[2, 2]),
-        ints("pads", &[0, 0, 1, 1]),
-        int("ceil_mode", 1),
-    ];
-    let error = network_error(
-        &[1, 1, 6, 6],
-        vec![node("MaxPool", &["x"], "y", pool)],
-        vec![],
-    );
-    assert!(
-        error.contains("the_maxpool") && error.contains("ceil_mode=1"),
-        "{error}"
-    );
+fn convolutions_that_do_not_fit() {
     for (op, shape) in [("Conv", [4, 4, 3, 3]), ("ConvTranspose", [4, 4, 3, 3])] {
         let error = network_error(
             &[1, 3, 8, 8],
@@ -81,6 +74,33 @@ fn pools_and_convolutions_that_do_not_fit() {
             "{error}"
         );
     }
+}
+
+/// The last window of ceil_mode reaches over unequal pads.
+#[test]
+fn max_pool_with_unequal_pads_and_ceil_mode() {
+    let pool = vec![
+        ints("kernel_shape", &[2, 2]),
+        ints("strides", &[2, 2]),
+        ints("pads", &[0, 0, 1, 0]),
+        int("ceil_mode", 1),
+    ];
+    let x: Vec<f32> = (0..25).map(|i| ((i * 7) % 25) as f32 - 30.0).collect();
+    let y = run(
+        &[1, 1, 5, 5],
+        vec![node("MaxPool", &["x"], "y", pool)],
+        vec![],
+        x.clone(),
+    );
+    let mut expected = Vec::new();
+    for (i, j) in (0..3).flat_map(|i| (0..3).map(move |j| (i, j))) {
+        let cells = (2 * i..2 * i + 2).flat_map(|r| (2 * j..2 * j + 2).map(move |c| (r, c)));
+        let inside = cells
+            .filter(|&(r, c)| r < 5 && c < 5)
+            .map(|(r, c)| x[5 * r + c]);
+        expected.push(inside.fold(f32::NEG_INFINITY, f32::max));
+    }
+    assert_eq!(y, expected);
 }
 
 #[test]
@@ -105,18 +125,18 @@ fn empty_and_absurd_results_are_refused_before_anything_is_allocated() {
 }
 
 #[test]
-fn unequal_pads_of_transposed_convolutions_must_be_pads() {
-    for pads in [&[-1, 0, 0, 0][..], &[1, 2, 3]] {
-        let mut made = ModelProto::new();
-        let attributes = vec![ints("pads", pads)];
-        let graph = made.graph.mut_or_insert_default();
-        graph
-            .node
-            .push(node("ConvTranspose", &["x", "w"], "y", attributes));
-        let bytes = made.write_to_bytes().unwrap();
-        let error = Model::from_bytes(&bytes, "made.onnx")
-            .unwrap_err()
-            .to_string();
+fn pads_of_transposed_convolutions_must_be_pads() {
+    for pads in [&[-1, 0, 0, 0][..], &[1, 2, 3], &[9, 9, 9, 9]] {
+        let error = network_error(
+            &[1, 1, 4, 4],
+            vec![node(
+                "ConvTranspose",
+                &["x", "w"],
+                "y",
+                vec![ints("pads", pads)],
+            )],
+            vec![floats("w", &[1, 1, 3, 3], vec![0.1; 9])],
+        );
         assert!(
             error.contains("the_convtranspose") && error.contains("pads"),
             "{error}"
@@ -124,18 +144,30 @@ fn unequal_pads_of_transposed_convolutions_must_be_pads() {
     }
 }
 
-/// What the parser refuses goes by the file's own node names too.
 #[test]
-fn the_parsers_errors_name_the_files_nodes() {
+fn pads_in_modes_that_are_none() {
     let error = network_error(
         &[1, 1, 4, 4],
-        vec![node("Pad", &["x", "p"], "y", vec![text("mode", "wrap")])],
+        vec![node("Pad", &["x", "p"], "y", vec![text("mode", "mirror")])],
         vec![longs("p", &[0, 0, 1, 1, 0, 0, 1, 1])],
     );
     assert!(
-        error.contains("\"the_pad\"") && error.contains("wrap"),
+        error.contains("\"the_pad\"") && error.contains("mirror"),
         "{error}"
     );
+}
+
+/// Several at once: the nodes named, none of them twice.
+#[test]
+fn nodes_without_a_row_are_listed() {
+    let nodes = vec![
+        node("Relu", &["x"], "a", vec![]),
+        node("GRU", &["a"], "b", vec![]),
+        node("STFT", &["b"], "y", vec![]),
+    ];
+    let unknown = model(&[2], nodes, vec![]).unsupported(&[vec![2]]).unwrap();
+    let pair = |node: &str, op: &str| (node.to_string(), op.to_string());
+    assert_eq!(unknown, [pair("the_gru", "GRU"), pair("the_stft", "STFT")]);
 }
 
 #[test]

@@ -1,99 +1,353 @@
-//! Resize and Upsample, in the modes Burn's interpolation has exactly.
+//! Resize and Upsample: by Burn's interpolation where that is exactly the same, else axis by axis,
+//! by a selection (nearest) or a product with the matrix of weights (linear, cubic).
 
 use burn_backend::{
     Backend, TensorMetadata,
     ops::{InterpolateMode, InterpolateOptions},
-};
-use onnx_ir::resize::{
-    CoordinateTransformMode as Coordinates, NearestMode, ResizeMode, ResizeNode, ResizeScales,
-    ResizeSizes,
+    tensor::FloatTensor,
 };
 
-use crate::context::{Context, Outputs, one};
+use crate::{
+    context::{Context, Outputs, one, reshaped},
+    error::Result,
+    value::Value,
+};
 
-pub(super) fn resize<B: Backend>(cx: &Context<'_, B>, node: &ResizeNode) -> Outputs<B> {
-    let config = &node.config;
-    let x = cx.float(0)?;
-    let shape = x.shape();
-    if shape.num_dims() != 4 {
-        return Err(cx.unsupported(format!("an input of rank {}", shape.num_dims())));
-    }
-    // The parser keeps the spatial entries only; batch and channels must stay as they are.
-    for index in 1..4 {
-        let Some(given) = cx.constant(index).filter(|data| data.num_elements() == 4) else {
-            continue;
+/// What is asked of each axis.
+struct Resized {
+    scales: Vec<f64>,
+    sizes: Vec<usize>,
+    /// `(start, end)` for tf_crop_and_resize.
+    regions: Vec<(f64, f64)>,
+}
+
+impl Resized {
+    fn read<B: Backend>(cx: &Context<'_, B>, dims: &[usize]) -> Result<Self> {
+        let rank = dims.len();
+        let old = cx.node.op == "Upsample" || cx.opset() < 11;
+        let axes = match cx.attribute_ints("axes")? {
+            Some(axes) => cx.axes(&axes, rank)?,
+            None => (0..rank).collect(),
         };
-        let dtype = given.dtype();
-        let given: Vec<f64> = given.iter::<f64>().collect();
-        let kept = if dtype.is_float() {
-            [1.0, 1.0]
-        } else {
-            [shape[0] as f64, shape[1] as f64]
+        let mut resized = Self {
+            scales: vec![1.0; rank],
+            sizes: dims.to_vec(),
+            regions: vec![(0.0, 1.0); rank],
         };
-        if given[..2] != kept {
-            return Err(cx.unsupported(format!("batch or channels resized ({given:?})")));
-        }
-    }
-    let sizes: Vec<usize> = match (&config.scales, &config.sizes) {
-        (_, Some(ResizeSizes::Static(sizes))) => sizes.clone(),
-        (Some(ResizeScales::Static(scales)), _) => scales
-            .iter()
-            .zip(&shape[2..])
-            .map(|(scale, size)| {
-                // ONNX maps coordinates by the scale, Burn by the sizes: the same only here.
-                let exact = f64::from(*scale) * *size as f64;
-                if (exact - exact.round()).abs() > 1e-4 {
-                    let what = format!("scale {scale} of {size} cells, no whole number of them");
-                    return Err(cx.unsupported(what));
+        let given = |index: usize| -> Result<Option<Vec<f64>>> {
+            let values = match cx.has(index) {
+                true => cx.floats(index, "scales or sizes")?,
+                false => vec![],
+            };
+            Ok((!values.is_empty()).then_some(values))
+        };
+        let fits = |values: &[f64], each: usize| match values.len() == each * axes.len() {
+            true => Ok(()),
+            false => Err(cx.unsupported(format!("{values:?} for {} axes", axes.len()))),
+        };
+        let scales = match cx.attribute("scales") {
+            Some(crate::graph::Attribute::Floats(scales)) => {
+                Some(scales.iter().map(|&scale| f64::from(scale)).collect())
+            }
+            _ => given(if old { 1 } else { 2 })?,
+        };
+        let sizes = if old { None } else { given(3)? };
+        match (scales, sizes) {
+            (_, Some(sizes)) => {
+                fits(&sizes, 1)?;
+                let ratio = |i: usize| sizes[i] / dims[axes[i]] as f64;
+                let ratios = (0..axes.len()).map(ratio);
+                let common = match cx.text_or("keep_aspect_ratio_policy", "stretch")? {
+                    "stretch" => None,
+                    "not_larger" => Some(ratios.fold(f64::INFINITY, f64::min)),
+                    "not_smaller" => Some(ratios.fold(0.0, f64::max)),
+                    other => {
+                        return Err(cx.unsupported(format!("keep_aspect_ratio_policy={other}")));
+                    }
+                };
+                for (i, &axis) in axes.iter().enumerate() {
+                    resized.scales[axis] = common.unwrap_or_else(|| ratio(i));
+                    resized.sizes[axis] = match common {
+                        Some(scale) => (scale * dims[axis] as f64 + 0.5).floor() as usize,
+                        None => sizes[i] as usize,
+                    };
                 }
-                Ok(exact.round() as usize)
-            })
-            .collect::<Result<_, _>>()?,
-        _ => return Err(cx.unsupported("computed sizes or scales")),
-    };
-    if config.antialias != 0 {
-        return Err(cx.unsupported("antialias=1"));
+            }
+            (Some(scales), None) => {
+                fits(&scales, 1)?;
+                for (i, &axis) in axes.iter().enumerate() {
+                    resized.scales[axis] = scales[i];
+                    resized.sizes[axis] = (dims[axis] as f64 * scales[i]).floor() as usize;
+                }
+            }
+            (None, None) => return Err(cx.unsupported("neither scales nor sizes")),
+        }
+        if cx.text_or("coordinate_transformation_mode", "")? == "tf_crop_and_resize" {
+            let Some(regions) = given(1)? else {
+                return Err(cx.unsupported("no region of interest"));
+            };
+            fits(&regions, 2)?;
+            for (i, &axis) in axes.iter().enumerate() {
+                resized.regions[axis] = (regions[i], regions[axes.len() + i]);
+            }
+        }
+        if resized.scales.iter().any(|s| !(*s > 0.0 && s.is_finite())) {
+            return Err(cx.unsupported(format!("scales {:?}", resized.scales)));
+        }
+        cx.room(&resized.sizes)?;
+        Ok(resized)
     }
-    let whole = sizes
-        .iter()
-        .zip(&shape[2..])
-        .all(|(out, size)| out % size == 0);
-    let to_one = sizes
-        .iter()
-        .zip(&shape[2..])
-        .any(|(out, size)| *out == 1 && *size != 1);
-    if to_one && config.coordinate_transformation_mode == Coordinates::PytorchHalfPixel {
-        return Err(cx.unsupported("pytorch_half_pixel down to a single cell"));
+
+    /// Where cell `at` of the result lies on the axis of the input.
+    fn source<B: Backend>(
+        &self,
+        cx: &Context<'_, B>,
+        mode: &str,
+        axis: usize,
+        size: usize,
+        at: usize,
+    ) -> Result<f64> {
+        let (scale, out) = (self.scales[axis], self.sizes[axis] as f64);
+        let (x, last) = (at as f64, size as f64 - 1.0);
+        let exact = scale * size as f64;
+        Ok(match mode {
+            "half_pixel" => (x + 0.5) / scale - 0.5,
+            "pytorch_half_pixel" if out > 1.0 => (x + 0.5) / scale - 0.5,
+            "pytorch_half_pixel" => 0.0,
+            "half_pixel_symmetric" => {
+                let middle = size as f64 / 2.0;
+                middle * (1.0 - out / exact) + (x + 0.5) / scale - 0.5
+            }
+            "align_corners" if exact <= 1.0 => 0.0,
+            "align_corners" => x * last / (exact - 1.0),
+            "asymmetric" => x / scale,
+            "tf_crop_and_resize" => {
+                let (start, end) = self.regions[axis];
+                match out > 1.0 {
+                    true => start * last + x * (end - start) * last / (out - 1.0),
+                    false => 0.5 * (start + end) * last,
+                }
+            }
+            other => {
+                return Err(cx.unsupported(format!("coordinate_transformation_mode={other}")));
+            }
+        })
     }
-    let (mode, align_corners) = match (
-        &config.mode,
-        &config.coordinate_transformation_mode,
-        &config.nearest_mode,
-    ) {
-        (ResizeMode::Nearest, Coordinates::Asymmetric, NearestMode::Floor) => {
+}
+
+/// Burn's interpolation does exactly this: mode and align_corners.
+fn as_burn<B: Backend>(
+    cx: &Context<'_, B>,
+    resized: &Resized,
+    dims: &[usize],
+    (mode, coordinates, nearest): (&str, &str, &str),
+) -> Result<Option<InterpolateOptions>> {
+    let outer = dims.len() == 4 && resized.sizes[..2] == dims[..2];
+    let spatial = || (2..4).map(|axis| (resized.sizes[axis], dims[axis]));
+    if !outer || resized.scales[..2] != [1.0, 1.0] || cx.flag("antialias", false)? {
+        return Ok(None);
+    }
+    // ONNX maps coordinates by the scale, Burn by the sizes: the same only here.
+    let by_sizes = (2..4).all(|axis| {
+        (resized.scales[axis] * dims[axis] as f64 - resized.sizes[axis] as f64).abs() < 1e-4
+    });
+    let whole = spatial().all(|(out, size)| out % size == 0);
+    let to_one = spatial().any(|(out, size)| out == 1 && size != 1);
+    let half = matches!(coordinates, "half_pixel" | "pytorch_half_pixel")
+        && !(to_one && coordinates == "pytorch_half_pixel");
+    let cubic =
+        cx.float_or("cubic_coeff_a", -0.75)? == -0.75 && !cx.flag("exclude_outside", false)?;
+    let plain = !cx.flag("exclude_outside", false)?;
+    let (mode, align) = match mode {
+        _ if !by_sizes => return Ok(None),
+        // For whole factors rounding half-pixel coordinates gives ⌊i/factor⌋, without ties.
+        "nearest" if whole && half && nearest.starts_with("round") => {
             (InterpolateMode::Nearest, false)
         }
-        // For whole factors rounding half-pixel coordinates gives ⌊i/factor⌋, without ties.
-        (
-            ResizeMode::Nearest,
-            Coordinates::HalfPixel | Coordinates::PytorchHalfPixel,
-            NearestMode::RoundPreferFloor | NearestMode::RoundPreferCeil,
-        ) if whole => (InterpolateMode::Nearest, false),
-        (ResizeMode::Linear, Coordinates::HalfPixel | Coordinates::PytorchHalfPixel, _) => {
-            (InterpolateMode::Bilinear, false)
+        "nearest" if whole && coordinates == "asymmetric" && nearest == "floor" => {
+            (InterpolateMode::Nearest, false)
         }
-        (ResizeMode::Linear, Coordinates::AlignCorners, _) => (InterpolateMode::Bilinear, true),
-        (ResizeMode::Cubic, Coordinates::HalfPixel | Coordinates::PytorchHalfPixel, _)
-            if config.cubic_coeff_a == -0.75 && config.exclude_outside == 0 =>
-        {
-            (InterpolateMode::Bicubic, false)
+        "linear" if half && plain => (InterpolateMode::Bilinear, false),
+        "linear" if coordinates == "align_corners" && plain => (InterpolateMode::Bilinear, true),
+        "cubic" if half && cubic => (InterpolateMode::Bicubic, false),
+        _ => return Ok(None),
+    };
+    Ok(Some(
+        InterpolateOptions::new(mode).with_align_corners(align),
+    ))
+}
+
+pub(super) fn resize<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
+    let mut x = cx.value(0)?;
+    let dims = x.shape();
+    let resized = Resized::read(cx, &dims)?;
+    let old = cx.node.op == "Upsample" || cx.opset() < 11;
+    let mode = match cx.text_or("mode", "nearest")? {
+        "bilinear" => "linear",
+        mode => mode,
+    };
+    let coordinates = match old {
+        true => "asymmetric",
+        false => cx.text_or("coordinate_transformation_mode", "half_pixel")?,
+    };
+    let nearest = match old {
+        true => "floor",
+        false => cx.text_or("nearest_mode", "round_prefer_floor")?,
+    };
+    if resized.sizes.contains(&0) || dims.contains(&0) {
+        return Err(cx.unsupported(format!("sizes {:?} from {dims:?}", resized.sizes)));
+    }
+    if let Value::Float(x) = &x
+        && let Some(options) = as_burn(cx, &resized, &dims, (mode, coordinates, nearest))?
+    {
+        let size = [resized.sizes[2], resized.sizes[3]];
+        return one(B::interpolate(x.clone(), size, options));
+    }
+    let cropping = coordinates == "tf_crop_and_resize";
+    for axis in 0..dims.len() {
+        let identical = resized.sizes[axis] == dims[axis] && resized.scales[axis] == 1.0;
+        if identical && !cropping {
+            continue;
         }
-        (mode, coordinates, nearest) => {
-            return Err(cx.unsupported(format!(
-                "mode {mode:?}, coordinates {coordinates:?}, nearest_mode {nearest:?}"
-            )));
+        let sources = (0..resized.sizes[axis])
+            .map(|at| resized.source(cx, coordinates, axis, dims[axis], at))
+            .collect::<Result<Vec<f64>>>()?;
+        x = match (mode, x) {
+            ("nearest", x) => {
+                let from = nearest_cells(cx, &sources, dims[axis], nearest)?;
+                x.select(axis, cx.indices(from))
+            }
+            ("linear" | "cubic", Value::Float(x)) => {
+                let weights = weights(cx, mode, &sources, dims[axis], resized.scales[axis])?;
+                Value::Float(apply(cx, x, axis, weights, resized.sizes[axis])?)
+            }
+            (mode, x) => {
+                return Err(cx.unsupported(format!("mode {mode} of {}", x.dtype().name())));
+            }
+        };
+        if cropping {
+            x = outside(cx, x, axis, &sources, dims[axis])?;
+        }
+    }
+    Ok(vec![x])
+}
+
+/// What lies outside the input is `extrapolation_value`.
+fn outside<B: Backend>(
+    cx: &Context<'_, B>,
+    x: Value<B>,
+    axis: usize,
+    sources: &[f64],
+    size: usize,
+) -> Result<Value<B>> {
+    let outside = |at: &f64| *at < 0.0 || *at > size as f64 - 1.0;
+    let mask: Vec<bool> = sources.iter().map(outside).collect();
+    if !mask.contains(&true) {
+        return Ok(x);
+    }
+    let dims = x.shape();
+    let mut line = vec![1; dims.len()];
+    line[axis] = mask.len();
+    let mask = Value::<B>::Known(burn_backend::TensorData::new(mask, line));
+    let mask = mask.upload(&cx.env.device, cx.env.capturing).expand(&dims);
+    let value = cx.float_or("extrapolation_value", 0.0)?;
+    match (x, mask) {
+        (Value::Float(x), Value::Bool(mask)) => {
+            Ok(Value::Float(B::float_mask_fill(x, mask, value.into())))
+        }
+        (x, _) => Err(super::arithmetic::mixed(cx, &x, &x)),
+    }
+}
+
+fn nearest_cells<B: Backend>(
+    cx: &Context<'_, B>,
+    sources: &[f64],
+    size: usize,
+    mode: &str,
+) -> Result<Vec<i64>> {
+    let round = match mode {
+        "round_prefer_floor" => |at: f64| (at - 0.5).ceil(),
+        "round_prefer_ceil" => |at: f64| (at + 0.5).floor(),
+        "floor" => f64::floor,
+        "ceil" => f64::ceil,
+        other => return Err(cx.unsupported(format!("nearest_mode={other}"))),
+    };
+    // Scales are f32: what is a hair from a whole number is one.
+    let clean = |at: f64| match (at - at.round()).abs() < 1e-5 {
+        true => at.round(),
+        false => at,
+    };
+    let last = size as f64 - 1.0;
+    let cell = |at: &f64| round(clean(*at)).clamp(0.0, last) as i64;
+    Ok(sources.iter().map(cell).collect())
+}
+
+/// Rows of weights: `[out, size]`, by the standard's reference implementation.
+fn weights<B: Backend>(
+    cx: &Context<'_, B>,
+    mode: &str,
+    sources: &[f64],
+    size: usize,
+    scale: f64,
+) -> Result<Vec<f64>> {
+    let antialias = cx.flag("antialias", false)?;
+    let exclude = cx.flag("exclude_outside", false)?;
+    let a = cx.float_or("cubic_coeff_a", -0.75)?;
+    cx.room(&[sources.len(), size])?;
+    let stretch = if antialias { scale.min(1.0) } else { 1.0 };
+    // Distance at which a kernel ends, in cells of the input.
+    let reach = if mode == "linear" { 1.0 } else { 2.0 } / stretch;
+    let kernel = |distance: f64| {
+        let d = (distance * stretch).abs();
+        match mode {
+            "linear" => (1.0 - d).max(0.0),
+            _ if d <= 1.0 => ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0,
+            _ if d < 2.0 => ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a,
+            _ => 0.0,
         }
     };
-    let options = InterpolateOptions::new(mode).with_align_corners(align_corners);
-    one(B::interpolate(x, [sizes[0], sizes[1]], options))
+    let mut rows = vec![0.0; sources.len() * size];
+    for (row, &source) in rows.chunks_mut(size).zip(sources) {
+        let (first, last) = (
+            (source - reach).floor() as i64,
+            (source + reach).ceil() as i64,
+        );
+        let mut total = 0.0;
+        for cell in first..=last {
+            let weight = kernel(cell as f64 - source);
+            if exclude && !(0..size as i64).contains(&cell) {
+                continue;
+            }
+            total += weight;
+            row[cell.clamp(0, size as i64 - 1) as usize] += weight;
+        }
+        if (antialias || exclude) && total != 0.0 {
+            row.iter_mut().for_each(|weight| *weight /= total);
+        }
+    }
+    Ok(rows)
+}
+
+/// A matrix `[out, size]` applied along an axis.
+fn apply<B: Backend>(
+    cx: &Context<'_, B>,
+    x: FloatTensor<B>,
+    axis: usize,
+    weights: Vec<f64>,
+    out: usize,
+) -> Result<FloatTensor<B>> {
+    let dims = x.shape().to_vec();
+    let last = dims.len() - 1;
+    let size = dims[axis];
+    let weights = B::float_swap_dims(cx.constant(weights, vec![out, size], x.dtype()), 0, 1);
+    let turn = |x| match axis == last {
+        true => x,
+        false => B::float_swap_dims(x, axis, last),
+    };
+    let x = turn(x);
+    let mut turned = x.shape().to_vec();
+    let rows = turned[..last].iter().product();
+    let y = B::float_matmul(reshaped::<B>(x, &[rows, size]), weights);
+    turned[last] = out;
+    Ok(turn(reshaped::<B>(y, &turned)))
 }

@@ -66,6 +66,12 @@ pub fn longs(name: &str, values: &[i64]) -> TensorProto {
 
 /// A model of these nodes from "x" of a shape to "y".
 pub fn model(shape: &[i64], nodes: Vec<NodeProto>, weights: Vec<TensorProto>) -> Model {
+    let bytes = proto(shape, nodes, weights).write_to_bytes();
+    Model::from_bytes(&bytes.expect("a protobuf"), "made.onnx").expect("a model")
+}
+
+/// The protobuf of one.
+pub fn proto(shape: &[i64], nodes: Vec<NodeProto>, weights: Vec<TensorProto>) -> ModelProto {
     let mut model = ModelProto::new();
     model.ir_version = 8;
     model.opset_import.push(Default::default());
@@ -90,8 +96,31 @@ pub fn model(shape: &[i64], nodes: Vec<NodeProto>, weights: Vec<TensorProto>) ->
     graph.output.push(value("y", None));
     graph.node = nodes;
     graph.initializer = weights;
-    let bytes = model.write_to_bytes().expect("a protobuf");
-    Model::from_bytes(&bytes, "made.onnx").expect("a model")
+    model
+}
+
+/// x + "weight", whose header says `dims` and which holds so many floats.
+pub fn float_weight(dims: &[i64], values: usize) -> ModelProto {
+    let mut weight = floats("weight", dims, vec![]);
+    weight.raw_data = vec![0u8; 4 * values].into();
+    proto(
+        &[4],
+        vec![node("Add", &["x", "weight"], "y", vec![])],
+        vec![weight],
+    )
+}
+
+/// x + "weight", whose data is in another file.
+pub fn external(dims: &[i64], entries: &[(&str, &str)]) -> ModelProto {
+    let mut model = float_weight(dims, 0);
+    let weight = &mut model.graph.mut_or_insert_default().initializer[0];
+    for (key, value) in entries {
+        weight.external_data.push(Default::default());
+        let entry = weight.external_data.last_mut().expect("just pushed");
+        entry.key = (*key).into();
+        entry.value = (*value).into();
+    }
+    model
 }
 
 pub fn network_error(shape: &[i64], nodes: Vec<NodeProto>, weights: Vec<TensorProto>) -> String {
@@ -108,9 +137,13 @@ pub fn run(
     weights: Vec<TensorProto>,
     x: Vec<f32>,
 ) -> Vec<f32> {
+    run_model(&model(shape, nodes, weights), shape, x)
+}
+
+pub fn run_model(model: &Model, shape: &[i64], x: Vec<f32>) -> Vec<f32> {
     let dims: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
     let x = Flex::float_from_data(TensorData::new(x, dims), &FlexDevice);
-    let y = model(shape, nodes, weights)
+    let y = model
         .run::<Flex>(vec![x], &FlexDevice)
         .expect("runs")
         .remove(0);

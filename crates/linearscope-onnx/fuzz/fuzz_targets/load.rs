@@ -1,0 +1,22 @@
+//! Any bytes: a model or an error, and a network or an error; never a panic, never a hang.
+//! The files of `assets/` are a good corpus to begin with.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use linearscope_onnx::Model;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(model) = Model::from_bytes(bytes, "fuzzed.onnx") else {
+        return;
+    };
+    let shapes: Vec<Vec<usize>> = model
+        .inputs()
+        .iter()
+        .map(|input| {
+            let size = |dim: &Result<usize, String>| dim.as_ref().map_or(8, |&dim| dim.min(64));
+            input.dims.iter().map(size).collect()
+        })
+        .collect();
+    let _ = model.network(&shapes);
+});
