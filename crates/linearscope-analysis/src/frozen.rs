@@ -1,11 +1,14 @@
 //! A captured network at one x₀ as a linear operator on Burn tensors.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use burn_backend::{Backend, Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
-use linearscope::{Error, Interpreter, Loaded, Network, RuleSet, SourceShare, survey::Surveyed};
+use linearscope::{
+    Error, Interpreter, Loaded, Network, RuleSet, SourceShare, program::machine_budget,
+    survey::Surveyed,
+};
 
 use crate::operator::{LinearOperator, Result};
 
@@ -18,6 +21,8 @@ pub struct FrozenNetwork {
     x0: Tensor<2>,
     input_shape: Vec<usize>,
     output_shape: Vec<usize>,
+    /// The network on the autodiff device, for adjoints where nothing was recorded.
+    taped: OnceLock<Arc<Loaded<Dispatch>>>,
 }
 
 /// `[k, numel]` as a batch of `shape`.
@@ -103,11 +108,26 @@ impl FrozenNetwork {
     /// # Errors
     /// As [`Interpreter::new`].
     pub fn new(loaded: Arc<Loaded<Dispatch>>, x0: TensorData, rules: RuleSet) -> Result<Self> {
+        Self::within(loaded, x0, rules, machine_budget())
+    }
+
+    /// [`new`](Self::new) within a budget of bytes for decisions and probes. Where the decisions do
+    /// not fit, products run the network with its reference beside the probes, forwards, and on
+    /// the autodiff tape, backwards: dearer, but the same.
+    ///
+    /// # Errors
+    /// As [`Interpreter::within`].
+    pub fn within(
+        loaded: Arc<Loaded<Dispatch>>,
+        x0: TensorData,
+        rules: RuleSet,
+        budget: usize,
+    ) -> Result<Self> {
         let dtype: FloatDType = loaded.dtype().into();
         let x0 = x0.convert_dtype(loaded.dtype());
         let device = Device::new(loaded.device().clone());
         let x0 = Dispatch::float_from_data(x0, loaded.device());
-        let interpreter = Interpreter::new(loaded, vec![x0.clone()], rules)?;
+        let interpreter = Interpreter::within(loaded, vec![x0.clone()], rules, budget)?;
         let network = interpreter.loaded().network();
         let input_shape = network.inputs()[0].shape.to_vec();
         let output_shape = interpreter.reference()[0].shape().to_vec();
@@ -118,6 +138,7 @@ impl FrozenNetwork {
             input_shape,
             output_shape,
             interpreter,
+            taped: OnceLock::new(),
         })
     }
 
@@ -164,6 +185,49 @@ impl FrozenNetwork {
             .interpreter
             .contributions(&[batched(y, &self.output_shape)])?;
         Ok((flat(x.into_iter().next().expect("one input")), shares))
+    }
+
+    /// Fᵀ y as the gradient of ⟨y, F x⟩ in a paired run on an autodiff device, one y at a time.
+    ///
+    /// Cost: the weights once more, and for each y two forwards, a backward pass, and a tape of all
+    /// activations that is freed afterwards.
+    fn adjoint_by_tape(&self, y: &Tensor<2>) -> Result<Tensor<2>> {
+        let device = self.device.clone().autodiff();
+        let loaded = match self.taped.get() {
+            Some(loaded) => loaded,
+            None => {
+                let network = self.interpreter.loaded().network().clone();
+                let on_tape = device.as_dispatch().clone();
+                let made = Loaded::new(network, on_tape, self.dtype.into())?;
+                self.taped.get_or_init(|| Arc::new(made))
+            }
+        };
+        let on_tape = |x: Tensor<2>| -> Tensor<2> {
+            Tensor::from_data(x.into_data(), (&device, DType::from(self.dtype)))
+        };
+        let shaped = |x: Tensor<2>| {
+            Dispatch::float_reshape(x.into_dispatch(), Shape::from(self.input_shape.clone()))
+        };
+        let mut rows = Vec::new();
+        for i in 0..y.dims()[0] {
+            let y = on_tape(y.clone().narrow(0, i, 1));
+            let x = on_tape(self.upload(vec![0.0; self.input_len()], self.input_len()));
+            let x = x.require_grad();
+            let probe = batched(x.clone(), &self.input_shape);
+            let x0 = shaped(on_tape(self.x0()));
+            let rules = *self.interpreter.rules();
+            let (_, found) = Interpreter::paired(loaded, vec![x0], vec![probe], rules, false)?;
+            let found = flat(found.into_iter().next().expect("one output"));
+            let gradients = (found * y).sum().backward();
+            let gradient = x
+                .grad(&gradients)
+                .ok_or_else(|| Error::Data("the tape holds no gradient of the probe".into()))?;
+            rows.push(Tensor::from_data(
+                gradient.into_data(),
+                (&self.device, DType::from(self.dtype)),
+            ));
+        }
+        Ok(Tensor::cat(rows, 0))
     }
 
     /// Names of the layers contributions are summed over; number 0 is the input.
@@ -214,6 +278,9 @@ impl LinearOperator for FrozenNetwork {
 
     fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>> {
         check("the cotangent", &y, self.output_len())?;
+        if !self.interpreter.is_recorded() {
+            return self.adjoint_by_tape(&y);
+        }
         let x = self
             .interpreter
             .adjoint(&[batched(y, &self.output_shape)])?;

@@ -5,9 +5,13 @@
 //! `apply_adjoint` on batches of flat vectors — and, for contributions, its sources.
 //! [`FrozenNetwork`] gives a captured network at one x₀ that form.
 
+pub mod bench;
 pub mod certificate;
 pub mod contribution;
+pub mod discussion;
 mod frozen;
+pub mod locality;
+pub mod matrix;
 mod operator;
 pub mod projection;
 mod random;

@@ -35,6 +35,10 @@ pub(crate) enum Command {
     Contributions(Contributions),
     /// Everything that fits the task, and one report to open
     Analyse(Analyse),
+    /// All of F, as a sparse matrix for SciPy; an interrupted run goes on where it was
+    Matrix(Matrix),
+    /// What k probes cost: paired, replayed and adjoint, against plain forwards
+    Bench(Bench),
 }
 
 #[derive(Debug, Args)]
@@ -85,6 +89,9 @@ pub(crate) struct Common {
     /// left to right, the first that fits wins. See docs/rules.md
     #[arg(long, value_name = "RULE[,RULE]", value_delimiter = ',')]
     pub rules: Vec<String>,
+    /// How much memory decisions and probes may take, in GB [default: half of what is free]
+    #[arg(long, value_name = "GB")]
+    pub max_memory: Option<f64>,
     /// Draw each channel of a signed colour picture apart, blue to red
     #[arg(long)]
     pub each_channel: bool,
@@ -299,6 +306,42 @@ pub(crate) struct Contributions {
     /// Which score: `top1`, a class index `k`, or `c,y,x` of an output picture
     #[arg(long, default_value = "top1", value_name = "top1|K|C,Y,X")]
     pub target: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Matrix {
+    #[command(flatten)]
+    pub common: Common,
+    /// Rows of the output picture computed and written at a time [default: what memory allows]
+    #[arg(long, value_name = "ROWS")]
+    pub chunk: Option<usize>,
+    /// Refuse to write a file larger than this many GB
+    #[arg(long, default_value_t = 20.0, value_name = "GB")]
+    pub max_size: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// The network, an .onnx file
+    pub model: PathBuf,
+    /// The input's shape
+    #[arg(long, value_delimiter = ',', value_name = "N,C,H,W", required = true)]
+    pub shape: Vec<usize>,
+    /// How many probes run side by side
+    #[arg(short, default_value_t = 8, value_name = "K")]
+    pub k: usize,
+    /// How many interleaved rounds the medians are of
+    #[arg(long, default_value_t = 15, value_name = "N")]
+    pub rounds: usize,
+    /// Precision of everything
+    #[arg(long, default_value = "f32")]
+    pub dtype: Precision,
+    /// Time every map of the program alone, too
+    #[arg(long)]
+    pub nodes: bool,
+    /// Print the figures as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod error;
 mod npy;
+mod npz;
 mod output;
 mod picture;
 mod recipe;
@@ -16,7 +17,7 @@ use std::{panic, process::ExitCode};
 use clap::Parser;
 
 use args::{Cli, Command};
-use commands::{analyse, contributions, demo, fields, inspect, project, run, svd};
+use commands::{analyse, bench, contributions, demo, fields, inspect, matrix, project, run, svd};
 use error::{BAD_INPUT, Failure};
 use linearscope_analysis::projection::Field;
 
@@ -32,6 +33,8 @@ fn dispatch(cli: &Cli) -> error::Result<()> {
         Command::Svd(args) => svd::run(args),
         Command::Contributions(args) => contributions::run(args),
         Command::Analyse(args) => analyse::run(args),
+        Command::Matrix(args) => matrix::run(args),
+        Command::Bench(args) => bench::run(args),
     }
 }
 

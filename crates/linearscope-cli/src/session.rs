@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{FloatDType, Tensor, TensorData};
-use linearscope::{Network, device};
+use linearscope::{Network, device, program::machine_budget};
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
     certificate::{Certificate, certificate},
@@ -116,6 +116,17 @@ pub(crate) fn scores(network: Network) -> (Network, Vec<String>) {
     (network, left_out)
 }
 
+/// What decisions and probes may take: the flag's GB, else half of what the machine has left.
+pub(crate) fn memory(flag: Option<f64>) -> Result<usize> {
+    match flag {
+        None => Ok(machine_budget()),
+        Some(gigabytes) if gigabytes > 0.0 && gigabytes < 1e9 => Ok((gigabytes * 1e9) as usize),
+        Some(gigabytes) => Err(Failure::input(format!(
+            "--max-memory {gigabytes} is no amount of memory; give it in GB, for instance 2.5"
+        ))),
+    }
+}
+
 impl Session {
     /// Load the model, read x₀, freeze, and measure the certificate.
     pub(crate) fn open(command: &str, common: &Common) -> Result<Self> {
@@ -160,11 +171,21 @@ impl Session {
             "freezing {parameters} parameters at x₀ of shape {shape:?}"
         ));
         let loaded = FrozenNetwork::load(network, &device, dtype)?;
-        let frozen = FrozenNetwork::new(loaded, TensorData::new(values, shape), rules.clone())?;
+        let budget = memory(common.max_memory)?;
+        let x0 = TensorData::new(values, shape);
+        let frozen = FrozenNetwork::within(loaded, x0, rules.clone(), budget)?;
         for rule in frozen.interpreter().unused_rules() {
             output::notice(&format!("the rule {rule} fits no op of this network"));
         }
-        let program = frozen.interpreter().program();
+        let recorded = frozen.interpreter().is_recorded();
+        if !recorded {
+            eprintln!(
+                "note: what the network decided at x₀ takes more than the {:.1} MB there are for \
+                 it; every product runs the network again, reference beside probe (paired mode)",
+                budget as f64 / 1e6
+            );
+        }
+        let account = frozen.interpreter().program().account();
         let manifest = json!({
             "schema": SCHEMA,
             "program": format!("linearscope {}", env!("CARGO_PKG_VERSION")),
@@ -181,7 +202,9 @@ impl Session {
             "norms_recognised": norms,
             "functions_recognised": functions,
             "final_softmax_left_out": left_out,
-            "program_nodes": program.nodes().len(),
+            "mode": if recorded { "recorded" } else { "paired" },
+            "program_nodes": account.nodes,
+            "decision_bytes": account.decision_bytes,
         });
         let Value::Object(manifest) = manifest else {
             unreachable!("a literal object")
@@ -206,6 +229,21 @@ impl Session {
     /// Precision of everything.
     pub(crate) fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// The SHA-256 of the model's file.
+    pub(crate) fn model_hash(&self) -> &Value {
+        &self.manifest["model"]["sha256"]
+    }
+
+    /// The SHA-256 of x₀'s numbers.
+    pub(crate) fn input_hash(&self) -> Result<String> {
+        let mut hasher = Sha256::new();
+        for value in self.numbers(self.frozen.x0())? {
+            hasher.update(value.to_le_bytes());
+        }
+        let digest = hasher.finalize();
+        Ok(digest.iter().map(|b| format!("{b:02x}")).collect())
     }
 
     /// Read a probe the way x₀ was read.

@@ -201,6 +201,17 @@ pub enum Error {
         /// The dtype.
         dtype: String,
     },
+    /// The decisions of x₀ do not fit the memory they may take.
+    #[error(
+        "{what} needs the recorded program, but the decisions of x₀ take more than the {budget} \
+         bytes they may; allow more memory, or ask for columns, projections and rows only"
+    )]
+    Memory {
+        /// What was asked for.
+        what: String,
+        /// The bytes there are.
+        budget: usize,
+    },
     /// Capturing a graph failed.
     #[error("the graph could not be captured: {0}")]
     Capture(String),

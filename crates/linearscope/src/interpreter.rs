@@ -1,16 +1,16 @@
 //! The interpreter: the user's handle on y(x) = F x + r of one network at one x₀.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use burn_backend::{
-    Backend, DType, Shape, TensorData, TensorMetadata, read_sync, tensor::FloatTensor,
+    Backend, DType, Shape, Slice, TensorData, TensorMetadata, read_sync, tensor::FloatTensor,
 };
 
 use crate::{
     driver::Loaded,
     error::{Error, Place, Result, guarded},
     linear::batch,
-    program::{Node, NodeId, Program},
+    program::{Carry, Node, NodeId, Program, machine_budget},
     rules::RuleSet,
     scope::{Probe, Scope},
     tensor::{Lineage, ScopeTensor},
@@ -29,6 +29,12 @@ pub struct Interpreter<B: Backend> {
     rules: RuleSet,
     decisions: Vec<Arc<str>>,
     unused_rules: Vec<String>,
+    /// Bytes that decisions, their expansions and probes may take.
+    budget: usize,
+    /// F alone, in fewer maps; made when first asked for.
+    homogeneous: OnceLock<Program<B>>,
+    /// x₀, where the decisions did not fit the budget.
+    unrecorded: Option<Vec<FloatTensor<B>>>,
 }
 
 /// One source and its contribution ⟨q, b⟩ to a linear functional of the output.
@@ -46,15 +52,35 @@ impl<B: Backend> Interpreter<B> {
     /// Freeze the network at x₀ and record its affine map. Cost: one forward of the network and
     /// the rules' decisions; memory: the decisions.
     ///
+    /// Memory is what [`machine_budget`] says; see [`within`](Self::within).
+    ///
     /// # Errors
     /// [`Error::NotFinite`] when x₀ or f(x₀) is not; [`Error::NoRule`] when the network has an op
     /// without a rule; [`Error::LostProbe`] when an output is no linear function of the input.
     pub fn new(loaded: Arc<Loaded<B>>, x0: Vec<FloatTensor<B>>, rules: RuleSet) -> Result<Self> {
+        Self::within(loaded, x0, rules, machine_budget())
+    }
+
+    /// [`new`](Self::new) within a budget of bytes.
+    ///
+    /// Probes are cut into as many batches as fit; what comes out does not depend on the cut. Where
+    /// not even the decisions fit, nothing is recorded and every replay runs the network with its
+    /// reference beside the probes ([`is_recorded`](Self::is_recorded) says so): twice the price,
+    /// and forwards only.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn within(
+        loaded: Arc<Loaded<B>>,
+        x0: Vec<FloatTensor<B>>,
+        rules: RuleSet,
+        budget: usize,
+    ) -> Result<Self> {
         let ports = loaded.network().inputs();
         for (port, x0) in ports.iter().zip(&x0) {
             check_finite::<B>(&format!("input \"{}\"", port.name), x0)?;
         }
-        let frozen = Self::record(loaded, x0, rules)?;
+        let frozen = Self::record_within(loaded, x0, rules, budget)?;
         let ports = frozen.loaded.network().outputs();
         for (port, y0) in ports.iter().zip(&frozen.reference) {
             check_finite::<B>(&format!("output \"{}\"", port.name), y0)?;
@@ -62,32 +88,83 @@ impl<B: Backend> Interpreter<B> {
         Ok(frozen)
     }
 
-    /// The same without a look at the values, which would wait for the device: for training.
+    /// The same without a budget, and without a look at the values, which would wait for the device:
+    /// for training.
     pub(crate) fn record(
         loaded: Arc<Loaded<B>>,
         x0: Vec<FloatTensor<B>>,
         rules: RuleSet,
     ) -> Result<Self> {
+        Self::record_within(loaded, x0, rules, usize::MAX)
+    }
+
+    fn record_within(
+        loaded: Arc<Loaded<B>>,
+        x0: Vec<FloatTensor<B>>,
+        rules: RuleSet,
+        budget: usize,
+    ) -> Result<Self> {
         rules.check()?;
-        let scope = Scope::recording(rules.clone());
+        let scope = Scope::recording_within(rules.clone(), budget);
         let inputs = x0
-            .into_iter()
+            .iter()
             .enumerate()
             .map(|(index, x0)| {
                 let probe = scope.input(index, &x0.shape());
-                ScopeTensor::probed(x0, probe)
+                ScopeTensor::probed(x0.clone(), probe)
             })
             .collect();
-        let (reference, probes) = probed_outputs(&loaded, inputs, &scope)?;
-        let program = scope.finish(&probes, loaded.dtype())?;
-        Ok(Self {
+        let (reference, program, unrecorded) = match probed_outputs(&loaded, inputs, &scope) {
+            Ok((reference, probes)) => (reference, scope.finish(&probes, loaded.dtype())?, None),
+            Err(Error::Memory { .. }) => {
+                // One probe shows what recording would have: refused ops, lost probes.
+                let zeros = x0.iter().map(|x0| batch::zeros::<B>(x0, 1, &x0.shape()));
+                let (reference, _) =
+                    Self::paired(&loaded, x0.clone(), zeros.collect(), rules.clone(), true)?;
+                (reference, Program::empty(loaded.dtype()), Some(x0))
+            }
+            Err(error) => return Err(error),
+        };
+        let interpreter = Self {
             decisions: scope.decision_sources(),
             unused_rules: scope.unused_rules(),
             loaded,
             reference,
             program,
             rules,
-        })
+            budget,
+            homogeneous: OnceLock::new(),
+            unrecorded,
+        };
+        // A quarter for what replays would otherwise expand each time, the rest for probes.
+        interpreter.program.keep_expanded(budget / 4);
+        Ok(interpreter)
+    }
+
+    /// Whether the program was recorded. If not, its decisions did not fit the budget, and replays
+    /// run the network with its reference (the paper's mode).
+    pub fn is_recorded(&self) -> bool {
+        self.unrecorded.is_none()
+    }
+
+    /// Bytes that decisions and probes may take.
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+
+    /// F alone, in fewer maps than [`program`](Self::program): what replays without sources use.
+    pub fn homogeneous(&self) -> &Program<B> {
+        self.homogeneous.get_or_init(|| self.program.homogeneous())
+    }
+
+    fn recorded(&self, what: &str) -> Result<&Program<B>> {
+        match self.unrecorded {
+            None => Ok(&self.program),
+            Some(_) => Err(Error::Memory {
+                what: what.into(),
+                budget: self.budget,
+            }),
+        }
     }
 
     /// The paper's mode: reference and k probes side by side, nothing recorded.
@@ -139,7 +216,8 @@ impl<B: Backend> Interpreter<B> {
         &self.reference
     }
 
-    /// The recorded linear maps and sources.
+    /// The recorded linear maps and sources; without nodes where nothing was
+    /// [recorded](Self::is_recorded).
     pub fn program(&self) -> &Program<B> {
         &self.program
     }
@@ -197,9 +275,12 @@ impl<B: Backend> Interpreter<B> {
     /// gets zeros.
     ///
     /// # Errors
-    /// [`Error::Shape`].
+    /// [`Error::Shape`]; [`Error::Memory`] where nothing was recorded.
     pub fn adjoint(&self, y: &[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>> {
-        self.sweep(y, |_, _, _| {})
+        self.recorded("the adjoint")?;
+        let outputs = self.loaded.network().outputs();
+        check_batches::<B>("cotangent of output", outputs, y)?;
+        self.in_batches(y, |y| self.sweep(self.homogeneous(), y, |_, _, _| {}))
     }
 
     /// Fᵀ y, and for every source its contribution ⟨q, b⟩ to ⟨y, F x + r⟩ (Theorem 1 of the
@@ -212,9 +293,10 @@ impl<B: Backend> Interpreter<B> {
         &self,
         y: &[FloatTensor<B>],
     ) -> Result<(Vec<FloatTensor<B>>, Vec<SourceShare>)> {
+        let program = self.recorded("contributions")?;
         let mut shares = Vec::new();
         let mut failed = None;
-        let rows = self.sweep(y, |node, b, q| {
+        let rows = self.sweep(program, y, |node, b, q| {
             let k = q.shape()[0];
             // Sum q over what b was broadcast along, so that the product is small.
             let q = batch::sum_to::<B>(q.clone(), &b.shape());
@@ -239,21 +321,65 @@ impl<B: Backend> Interpreter<B> {
         }
     }
 
+    /// One backward sweep from k cotangents of the only output to the only input that takes along
+    /// what sources say, see [`Carry`]: `(q, s)`, each `[k, ..input]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`]; [`Error::Memory`] where nothing was recorded.
+    pub fn carried(
+        &self,
+        y: &FloatTensor<B>,
+        carry: Carry,
+    ) -> Result<(FloatTensor<B>, FloatTensor<B>)> {
+        let program = self.recorded("a discussion")?;
+        let (to, input) = (
+            self.end(None, program.outputs())?,
+            self.end(None, &program.inputs())?,
+        );
+        self.check_at("the cotangent", y, to)?;
+        let mut found = self.in_batches(std::slice::from_ref(y), |y| {
+            let seeds = [(to, y[0].clone())];
+            let both = guarded(
+                || replaying("the adjoint replay"),
+                || program.carry(&seeds, carry).remove(0),
+            )?;
+            let k = y[0].shape()[0];
+            let zeros = || self.zeros(k, program.shape(input));
+            let (q, s) = both.unwrap_or_else(|| (zeros(), zeros()));
+            Ok(vec![q, s])
+        })?;
+        let s = found.remove(1);
+        Ok((found.remove(0), s))
+    }
+
+    /// What the sources of every layer add to every entry of each output, `[layers, ..output]`, in
+    /// forward passes. Summed over layers it is [`residual`](Self::residual); each column is what
+    /// [`contributions`](Self::contributions) finds by an adjoint sweep.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] where nothing was recorded.
+    pub fn contributions_of_all(&self) -> Result<Vec<FloatTensor<B>>> {
+        let program = self.recorded("contributions")?;
+        let zeros = |k: usize, id: NodeId| self.zeros(k, program.shape(id));
+        guarded(
+            || replaying("the replay"),
+            || program.residual_by_layer(&zeros, self.probes_at_once()),
+        )
+    }
+
     fn sweep(
         &self,
+        program: &Program<B>,
         y: &[FloatTensor<B>],
         on_source: impl FnMut(&Node<B>, &FloatTensor<B>, &FloatTensor<B>),
     ) -> Result<Vec<FloatTensor<B>>> {
         let outputs = self.loaded.network().outputs();
         check_batches::<B>("cotangent of output", outputs, y)?;
         let k = y.first().map_or(1, |y| y.shape()[0]);
-        let seeds = pairs::<B>(self.program.outputs(), y);
+        let seeds = pairs::<B>(program.outputs(), y);
         let inputs = guarded(
             || replaying("the adjoint replay"),
-            || {
-                self.program
-                    .backward(&seeds, &self.program.inputs(), on_source)
-            },
+            || program.backward(&seeds, &program.inputs(), on_source),
         )?;
         Ok(inputs
             .into_iter()
@@ -263,14 +389,63 @@ impl<B: Backend> Interpreter<B> {
     }
 
     fn replay(&self, x: &[FloatTensor<B>], sources: bool) -> Result<Vec<FloatTensor<B>>> {
-        let starts = pairs::<B>(&self.program.inputs(), x);
-        guarded(
-            || replaying("the replay"),
-            || {
-                self.program
-                    .forward(&starts, self.program.outputs(), sources)
-            },
-        )
+        if let Some(x0) = &self.unrecorded {
+            return self.in_batches(x, |x| {
+                let (x0, x) = (x0.clone(), x.to_vec());
+                Ok(Self::paired(&self.loaded, x0, x, self.rules, sources)?.1)
+            });
+        }
+        let program = match sources {
+            true => &self.program,
+            false => self.homogeneous(),
+        };
+        self.in_batches(x, |x| {
+            let starts = pairs::<B>(&program.inputs(), x);
+            guarded(
+                || replaying("the replay"),
+                || program.forward(&starts, program.outputs(), sources),
+            )
+        })
+    }
+
+    /// How many probes may run side by side.
+    pub fn probes_at_once(&self) -> usize {
+        let left = self.budget - (self.budget / 4).min(self.program.account().expanded_bytes);
+        match self.unrecorded {
+            None => self.program.probes_within(left),
+            // Nothing is known about the size of what a run keeps alive.
+            Some(_) => 1,
+        }
+    }
+
+    /// `work` on as many probes at a time as fit the budget, the results side by side.
+    fn in_batches(
+        &self,
+        x: &[FloatTensor<B>],
+        mut work: impl FnMut(&[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>>,
+    ) -> Result<Vec<FloatTensor<B>>> {
+        let k = x.first().map_or(1, |x| x.shape()[0]);
+        let most = self.probes_at_once();
+        if k <= most {
+            return work(x);
+        }
+        let mut parts: Vec<Vec<FloatTensor<B>>> = Vec::new();
+        for start in (0..k).step_by(most) {
+            let some: Vec<FloatTensor<B>> = x
+                .iter()
+                .map(|x| {
+                    let mut ranges: Vec<Slice> =
+                        x.shape().iter().map(|&size| Slice::from(0..size)).collect();
+                    ranges[0] = Slice::from(start..(start + most).min(k));
+                    B::float_slice(x.clone(), &ranges)
+                })
+                .collect();
+            parts.push(work(&some)?);
+        }
+        let ports = parts.first().map_or(0, Vec::len);
+        Ok((0..ports)
+            .map(|port| B::float_cat(parts.iter().map(|part| part[port].clone()).collect(), 0))
+            .collect())
     }
 
     fn zeros(&self, k: usize, shape: &Shape) -> FloatTensor<B> {
@@ -286,7 +461,8 @@ impl<B: Backend> Interpreter<B> {
     /// # Errors
     /// [`Error::NoSuchNode`].
     pub fn node(&self, name: &str) -> Result<NodeId> {
-        self.program.place(name).ok_or_else(|| Error::NoSuchNode {
+        let program = self.recorded("a sub-network")?;
+        program.place(name).ok_or_else(|| Error::NoSuchNode {
             name: name.into(),
             nodes: self.program.place_names().map(String::from).collect(),
         })
@@ -348,6 +524,7 @@ impl<B: Backend> Interpreter<B> {
         mut starts: Vec<(NodeId, FloatTensor<B>)>,
         sources: bool,
     ) -> Result<FloatTensor<B>> {
+        self.recorded("a sub-network")?;
         let from = self.end(from, &self.program.inputs())?;
         let to = self.end(to, self.program.outputs())?;
         self.check_at("the probe", &x, from)?;
@@ -373,6 +550,7 @@ impl<B: Backend> Interpreter<B> {
         from: Option<NodeId>,
         to: Option<NodeId>,
     ) -> Result<FloatTensor<B>> {
+        self.recorded("a sub-network")?;
         let from = self.end(from, &self.program.inputs())?;
         let to = self.end(to, self.program.outputs())?;
         self.check_at("the cotangent", &y, to)?;

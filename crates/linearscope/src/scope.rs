@@ -30,8 +30,11 @@ use crate::{
 enum Sink<B: Backend> {
     /// Apply to the probes at once, keep nothing. `sources` off gives F x₁ alone.
     Paired { sources: bool },
-    /// Append to a program.
-    Recording(Mutex<Vec<Node<B>>>),
+    /// Append to a program, as long as its decisions take no more than so many bytes.
+    Recording {
+        nodes: Mutex<Vec<Node<B>>>,
+        budget: usize,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +47,7 @@ struct State {
     /// Which entries of the rule set have had a say.
     used: Vec<bool>,
     places: BTreeMap<Arc<str>, NodeId>,
+    decision_bytes: usize,
 }
 
 /// One run of a network with probes. Shared by every probed tensor of the run.
@@ -102,7 +106,14 @@ impl<B: Backend> Scope<B> {
 
     /// A run that records a program.
     pub fn recording(rules: RuleSet) -> Arc<Self> {
-        Self::new(Sink::Recording(Mutex::new(Vec::new())), rules)
+        Self::recording_within(rules, usize::MAX)
+    }
+
+    /// A run that records a program, unless its decisions take more than `budget` bytes: then it
+    /// ends with [`Error::Memory`].
+    pub fn recording_within(rules: RuleSet, budget: usize) -> Arc<Self> {
+        let nodes = Mutex::new(Vec::new());
+        Self::new(Sink::Recording { nodes, budget }, rules)
     }
 
     /// The probe of an input of a paired run: k probes as `[k, ..shape]`.
@@ -166,11 +177,14 @@ impl<B: Backend> Scope<B> {
     /// Say which op of which node runs next: Burn's name of it, the node's name and its number in
     /// the order they run.
     pub(crate) fn enter(&self, op: &str, node: &Arc<str>, position: usize) {
-        self.state.lock().expect("scope state").site = Site {
+        let mut state = self.state.lock().expect("scope state");
+        state.site = Site {
             op: plain(op),
             node: node.clone(),
             position,
         };
+        // What follows is decided anew.
+        state.rule = None;
     }
 
     /// Whether the ops that follow take their tangents, whatever the rules: parts of a function that
@@ -232,7 +246,7 @@ impl<B: Backend> Scope<B> {
 
     /// Whether this run records a program.
     pub(crate) fn records(&self) -> bool {
-        matches!(self.sink, Sink::Recording(_))
+        matches!(self.sink, Sink::Recording { .. })
     }
 
     /// Remember where the output of the current node is; the last one of a node counts.
@@ -272,16 +286,31 @@ impl<B: Backend> Scope<B> {
     }
 
     fn append(&self, operation: Operation<B>, shape: &Shape, layer: usize) -> Carrier<B> {
-        let Sink::Recording(nodes) = &self.sink else {
+        let Sink::Recording { nodes, budget } = &self.sink else {
             unreachable!("only the recording sink appends")
         };
-        let name = self.state.lock().expect("scope state").site.node.clone();
+        let (name, decided) = {
+            let mut state = self.state.lock().expect("scope state");
+            let decided = state.rule.is_some();
+            if decided {
+                state.decision_bytes += operation.stored().bytes;
+            }
+            if state.decision_bytes > *budget {
+                state.error.get_or_insert(Error::Memory {
+                    what: "a replay".into(),
+                    budget: *budget,
+                });
+                return Carrier::Poisoned;
+            }
+            (state.site.node.clone(), decided)
+        };
         let mut nodes = nodes.lock().expect("program nodes");
         nodes.push(Node {
             operation,
             name,
             shape: shape.clone(),
             layer,
+            decided,
         });
         Carrier::Node(NodeId(nodes.len() - 1))
     }
@@ -291,7 +320,7 @@ impl<B: Backend> Scope<B> {
         if let Some(error) = self.error() {
             return Err(error);
         }
-        let Sink::Recording(nodes) = &self.sink else {
+        let Sink::Recording { nodes, .. } = &self.sink else {
             unreachable!("only a recording run yields a program")
         };
         let nodes = std::mem::take(&mut *nodes.lock().expect("program nodes"));
@@ -341,7 +370,7 @@ impl<B: Backend> Probe<B> {
             Carrier::Batch(x) => Carrier::Batch(map.apply(x)),
             Carrier::Node(input) => self.scope.append(
                 Operation::Map {
-                    map: Box::new(map),
+                    map: Arc::new(map),
                     input,
                 },
                 shape,

@@ -1,9 +1,12 @@
 //! `inspect`: the graph as the interpreter sees it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use burn::tensor::{Device, FloatDType, TensorData};
-use linearscope::survey::{Standing, Surveyed};
+use linearscope::{
+    program::Account,
+    survey::{Standing, Surveyed},
+};
 use linearscope_analysis::{FrozenNetwork, LinearOperator, host, noise};
 use linearscope_onnx::Signature;
 use serde_json::{Value, json};
@@ -78,6 +81,40 @@ fn field(frozen: &FrozenNetwork, node: &str) -> Result<Option<FieldSize>> {
     }))
 }
 
+/// The recorded program in numbers, with sources and without.
+struct Accounts {
+    program: Account,
+    homogeneous: Account,
+}
+
+impl Accounts {
+    fn json(&self) -> Value {
+        json!({
+            "nodes": self.program.nodes,
+            "nodes_without_sources": self.homogeneous.nodes,
+            "decisions": self.program.decisions,
+            "decision_bytes": self.program.decision_bytes,
+            "decision_bytes_as_floats": self.program.decision_floats,
+            "flops_per_probe": self.homogeneous.flops,
+        })
+    }
+}
+
+impl fmt::Display for Accounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "recorded: {} nodes ({} without sources) · {} decisions in {}B, {}B as floats · {} flop a probe",
+            self.program.nodes,
+            self.homogeneous.nodes,
+            self.program.decisions,
+            scaled(self.program.decision_bytes as u64),
+            scaled(self.program.decision_floats as u64),
+            scaled(self.homogeneous.flops),
+        )
+    }
+}
+
 pub(crate) fn run(args: &Inspect) -> Result<()> {
     let (model, hash) = read_model(&args.model)?;
     let signature = &model.inputs()[0];
@@ -134,8 +171,13 @@ pub(crate) fn run(args: &Inspect) -> Result<()> {
 
     // Fields are measured through the program, which a refused op leaves without.
     let mut fields: HashMap<&str, FieldSize> = HashMap::new();
+    let mut account = None;
     if refused.is_empty() {
         let frozen = FrozenNetwork::new(loaded, x0, rules.clone())?;
+        account = Some(Accounts {
+            program: frozen.interpreter().program().account(),
+            homogeneous: frozen.interpreter().homogeneous().account(),
+        });
         let mut last = "";
         for (number, op) in survey.iter().enumerate() {
             if last == &*op.node {
@@ -160,6 +202,7 @@ pub(crate) fn run(args: &Inspect) -> Result<()> {
             "rules": rules.to_string(),
             "final_softmax_left_out": left_out,
             "can_be_frozen": refused.is_empty(),
+            "recorded": account.as_ref().map(Accounts::json),
             "ops": ops,
         });
         println!(
@@ -193,8 +236,9 @@ pub(crate) fn run(args: &Inspect) -> Result<()> {
         refused.len(),
         scaled(flops),
     );
-    if refused.is_empty() {
+    if let Some(account) = account {
         println!("it can be frozen");
+        println!("{account}");
     } else {
         println!("it cannot be frozen yet:");
         for op in refused {

@@ -3,11 +3,16 @@
 //! `apply` is the backend's own kernel. The adjoint is A_hᵀ Y A_w with the two small matrices
 //! read off that kernel by interpolating unit vectors: cubecl's backward knows nearest only.
 
-use burn_backend::{
-    Backend, Shape, TensorData, TensorMetadata, ops::InterpolateOptions, tensor::FloatTensor,
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
 };
 
-use super::{LinearMap, batch};
+use burn_backend::{
+    Backend, Shape, Slice, TensorData, TensorMetadata, ops::InterpolateOptions, tensor::FloatTensor,
+};
+
+use super::{Cut, LinearMap, Region, Restricted, batch};
 
 /// `interpolate`; input `[n, c, h, w]`.
 #[derive(Debug)]
@@ -18,6 +23,57 @@ pub(crate) struct Interpolate<B: Backend> {
     rows: FloatTensor<B>,
     /// A_w as `[1, 1, w_out, w]`.
     columns: FloatTensor<B>,
+    /// The inputs that each output row and column reads, once somebody asked.
+    supports: OnceLock<[Vec<Range<usize>>; 2]>,
+}
+
+/// Y = A_h X A_wᵀ with the matrices alone.
+#[derive(Debug)]
+struct Separable<B: Backend> {
+    /// A_hᵀ as `[1, 1, h, h_out]`.
+    rows: FloatTensor<B>,
+    /// A_w as `[1, 1, w_out, w]`.
+    columns: FloatTensor<B>,
+}
+
+impl<B: Backend> LinearMap<B> for Separable<B> {
+    fn name(&self) -> &'static str {
+        "interpolate"
+    }
+    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        let (x, k) = batch::merge::<B>(x);
+        let rows = B::float_swap_dims(self.rows.clone(), 2, 3);
+        let columns = B::float_swap_dims(self.columns.clone(), 2, 3);
+        batch::split::<B>(B::float_matmul(B::float_matmul(rows, x), columns), k)
+    }
+    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+        let (y, k) = batch::merge::<B>(y);
+        let x = B::float_matmul(B::float_matmul(self.rows.clone(), y), self.columns.clone());
+        batch::split::<B>(x, k)
+    }
+}
+
+/// The columns of a matrix `[rows, columns]` in which each of `lines` has entries, a line being a
+/// row or a column.
+fn support(values: &[f64], [rows, columns]: [usize; 2], by_column: bool) -> Vec<Range<usize>> {
+    let (lines, cells) = if by_column {
+        (columns, rows)
+    } else {
+        (rows, columns)
+    };
+    let at = |line: usize, cell: usize| match by_column {
+        true => values[cell * columns + line],
+        false => values[line * columns + cell],
+    };
+    (0..lines)
+        .map(|line| {
+            let mut used = (0..cells).filter(|&cell| at(line, cell) != 0.0);
+            match used.next() {
+                Some(first) => first..used.last().unwrap_or(first) + 1,
+                None => 0..0,
+            }
+        })
+        .collect()
 }
 
 impl<B: Backend> Interpolate<B> {
@@ -46,7 +102,22 @@ impl<B: Backend> Interpolate<B> {
             options,
             rows,
             columns: B::float_swap_dims(columns, 2, 3),
+            supports: OnceLock::new(),
         }
+    }
+
+    /// Read off the matrices; where a device cannot deliver them, everything.
+    fn supports(&self) -> &[Vec<Range<usize>>; 2] {
+        self.supports.get_or_init(|| {
+            let read = |matrix: &FloatTensor<B>, by_column: bool| {
+                let shape = matrix.shape();
+                let dims = [shape[2], shape[3]];
+                let values = crate::host::<B>(matrix.clone());
+                let values = values.unwrap_or_else(|_| vec![1.0; dims[0] * dims[1]]);
+                support(&values, dims, by_column)
+            };
+            [read(&self.rows, true), read(&self.columns, false)]
+        })
     }
 }
 
@@ -62,5 +133,61 @@ impl<B: Backend> LinearMap<B> for Interpolate<B> {
         let (y, k) = batch::merge::<B>(y);
         let x = B::float_matmul(B::float_matmul(self.rows.clone(), y), self.columns.clone());
         batch::split::<B>(x, k)
+    }
+    fn flops(&self, _input: &Shape, output: &Shape) -> u64 {
+        output.num_elements() as u64
+    }
+    fn reach(&self, _input: &Shape, output: &Shape, from: &Region) -> Region {
+        let along = |support: &[Range<usize>], from: &Range<usize>, size: usize| {
+            let meets = |o: &usize| support[*o].start < from.end && from.start < support[*o].end;
+            let mut reached = (0..size).filter(meets);
+            match reached.next() {
+                Some(first) => first..reached.last().unwrap_or(first) + 1,
+                None => 0..0,
+            }
+        };
+        let [rows, columns] = self.supports();
+        let mut ranges = from.0[..2].to_vec();
+        ranges.push(along(rows, &from.0[2], output[2]));
+        ranges.push(along(columns, &from.0[3], output[3]));
+        Region(ranges)
+    }
+    fn field(&self, _input: &Shape, _output: &Shape, to: &Region) -> Region {
+        let along = |support: &[Range<usize>], to: &Range<usize>| {
+            support[to.clone()]
+                .iter()
+                .fold(0..0, |all: Range<usize>, one| match all.is_empty() {
+                    true => one.clone(),
+                    false => all.start.min(one.start)..all.end.max(one.end),
+                })
+        };
+        let [rows, columns] = self.supports();
+        let mut ranges = to.0[..2].to_vec();
+        ranges.push(along(rows, &to.0[2]));
+        ranges.push(along(columns, &to.0[3]));
+        Region(ranges)
+    }
+    /// The two matrices, cut.
+    fn restrict(&self, cut: &Cut<'_>) -> Option<Restricted<B>> {
+        let to = self
+            .reach(cut.input, cut.output, cut.from)
+            .intersection(cut.to);
+        let from = self.field(cut.input, cut.output, &to);
+        if from.is_empty() {
+            return None;
+        }
+        let part = |matrix: &FloatTensor<B>, first: &Range<usize>, second: &Range<usize>| {
+            let all = [&(0..1), &(0..1), first, second];
+            let ranges: Vec<Slice> = all.map(|range| Slice::from(range.clone())).to_vec();
+            B::float_slice(matrix.clone(), &ranges)
+        };
+        Some(Restricted {
+            map: Arc::new(Separable {
+                rows: part(&self.rows, &from.0[2], &to.0[2]),
+                columns: part(&self.columns, &to.0[3], &from.0[3]),
+            }),
+            from,
+            to,
+        })
     }
 }

@@ -1,8 +1,10 @@
 //! Matrix products with one frozen side.
 
+use std::sync::Arc;
+
 use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 
-use super::{LinearMap, batch};
+use super::{LinearMap, Stored, batch};
 
 fn transposed<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let rank = x.shape().num_dims();
@@ -55,6 +57,18 @@ impl<B: Backend> LinearMap<B> for MatmulRight<B> {
         // Batch axes of W that x lacked were broadcast.
         batch::sum_to::<B>(x, &self.input)
     }
+    fn magnitudes(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        Some(Arc::new(Self {
+            weight: B::float_abs(self.weight.clone()),
+            input: self.input.clone(),
+        }))
+    }
+    fn stored(&self) -> Stored {
+        Stored::tensor(&self.weight)
+    }
+    fn flops(&self, input: &Shape, output: &Shape) -> u64 {
+        2 * (output.num_elements() * input[input.num_dims() - 1]) as u64
+    }
 }
 
 /// y = W x for a frozen W `[.., m, p]` and x `[.., p, q]`.
@@ -83,5 +97,17 @@ impl<B: Backend> LinearMap<B> for MatmulLeft<B> {
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
         let x = B::float_matmul(transposed::<B>(self.weight.clone()), y);
         batch::sum_to::<B>(x, &self.input)
+    }
+    fn magnitudes(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        Some(Arc::new(Self {
+            weight: B::float_abs(self.weight.clone()),
+            input: self.input.clone(),
+        }))
+    }
+    fn stored(&self) -> Stored {
+        Stored::tensor(&self.weight)
+    }
+    fn flops(&self, input: &Shape, output: &Shape) -> u64 {
+        2 * (output.num_elements() * input[input.num_dims() - 2]) as u64
     }
 }

@@ -1,8 +1,10 @@
 //! Padding: `apply` is the backend's own; the adjoint folds the border back.
 
+use std::{ops::Range, sync::Arc};
+
 use burn_backend::{Backend, Shape, Slice, TensorMetadata, ops::PadMode, tensor::FloatTensor};
 
-use super::{LinearMap, batch};
+use super::{Cut, LinearMap, Region, Restricted, batch};
 
 /// What a border cell shows; the linear part of [`PadMode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,29 @@ impl Pad {
             },
         }
     }
+}
+
+impl Pad {
+    /// The input cell that an output cell shows along an axis; `None`: zero.
+    fn shown(&self, dim: usize, o: usize) -> Option<usize> {
+        let (before, size) = (self.padding[dim].0, self.input[dim]);
+        match (o.checked_sub(before), self.border) {
+            (Some(i), _) if i < size => Some(i),
+            (_, Border::Zero) => None,
+            (None, Border::Reflect) => Some(before - o),
+            (Some(i), Border::Reflect) => Some(2 * size - 2 - i),
+            (None, Border::Edge) => Some(0),
+            (Some(_), Border::Edge) => Some(size - 1),
+        }
+    }
+}
+
+/// The smallest range that holds all of some cells.
+fn hull(cells: impl Iterator<Item = usize>) -> Range<usize> {
+    cells.fold(0..0, |range, cell| match range.is_empty() {
+        true => cell..cell + 1,
+        false => range.start.min(cell)..range.end.max(cell + 1),
+    })
 }
 
 /// `x` restricted to `start..start + len` along tensor axis `axis`.
@@ -94,5 +119,60 @@ impl<B: Backend> LinearMap<B> for Pad {
         }
         debug_assert_eq!(y.shape(), batch::shape_of(y.shape()[0], &self.input));
         y
+    }
+
+    fn reach(&self, _input: &Shape, output: &Shape, from: &Region) -> Region {
+        let axes = from.0.iter().enumerate();
+        Region(
+            axes.map(|(dim, from)| {
+                hull(
+                    (0..output[dim])
+                        .filter(|&o| self.shown(dim, o).is_some_and(|i| from.contains(&i))),
+                )
+            })
+            .collect(),
+        )
+    }
+
+    fn field(&self, _input: &Shape, _output: &Shape, to: &Region) -> Region {
+        let axes = to.0.iter().enumerate();
+        Region(
+            axes.map(|(dim, to)| hull(to.clone().filter_map(|o| self.shown(dim, o))))
+                .collect(),
+        )
+    }
+
+    /// Along an axis whose border the box meets, the whole axis; along all others no padding.
+    fn restrict(&self, cut: &Cut<'_>) -> Option<Restricted<B>> {
+        let (mut from, mut to, mut padding) = (Vec::new(), Vec::new(), Vec::new());
+        for (dim, range) in cut.to.0.iter().enumerate() {
+            let (before, size) = (self.padding[dim].0, cut.input[dim]);
+            let inside = before..before + size;
+            let meets = range.start < inside.start || range.end > inside.end;
+            if meets && self.border != Border::Zero {
+                from.push(0..size);
+                to.push(0..cut.output[dim]);
+                padding.push(self.padding[dim]);
+                continue;
+            }
+            let start = range.start.clamp(inside.start, inside.end);
+            let end = range.end.clamp(start, inside.end);
+            from.push(start - before..end - before);
+            to.push(start..end);
+            padding.push((0, 0));
+        }
+        let (from, to) = (Region(from), Region(to));
+        if from.is_empty() {
+            return None;
+        }
+        Some(Restricted {
+            map: Arc::new(Self {
+                input: from.shape(),
+                padding,
+                border: self.border,
+            }),
+            from,
+            to,
+        })
     }
 }

@@ -1,11 +1,16 @@
-//! Average pooling. Max pooling selects, see [`Pick`](super::Pick).
+//! Average pooling. Max pooling selects, see [`Winners`](super::Winners).
+
+use std::sync::Arc;
 
 use burn_backend::{Backend, Shape, tensor::FloatTensor};
 
-use super::{LinearMap, batch};
+use super::{Cut, LinearMap, Region, Restricted, batch, region::Stride};
 
 macro_rules! pool {
-    ($name:ident, $label:literal, $apply:ident, $adjoint:ident { $($field:ident : $ty:ty),* }) => {
+    (
+        $name:ident, $dims:literal, $label:literal, $apply:ident, $adjoint:ident
+        { $($field:ident : $ty:ty),* }
+    ) => {
         #[doc = concat!("`", $label, "`; input `[n, c, ..]`.")]
         #[derive(Debug)]
         pub(crate) struct $name {
@@ -25,6 +30,46 @@ macro_rules! pool {
                 let (y, k) = batch::merge::<B>(y);
                 let like = batch::shape_only::<B>(&y, k, &self.input);
                 batch::split::<B>(B::$adjoint(like, y, $(self.$field),*), k)
+            }
+            fn flops(&self, input: &Shape, output: &Shape) -> u64 {
+                input.num_elements().max(output.num_elements()) as u64
+            }
+            fn reach(&self, _input: &Shape, output: &Shape, from: &Region) -> Region {
+                let mut ranges = from.0[..2].to_vec();
+                ranges.extend((0..$dims).map(|axis| {
+                    self.stride(axis).reach(&from.0[axis + 2], output[axis + 2])
+                }));
+                Region(ranges)
+            }
+            fn field(&self, input: &Shape, _output: &Shape, to: &Region) -> Region {
+                let mut ranges = to.0[..2].to_vec();
+                ranges.extend((0..$dims).map(|axis| {
+                    self.stride(axis).field(&to.0[axis + 2], input[axis + 2])
+                }));
+                Region(ranges)
+            }
+            /// The same pool without padding where no window of the box leaves the picture; else as
+            /// it is, since a border counts in its own way.
+            fn restrict(&self, cut: &Cut<'_>) -> Option<Restricted<B>> {
+                let to = LinearMap::<B>::reach(self, cut.input, cut.output, cut.from);
+                let to = to.intersection(cut.to);
+                if to.is_empty() {
+                    return None;
+                }
+                let mut from = to.0[..2].to_vec();
+                for axis in 0..$dims {
+                    let (first, last) = self.stride(axis).reads(&to.0[axis + 2]);
+                    if first < 0 || last > cut.input[axis + 2] as isize {
+                        return None;
+                    }
+                    from.push(first as usize..last as usize);
+                }
+                let from = Region(from);
+                Some(Restricted {
+                    map: Arc::new(self.inside(from.shape())),
+                    from,
+                    to,
+                })
             }
         }
     };
@@ -52,12 +97,16 @@ macro_rules! adaptive {
                 let like = batch::shape_only::<B>(&y, k, &self.input);
                 batch::split::<B>(B::$adjoint(like, y), k)
             }
+            fn flops(&self, input: &Shape, output: &Shape) -> u64 {
+                input.num_elements().max(output.num_elements()) as u64
+            }
         }
     };
 }
 
 pool!(
     AvgPool1d,
+    1,
     "avg_pool1d",
     avg_pool1d,
     avg_pool1d_backward {
@@ -70,6 +119,7 @@ pool!(
 );
 pool!(
     AvgPool2d,
+    2,
     "avg_pool2d",
     avg_pool2d,
     avg_pool2d_backward {
@@ -101,3 +151,47 @@ adaptive!(
     adaptive_avg_pool3d_backward,
     [usize; 3]
 );
+
+impl AvgPool1d {
+    fn stride(&self, _axis: usize) -> Stride {
+        Stride {
+            down: self.stride,
+            before: self.padding,
+            width: self.kernel_size,
+        }
+    }
+
+    /// The same windows over a part of the input that they fill.
+    fn inside(&self, input: Shape) -> Self {
+        Self {
+            input,
+            kernel_size: self.kernel_size,
+            stride: self.stride,
+            padding: 0,
+            count_include_pad: self.count_include_pad,
+            ceil_mode: false,
+        }
+    }
+}
+
+impl AvgPool2d {
+    fn stride(&self, axis: usize) -> Stride {
+        Stride {
+            down: self.stride[axis],
+            before: self.padding[axis],
+            width: self.kernel_size[axis],
+        }
+    }
+
+    /// The same windows over a part of the input that they fill.
+    fn inside(&self, input: Shape) -> Self {
+        Self {
+            input,
+            kernel_size: self.kernel_size,
+            stride: self.stride,
+            padding: [0; 2],
+            count_include_pad: self.count_include_pad,
+            ceil_mode: false,
+        }
+    }
+}

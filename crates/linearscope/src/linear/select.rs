@@ -8,7 +8,7 @@ use burn_backend::{
     tensor::{FloatTensor, IndexingUpdateOp, IntTensor},
 };
 
-use super::{LinearMap, batch};
+use super::{LinearMap, Stored, batch};
 
 /// y[j] = x[indices[j]] along one axis.
 #[derive(Debug)]
@@ -45,6 +45,9 @@ impl<B: Backend> LinearMap<B> for Select<B> {
             IndexingUpdateOp::Add,
         )
     }
+    fn stored(&self) -> Stored {
+        Stored::tensor(&self.indices)
+    }
 }
 
 /// y[j] = x[indices[j]] over flat positions: `indices` is `[numel(output)]`.
@@ -78,5 +81,8 @@ impl<B: Backend> LinearMap<B> for Pick<B> {
         let k = y.shape()[0];
         let x = self.flat.adjoint(batch::flatten::<B>(y));
         B::float_reshape(x, batch::shape_of(k, &self.input))
+    }
+    fn stored(&self) -> Stored {
+        self.flat.stored()
     }
 }

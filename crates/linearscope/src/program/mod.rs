@@ -3,13 +3,25 @@
 //! Nodes are in topological order; each is one linear map, a sum, a concatenation or a source.
 //! A program does not depend on x₀ any more and replays any number of times, both ways.
 
+mod account;
+mod carry;
+mod memory;
 mod replay;
+mod simplify;
+mod times;
+mod window;
+
+pub use account::Account;
+pub use carry::Carry;
+pub use memory::machine_budget;
+pub use times::NodeTime;
+pub use window::{Regions, Window};
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use burn_backend::{Backend, DType, Shape, tensor::FloatTensor};
 
-use crate::linear::LinearMap;
+use crate::linear::{LinearMap, Stored};
 
 /// Index of a node in its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,7 +35,7 @@ pub enum Operation<B: Backend> {
     /// One linear map.
     Map {
         /// The map with its coefficients.
-        map: Box<dyn LinearMap<B>>,
+        map: Arc<dyn LinearMap<B>>,
         /// What it acts on.
         input: NodeId,
     },
@@ -58,13 +70,43 @@ impl<B: Backend> Operation<B> {
         }
     }
 
-    fn renumber(&mut self, to: &[Option<NodeId>]) {
-        let new = |id: &mut NodeId| *id = to[id.0].expect("operands of live nodes are live");
+    /// The memory its coefficients take.
+    pub(crate) fn stored(&self) -> Stored {
         match self {
-            Operation::Input(_) => {}
-            Operation::Map { input, .. } | Operation::Source { input, .. } => new(input),
-            Operation::Sum(terms) => terms.iter_mut().for_each(|(_, id)| new(id)),
-            Operation::Concat { parts, .. } => parts.iter_mut().for_each(new),
+            Operation::Map { map, .. } => map.stored(),
+            Operation::Source { value, .. } => Stored::tensor(value),
+            _ => Stored::default(),
+        }
+    }
+
+    fn renumber(&mut self, to: &[Option<NodeId>]) {
+        *self = self.with_operands(|id| to[id.0].expect("operands of live nodes are live"));
+    }
+
+    /// The same operation on other operands; coefficients are shared.
+    fn with_operands(&self, new: impl Fn(NodeId) -> NodeId) -> Self {
+        match self {
+            Operation::Input(index) => Operation::Input(*index),
+            Operation::Map { map, input } => Operation::Map {
+                map: map.clone(),
+                input: new(*input),
+            },
+            Operation::Source { value, input } => Operation::Source {
+                value: value.clone(),
+                input: new(*input),
+            },
+            Operation::Sum(terms) => {
+                Operation::Sum(terms.iter().map(|(c, id)| (*c, new(*id))).collect())
+            }
+            Operation::Concat {
+                parts,
+                dim,
+                extents,
+            } => Operation::Concat {
+                parts: parts.iter().map(|id| new(*id)).collect(),
+                dim: *dim,
+                extents: extents.clone(),
+            },
         }
     }
 
@@ -91,6 +133,8 @@ pub struct Node<B: Backend> {
     pub shape: Shape,
     /// The layer it belongs to, see [`Program::layers`].
     pub layer: usize,
+    /// Whether x₀ chose its coefficients: a mask, winners, a gain, statistics.
+    pub decided: bool,
 }
 
 /// The affine map y = F x + r of a network at one x₀, as a list of linear maps and sources.
@@ -165,6 +209,11 @@ impl<B: Backend> Program<B> {
             dtype,
             places,
         }
+    }
+
+    /// A program that says nothing, where none could be kept.
+    pub(crate) fn empty(dtype: DType) -> Self {
+        Self::new(Vec::new(), Vec::new(), Vec::new(), dtype, BTreeMap::new())
     }
 
     /// The program node that holds the output of the network node `name`; `None` when there is no

@@ -24,6 +24,20 @@ impl<B: Backend> Program<B> {
         stops: &[NodeId],
         sources: bool,
     ) -> Vec<FloatTensor<B>> {
+        self.forward_with(starts, stops, |x, _, b| match sources {
+            true => B::float_add(x, batch::of_one::<B>(b.clone())),
+            false => x,
+        })
+    }
+
+    /// [`forward`](Self::forward) with what becomes of x at a source left to `at_source`: from x,
+    /// `[k, ..shape]`, the node and its constant b.
+    pub(super) fn forward_with(
+        &self,
+        starts: &[(NodeId, FloatTensor<B>)],
+        stops: &[NodeId],
+        at_source: impl Fn(FloatTensor<B>, &Node<B>, &FloatTensor<B>) -> FloatTensor<B>,
+    ) -> Vec<FloatTensor<B>> {
         let started: Vec<NodeId> = starts.iter().map(|(id, _)| *id).collect();
         let last_use = self.last_uses(&started, stops);
         let mut values: Vec<Option<FloatTensor<B>>> = vec![None; self.nodes.len()];
@@ -39,10 +53,7 @@ impl<B: Backend> Program<B> {
             let value = match &node.operation {
                 Operation::Input(index) => panic!("input {index} is no start of this replay"),
                 Operation::Map { map, .. } => map.apply(one()),
-                Operation::Source { value, .. } if sources => {
-                    B::float_add(one(), batch::of_one::<B>(value.clone()))
-                }
-                Operation::Source { .. } => one(),
+                Operation::Source { value, .. } => at_source(one(), node, value),
                 Operation::Sum(terms) => operands
                     .into_iter()
                     .zip(terms)
@@ -61,7 +72,7 @@ impl<B: Backend> Program<B> {
 
     /// For each node on a path from a start to a stop, the last node that reads it (the number of
     /// nodes for stops); `None` for all others.
-    fn last_uses(&self, starts: &[NodeId], stops: &[NodeId]) -> Vec<Option<usize>> {
+    pub(super) fn last_uses(&self, starts: &[NodeId], stops: &[NodeId]) -> Vec<Option<usize>> {
         let mut last_use = vec![None; self.nodes.len()];
         for stop in stops {
             last_use[stop.0] = Some(self.nodes.len());

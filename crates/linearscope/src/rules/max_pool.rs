@@ -6,7 +6,7 @@ use burn_backend::{
 };
 
 use crate::{
-    linear::Pick,
+    linear::{Pick, Winners},
     tensor::{Lineage, ScopeTensor},
 };
 
@@ -53,7 +53,15 @@ pub(crate) fn max_pool<B: Backend>(
     let indices = winners(x.clone(), dtype);
     let y = value(x);
     let output = y.shape();
-    let flat = flat_indices::<B>(indices, &input, &output, dtype);
-    let probe = probe.decided("winners", Pick::new(&input, &output, flat), &output);
+    let probe = if probe.scope().records() && !B::ad_enabled(&y.device()) {
+        match Winners::new(&input, &output, indices) {
+            Ok(winners) => probe.decided("winners", winners, &output),
+            Err(error) => probe.refuse(error),
+        }
+    } else {
+        // A paired run, and one that trains, reads nothing back from the device.
+        let flat = flat_indices::<B>(indices, &input, &output, dtype);
+        probe.decided("winners", Pick::new(&input, &output, flat), &output)
+    };
     ScopeTensor::probed(y, probe)
 }

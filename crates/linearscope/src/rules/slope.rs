@@ -10,7 +10,8 @@ use burn_backend::{
 };
 
 use crate::{
-    linear::Scale,
+    linear::{Left, Scale, Slopes},
+    scope::Probe,
     tensor::{Lineage, ScopeTensor},
 };
 
@@ -24,11 +25,46 @@ fn as_float<B: Backend>(mask: BoolTensor<B>, like: &FloatTensor<B>) -> FloatTens
     B::bool_into_float(mask, like.dtype().into())
 }
 
-/// The unit's value by `value`, its probe by the slope at x₀.
+/// y₁ = s ⊙ x₁ with s = `right` where the mask is true, else `left`; the mask has the shape of `x`.
+///
+/// A program stores one bit a unit. A paired run multiplies by the gain at once and reads nothing
+/// back from the device; nor does a run that trains, whose gradients would end on the host.
+fn masked<B: Backend>(
+    probe: Probe<B>,
+    rule: &'static str,
+    x: &FloatTensor<B>,
+    mask: BoolTensor<B>,
+    right: f64,
+    left: Left<B>,
+) -> Probe<B> {
+    let shape = x.shape();
+    if probe.scope().records() && !B::ad_enabled(&x.device()) {
+        return match Slopes::new(mask, right, left, x) {
+            Ok(slopes) => probe.decided(rule, slopes, &shape),
+            Err(error) => probe.refuse(error),
+        };
+    }
+    let left = match left {
+        Left::Number(0.0) if right == 1.0 => {
+            return probe.decided(rule, Scale::new(as_float::<B>(mask, x)), &shape);
+        }
+        Left::Number(left) => B::float_full(
+            shape.clone(),
+            Scalar::Float(left),
+            &x.device(),
+            x.dtype().into(),
+        ),
+        Left::Tensor(left) => B::float_expand(left, shape.clone()),
+    };
+    let gain = B::float_mask_fill(left, mask, Scalar::Float(right));
+    probe.decided(rule, Scale::new(gain), &shape)
+}
+
+/// The unit's value by `value`; the slope at x₀ is 1 above 0, else `left`.
 fn sloped<B: Backend>(
     x: ScopeTensor<B>,
     value: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,
-    slope: impl FnOnce(&FloatTensor<B>) -> FloatTensor<B>,
+    left: Left<B>,
 ) -> ScopeTensor<B> {
     let (x, lineage) = x.open();
     let Lineage::Probed(probe) = lineage else {
@@ -38,52 +74,31 @@ fn sloped<B: Backend>(
             lineage,
         };
     };
-    let shape = x.shape();
-    let probe = probe.decided("slope", Scale::new(slope(&x)), &shape);
+    let mask = above::<B>(&x, Scalar::Float(0.0));
+    let probe = masked(probe, "slope", &x, mask, 1.0, left);
     ScopeTensor::probed(value(x), probe)
 }
 
 /// s = 1 where x₀ > 0, else 0.
 pub(crate) fn relu<B: Backend>(x: ScopeTensor<B>) -> ScopeTensor<B> {
-    sloped(x, B::relu, |x| {
-        as_float::<B>(above::<B>(x, Scalar::Float(0.0)), x)
-    })
+    sloped(x, B::relu, Left::Number(0.0))
 }
 
 /// s = 1 where x₀ > 0, else `negative_slope`.
 pub(crate) fn leaky_relu<B: Backend>(x: ScopeTensor<B>, negative_slope: Scalar) -> ScopeTensor<B> {
-    sloped(
-        x,
-        |x| B::leaky_relu(x, negative_slope),
-        |x| {
-            let ones = B::float_ones(x.shape(), &x.device(), x.dtype().into());
-            let left = B::bool_not(above::<B>(x, Scalar::Float(0.0)));
-            B::float_mask_fill(ones, left, negative_slope)
-        },
-    )
+    let left = Left::Number(negative_slope.elem());
+    sloped(x, |x| B::leaky_relu(x, negative_slope), left)
 }
 
 /// s = 1 where x₀ > 0, else α; α broadcasts against x and does not depend on it.
 pub(crate) fn prelu<B: Backend>(x: ScopeTensor<B>, alpha: FloatTensor<B>) -> ScopeTensor<B> {
-    let slope_alpha = alpha.clone();
-    sloped(
-        x,
-        |x| B::prelu(x, alpha),
-        |x| {
-            let right = above::<B>(x, Scalar::Float(0.0));
-            let alpha = B::float_expand(slope_alpha, x.shape());
-            B::float_mask_fill(alpha, right, Scalar::Float(1.0))
-        },
-    )
+    let left = Left::Tensor(alpha.clone());
+    sloped(x, |x| B::prelu(x, alpha), left)
 }
 
 /// s = 1 where x₀ > 0, else −1.
 pub(crate) fn abs<B: Backend>(x: ScopeTensor<B>) -> ScopeTensor<B> {
-    sloped(x, B::float_abs, |x| {
-        let ones = B::float_ones(x.shape(), &x.device(), x.dtype().into());
-        let left = B::bool_not(above::<B>(x, Scalar::Float(0.0)));
-        B::float_mask_fill(ones, left, Scalar::Float(-1.0))
-    })
+    sloped(x, B::float_abs, Left::Number(-1.0))
 }
 
 /// s = 1 where min < x₀ ≤ max (a missing bound is infinite), else 0; the plateau is a source.
@@ -110,12 +125,17 @@ pub(crate) fn clamp<B: Backend>(
         (None, Some(max)) => B::bool_not(above::<B>(&x, max)),
         (None, None) => unreachable!("a clamp has a bound"),
     };
-    let gain = as_float::<B>(inside.clone(), &x);
+    let probe = masked(
+        probe,
+        "slope, plateaus",
+        &x,
+        inside.clone(),
+        1.0,
+        Left::Number(0.0),
+    );
     let y = value(x);
     let plateau = B::float_mask_fill(y.clone(), inside, Scalar::Float(0.0));
-    let probe = probe
-        .decided("slope, plateaus", Scale::new(gain), &shape)
-        .source(plateau, &shape);
+    let probe = probe.source(plateau, &shape);
     // Between two bounds it weighs others, as in hard swish: x · clip(x + 3, 0, 6)/6.
     let probe = match (min, max) {
         (Some(_), Some(_)) => probe.gate(),
@@ -142,10 +162,10 @@ pub(crate) fn hard_sigmoid<B: Backend>(
         above::<B>(&inner, Scalar::Float(0.0)),
         B::bool_not(above::<B>(&inner, Scalar::Float(1.0))),
     );
-    let gain = B::float_mul_scalar(as_float::<B>(inside, &x), alpha);
-    let source = B::float_sub(y.clone(), B::float_mul(gain.clone(), x));
-    let probe = probe
-        .decided("slope, plateaus", Scale::new(gain), &shape)
+    let gain = B::float_mul_scalar(as_float::<B>(inside.clone(), &x), alpha);
+    let source = B::float_sub(y.clone(), B::float_mul(gain, x.clone()));
+    let (slope, flat) = (alpha.elem(), Left::Number(0.0));
+    let probe = masked(probe, "slope, plateaus", &x, inside, slope, flat)
         .source(source, &shape)
         .gate();
     ScopeTensor::probed(y, probe)

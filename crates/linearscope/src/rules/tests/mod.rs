@@ -2,6 +2,7 @@
 //! the op's definition and the rule's formula, sharing no code with the rule.
 
 mod bilinear;
+mod carry;
 mod convolution;
 mod entries;
 mod gradients;
@@ -12,6 +13,7 @@ mod resampling;
 mod sampling;
 mod units;
 mod weighted;
+mod windows;
 mod winners;
 
 use burn_backend::{
@@ -72,9 +74,9 @@ pub(super) fn numbers(x: FlexTensor) -> Vec<f64> {
 
 /// One op, or a whole small network, frozen at x₀ in f64.
 pub(super) struct Frozen {
-    program: Program<Flex>,
+    pub program: Program<Flex>,
     pub y0: Vec<f64>,
-    input: Shape,
+    pub input: Shape,
     pub output: Vec<usize>,
 }
 
@@ -114,6 +116,16 @@ impl Frozen {
             .program
             .forward(&starts, self.program.outputs(), sources);
         numbers(y.remove(0))
+    }
+
+    /// The same with gains folded into weights and no sources.
+    pub(super) fn folded(&self) -> Self {
+        Self {
+            program: self.program.homogeneous(),
+            y0: self.y0.clone(),
+            input: self.input.clone(),
+            output: self.output.clone(),
+        }
     }
 
     /// Fᵀ y for k cotangents.
@@ -182,6 +194,25 @@ pub(super) fn keeps_promises(
     let transposed: Vec<f64> = (0..m * n).map(|i| columns[(i % n) * m + i / n]).collect();
     assert_close(&format!("{what}, adjoint"), &rows, &transposed, 1e-12);
 
+    // F alone, with gains folded into weights, is the same F.
+    let folded = frozen.program.homogeneous();
+    let eye = tensor(&identity(n), &batch::shape_of(n, &frozen.input).to_vec());
+    let starts = [(folded.inputs()[0], eye)];
+    let folded_columns = numbers(folded.forward(&starts, folded.outputs(), false).remove(0));
+    assert_close(&format!("{what}, folded"), &folded_columns, &columns, 1e-12);
+    let shape_out = batch::shape_of(m, &Shape::from(frozen.output.clone())).to_vec();
+    let seeds = [(folded.outputs()[0], tensor(&identity(m), &shape_out))];
+    let folded_rows = folded
+        .backward(&seeds, &folded.inputs(), |_, _, _| {})
+        .remove(0);
+    let folded_rows = folded_rows.map_or(vec![0.0; m * n], numbers);
+    assert_close(
+        &format!("{what}, folded adjoint"),
+        &folded_rows,
+        &rows,
+        1e-12,
+    );
+
     let mut random = Random(99);
     let (a, b, t) = (random.vector(n), random.vector(n), 0.3);
     let mix: Vec<f64> = a
@@ -231,6 +262,7 @@ pub(super) fn equals_twin(
         let x0: Vec<f64> = random.vector(n).iter().map(|v| 3.0 * v).collect();
         let x1 = random.vector(n);
         let frozen = keeps_promises(what, &x0, shape, rules.clone(), &op);
+        windows::windows_agree(what, &frozen, &mut random);
         assert_close(
             &format!("{what}, twin, round {round}"),
             &frozen.apply(&x1, true),

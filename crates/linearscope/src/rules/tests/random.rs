@@ -12,7 +12,10 @@ use burn_backend::{
 };
 use burn_flex::{Flex, FlexDevice, FlexTensor};
 
-use super::{Frozen, Random, constant, keeps_promises, numbers};
+use super::{
+    Frozen, Random, carry::sources_are_carried, constant, keeps_promises, numbers,
+    windows::windows_agree,
+};
 use crate::{LinearScope, Pointwise, ScopeTensor};
 
 type S = LinearScope<Flex>;
@@ -282,7 +285,12 @@ impl Drawn {
 fn random_networks_keep_the_promises() {
     for drawn in (0..400).map(Drawn::new) {
         let network = |x| drawn.network(x);
-        keeps_promises(&drawn.what, &drawn.x0, &drawn.shape, drawn.rules, network);
+        let what = &drawn.what;
+        let frozen = keeps_promises(what, &drawn.x0, &drawn.shape, drawn.rules, network);
+        let mut random = Random(drawn.layers);
+        windows_agree(what, &frozen, &mut random);
+        windows_agree(what, &frozen.folded(), &mut random);
+        sources_are_carried(what, &frozen, &mut random);
     }
 }
 

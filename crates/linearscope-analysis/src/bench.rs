@@ -1,0 +1,145 @@
+//! What k probes cost: paired runs, replays and adjoint replays against a plain forward of the same
+//! batch.
+//!
+//! All four are timed in turn, round after round, so that whatever else the machine does meets all
+//! of them alike; the figures are medians, and ratios of medians of one run.
+
+use std::{sync::Arc, time::Instant};
+
+use burn::tensor::{Device, FloatDType, TensorData};
+use burn_backend::{Backend, Shape, TensorMetadata, ops::FloatTensorOps};
+use burn_dispatch::{Dispatch, DispatchTensor};
+use linearscope::{Interpreter, Network, RuleSet, program::NodeTime};
+use serde::Serialize;
+
+use crate::{FrozenNetwork, noise, operator::Result};
+
+/// Medians of interleaved runs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Bench {
+    /// Milliseconds of a plain forward of k inputs as one batch.
+    pub forward_ms: f64,
+    /// The paper's mode: reference and k probes, nothing recorded, over that.
+    pub paired_over_forward: f64,
+    /// F x for k probes over that.
+    pub replay_over_forward: f64,
+    /// Fᵀ y for k cotangents over that.
+    pub adjoint_over_forward: f64,
+    /// The quartiles of the single rounds' ratios: paired, replay, adjoint.
+    pub quartiles: [[f64; 2]; 3],
+    /// Milliseconds to freeze: one forward, the decisions, the program; once.
+    pub freeze_ms: f64,
+    /// How many rounds.
+    pub rounds: usize,
+}
+
+fn quantile(sorted: &[f64], q: f64) -> f64 {
+    sorted[((sorted.len() - 1) as f64 * q).round() as usize]
+}
+
+/// Noise in 0..1 of a shape, on the device.
+fn tensor(shape: &[usize], seed: u64, device: &Device, dtype: FloatDType) -> DispatchTensor {
+    let values: Vec<f64> = noise(shape.iter().product(), seed)
+        .iter()
+        .map(|v| 0.5 + 0.5 * v)
+        .collect();
+    let data = TensorData::new(values, shape.to_vec()).convert_dtype(dtype.into());
+    Dispatch::float_from_data(data, device.as_dispatch())
+}
+
+/// Time a network: `single` captured for the shape of one input, `many` for k of them as one
+/// batch. The first round is not counted.
+///
+/// # Errors
+/// As [`FrozenNetwork::load`], [`Interpreter::new`].
+pub fn bench(
+    single: Network,
+    many: Network,
+    k: usize,
+    rounds: usize,
+    device: &Device,
+    dtype: FloatDType,
+) -> Result<Bench> {
+    let rules = RuleSet::default();
+    let single = FrozenNetwork::load(single, device, dtype)?;
+    let many = FrozenNetwork::load(many, device, dtype)?;
+    let input = single.network().inputs()[0].shape.to_vec();
+    let batch = many.network().inputs()[0].shape.to_vec();
+    let x0 = tensor(&input, 1, device, dtype);
+    let start = Instant::now();
+    let frozen = Interpreter::new(single.clone(), vec![x0.clone()], rules)?;
+    let freeze_ms = 1e3 * start.elapsed().as_secs_f64();
+    let plain = tensor(&batch, 2, device, dtype);
+    let probes = Dispatch::float_reshape(plain.clone(), Shape::from([vec![k], input].concat()));
+    let output = frozen.reference()[0].shape().to_vec();
+    let cotangents = tensor(&[vec![k], output].concat(), 3, device, dtype);
+
+    let mut times: [Vec<f64>; 4] = Default::default();
+    for round in 0..=rounds {
+        let timed = |work: &dyn Fn() -> Result<DispatchTensor>| -> Result<f64> {
+            let start = Instant::now();
+            let made = work()?;
+            Dispatch::sync(device.as_dispatch())
+                .map_err(|error| linearscope::Error::Data(format!("{error:?}")))?;
+            drop(made);
+            Ok(1e3 * start.elapsed().as_secs_f64())
+        };
+        let found = [
+            timed(&|| Ok(many.forward(vec![plain.clone()])?.remove(0)))?,
+            timed(&|| {
+                let (x0, probes) = (vec![x0.clone()], vec![probes.clone()]);
+                let (_, mut y) = Interpreter::paired(&single, x0, probes, rules, true)?;
+                Ok(y.remove(0))
+            })?,
+            timed(&|| Ok(frozen.apply(std::slice::from_ref(&probes))?.remove(0)))?,
+            timed(&|| Ok(frozen.adjoint(std::slice::from_ref(&cotangents))?.remove(0)))?,
+        ];
+        if round > 0 {
+            times
+                .iter_mut()
+                .zip(found)
+                .for_each(|(all, one)| all.push(one));
+        }
+    }
+    let ratios = |of: usize| {
+        let mut ratios: Vec<f64> = times[of]
+            .iter()
+            .zip(&times[0])
+            .map(|(a, b)| a / b)
+            .collect();
+        ratios.sort_by(f64::total_cmp);
+        [quantile(&ratios, 0.25), quantile(&ratios, 0.75)]
+    };
+    let quartiles = [ratios(1), ratios(2), ratios(3)];
+    let [forward, paired, replay, adjoint] = times.map(|mut all| {
+        all.sort_by(f64::total_cmp);
+        quantile(&all, 0.5)
+    });
+    Ok(Bench {
+        forward_ms: forward,
+        paired_over_forward: paired / forward,
+        replay_over_forward: replay / forward,
+        adjoint_over_forward: adjoint / forward,
+        quartiles,
+        freeze_ms,
+        rounds,
+    })
+}
+
+/// Where a replay's time goes: every map of the homogeneous program alone, on k probes.
+///
+/// # Errors
+/// As [`Interpreter::new`].
+pub fn node_times(
+    network: Network,
+    k: usize,
+    rounds: usize,
+    device: &Device,
+    dtype: FloatDType,
+) -> Result<Vec<NodeTime>> {
+    let loaded = FrozenNetwork::load(network, device, dtype)?;
+    let shape = loaded.network().inputs()[0].shape.to_vec();
+    let x0 = tensor(&shape, 1, device, dtype);
+    let frozen = Interpreter::new(Arc::clone(&loaded), vec![x0], RuleSet::default())?;
+    Ok(frozen.homogeneous().times(k, rounds, device.as_dispatch()))
+}

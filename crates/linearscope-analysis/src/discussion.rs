@@ -1,0 +1,125 @@
+//! Pixel discussions: what each pixel says for each class, sources included.
+//!
+//! A row ⊙ x₀ leaves out what the sources say; a discussion carries them back to the pixels too. One
+//! backward sweep takes (q, s) along, q ← Wᵀ q as for rows, and at a source b̂ adds to s:
+//!
+//! - *scored*: s ← Wᵀ(s + q ⊙ b̂), D = q₀ ⊙ x₀ + s₀. It does not sum to the score: the gap is told.
+//! - *conserving*: the same with W's shares of what passes, |Wᵢⱼ| / Σₖ|Wᵢₖ| for weighted maps, so
+//!   that nothing is lost or made and D sums to the score.
+//! - *paper*: equation 18 of the paper leaves the class out of what sources say: s ← Wᵀ(s + b̂),
+//!   D = q₀ ⊙ x₀ + λ s₀ with the λ for which D sums to the score. λ is told; a class whose own
+//!   words count for less than λ s₀ is one whose discussion means little.
+
+use burn::tensor::Tensor;
+use burn_dispatch::Dispatch;
+use linearscope::{Error, program::Carry};
+
+use crate::{
+    FrozenNetwork, LinearOperator,
+    frozen::{batched, flat, host},
+    operator::Result,
+    projection::indicators,
+};
+
+/// How sources are carried back to pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// Weighted by what the class makes of them; the default for votes.
+    #[default]
+    Scored,
+    /// Shared out so that a discussion sums to its score.
+    Conserving,
+    /// Equation 18 as printed, normalised.
+    Paper,
+}
+
+/// What pixels say about some outputs.
+#[derive(Clone, Debug)]
+pub struct Discussions {
+    /// D, `[targets, n]`.
+    pub pixels: Tensor<2>,
+    /// f(x₀) at each target.
+    pub scores: Vec<f64>,
+    /// Σ D − score, over |score|, for each target; what scored readings lack, what others lose by
+    /// rounding.
+    pub gaps: Vec<f64>,
+    /// λ for each target; 1 where the reading has none.
+    pub factors: Vec<f64>,
+}
+
+/// The discussions of outputs (flat) in one backward sweep for all of them.
+///
+/// Cost: 2 adjoint products a target; conserving and paper also one forward product.
+///
+/// # Errors
+/// [`Error::OutOfRange`]; [`Error::Memory`] where nothing was recorded; [`Error::NotFinite`] where
+/// λ is infinite, since no source reaches the pixels.
+pub fn discussions(f: &FrozenNetwork, targets: &[usize], reading: Reading) -> Result<Discussions> {
+    let len = f.output_len();
+    if let Some(&outside) = targets.iter().find(|&&target| target >= len) {
+        return Err(Error::OutOfRange {
+            what: "the target".into(),
+            index: vec![outside],
+            shape: f.output_shape().to_vec(),
+        });
+    }
+    let reference = host(f.reference())?;
+    let scores: Vec<f64> = targets.iter().map(|&target| reference[target]).collect();
+    let places: Vec<Vec<usize>> = targets.iter().map(|&target| vec![target]).collect();
+    let seeds = batched(indicators(f, &places, len), f.output_shape());
+    let carry = match reading {
+        Reading::Scored => Carry::Scored,
+        Reading::Conserving => Carry::Conserving,
+        Reading::Paper => Carry::Plain,
+    };
+    let (q, s) = f.interpreter().carried(&seeds, carry)?;
+    let (own, sources) = (flat(q) * f.x0(), flat(s));
+    let mut factors = vec![1.0; targets.len()];
+    let n = f.input_len();
+    let sources = match reading {
+        Reading::Paper => {
+            let (said, made) = (host(own.clone())?, host(sources.clone())?);
+            for (i, factor) in factors.iter_mut().enumerate() {
+                let sum = |values: &[f64]| values[i * n..][..n].iter().sum::<f64>();
+                *factor = (scores[i] - sum(&said)) / sum(&made);
+                if !factor.is_finite() {
+                    return Err(Error::NotFinite {
+                        what: "the factor of equation 18".into(),
+                        count: 1,
+                        first: i,
+                    });
+                }
+            }
+            sources * f.upload(factors.clone(), 1)
+        }
+        _ => sources,
+    };
+    let pixels = own + sources;
+    let gaps = host(pixels.clone())?
+        .chunks(n)
+        .zip(&scores)
+        .map(|(d, score)| (d.iter().sum::<f64>() - score) / score.abs())
+        .collect();
+    Ok(Discussions {
+        pixels,
+        scores,
+        gaps,
+        factors,
+    })
+}
+
+/// Contributions of every layer to all outputs in forward passes, `[layers, N]`: entry `[l, o]` is
+/// what the sources of layer l add to output o. Layers as in [`FrozenNetwork::layers`]; Σₗ is r.
+///
+/// It says the same as one adjoint sweep for each output, and the two check each other. Cost: one
+/// forward for each layer that has sources.
+///
+/// # Errors
+/// [`Error::Memory`] where nothing was recorded.
+pub fn contributions_of_all(f: &FrozenNetwork) -> Result<Tensor<2>> {
+    let found = f.interpreter().contributions_of_all()?;
+    let mut rows = found.into_iter();
+    let first: <Dispatch as burn_backend::BackendTypes>::FloatTensorPrimitive =
+        rows.next().expect("one output");
+    Ok(flat(first))
+}

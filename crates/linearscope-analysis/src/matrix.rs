@@ -1,0 +1,522 @@
+//! All of F, sparse, in parts that can be computed one by one.
+//!
+//! Row p of F has entries where its field lies; where that is is known from shapes alone, so that
+//! every part has its place in the file before anything is computed. A part is a stripe of output
+//! rows. It is computed on the window that the stripe depends on, by the cheaper of
+//!
+//! - *columns*: input pixels that no output sees two of share a probe, c·d_h·d_w forward probes with
+//!   d the largest field;
+//! - *rows*: output pixels that no input reaches two of share a cotangent, C·D_h·D_w adjoint ones.
+//!
+//! A network without locality (a classifier) is a dense matrix, computed row by row.
+
+use std::ops::Range;
+
+use burn::tensor::TensorData;
+use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
+use burn_dispatch::{Dispatch, DispatchTensor};
+use linearscope::{
+    Error,
+    linear::Region,
+    program::{NodeId, Program, Window},
+};
+
+use crate::{FrozenNetwork, LinearOperator, operator::Result};
+
+/// The most probes side by side: more gains nothing on a CPU.
+const BATCH: usize = 16;
+
+/// Which way a part is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Forward probes of input pixels.
+    Columns,
+    /// Adjoint probes of output pixels.
+    Rows,
+}
+
+/// One axis of the picture: what outputs see and inputs reach along it.
+#[derive(Debug)]
+struct Axis {
+    /// For each output, the inputs it may depend on.
+    fields: Vec<Range<usize>>,
+    /// For each input, the outputs it may reach.
+    reaches: Vec<Range<usize>>,
+    /// Σ of the lengths of all fields before an output.
+    before: Vec<usize>,
+}
+
+impl Axis {
+    fn new(fields: Vec<Range<usize>>, reaches: Vec<Range<usize>>) -> Self {
+        let mut before = vec![0];
+        for field in &fields {
+            before.push(before[before.len() - 1] + field.len());
+        }
+        Self {
+            fields,
+            reaches,
+            before,
+        }
+    }
+
+    /// Inputs this far apart are never seen by one output.
+    fn columns_apart(&self) -> usize {
+        self.fields.iter().map(Range::len).max().unwrap_or(1).max(1)
+    }
+
+    /// Outputs this far apart are never reached by one input.
+    fn rows_apart(&self) -> usize {
+        self.reaches
+            .iter()
+            .map(Range::len)
+            .max()
+            .unwrap_or(1)
+            .max(1)
+    }
+
+    fn all(&self) -> usize {
+        self.before[self.fields.len()]
+    }
+}
+
+/// The form of F as a sparse matrix in rows (CSR): N × n, where its entries are, and how a part of
+/// them is computed.
+#[derive(Debug)]
+pub struct MatrixPlan<'a> {
+    f: &'a FrozenNetwork,
+    /// Channels of the input and of the output, all leading axes together.
+    channels: [usize; 2],
+    h: Axis,
+    w: Axis,
+    way: Way,
+    /// No picture comes out: rows of F are computed one by one.
+    dense: bool,
+}
+
+/// The entries of one part of F.
+#[derive(Debug)]
+pub struct Part {
+    /// Runs of consecutive rows, one for each output channel.
+    pub segments: Vec<Segment>,
+    /// The column of each entry, the same for every segment.
+    pub columns: Vec<usize>,
+}
+
+/// Entries of consecutive rows of F, in order.
+#[derive(Debug)]
+pub struct Segment {
+    /// Index of the first entry among all of F.
+    pub first: usize,
+    /// The values, in the network's dtype, one after the other.
+    pub values: TensorData,
+}
+
+/// `[channels, h, w]` of a shape: pictures keep their last two axes, vectors are one row of pixels.
+fn picture(shape: &[usize]) -> [usize; 3] {
+    match shape {
+        [outer @ .., h, w] if shape.len() >= 3 => [outer.iter().product(), *h, *w],
+        _ => [1, 1, shape.iter().product()],
+    }
+}
+
+fn along(
+    program: &Program<Dispatch>,
+    [from, to]: [NodeId; 2],
+    axis: usize,
+    back: bool,
+) -> Vec<Range<usize>> {
+    let shape = program.shape(from);
+    let size = shape[axis];
+    (0..size)
+        .map(|i| {
+            let mut region = Region::full(shape);
+            region.0[axis] = i..i + 1;
+            let regions = match back {
+                true => program.fields(&[(from, region)]),
+                false => program.reaches(&[(from, region)]),
+            };
+            match &regions[to.0] {
+                Some(region) if !region.is_empty() => region.0[axis].clone(),
+                _ => 0..0,
+            }
+        })
+        .collect()
+}
+
+impl<'a> MatrixPlan<'a> {
+    /// Cost: shapes only, a few comparisons for each node and each row and column of the picture.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] where nothing was recorded.
+    pub fn new(f: &'a FrozenNetwork) -> Result<Self> {
+        let interpreter = f.interpreter();
+        if !interpreter.is_recorded() {
+            return Err(Error::Memory {
+                what: "the whole matrix".into(),
+                budget: interpreter.budget(),
+            });
+        }
+        let program = interpreter.homogeneous();
+        let (input, output) = (program.inputs()[0], program.outputs()[0]);
+        let ([c, h, w], [d, y, x]) = (picture(f.input_shape()), picture(f.output_shape()));
+        let pictures = f.input_shape().len() == 4 && f.output_shape().len() == 4;
+        let local = pictures && (y, x) != (1, 1);
+        let axis = |axis: usize, size: usize, made: usize| match local {
+            true => Axis::new(
+                along(program, [output, input], axis, true),
+                along(program, [input, output], axis, false),
+            ),
+            false => Axis::new(vec![0..size; made], vec![0..made; size]),
+        };
+        let (h, w) = (axis(2, h, y), axis(3, w, x));
+        let columns = c * h.columns_apart() * w.columns_apart();
+        let rows = d * h.rows_apart() * w.rows_apart();
+        Ok(Self {
+            f,
+            channels: [c, d],
+            way: match local && columns <= rows {
+                true => Way::Columns,
+                false => Way::Rows,
+            },
+            h,
+            w,
+            dense: !local,
+        })
+    }
+
+    /// N and n.
+    pub fn shape(&self) -> [usize; 2] {
+        [self.f.output_len(), self.f.input_len()]
+    }
+
+    /// How many entries are stored; some of them may be zero.
+    pub fn entries(&self) -> usize {
+        let [c, d] = self.channels;
+        c * d * self.h.all() * self.w.all()
+    }
+
+    /// The same, computed the other way; dense matrices know rows only.
+    #[must_use]
+    pub fn by(mut self, way: Way) -> Self {
+        if !self.dense {
+            self.way = way;
+        }
+        self
+    }
+
+    /// Which way parts are computed.
+    pub fn way(&self) -> Way {
+        self.way
+    }
+
+    /// How many rows of the output picture there are to cut into stripes. A vector of outputs is
+    /// cut into single rows of F instead.
+    pub fn stripes(&self) -> usize {
+        match self.dense {
+            true => self.f.output_len(),
+            false => self.h.fields.len(),
+        }
+    }
+
+    /// The rows of a stripe that fit `bytes` with their values and columns.
+    pub fn stripe_within(&self, bytes: usize) -> usize {
+        let each = self.entries() * 12 / self.stripes().max(1);
+        let rows = (bytes / each.max(1)).clamp(1, self.stripes().max(1));
+        match self.way {
+            Way::Columns => rows,
+            // Cotangents are shared by rows this far apart: fewer would waste them.
+            Way::Rows if !self.dense => {
+                let apart = self.h.rows_apart();
+                (rows / apart).max(1) * apart
+            }
+            Way::Rows => rows,
+        }
+    }
+
+    /// How many entries each row of F has, in order.
+    pub fn row_lengths(&self) -> impl Iterator<Item = usize> + '_ {
+        let [c, d] = self.channels;
+        let of_row = move |y: usize| {
+            let h = self.h.fields[y].len();
+            self.w.fields.iter().map(move |w| c * h * w.len())
+        };
+        (0..d).flat_map(move |_| (0..self.h.fields.len()).flat_map(of_row))
+    }
+
+    /// Entries before pixel row y of output channel `channel`.
+    fn before(&self, channel: usize, y: usize) -> usize {
+        let [c, _] = self.channels;
+        c * self.w.all() * (channel * self.h.all() + self.h.before[y])
+    }
+
+    /// The entries of a stripe: one segment for each output channel.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when the device cannot deliver.
+    pub fn part(&self, stripe: Range<usize>, budget: usize) -> Result<Part> {
+        match self.f.dtype() {
+            burn::tensor::FloatDType::F64 => self.part_of::<f64>(stripe, budget),
+            _ => self.part_of::<f32>(stripe, budget),
+        }
+    }
+
+    fn part_of<E: burn_backend::Element + Default + Copy>(
+        &self,
+        stripe: Range<usize>,
+        budget: usize,
+    ) -> Result<Part> {
+        if self.dense {
+            return self.dense_rows::<E>(stripe, budget);
+        }
+        let [_, d] = self.channels;
+        let mut values: Vec<Vec<E>> = (0..d)
+            .map(|channel| {
+                let len = self.before(channel, stripe.end) - self.before(channel, stripe.start);
+                vec![E::default(); len]
+            })
+            .collect();
+        match self.way {
+            Way::Columns => self.by_columns(&stripe, budget, &mut values)?,
+            Way::Rows => self.by_rows(&stripe, budget, &mut values)?,
+        }
+        let segment = |(channel, values): (usize, Vec<E>)| {
+            let len = values.len();
+            Segment {
+                first: self.before(channel, stripe.start),
+                values: TensorData::new(values, [len]),
+            }
+        };
+        Ok(Part {
+            segments: values.into_iter().enumerate().map(segment).collect(),
+            columns: self.columns(&stripe),
+        })
+    }
+
+    /// The columns of the entries of a stripe, the same for every output channel.
+    fn columns(&self, stripe: &Range<usize>) -> Vec<usize> {
+        let [_, h, w] = picture(self.f.input_shape());
+        let [c, _] = self.channels;
+        let mut columns = Vec::new();
+        for y in stripe.clone() {
+            for across in &self.w.fields {
+                for channel in 0..c {
+                    for i in self.h.fields[y].clone() {
+                        let row = (channel * h + i) * w;
+                        columns.extend(across.clone().map(|j| row + j));
+                    }
+                }
+            }
+        }
+        columns
+    }
+
+    /// Where the entries of a pixel begin in its segment.
+    fn start(&self, stripe: &Range<usize>, y: usize, x: usize) -> usize {
+        let [c, _] = self.channels;
+        let rows = self.h.before[y] - self.h.before[stripe.start];
+        c * (rows * self.w.all() + self.h.fields[y].len() * self.w.before[x])
+    }
+
+    fn window(&self, stripe: &Range<usize>) -> (Window<Dispatch>, Region, Region) {
+        let program = self.f.interpreter().homogeneous();
+        let output = program.outputs()[0];
+        let mut to = Region::full(program.shape(output));
+        to.0[2] = stripe.clone();
+        let regions = program.fields(&[(output, to.clone())]);
+        let window = program.window(&regions, &[output]);
+        let none = Region(vec![0..0; 4]);
+        let from = window.inputs[0].clone().unwrap_or(none);
+        (window, from, to)
+    }
+
+    fn by_columns<E: burn_backend::Element + Default + Copy>(
+        &self,
+        stripe: &Range<usize>,
+        budget: usize,
+        values: &mut [Vec<E>],
+    ) -> Result<()> {
+        let (window, from, to) = self.window(stripe);
+        if from.is_empty() {
+            return Ok(());
+        }
+        let program = &window.program;
+        let (apart_h, apart_w) = (self.h.columns_apart(), self.w.columns_apart());
+        let [c, _] = self.channels;
+        let mut probes = Vec::new();
+        for channel in 0..c {
+            for i in 0..apart_h.min(from.0[2].end) {
+                for j in 0..apart_w.min(from.0[3].end) {
+                    probes.push([channel, i, j]);
+                }
+            }
+        }
+        let (rows, across) = (from.0[2].len(), from.0[3].len());
+        let (made_h, made_w) = (to.0[2].len(), to.0[3].len());
+        // The one cell of a range that is `i` modulo `apart`, from the start of the range.
+        let only = |range: &Range<usize>, i: usize, apart: usize| {
+            let offset = (i + apart - range.start % apart) % apart;
+            (offset < range.len()).then_some(offset)
+        };
+        for some in probes.chunks(program.probes_within(budget).min(BATCH)) {
+            let mut delta = vec![0f32; some.len() * c * rows * across];
+            for (k, &[channel, i, j]) in some.iter().enumerate() {
+                let cells = |range: &Range<usize>, i: usize, apart: usize| {
+                    let range = range.clone();
+                    let first = range.start;
+                    range
+                        .filter(move |cell| cell % apart == i)
+                        .map(move |cell| cell - first)
+                };
+                for y in cells(&from.0[2], i, apart_h) {
+                    let row = ((k * c + channel) * rows + y) * across;
+                    for x in cells(&from.0[3], j, apart_w) {
+                        delta[row + x] = 1.0;
+                    }
+                }
+            }
+            let x = self.upload(delta, some.len(), &from.shape());
+            let made = program
+                .forward(&[(program.inputs()[0], x)], program.outputs(), false)
+                .remove(0);
+            let made = read::<E>(made)?;
+            for (k, &[channel, i, j]) in some.iter().enumerate() {
+                let columns: Vec<Option<usize>> = self
+                    .w
+                    .fields
+                    .iter()
+                    .map(|field| only(field, j, apart_w))
+                    .collect();
+                for (out, values) in values.iter_mut().enumerate() {
+                    for (row, y) in stripe.clone().enumerate() {
+                        let field = &self.h.fields[y];
+                        let Some(down) = only(field, i, apart_h) else {
+                            continue;
+                        };
+                        let line = channel * field.len() + down;
+                        let at = ((k * self.channels[1] + out) * made_h + row) * made_w;
+                        let start = self.start(stripe, y, 0);
+                        let each = c * field.len();
+                        let cells = columns.iter().zip(&self.w.fields).zip(&self.w.before);
+                        for (x, ((right, field), before)) in cells.enumerate() {
+                            if let Some(right) = right {
+                                let slot = start + each * before + line * field.len() + right;
+                                values[slot] = made[at + x];
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn by_rows<E: burn_backend::Element + Default + Copy>(
+        &self,
+        stripe: &Range<usize>,
+        budget: usize,
+        values: &mut [Vec<E>],
+    ) -> Result<()> {
+        let (window, from, to) = self.window(stripe);
+        if from.is_empty() {
+            return Ok(());
+        }
+        let program = &window.program;
+        let (apart_h, apart_w) = (self.h.rows_apart(), self.w.rows_apart());
+        let [c, d] = self.channels;
+        let mut probes = Vec::new();
+        for channel in 0..d {
+            for y in 0..apart_h.min(stripe.len()) {
+                for x in 0..apart_w.min(self.w.fields.len()) {
+                    probes.push([channel, y, x]);
+                }
+            }
+        }
+        let (rows, across) = (from.0[2].len(), from.0[3].len());
+        let (made_h, made_w) = (to.0[2].len(), to.0[3].len());
+        for some in probes.chunks(program.probes_within(budget).min(BATCH)) {
+            let mut delta = vec![0f32; some.len() * d * made_h * made_w];
+            for (k, &[channel, y, x]) in some.iter().enumerate() {
+                for y in (y..made_h).step_by(apart_h) {
+                    let row = ((k * d + channel) * made_h + y) * made_w;
+                    for x in (x..made_w).step_by(apart_w) {
+                        delta[row + x] = 1.0;
+                    }
+                }
+            }
+            let y = self.upload(delta, some.len(), &to.shape());
+            let seeds = [(program.outputs()[0], y)];
+            let found = program
+                .backward(&seeds, &program.inputs(), |_, _, _| {})
+                .remove(0);
+            let Some(found) = found else { continue };
+            let found = read::<E>(found)?;
+            for (k, &[out, y, x]) in some.iter().enumerate() {
+                for y in (stripe.start + y..stripe.end).step_by(apart_h) {
+                    for x in (x..made_w).step_by(apart_w) {
+                        let (down, right) = (&self.h.fields[y], &self.w.fields[x]);
+                        let mut slot = self.start(stripe, y, x);
+                        for channel in 0..c {
+                            for i in down.clone() {
+                                // Another output of the probe may reach what this one does not.
+                                let line = self.h.reaches[i].contains(&y);
+                                let row = ((k * c + channel) * rows + i - from.0[2].start) * across;
+                                for j in right.clone() {
+                                    if line && self.w.reaches[j].contains(&x) {
+                                        values[out][slot] = found[row + j - from.0[3].start];
+                                    }
+                                    slot += 1;
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of a matrix without locality, one adjoint product each.
+    fn dense_rows<E: burn_backend::Element + Default + Copy>(
+        &self,
+        rows: Range<usize>,
+        budget: usize,
+    ) -> Result<Part> {
+        let program = self.f.interpreter().homogeneous();
+        let n = self.f.input_len();
+        let all: Vec<usize> = rows.clone().collect();
+        let mut values: Vec<E> = Vec::with_capacity(rows.len() * n);
+        for some in all.chunks(program.probes_within(budget).min(BATCH)) {
+            let mut delta = vec![0f32; some.len() * self.f.output_len()];
+            for (k, row) in some.iter().enumerate() {
+                delta[k * self.f.output_len() + row] = 1.0;
+            }
+            let y = self.upload(delta, some.len(), program.shape(program.outputs()[0]));
+            values.extend(read::<E>(self.f.interpreter().adjoint(&[y])?.remove(0))?);
+        }
+        let len = values.len();
+        Ok(Part {
+            segments: vec![Segment {
+                first: rows.start * n,
+                values: TensorData::new(values, [len]),
+            }],
+            columns: rows.flat_map(|_| 0..n).collect(),
+        })
+    }
+
+    fn upload(&self, values: Vec<f32>, k: usize, shape: &Shape) -> DispatchTensor {
+        let dims: Vec<usize> = std::iter::once(k).chain(shape.iter().copied()).collect();
+        let dtype: burn::tensor::DType = self.f.dtype().into();
+        let data = TensorData::new(values, dims).convert_dtype(dtype);
+        Dispatch::float_from_data(data, self.f.device().as_dispatch())
+    }
+}
+
+/// The numbers of a tensor of the network's dtype.
+fn read<E: burn_backend::Element>(x: DispatchTensor) -> Result<Vec<E>> {
+    let shape = x.shape();
+    let flat = Dispatch::float_reshape(x, Shape::from(vec![shape.num_elements()]));
+    let data = burn_backend::read_sync(Dispatch::float_into_data(flat))
+        .map_err(|error| Error::Data(format!("{error:?}")))?;
+    data.try_to_vec::<E>()
+        .map_err(|error| Error::Data(format!("{error:?}")))
+}

@@ -1,0 +1,295 @@
+//! Boxes of tensors, and maps between them: what locality is made of.
+//!
+//! A map A restricted to boxes is P A E: E embeds an input box in zeros, P cuts an output box out.
+//! Each map knows which outputs a box of inputs reaches and which inputs a box of outputs needs;
+//! both answers are boxes that hold the true set, so that a restricted program is exact.
+
+use std::{ops::Range, sync::Arc};
+
+use burn_backend::{Backend, Shape, Slice, TensorMetadata, ops::PadMode, tensor::FloatTensor};
+
+use super::{LinearMap, batch};
+
+/// A box of a tensor: one half-open range an axis, the probe axis not counted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Region(pub Vec<Range<usize>>);
+
+impl Region {
+    /// All of a tensor.
+    pub fn full(shape: &Shape) -> Self {
+        Self(shape.iter().map(|&size| 0..size).collect())
+    }
+
+    /// The shape of a tensor cut to the box.
+    pub fn shape(&self) -> Shape {
+        Shape::from(self.0.iter().map(Range::len).collect::<Vec<_>>())
+    }
+
+    /// How many entries it has.
+    pub fn num_elements(&self) -> usize {
+        self.0.iter().map(Range::len).product()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().any(Range::is_empty)
+    }
+
+    /// The smallest box that holds both.
+    pub fn hull(&self, other: &Self) -> Self {
+        if self.is_empty() {
+            return other.clone();
+        }
+        if other.is_empty() {
+            return self.clone();
+        }
+        let both = self.0.iter().zip(&other.0);
+        Self(
+            both.map(|(a, b)| a.start.min(b.start)..a.end.max(b.end))
+                .collect(),
+        )
+    }
+
+    /// What both hold.
+    pub fn intersection(&self, other: &Self) -> Self {
+        let both = self.0.iter().zip(&other.0);
+        Self(
+            both.map(|(a, b)| {
+                let start = a.start.max(b.start);
+                start..a.end.min(b.end).max(start)
+            })
+            .collect(),
+        )
+    }
+
+    /// A coefficient tensor that broadcasts against the whole, cut to the box; both of one rank,
+    /// without a probe axis.
+    pub(crate) fn of_broadcast<B: Backend>(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        let ranges: Vec<Slice> = x
+            .shape()
+            .iter()
+            .zip(&self.0)
+            .map(|(&size, range)| match size {
+                1 => Slice::from(0..1),
+                _ => Slice::from(range.clone()),
+            })
+            .collect();
+        B::float_slice(x, &ranges)
+    }
+
+    /// The same for a tensor with a leading axis of size 1.
+    pub(crate) fn of_batched<B: Backend>(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        let mut with_probe_axis = vec![0..1];
+        with_probe_axis.extend(self.0.iter().cloned());
+        Region(with_probe_axis).of_broadcast::<B>(x)
+    }
+}
+
+/// A question about one map: its shapes, and the boxes it is to be restricted to.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut<'a> {
+    /// Shape of the whole input.
+    pub input: &'a Shape,
+    /// Shape of the whole output.
+    pub output: &'a Shape,
+    /// Inputs outside are zero.
+    pub from: &'a Region,
+    /// Outputs outside do not matter.
+    pub to: &'a Region,
+}
+
+/// A map between two boxes of its own choice: outputs in [`Cut::to`] but not in `to` are zero, and
+/// inputs outside `from` do not reach [`Cut::to`].
+#[derive(Debug)]
+pub struct Restricted<B: Backend> {
+    /// The map from `from` to `to`.
+    pub map: Arc<dyn LinearMap<B>>,
+    /// The inputs it takes.
+    pub from: Region,
+    /// The outputs it makes.
+    pub to: Region,
+}
+
+impl<B: Backend> Restricted<B> {
+    /// An entrywise map on one box.
+    pub(crate) fn entrywise<M: LinearMap<B> + 'static>(
+        region: Region,
+        cut: impl FnOnce(&Region) -> M,
+    ) -> Self {
+        Self {
+            map: Arc::new(cut(&region)),
+            from: region.clone(),
+            to: region,
+        }
+    }
+}
+
+/// From one box to another of the same tensor: what both hold stays, the rest is zero.
+#[derive(Clone, Debug)]
+pub(crate) struct Adapt {
+    from: Region,
+    to: Region,
+}
+
+impl Adapt {
+    pub(crate) fn new(from: &Region, to: &Region) -> Self {
+        Self {
+            from: from.clone(),
+            to: to.clone(),
+        }
+    }
+
+    fn carry<B: Backend>(x: FloatTensor<B>, from: &Region, to: &Region) -> FloatTensor<B> {
+        let k = x.shape()[0];
+        let common = from.intersection(to);
+        if common.is_empty() {
+            return batch::zeros::<B>(&x, k, &to.shape());
+        }
+        let mut x = x;
+        if common != *from {
+            let mut ranges = vec![Slice::from(0..k)];
+            let axes = common.0.iter().zip(&from.0);
+            ranges.extend(axes.map(|(c, f)| Slice::from(c.start - f.start..c.end - f.start)));
+            x = B::float_slice(x, &ranges);
+        }
+        if common != *to {
+            let mut padding = vec![(0, 0)];
+            let axes = common.0.iter().zip(&to.0);
+            padding.extend(axes.map(|(c, t)| (c.start - t.start, t.end - c.end)));
+            x = B::float_pad(x, &padding, PadMode::Constant(0.0));
+        }
+        x
+    }
+}
+
+impl<B: Backend> LinearMap<B> for Adapt {
+    fn name(&self) -> &'static str {
+        "adapt"
+    }
+    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        Self::carry::<B>(x, &self.from, &self.to)
+    }
+    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+        Self::carry::<B>(y, &self.to, &self.from)
+    }
+}
+
+/// One axis of a strided window: output o reads the inputs o·down − before + [0, width). Read the
+/// other way it is a transposed convolution's, whose input i reaches those outputs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stride {
+    pub down: usize,
+    pub before: usize,
+    /// Cells a window spans, dilation included.
+    pub width: usize,
+}
+
+impl Stride {
+    /// The inputs that a range of outputs reads, before they are cut to the input: first and one
+    /// past the last, possibly outside.
+    pub(crate) fn reads(&self, to: &Range<usize>) -> (isize, isize) {
+        let first = (to.start * self.down) as isize - self.before as isize;
+        let last = ((to.end - 1) * self.down + self.width) as isize - self.before as isize;
+        (first, last)
+    }
+
+    /// [`reads`](Self::reads), cut to an input of `size` cells.
+    pub(crate) fn field(&self, to: &Range<usize>, size: usize) -> Range<usize> {
+        if to.is_empty() {
+            return 0..0;
+        }
+        let (first, last) = self.reads(to);
+        let start = first.clamp(0, size as isize) as usize;
+        start..last.clamp(start as isize, size as isize) as usize
+    }
+
+    /// The outputs, of `size`, that read any of a range of inputs.
+    pub(crate) fn reach(&self, from: &Range<usize>, size: usize) -> Range<usize> {
+        if from.is_empty() {
+            return 0..0;
+        }
+        // o·down − before + width − 1 ≥ start, and o·down − before ≤ end − 1.
+        let start = (from.start + self.before + 1)
+            .saturating_sub(self.width)
+            .div_ceil(self.down);
+        let end = (from.end - 1 + self.before) / self.down + 1;
+        let start = start.min(size);
+        start..end.clamp(start, size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strided_windows_reach_what_reads_them() {
+        for (down, before, width, input) in
+            [(1, 1, 3, 9), (2, 1, 3, 11), (3, 0, 2, 10), (2, 4, 9, 7)]
+        {
+            let stride = Stride {
+                down,
+                before,
+                width,
+            };
+            let output = (input + 2 * before - width) / down + 1;
+            let reads = |o: usize, i: usize| {
+                let first = (o * down) as isize - before as isize;
+                (first..first + width as isize).contains(&(i as isize))
+            };
+            for start in 0..input {
+                for end in start + 1..=input {
+                    let reached: Vec<usize> = (0..output)
+                        .filter(|&o| (start..end).any(|i| reads(o, i)))
+                        .collect();
+                    let found = stride.reach(&(start..end), output);
+                    assert!(reached.iter().all(|o| found.contains(o)));
+                    // Nothing more, unless the stride jumps over the inputs.
+                    if width >= down {
+                        assert_eq!(found.collect::<Vec<_>>(), reached);
+                    }
+                }
+            }
+            for start in 0..output {
+                for end in start + 1..=output {
+                    let needed: Vec<usize> = (0..input)
+                        .filter(|&i| (start..end).any(|o| reads(o, i)))
+                        .collect();
+                    let found = stride.field(&(start..end), input);
+                    assert!(needed.iter().all(|i| found.contains(i)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn adapting_cuts_and_embeds() {
+        use burn_backend::{TensorData, ops::FloatTensorOps};
+        use burn_flex::{Flex, FlexDevice};
+        let x = Flex::float_from_data(
+            TensorData::new((1..=6).map(f64::from).collect::<Vec<_>>(), [1, 2, 3]),
+            &FlexDevice,
+        );
+        let adapt = Adapt::new(&Region(vec![1..3, 2..5]), &Region(vec![0..2, 3..7]));
+        let y = LinearMap::<Flex>::apply(&adapt, x);
+        assert_eq!(
+            crate::host::<Flex>(y.clone()).expect("reads"),
+            [0., 0., 0., 0., 2., 3., 0., 0.]
+        );
+        let back = LinearMap::<Flex>::adjoint(&adapt, y);
+        assert_eq!(
+            crate::host::<Flex>(back).expect("reads"),
+            [0., 2., 3., 0., 0., 0.]
+        );
+        let apart = Adapt::new(&Region(vec![0..2, 0..3]), &Region(vec![2..3, 0..3]));
+        let zero = LinearMap::<Flex>::apply(
+            &apart,
+            Flex::float_ones(
+                vec![1, 2, 3].into(),
+                &FlexDevice,
+                burn_backend::FloatDType::F64,
+            ),
+        );
+        assert_eq!(crate::host::<Flex>(zero).expect("reads"), [0.; 3]);
+    }
+}

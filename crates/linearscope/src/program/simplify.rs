@@ -1,0 +1,156 @@
+//! The homogeneous form of a program: F alone, in fewer and cheaper maps.
+//!
+//! Without sources, what stands between a convolution and a norm's division by σ₀ or a batch
+//! norm's γ/√(σ² + ε) is gone, and a gain per channel goes into the weights. With sources none of
+//! this is done: they keep their places, so that contributions keep their names.
+//!
+//! In order, until nothing changes: a gain moves before a reshape; reshapes join; gains join; a
+//! gain per output channel goes into the convolution before it. Exact to rounding.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use burn_backend::{Backend, Shape, TensorMetadata};
+
+use super::{Node, NodeId, Operation, Program};
+use crate::linear::{LinearMap, Reshape, Scale, batch, regrouped};
+
+impl<B: Backend> Program<B> {
+    /// F without r: the same linear map with fewer nodes. Named places are not kept.
+    ///
+    /// Cost: a pass over the nodes and over the weights of convolutions that take up a gain, of
+    /// which the result holds copies; everything else is shared.
+    pub fn homogeneous(&self) -> Program<B> {
+        let mut nodes: Vec<Node<B>> = Vec::with_capacity(self.nodes.len());
+        let mut at: Vec<NodeId> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            if let Operation::Source { input, .. } = &node.operation {
+                at.push(at[input.0]);
+            } else {
+                at.push(NodeId(nodes.len()));
+                nodes.push(Node {
+                    operation: node.operation.with_operands(|of| at[of.0]),
+                    name: node.name.clone(),
+                    shape: node.shape.clone(),
+                    layer: node.layer,
+                    decided: node.decided,
+                });
+            }
+        }
+        let outputs: Vec<NodeId> = self.outputs.iter().map(|id| at[id.0]).collect();
+        let fold = Fold { outputs };
+        while fold.pass(&mut nodes) {}
+        for node in &mut nodes {
+            if let Operation::Map { map, .. } = &mut node.operation
+                && let Some(prepared) = map.prepared()
+            {
+                *map = prepared;
+            }
+        }
+        let outputs = fold.outputs;
+        let (layers, dtype) = (self.layers.clone(), self.dtype);
+        Program::new(nodes, outputs, layers, dtype, BTreeMap::new())
+    }
+}
+
+struct Fold {
+    outputs: Vec<NodeId>,
+}
+
+/// Two maps in a row, the first read by nobody else.
+struct Pair<B: Backend> {
+    first: Arc<dyn LinearMap<B>>,
+    second: Arc<dyn LinearMap<B>>,
+    input: NodeId,
+    from: Shape,
+    middle: Shape,
+    to: Shape,
+}
+
+impl Fold {
+    /// Rewrite what can be rewritten at every node; whether anything was.
+    fn pass<B: Backend>(&self, nodes: &mut [Node<B>]) -> bool {
+        let mut readers = vec![0; nodes.len()];
+        for node in nodes.iter() {
+            node.operation
+                .operands()
+                .iter()
+                .for_each(|of| readers[of.0] += 1);
+        }
+        self.outputs.iter().for_each(|id| readers[id.0] += 1);
+        let mut changed = false;
+        for id in 0..nodes.len() {
+            let Operation::Map { map, input } = &nodes[id].operation else {
+                continue;
+            };
+            let (middle_id, second) = (*input, map.clone());
+            let Operation::Map { map, input } = &nodes[middle_id.0].operation else {
+                continue;
+            };
+            if readers[middle_id.0] != 1 {
+                continue;
+            }
+            let pair = Pair {
+                first: map.clone(),
+                second,
+                input: *input,
+                from: nodes[input.0].shape.clone(),
+                middle: nodes[middle_id.0].shape.clone(),
+                to: nodes[id].shape.clone(),
+            };
+            let Some((first, second, middle)) = rewritten(&pair) else {
+                continue;
+            };
+            changed = true;
+            // The first of two maps takes the middle's place; the middle is dead if there is one.
+            let decided = nodes[middle_id.0].decided || nodes[id].decided;
+            nodes[id].decided = decided;
+            match second {
+                None => {
+                    readers[middle_id.0] = 0;
+                    nodes[id].operation = Operation::Map {
+                        map: first,
+                        input: pair.input,
+                    };
+                    // Nothing reads it any more: nor may it count as a reader.
+                    nodes[middle_id.0].operation = Operation::Sum(Vec::new());
+                }
+                Some(second) => {
+                    nodes[middle_id.0].operation = Operation::Map {
+                        map: first,
+                        input: pair.input,
+                    };
+                    nodes[middle_id.0].shape = middle;
+                    nodes[middle_id.0].decided = decided;
+                    nodes[id].operation = Operation::Map {
+                        map: second,
+                        input: middle_id,
+                    };
+                }
+            }
+        }
+        changed
+    }
+}
+
+type Maps<B> = (Arc<dyn LinearMap<B>>, Option<Arc<dyn LinearMap<B>>>, Shape);
+
+/// A pair of maps as one, or as two with the gain in front.
+fn rewritten<B: Backend>(pair: &Pair<B>) -> Option<Maps<B>> {
+    let shape = || pair.to.clone();
+    if pair.first.reshapes() && pair.second.reshapes() {
+        let map: Arc<dyn LinearMap<B>> = Arc::new(Reshape::new(&pair.from, &pair.to));
+        return Some((map, None, shape()));
+    }
+    let gain = pair.second.gain()?;
+    if pair.first.reshapes() {
+        // g ⊙ reshape(x) = reshape(g′ ⊙ x), where g′ has the entries of g.
+        let dims = Shape::from(gain.shape()[1..].to_vec());
+        let before = regrouped(&pair.middle, &pair.from, &dims)?;
+        let gain = B::float_reshape(gain, batch::shape_of(1, &before));
+        let first: Arc<dyn LinearMap<B>> = Arc::new(Scale::of_batched(gain));
+        let second: Arc<dyn LinearMap<B>> = Arc::new(Reshape::new(&pair.from, &pair.to));
+        return Some((first, Some(second), pair.from.clone()));
+    }
+    let first = pair.first.then_gain(&gain)?;
+    Some((first, None, shape()))
+}
