@@ -19,14 +19,14 @@ pub(crate) fn has_browser() -> bool {
 /// Whether wgpu will find an adapter: a Vulkan driver on Linux; the system's own elsewhere.
 pub(crate) fn has_vulkan() -> bool {
     let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
-    let holds_a_driver = |folder: &&str| {
+    let holds_a_driver = |folder: &str| {
         Path::new(folder)
             .read_dir()
             .is_ok_and(|mut files| files.next().is_some())
     };
     !cfg!(target_os = "linux")
         || std::env::var_os("VK_DRIVER_FILES").is_some()
-        || folders.iter().any(|folder| holds_a_driver(&folder))
+        || folders.iter().any(|folder| holds_a_driver(folder))
 }
 
 fn is_root() -> bool {

@@ -9,8 +9,11 @@ use burn::tensor::{DType, Device, DeviceType};
 
 use crate::error::{Error, Result};
 
+/// A kind's name, and how its devices are listed.
+type Kind = (&'static str, fn() -> Vec<Device>);
+
 /// The kinds of devices that this build knows, best known first.
-const KINDS: &[(&str, fn() -> Vec<Device>)] = &[
+const KINDS: &[Kind] = &[
     ("cpu", || vec![Device::flex()]),
     #[cfg(feature = "wgpu")]
     ("wgpu", || listed(DeviceType::Wgpu)),
@@ -39,7 +42,7 @@ fn listed(kind: DeviceType) -> Vec<Device> {
 /// The devices that are compiled in and there, by the names that [`select`] takes. Cost: asks every
 /// driver.
 pub fn available() -> Vec<String> {
-    let names = |(kind, list): &(&str, fn() -> Vec<Device>)| {
+    let names = |(kind, list): &Kind| {
         let count = list().len();
         (0..count)
             .map(|i| match count {
