@@ -293,3 +293,16 @@ fn reductions() {
         }),
     );
 }
+
+/// What changes where a tensor lies or what is remembered of it, and no entry.
+#[test]
+fn entries_pass_unchanged() {
+    let ops: [(&str, Op); 3] = [
+        ("detach", S::float_detach),
+        ("to_device", |x| S::float_to_device(x, &FlexDevice)),
+        ("set_require_grad", |x| S::float_set_require_grad(x, false)),
+    ];
+    for (name, op) in ops {
+        equals_twin(name, &[2, 3], rules(), op, linear(|x| x.to_vec()));
+    }
+}

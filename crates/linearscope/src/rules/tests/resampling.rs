@@ -35,12 +35,17 @@ pub(super) fn windows(
 fn pools() {
     let xs = [2, 3, 6, 7];
     let (kernel, stride, pad) = ([3, 2], [2, 1], [1, 1]);
-    equals_twin(
-        "max_pool2d",
-        &xs,
-        rules(),
-        |x| S::max_pool2d(x, kernel, stride, pad, [1, 1], false),
-        |x0, x1| {
+    let max_pools: [(&str, Op); 2] = [
+        ("max_pool2d", |x| {
+            S::max_pool2d(x, [3, 2], [2, 1], [1, 1], [1, 1], false)
+        }),
+        ("max_pool2d_with_indices", |x| {
+            let indices = IntDType::I64;
+            S::max_pool2d_with_indices(x, [3, 2], [2, 1], [1, 1], [1, 1], false, indices).output
+        }),
+    ];
+    for (name, op) in max_pools {
+        equals_twin(name, &xs, rules(), op, |x0, x1| {
             windows(xs, kernel, stride, pad)
                 .iter()
                 .map(|window| {
@@ -51,8 +56,8 @@ fn pools() {
                     x1[best.unwrap()]
                 })
                 .collect()
-        },
-    );
+        });
+    }
     for include in [true, false] {
         equals_twin(
             &format!("avg_pool2d, count_include_pad {include}"),
@@ -212,12 +217,16 @@ fn pools_with_ceil_mode() {
             }),
         );
     }
-    equals_twin(
-        "max_pool1d with dilation and ceil_mode",
-        &[2, 2, 8],
-        rules(),
-        |x| S::max_pool1d(x, 2, 3, 0, 2, true),
-        |x0, x1| {
+    let max_pools: [(&str, Op); 2] = [
+        ("max_pool1d with dilation and ceil_mode", |x| {
+            S::max_pool1d(x, 2, 3, 0, 2, true)
+        }),
+        ("max_pool1d_with_indices", |x| {
+            S::max_pool1d_with_indices(x, 2, 3, 0, 2, true, IntDType::I64).output
+        }),
+    ];
+    for (name, op) in max_pools {
+        equals_twin(name, &[2, 2, 8], rules(), op, |x0, x1| {
             (0..12)
                 .map(|o| {
                     let start = o / 3 * 8 + o % 3 * 3;
@@ -228,6 +237,6 @@ fn pools_with_ceil_mode() {
                     }
                 })
                 .collect()
-        },
-    );
+        });
+    }
 }

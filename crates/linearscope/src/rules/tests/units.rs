@@ -167,6 +167,12 @@ fn more_smooth_units() {
             |x| 3.0 * x * x,
         ),
         (
+            "cube by a whole power",
+            |x| S::float_powi_scalar(x, Scalar::Int(3)),
+            |x| x * x * x,
+            |x| 3.0 * x * x,
+        ),
+        (
             "gelu",
             S::gelu,
             |x| 0.5 * x * (1.0 + erf(x / 2f64.sqrt())),
