@@ -69,7 +69,7 @@ fn support(values: &[f64], [rows, columns]: [usize; 2], by_column: bool) -> Vec<
         .map(|line| {
             let mut used = (0..cells).filter(|&cell| at(line, cell) != 0.0);
             match used.next() {
-                Some(first) => first..used.last().unwrap_or(first) + 1,
+                Some(first) => first..used.next_back().unwrap_or(first) + 1,
                 None => 0..0,
             }
         })
@@ -142,7 +142,7 @@ impl<B: Backend> LinearMap<B> for Interpolate<B> {
             let meets = |o: &usize| support[*o].start < from.end && from.start < support[*o].end;
             let mut reached = (0..size).filter(meets);
             match reached.next() {
-                Some(first) => first..reached.last().unwrap_or(first) + 1,
+                Some(first) => first..reached.next_back().unwrap_or(first) + 1,
                 None => 0..0,
             }
         };

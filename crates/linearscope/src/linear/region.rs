@@ -79,9 +79,8 @@ impl Region {
 
     /// The same for a tensor with a leading axis of size 1.
     pub(crate) fn of_batched<B: Backend>(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        let mut with_probe_axis = vec![0..1];
-        with_probe_axis.extend(self.0.iter().cloned());
-        Region(with_probe_axis).of_broadcast::<B>(x)
+        let with_probe_axis = std::iter::once(0..1).chain(self.0.iter().cloned());
+        Region(with_probe_axis.collect()).of_broadcast::<B>(x)
     }
 }
 
