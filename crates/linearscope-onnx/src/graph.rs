@@ -48,6 +48,8 @@ pub(crate) struct Graph {
     pub constants: HashMap<String, TensorData>,
     /// Inputs that are no constants, in order.
     pub inputs: Vec<Signature>,
+    /// Declared dtypes of the inputs, where Burn has them.
+    pub input_dtypes: HashMap<String, DType>,
     pub outputs: Vec<Signature>,
 }
 
@@ -71,11 +73,15 @@ impl Graph {
             .map(|node| Node::read(node, reader))
             .collect::<Result<Vec<_>>>()?;
         // Old files list the weights among the inputs.
-        let inputs: Vec<Signature> = proto
+        let free: Vec<&ValueInfoProto> = proto
             .input
             .iter()
             .filter(|input| !constants.contains_key(&input.name))
-            .map(signature)
+            .collect();
+        let inputs: Vec<Signature> = free.iter().map(|input| signature(input)).collect();
+        let input_dtypes = free
+            .iter()
+            .filter_map(|input| declared_dtype(input))
             .collect();
         let outputs: Vec<Signature> = proto.output.iter().map(signature).collect();
         let mut read: HashSet<String> = outputs.iter().map(|output| output.name.clone()).collect();
@@ -92,6 +98,7 @@ impl Graph {
             nodes,
             constants,
             inputs,
+            input_dtypes,
             outputs,
         })
     }
@@ -198,10 +205,14 @@ fn signature(value: &ValueInfoProto) -> Signature {
                 .collect()
         })
         .unwrap_or_default();
-    let dtype: Option<DType> = tensor.and_then(|tensor| dtype(tensor.elem_type));
     Signature {
         name: value.name.clone(),
         dims,
-        dtype,
     }
+}
+
+/// Name and dtype of an input that declares one.
+fn declared_dtype(value: &ValueInfoProto) -> Option<(String, DType)> {
+    let kind = value.type_.as_ref().filter(|kind| kind.has_tensor_type())?;
+    Some((value.name.clone(), dtype(kind.tensor_type().elem_type)?))
 }

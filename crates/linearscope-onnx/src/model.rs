@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use burn_backend::{Backend, DType, TensorData, ops::FloatTensorOps, tensor::FloatTensor};
+use burn_backend::{Backend, TensorData, ops::FloatTensorOps, tensor::FloatTensor};
 use burn_capture::{CaptureBackend, CaptureDevice};
 use bytes::Bytes;
 use linearscope::{Network, panic_message};
@@ -36,8 +36,6 @@ pub struct Signature {
     pub name: String,
     /// One entry per axis; none when the file declares no shape.
     pub dims: Vec<std::result::Result<usize, String>>,
-    /// The declared dtype; none where the file declares none or Burn has none such.
-    pub dtype: Option<DType>,
 }
 
 impl Signature {
@@ -146,6 +144,14 @@ impl Model {
         &self.graph.outputs
     }
 
+    /// Neither empty nor absurd, whatever the file declares.
+    fn check_sizes(&self, shapes: &[Vec<usize>]) -> Result<()> {
+        for (input, shape) in self.inputs().iter().zip(shapes) {
+            linearscope::check_input(&input.name, shape)?;
+        }
+        Ok(())
+    }
+
     fn check_inputs(&self, shapes: &[Vec<usize>]) -> Result<()> {
         if shapes.len() != self.inputs().len() {
             return Err(Error::Shape {
@@ -178,6 +184,7 @@ impl Model {
     /// # Errors
     /// [`Error::Shape`].
     pub fn unsupported(&self, shapes: &[Vec<usize>]) -> Result<Vec<(String, String)>> {
+        self.check_sizes(shapes)?;
         self.check_inputs(shapes)?;
         let unknown = self.graph.nodes.iter().filter(|node| !ops::supported(node));
         Ok(unknown
@@ -192,10 +199,11 @@ impl Model {
     /// # Errors
     /// [`Error::Shape`], [`Error::UnsupportedOp`], [`Error::Unsupported`], [`Error::Parse`].
     pub fn network(&self, shapes: &[Vec<usize>]) -> Result<Network> {
+        self.check_sizes(shapes)?;
         self.check_inputs(shapes)?;
-        for (input, shape) in self.inputs().iter().zip(shapes) {
-            linearscope::check_input(&input.name, shape)?;
-            if let Some(dtype) = input.dtype.filter(|dtype| !dtype.is_float()) {
+        for input in self.inputs() {
+            let dtype = self.graph.input_dtypes.get(&input.name);
+            if let Some(dtype) = dtype.filter(|dtype| !dtype.is_float()) {
                 return Err(Error::Input {
                     input: input.name.clone(),
                     because: format!("holds {}; the interpreter takes floats", dtype.name()),

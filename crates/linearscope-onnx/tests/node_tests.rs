@@ -102,7 +102,7 @@ fn run(case: &Path) -> Result<(), String> {
         let outputs = model
             .run_values(inputs.clone(), &FlexDevice)
             .map_err(|error| error.to_string())?;
-        let uploaded = inputs.into_iter().map(|input| on_device(input)).collect();
+        let uploaded = inputs.into_iter().map(on_device).collect();
         let again = model
             .run_values(uploaded, &FlexDevice)
             .map_err(|error| format!("on the device: {error}"))?;

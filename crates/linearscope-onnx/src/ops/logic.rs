@@ -13,11 +13,13 @@ use crate::{
     value::Value,
 };
 
+type Both<T> = fn(T, T) -> T;
+
 fn compare<B: Backend>(
     cx: &Context<'_, B>,
     float: fn(FloatTensor<B>, FloatTensor<B>, burn_backend::BoolDType) -> BoolTensor<B>,
     int: fn(IntTensor<B>, IntTensor<B>, burn_backend::BoolDType) -> BoolTensor<B>,
-    bool: Option<fn(BoolTensor<B>, BoolTensor<B>) -> BoolTensor<B>>,
+    bool: Option<Both<BoolTensor<B>>>,
 ) -> Outputs<B> {
     let (x, y) = (cx.value(0)?, cx.value(1)?);
     let dims = broadcast(cx, &x.shape(), &y.shape())?;
