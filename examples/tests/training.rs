@@ -1,9 +1,15 @@
 //! The training examples, in a short form: the loss and the penalty fall.
 
+use std::sync::{Mutex, PoisonError};
+
 use linearscope_examples::training::{classifier, upscaler, write};
+
+/// Both seed the device's one generator; they take turns.
+static TURN: Mutex<()> = Mutex::new(());
 
 #[test]
 fn a_classifier_learns_and_leaves_less_to_its_residual() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let plain = classifier::train("plain", 0.0, 160).expect("trains");
     let penalised = classifier::train("penalised", 0.3, 160).expect("trains");
     let ends = |values: &[f64]| (values[0], *values.last().expect("values"));
@@ -27,6 +33,7 @@ fn a_classifier_learns_and_leaves_less_to_its_residual() {
 
 #[test]
 fn an_upscaler_learns_and_gets_compact_columns() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let plain = upscaler::train("plain", 0.0, 100).expect("trains");
     let penalised = upscaler::train("penalised", 0.1, 100).expect("trains");
     let ends = |values: &[f64]| (values[0], *values.last().expect("values"));

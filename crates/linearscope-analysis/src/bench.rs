@@ -67,7 +67,7 @@ pub fn bench(
     let batch = many.network().inputs()[0].shape.to_vec();
     let x0 = tensor(&input, 1, device, dtype);
     let start = Instant::now();
-    let frozen = Interpreter::new(single.clone(), vec![x0.clone()], rules)?;
+    let frozen = Interpreter::new(single.clone(), vec![x0.clone()], rules.clone())?;
     let freeze_ms = 1e3 * start.elapsed().as_secs_f64();
     let plain = tensor(&batch, 2, device, dtype);
     let probes = Dispatch::float_reshape(plain.clone(), Shape::from([vec![k], input].concat()));
@@ -88,7 +88,7 @@ pub fn bench(
             timed(&|| Ok(many.forward(vec![plain.clone()])?.remove(0)))?,
             timed(&|| {
                 let (x0, probes) = (vec![x0.clone()], vec![probes.clone()]);
-                let (_, mut y) = Interpreter::paired(&single, x0, probes, rules, true)?;
+                let (_, mut y) = Interpreter::paired(&single, x0, probes, rules.clone(), true)?;
                 Ok(y.remove(0))
             })?,
             timed(&|| Ok(frozen.apply(std::slice::from_ref(&probes))?.remove(0)))?,

@@ -215,7 +215,7 @@ impl FrozenNetwork {
             let x = x.require_grad();
             let probe = batched(x.clone(), &self.input_shape);
             let x0 = shaped(on_tape(self.x0()));
-            let rules = *self.interpreter.rules();
+            let rules = self.interpreter.rules().clone();
             let (_, found) = Interpreter::paired(loaded, vec![x0], vec![probe], rules, false)?;
             let found = flat(found.into_iter().next().expect("one output"));
             let gradients = (found * y).sum().backward();

@@ -392,7 +392,7 @@ impl<B: Backend> Interpreter<B> {
         if let Some(x0) = &self.unrecorded {
             return self.in_batches(x, |x| {
                 let (x0, x) = (x0.clone(), x.to_vec());
-                Ok(Self::paired(&self.loaded, x0, x, self.rules, sources)?.1)
+                Ok(Self::paired(&self.loaded, x0, x, self.rules.clone(), sources)?.1)
             });
         }
         let program = match sources {

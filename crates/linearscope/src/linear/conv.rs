@@ -162,6 +162,10 @@ macro_rules! conv {
                         (last - within.end as isize) as usize,
                     );
                 }
+                // Burn's backward convolution in three dimensions pads both ends alike.
+                if $dims == 3 && options.is_asymmetric() {
+                    return None;
+                }
                 Some(Restricted {
                     map: Arc::new(Self {
                         weight: self.weight.clone(),

@@ -35,9 +35,7 @@ pub(crate) fn cross<B: Backend>(
             } else {
                 let px = broadcast(px, &x_shape, &shape);
                 let py = broadcast(py, &y_shape, &shape);
-                Lineage::Probed(passing((px, by_y), (py, by_x), &shape, || {
-                    value.clone()
-                }))
+                Lineage::Probed(passing((px, by_y), (py, by_x), &shape, || value.clone()))
             }
         }
         (Lineage::Probed(p), factor) => {

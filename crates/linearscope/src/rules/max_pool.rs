@@ -27,6 +27,7 @@ fn flat_indices<B: Backend>(
         B::int_reshape(starts, Shape::from(vec![planes, 1])),
         Shape::from(vec![planes, cells]),
     );
+    let indices = B::int_cast(indices, dtype);
     let indices = B::int_reshape(indices, Shape::from(vec![planes, cells]));
     B::int_reshape(
         B::int_add(indices, starts),

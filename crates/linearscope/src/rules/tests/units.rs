@@ -147,7 +147,7 @@ fn more_smooth_units() {
     fn quarter(x: ScopeTensor<Flex>) -> ScopeTensor<Flex> {
         S::float_mul_scalar(x, scalar(0.25))
     }
-    let units: [(&str, Op, H, H); 18] = [
+    let units: [(&str, Op, H, H); 19] = [
         ("exp", S::float_exp, f64::exp, f64::exp),
         (
             "log1p",
