@@ -1,6 +1,6 @@
 """The same questions asked of PyTorch: a forward, torch.func.jvp and vjp, scipy's svds over them.
 
-    python benches/pytorch.py net.onnx n,c,h,w [K]        (needs torch, onnx, onnx2torch; scipy for svds)
+    python benches/torch_way.py net.onnx n,c,h,w [K]        (needs torch, onnx, onnx2torch; scipy for svds)
 
 Prints milliseconds of a plain forward of K inputs and what K products cost over it: `jvp` is F x for
 the network differentiated at x0 (for networks of convolutions, ReLU and pools that is the frozen F),
@@ -20,7 +20,10 @@ ROUNDS = 15
 
 
 def main(path, shape, k):
-    network = convert(path).eval()
+    try:
+        network = convert(path).eval()
+    except NotImplementedError as missing:
+        sys.exit(f"skipped: onnx2torch does not convert {path}: {missing}")
     x0 = torch.rand(shape)
     batch = torch.rand(k * shape[0], *shape[1:])
     probes = torch.rand(k, *shape)
