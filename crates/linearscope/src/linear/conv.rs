@@ -13,7 +13,9 @@ use burn_backend::{
 
 use super::{
     Adapt, Cut, LinearMap, Region, Restricted, Stored, batch,
-    convolution_kernel::ConvolutionKernels, region::Stride,
+    convolution_kernel::ConvolutionKernels,
+    direct::{Form, OnHost, Shared},
+    region::Stride,
 };
 
 /// A gain `[1, n, c, ..]` that differs by channel only, as one that broadcasts against weights
@@ -62,6 +64,7 @@ macro_rules! conv {
             pub weight: FloatTensor<B>,
             pub options: ConvOptions<$dims>,
             pub input: Shape,
+            pub direct: Shared,
         }
 
         impl<B: Backend> $name<B> {
@@ -101,6 +104,7 @@ macro_rules! conv {
                     weight: B::float_abs(self.weight.clone()),
                     options: self.options.clone(),
                     input: self.input.clone(),
+                    direct: Shared::default(),
                 }))
             }
 
@@ -110,6 +114,7 @@ macro_rules! conv {
                     weight: B::float_mul(self.weight.clone(), gain),
                     options: self.options.clone(),
                     input: self.input.clone(),
+                    direct: Shared::default(),
                 }))
             }
 
@@ -171,6 +176,7 @@ macro_rules! conv {
                         weight: self.weight.clone(),
                         options,
                         input: from.shape(),
+                        direct: self.direct.clone(),
                     }),
                     from,
                     to,
@@ -187,6 +193,7 @@ macro_rules! conv_transpose {
         pub(crate) struct $name<B: Backend> {
             pub weight: FloatTensor<B>,
             pub options: ConvTransposeOptions<$dims>,
+            pub direct: Shared,
         }
 
         impl<B: Backend> $name<B> {
@@ -224,6 +231,7 @@ macro_rules! conv_transpose {
                 Some(Arc::new(Self {
                     weight: B::float_abs(self.weight.clone()),
                     options: self.options.clone(),
+                    direct: Shared::default(),
                 }))
             }
 
@@ -235,7 +243,12 @@ macro_rules! conv_transpose {
                 Some(Arc::new(Self {
                     weight: B::float_mul(self.weight.clone(), gain),
                     options: self.options.clone(),
+                    direct: Shared::default(),
                 }))
+            }
+
+            fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
+                self.kernels()
             }
 
             fn flops(&self, input: &Shape, _output: &Shape) -> u64 {
@@ -293,6 +306,7 @@ macro_rules! conv_transpose {
                 let whole = Self {
                     weight: self.weight.clone(),
                     options,
+                    direct: self.direct.clone(),
                 };
                 let map: Arc<dyn LinearMap<B>> = match made == cropped {
                     true => Arc::new(whole),
@@ -332,21 +346,53 @@ conv_transpose!(
     conv_transpose3d_x_backward
 );
 
-impl<B: Backend> Conv1d<B> {
-    fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
-        None
-    }
+/// Dimensions whose replays have no kernels of their own.
+macro_rules! own_kernels {
+    ($($name:ident)+) => {$(
+        impl<B: Backend> $name<B> {
+            fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
+                None
+            }
+        }
+    )+};
 }
+
+own_kernels!(Conv1d Conv3d ConvTranspose1d ConvTranspose3d);
 
 impl<B: Backend> Conv2d<B> {
     fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        let form = Form {
+            groups: self.options.groups,
+            stride: self.options.stride,
+            dilation: self.options.dilation,
+        };
+        if let Some(ways) = self.direct.ways::<B>(&self.weight, form) {
+            let own = Self {
+                weight: self.weight.clone(),
+                options: self.options.clone(),
+                input: self.input.clone(),
+                direct: self.direct.clone(),
+            };
+            return Some(Arc::new(OnHost::new(own, ways)));
+        }
         let kernels = ConvolutionKernels::new(&self.weight, &self.options, &self.input)?;
         Some(Arc::new(kernels))
     }
 }
 
-impl<B: Backend> Conv3d<B> {
+impl<B: Backend> ConvTranspose2d<B> {
     fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
-        None
+        let form = Form {
+            groups: self.options.groups,
+            stride: self.options.stride,
+            dilation: self.options.dilation,
+        };
+        let ways = self.direct.ways::<B>(&self.weight, form)?;
+        let own = Self {
+            weight: self.weight.clone(),
+            options: self.options.clone(),
+            direct: self.direct.clone(),
+        };
+        Some(Arc::new(OnHost::new(own, ways)))
     }
 }

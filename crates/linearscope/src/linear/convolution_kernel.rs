@@ -127,6 +127,7 @@ impl<B: Backend> ConvolutionKernels<B> {
                 weight: weight.clone(),
                 options: options.clone(),
                 input: input.clone(),
+                direct: Default::default(),
             },
             turned: contiguous::<B>(B::float_swap_dims(flipped, 0, 1)),
             padding,
@@ -243,6 +244,7 @@ mod tests {
                 weight: weight.clone(),
                 options: options.clone(),
                 input: input.clone(),
+                direct: Default::default(),
             };
             let x = tensor(&[5, 2, 3, 8, 9], 2);
             let y = own.apply(x.clone());

@@ -14,6 +14,7 @@ mod conv;
 mod conv_weight;
 mod convolution_kernel;
 mod cross;
+mod direct;
 mod expansion;
 mod interpolate;
 mod matmul;

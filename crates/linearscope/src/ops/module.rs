@@ -89,6 +89,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
                 weight,
                 options: options.clone(),
                 input,
+                direct: Default::default(),
             },
             |x, weight| map::Conv1dWeight {
                 x,
@@ -100,7 +101,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
 
     gradient! {
         fn conv1d_x_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<1>) -> FloatTensor<Self>
-            => output_grad: by(Transpose(map::Conv1d { weight, options, input: x.shape() }));
+            => output_grad: by(Transpose(map::Conv1d { weight, options, input: x.shape(), direct: Default::default() }));
         fn conv1d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<1>) -> FloatTensor<Self>
             => output_grad: by(Transpose(map::Conv1dWeight { x, options, weight: weight.shape() }));
         fn conv1d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>
@@ -123,6 +124,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
                 weight,
                 options: options.clone(),
                 input,
+                direct: Default::default(),
             },
             |x, weight| map::Conv2dWeight {
                 x,
@@ -134,7 +136,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
 
     gradient! {
         fn conv2d_x_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<2>) -> FloatTensor<Self>
-            => output_grad: by(Transpose(map::Conv2d { weight, options, input: x.shape() }));
+            => output_grad: by(Transpose(map::Conv2d { weight, options, input: x.shape(), direct: Default::default() }));
         fn conv2d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<2>) -> FloatTensor<Self>
             => output_grad: by(Transpose(map::Conv2dWeight { x, options, weight: weight.shape() }));
         fn conv2d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>
@@ -173,6 +175,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
                 weight,
                 options: options.clone(),
                 input,
+                direct: Default::default(),
             },
             |x, weight| map::Conv3dWeight {
                 x,
@@ -184,7 +187,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
 
     gradient! {
         fn conv3d_x_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<3>) -> FloatTensor<Self>
-            => output_grad: by(Transpose(map::Conv3d { weight, options, input: x.shape() }));
+            => output_grad: by(Transpose(map::Conv3d { weight, options, input: x.shape(), direct: Default::default() }));
         fn conv3d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvOptions<3>) -> FloatTensor<Self>
             => output_grad: by(Transpose(map::Conv3dWeight { x, options, weight: weight.shape() }));
         fn conv3d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>
@@ -206,6 +209,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
             |weight, _| map::ConvTranspose1d {
                 weight,
                 options: options.clone(),
+                direct: Default::default(),
             },
             |x, weight| map::ConvTranspose1dWeight {
                 x,
@@ -217,7 +221,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
 
     gradient! {
         fn conv_transpose1d_x_backward(weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<1>) -> FloatTensor<Self>
-            => output_grad: by(Transpose(map::ConvTranspose1d { weight, options }));
+            => output_grad: by(Transpose(map::ConvTranspose1d { weight, options, direct: Default::default() }));
         fn conv_transpose1d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<1>) -> FloatTensor<Self>
             => output_grad: by(Transpose(map::ConvTranspose1dWeight { x, options, weight: weight.shape() }));
         fn conv_transpose1d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>
@@ -239,6 +243,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
             |weight, _| map::ConvTranspose2d {
                 weight,
                 options: options.clone(),
+                direct: Default::default(),
             },
             |x, weight| map::ConvTranspose2dWeight {
                 x,
@@ -250,7 +255,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
 
     gradient! {
         fn conv_transpose2d_x_backward(weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<2>) -> FloatTensor<Self>
-            => output_grad: by(Transpose(map::ConvTranspose2d { weight, options }));
+            => output_grad: by(Transpose(map::ConvTranspose2d { weight, options, direct: Default::default() }));
         fn conv_transpose2d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<2>) -> FloatTensor<Self>
             => output_grad: by(Transpose(map::ConvTranspose2dWeight { x, options, weight: weight.shape() }));
         fn conv_transpose2d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>
@@ -272,6 +277,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
             |weight, _| map::ConvTranspose3d {
                 weight,
                 options: options.clone(),
+                direct: Default::default(),
             },
             |x, weight| map::ConvTranspose3dWeight {
                 x,
@@ -283,7 +289,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
 
     gradient! {
         fn conv_transpose3d_x_backward(weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<3>) -> FloatTensor<Self>
-            => output_grad: by(Transpose(map::ConvTranspose3d { weight, options }));
+            => output_grad: by(Transpose(map::ConvTranspose3d { weight, options, direct: Default::default() }));
         fn conv_transpose3d_weight_backward(x: FloatTensor<Self>, weight: FloatTensor<Self>, output_grad: FloatTensor<Self>, options: ConvTransposeOptions<3>) -> FloatTensor<Self>
             => output_grad: by(Transpose(map::ConvTranspose3dWeight { x, options, weight: weight.shape() }));
         fn conv_transpose3d_bias_backward(x: FloatTensor<Self>, bias: FloatTensor<Self>, output_grad: FloatTensor<Self>) -> FloatTensor<Self>

@@ -1,0 +1,315 @@
+//! The kernel: outputs of a few channels along a run of cells, in registers.
+//!
+//! Pictures are padded, so a padded plane is one long row, and a tap is the same row from another
+//! place on. A tile is some channels times some vectors of that row; each tap costs it a load of the
+//! vectors, and for each channel a broadcast weight and multiply-adds. What comes out where the
+//! padding was is dropped.
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{geometry::Axis, lanes::Lanes};
+
+/// Taps summed up before the sum is added to the others: long sums in f32 lose less so.
+const SUMMED: usize = 256;
+
+/// Entries that a tile may read past the last plane: the longest run of a tile.
+const SLACK: usize = 8 * 64;
+
+/// Output channels made together, and their weights: tap after tap, channel after channel.
+#[derive(Clone, Debug)]
+pub(super) struct Block<T> {
+    channels: usize,
+    weights: Vec<T>,
+}
+
+impl<T: Lanes> Block<T> {
+    /// The channels of a group, cut into blocks; `weight(to, tap)` for `taps` taps.
+    pub(super) fn cut(to: usize, taps: usize, weight: impl Fn(usize, usize) -> T) -> Vec<Self> {
+        let most = Arch::new().dispatch(Most);
+        let blocks = to.div_ceil(most);
+        let mut first = 0;
+        (0..blocks)
+            .map(|done| {
+                let channels = (to - first).div_ceil(blocks - done);
+                let weights = (0..taps)
+                    .flat_map(|tap| (first..first + channels).map(move |o| (o, tap)))
+                    .map(|(o, tap)| weight(o, tap))
+                    .collect();
+                first += channels;
+                Self { channels, weights }
+            })
+            .collect()
+    }
+}
+
+/// Channels of a tile that registers hold.
+struct Most;
+
+impl WithSimd for Most {
+    type Output = usize;
+
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        if S::REGISTER_COUNT >= 32 { 8 } else { 4 }
+    }
+}
+
+/// Pictures side by side: how many, groups of channels, and channels a group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Planes {
+    pub pictures: usize,
+    pub groups: usize,
+    pub from: usize,
+    pub to: usize,
+}
+
+/// `[pictures, groups · from, h, w]` to `[pictures, groups · to, h′, w′]`; `blocks` are the weights
+/// for each pair of residues, in order, and each group.
+pub(super) fn run<T: Lanes>(
+    x: &[T],
+    planes: Planes,
+    size: [usize; 2],
+    axes: &[Axis; 2],
+    made: [usize; 2],
+    blocks: &[Vec<Vec<Block<T>>>],
+) -> Vec<T> {
+    let Planes {
+        pictures,
+        groups,
+        from,
+        to,
+    } = planes;
+    let [down, across] = axes;
+    let plane = down.padded * across.padded;
+    let channel = down.split * across.split * plane;
+    let padded = padded(x, size, axes, pictures * groups * from);
+    let mut y = vec![T::default(); pictures * groups * to * made[0] * made[1]];
+
+    // Where each tap of a pair of parts begins.
+    let offsets: Vec<Vec<Vec<usize>>> = down
+        .parts
+        .iter()
+        .map(|below| {
+            let beside = across.parts.iter().map(|beside| {
+                let mut offsets = Vec::with_capacity(from * below.taps.len() * beside.taps.len());
+                for c in 0..from {
+                    for i in &below.taps {
+                        for j in &beside.taps {
+                            let part = i.part * across.split + j.part;
+                            let within = i.offset * across.padded + j.offset;
+                            offsets.push(c * channel + part * plane + within);
+                        }
+                    }
+                }
+                offsets
+            });
+            beside.collect()
+        })
+        .collect();
+
+    // Which part a row of the output belongs to, and which of its rows it is.
+    let mut place = vec![(0, 0); made[0]];
+    for (part, rows) in down.parts.iter().enumerate() {
+        for t in 0..rows.count {
+            place[rows.first + down.step * t] = (part, t);
+        }
+    }
+    let enough = 4 * rayon::current_num_threads();
+    let whole = pictures * groups * blocks[0][0].len() * down.parts.len();
+    let strips = enough.div_ceil(whole.max(1));
+    let tallest = down.parts.iter().map(|p| p.count).max().unwrap_or(0);
+    let per = tallest.div_ceil(strips).max(1);
+    let strips = tallest.div_ceil(per);
+
+    let mut tasks = Vec::new();
+    let mut rows = y.chunks_mut(made[1].max(1));
+    for picture in 0..pictures {
+        for group in 0..groups {
+            let first = (picture * groups + group) * from * channel;
+            for (number, block) in blocks[0][group].iter().enumerate() {
+                let mut own: Vec<Vec<Vec<&mut [T]>>> = down
+                    .parts
+                    .iter()
+                    .map(|_| (0..strips).map(|_| Vec::new()).collect())
+                    .collect();
+                for _ in 0..block.channels {
+                    for &(part, t) in &place {
+                        own[part][t / per].push(rows.next().expect("a row for each place"));
+                    }
+                }
+                for (below, strips) in own.into_iter().enumerate() {
+                    for (strip, rows) in strips.into_iter().enumerate() {
+                        if !rows.is_empty() {
+                            tasks.push((first, group, number, below, strip * per, rows));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    let arch = Arch::new();
+    tasks
+        .into_par_iter()
+        .for_each(|(from, group, number, below, first, mut rows)| {
+            let part = &down.parts[below];
+            for (beside, columns) in across.parts.iter().enumerate() {
+                let residues = part.residue * across.parts.len() + columns.residue;
+                let block = &blocks[residues][group][number];
+                arch.dispatch(Strip {
+                    input: &padded[from..],
+                    weights: &block.weights,
+                    offsets: &offsets[below][beside],
+                    channels: block.channels,
+                    rows: &mut rows,
+                    first,
+                    across: across.padded,
+                    columns: (columns.first, across.step, columns.count),
+                });
+            }
+        });
+    y
+}
+
+/// Each channel's interleaved parts with zeros around, one after the other.
+fn padded<T: Lanes>(x: &[T], size: [usize; 2], axes: &[Axis; 2], channels: usize) -> Vec<T> {
+    let [down, across] = axes;
+    let plane = down.padded * across.padded;
+    let channel = down.split * across.split * plane;
+    let mut padded = vec![T::default(); channels * channel + SLACK];
+    let fill = |(c, into): (usize, &mut [T])| {
+        for (row, from) in x[c * size[0] * size[1]..][..size[0] * size[1]]
+            .chunks(size[1].max(1))
+            .enumerate()
+        {
+            let at = row + down.before;
+            let (part, at) = (at % down.split, at / down.split);
+            let begin = (part * across.split * down.padded + at) * across.padded;
+            if across.split == 1 {
+                into[begin + across.before..][..size[1]].copy_from_slice(from);
+                continue;
+            }
+            for (column, &value) in from.iter().enumerate() {
+                let at = column + across.before;
+                let (part, at) = (at % across.split, at / across.split);
+                into[begin + part * plane + at] = value;
+            }
+        }
+    };
+    if channel > 0 {
+        padded[..channels * channel]
+            .par_chunks_mut(channel)
+            .with_min_len(4)
+            .enumerate()
+            .for_each(fill);
+    }
+    padded
+}
+
+/// Some rows of some channels.
+struct Strip<'a, 'b, T> {
+    input: &'a [T],
+    weights: &'a [T],
+    offsets: &'a [usize],
+    channels: usize,
+    /// Channel after channel.
+    rows: &'a mut [&'b mut [T]],
+    /// Which row of its part the first one is.
+    first: usize,
+    /// Entries of a padded row.
+    across: usize,
+    /// First column, from one to the next, how many.
+    columns: (usize, usize, usize),
+}
+
+impl<T: Lanes> WithSimd for Strip<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // Accumulators, one tap's vectors and a weight fill the registers.
+        match (S::REGISTER_COUNT >= 32, self.channels) {
+            (true, 8) => self.fill::<S, 8, 3>(simd),
+            (true, 7) => self.fill::<S, 7, 3>(simd),
+            (true, 6) => self.fill::<S, 6, 4>(simd),
+            (true, 5) => self.fill::<S, 5, 4>(simd),
+            (true, 4) => self.fill::<S, 4, 6>(simd),
+            (true, 3) => self.fill::<S, 3, 7>(simd),
+            (_, 4) => self.fill::<S, 4, 3>(simd),
+            (_, 3) => self.fill::<S, 3, 3>(simd),
+            (_, 2) => self.fill::<S, 2, 5>(simd),
+            (_, _) => self.fill::<S, 1, 8>(simd),
+        }
+    }
+}
+
+impl<T: Lanes> Strip<'_, '_, T> {
+    #[inline(always)]
+    fn fill<S: Simd, const CHANNELS: usize, const VECTORS: usize>(self, simd: S) {
+        let run = VECTORS * T::lanes::<S>();
+        let rows = self.rows.len() / CHANNELS;
+        let (first, step, count) = self.columns;
+        if count == 0 {
+            return;
+        }
+        // The strip as one long row; between its rows lies padding.
+        let end = (rows - 1) * self.across + count;
+        let mut tile = vec![T::default(); CHANNELS * run];
+        let mut at = 0;
+        while at < end {
+            let from = &self.input[self.first * self.across + at..];
+            sum::<S, T, CHANNELS, VECTORS>(simd, from, self.weights, self.offsets, &mut tile);
+            let mut done = 0;
+            while done < run && at + done < end {
+                let (row, column) = ((at + done) / self.across, (at + done) % self.across);
+                let some = (self.across - column).min(run - done);
+                let kept = some.min(count.saturating_sub(column));
+                for channel in 0..if kept > 0 { CHANNELS } else { 0 } {
+                    let made = &tile[channel * run + done..][..kept];
+                    let into = &mut self.rows[channel * rows + row];
+                    if step == 1 {
+                        into[first + column..][..kept].copy_from_slice(made);
+                    } else {
+                        let into = into.iter_mut().skip(first + step * column);
+                        for (into, &made) in into.step_by(step).zip(made) {
+                            *into = made;
+                        }
+                    }
+                }
+                done += some;
+            }
+            at += run;
+        }
+    }
+}
+
+/// Σ over taps of weight · input, for a tile: `CHANNELS` rows of `VECTORS` vectors.
+#[inline(always)]
+fn sum<S: Simd, T: Lanes, const CHANNELS: usize, const VECTORS: usize>(
+    simd: S,
+    input: &[T],
+    weights: &[T],
+    offsets: &[usize],
+    tile: &mut [T],
+) {
+    let run = VECTORS * T::lanes::<S>();
+    tile.fill(T::default());
+    let weights = weights.as_chunks::<CHANNELS>().0;
+    for (weights, offsets) in weights.chunks(SUMMED).zip(offsets.chunks(SUMMED)) {
+        let mut sums = [[T::splat(simd, T::default()); VECTORS]; CHANNELS];
+        for (weights, &offset) in weights.iter().zip(offsets) {
+            let vectors = T::vectors::<S>(&input[offset..offset + run]);
+            let vectors: &[T::Vector<S>; VECTORS] = vectors.first_chunk().expect("a run of them");
+            for channel in 0..CHANNELS {
+                let weight = T::splat(simd, weights[channel]);
+                for v in 0..VECTORS {
+                    sums[channel][v] = T::mul_add(simd, weight, vectors[v], sums[channel][v]);
+                }
+            }
+        }
+        for (sums, into) in sums.iter().zip(tile.chunks_exact_mut(run)) {
+            for (&sum, into) in sums.iter().zip(T::vectors_mut::<S>(into)) {
+                *into = T::add(simd, *into, sum);
+            }
+        }
+    }
+}

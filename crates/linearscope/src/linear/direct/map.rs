@@ -1,0 +1,248 @@
+//! Convolutions that replay by the direct kernel.
+
+use std::sync::Arc;
+
+use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
+
+use super::{Direct, Way};
+use crate::linear::{
+    Cut, LinearMap, Region, Restricted, Stored,
+    conv::{Conv2d, ConvTranspose2d},
+};
+
+/// What the kernel asks of a convolution in two dimensions.
+pub(in crate::linear) trait Windowed {
+    /// Which way it goes forwards.
+    const FORWARD: Way;
+
+    /// Padding before the first row and column.
+    fn before(&self) -> [usize; 2];
+
+    /// The size of what it makes of a picture.
+    fn made(&self, size: [usize; 2]) -> [usize; 2];
+
+    /// The size of the picture that it makes this of.
+    fn read(&self, size: [usize; 2]) -> [usize; 2];
+}
+
+impl<B: Backend> Windowed for Conv2d<B> {
+    const FORWARD: Way = Way::Gather;
+
+    fn before(&self) -> [usize; 2] {
+        self.options.padding.map(|(before, _)| before)
+    }
+
+    fn made(&self, size: [usize; 2]) -> [usize; 2] {
+        let shape = self.weight.shape();
+        [0, 1].map(|axis| {
+            let (before, after) = self.options.padding[axis];
+            let span = self.options.dilation[axis] * (shape[axis + 2] - 1) + 1;
+            (size[axis] + before + after - span) / self.options.stride[axis] + 1
+        })
+    }
+
+    fn read(&self, _size: [usize; 2]) -> [usize; 2] {
+        [self.input[2], self.input[3]]
+    }
+}
+
+impl<B: Backend> Windowed for ConvTranspose2d<B> {
+    const FORWARD: Way = Way::Scatter;
+
+    fn before(&self) -> [usize; 2] {
+        self.options.padding
+    }
+
+    fn made(&self, size: [usize; 2]) -> [usize; 2] {
+        let shape = self.weight.shape();
+        [0, 1].map(|axis| {
+            let span = self.options.dilation[axis] * (shape[axis + 2] - 1) + 1;
+            (size[axis] - 1) * self.options.stride[axis] + span + self.options.padding_out[axis]
+                - 2 * self.options.padding[axis]
+        })
+    }
+
+    fn read(&self, size: [usize; 2]) -> [usize; 2] {
+        let shape = self.weight.shape();
+        [0, 1].map(|axis| {
+            let span = self.options.dilation[axis] * (shape[axis + 2] - 1) + 1;
+            (size[axis] + 2 * self.options.padding[axis] - span) / self.options.stride[axis] + 1
+        })
+    }
+}
+
+/// A convolution and both ways of its weights.
+#[derive(Debug)]
+pub(in crate::linear) struct OnHost<M> {
+    own: M,
+    /// Gathering and scattering.
+    ways: [Direct; 2],
+}
+
+impl<M> OnHost<M> {
+    pub(in crate::linear) fn new(own: M, ways: &[Direct; 2]) -> Self {
+        Self {
+            own,
+            ways: ways.clone(),
+        }
+    }
+
+    fn way(&self, way: Way) -> &Direct {
+        match way {
+            Way::Gather => &self.ways[0],
+            Way::Scatter => &self.ways[1],
+        }
+    }
+}
+
+/// Height and width of `[k, n, c, h, w]`.
+fn size<T: TensorMetadata>(x: &T) -> [usize; 2] {
+    let shape = x.shape();
+    [shape[3], shape[4]]
+}
+
+impl<B: Backend, M: LinearMap<B> + Windowed> LinearMap<B> for OnHost<M> {
+    fn name(&self) -> &'static str {
+        self.own.name()
+    }
+
+    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        let made = self.own.made(size(&x));
+        self.way(M::FORWARD).run::<B>(x, self.own.before(), made)
+    }
+
+    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+        let read = self.own.read(size(&y));
+        self.way(M::FORWARD.reversed())
+            .run::<B>(y, self.own.before(), read)
+    }
+
+    fn stored(&self) -> Stored {
+        let own = self.own.stored();
+        Stored {
+            bytes: own.bytes + self.ways.iter().map(Direct::bytes).sum::<usize>(),
+            ..own
+        }
+    }
+
+    fn flops(&self, input: &Shape, output: &Shape) -> u64 {
+        self.own.flops(input, output)
+    }
+
+    fn reach(&self, input: &Shape, output: &Shape, from: &Region) -> Region {
+        self.own.reach(input, output, from)
+    }
+
+    fn field(&self, input: &Shape, output: &Shape, to: &Region) -> Region {
+        self.own.field(input, output, to)
+    }
+
+    fn restrict(&self, cut: &Cut<'_>) -> Option<Restricted<B>> {
+        let own = self.own.restrict(cut)?;
+        Some(Restricted {
+            map: own.map.prepared().unwrap_or(own.map),
+            ..own
+        })
+    }
+
+    fn then_gain(&self, gain: &FloatTensor<B>) -> Option<Arc<dyn LinearMap<B>>> {
+        self.own.then_gain(gain)
+    }
+
+    fn magnitudes(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        self.own.magnitudes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_backend::{
+        DType, TensorData,
+        ops::{ConvOptions, ConvTransposeOptions, FloatTensorOps},
+    };
+    use burn_flex::{Flex, FlexDevice, FlexTensor};
+
+    use super::*;
+
+    fn tensor(shape: &[usize], seed: usize, dtype: DType) -> FlexTensor {
+        let values: Vec<f64> = (0..shape.iter().product())
+            .map(|i| ((i * 37 + seed * 11) % 19) as f64 / 9.0 - 1.0)
+            .collect();
+        let data = TensorData::new(values, shape.to_vec()).convert_dtype(dtype);
+        Flex::float_from_data(data, &FlexDevice)
+    }
+
+    fn assert_close(made: FlexTensor, expected: FlexTensor, dtype: DType, what: &str) {
+        assert_eq!(made.shape(), expected.shape(), "{what}");
+        assert_eq!(made.dtype(), dtype);
+        let made = crate::host::<Flex>(made).expect("reads");
+        let expected = crate::host::<Flex>(expected).expect("reads");
+        let scale = expected.iter().fold(1.0f64, |m, x| m.max(x.abs()));
+        let limit = if dtype == DType::F64 { 1e-14 } else { 2e-6 };
+        for (a, b) in made.iter().zip(&expected) {
+            assert!((a - b).abs() <= limit * scale, "{what}: {a} and {b}");
+        }
+    }
+
+    /// Both ways against the backend's own ops.
+    fn assert_same<M: LinearMap<Flex>>(own: &M, input: &[usize], dtype: DType, what: &str) {
+        let Some(made) = own.prepared() else {
+            panic!("{what} has no direct form");
+        };
+        let x = tensor(&[&[3], input].concat(), 2, dtype);
+        let y = own.apply(x.clone());
+        assert_close(made.apply(x), y.clone(), dtype, what);
+        let q = tensor(&y.shape().to_vec(), 3, dtype);
+        assert_close(made.adjoint(q.clone()), own.adjoint(q), dtype, what);
+    }
+
+    #[test]
+    fn convolutions_are_the_backends() {
+        for dtype in [DType::F32, DType::F64] {
+            for (c_in, c_out, groups) in [(3, 4, 1), (1, 9, 1), (20, 3, 1), (8, 6, 2), (4, 16, 4)] {
+                for (window, stride, padding, dilation) in [
+                    ([3, 3], [1, 1], [(1, 1), (1, 1)], [1, 1]),
+                    ([3, 5], [1, 1], [(0, 0), (2, 2)], [1, 1]),
+                    ([2, 3], [1, 1], [(1, 0), (4, 4)], [1, 2]),
+                    ([3, 3], [2, 2], [(1, 1), (1, 1)], [1, 1]),
+                    ([4, 1], [3, 2], [(0, 0), (0, 0)], [1, 1]),
+                    ([2, 2], [3, 4], [(0, 0), (1, 1)], [2, 3]),
+                ] {
+                    let mut options = ConvOptions::new(stride, [0, 0], dilation, groups);
+                    options.padding = padding;
+                    let input = [2, c_in, 9, 35];
+                    let own = Conv2d::<Flex> {
+                        weight: tensor(&[c_out, c_in / groups, window[0], window[1]], 1, dtype),
+                        options,
+                        input: Shape::from(input.to_vec()),
+                        direct: Default::default(),
+                    };
+                    let what = format!("{c_in} to {c_out} by {groups}, {window:?} {stride:?}");
+                    assert_same(&own, &input, dtype, &what);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn transposed_convolutions_are_the_backends() {
+        for dtype in [DType::F32, DType::F64] {
+            for (c_in, c_out, groups) in [(3, 4, 1), (10, 1, 1), (6, 8, 2)] {
+                for (window, stride, padding, out, dilation) in [
+                    ([3, 3], [1, 1], [1, 1], [0, 0], [1, 1]),
+                    ([3, 3], [2, 2], [1, 1], [1, 1], [1, 1]),
+                    ([4, 2], [3, 2], [2, 0], [1, 0], [1, 1]),
+                    ([2, 3], [4, 3], [0, 2], [2, 1], [3, 2]),
+                ] {
+                    let own = ConvTranspose2d::<Flex> {
+                        weight: tensor(&[c_in, c_out / groups, window[0], window[1]], 1, dtype),
+                        options: ConvTransposeOptions::new(stride, padding, out, dilation, groups),
+                        direct: Default::default(),
+                    };
+                    let what = format!("{c_in} to {c_out} by {groups}, {window:?} {stride:?}");
+                    assert_same(&own, &[2, c_in, 6, 19], dtype, &what);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Convolutions on the host, by a kernel of our own.
+//!
+//! A replay is convolutions and little else, and Flex lays each out as a product of matrices,
+//! channels last, and back. Nothing of that is needed where weights are frozen: they are packed once,
+//! and the picture is read where it lies. Two to three times as fast on the networks of
+//! `docs/performance.md`, in either precision, both ways, any stride and dilation. Only replays use it: the reference keeps the backend's own ops.
+
+mod geometry;
+mod kernel;
+mod lanes;
+mod map;
+
+use std::sync::{Arc, OnceLock};
+
+use burn_backend::{
+    Backend, DType, Shape, TensorData, TensorMetadata, read_sync, tensor::FloatTensor,
+};
+use geometry::{Axis, Window};
+use kernel::{Block, Planes};
+use lanes::Lanes;
+pub(super) use map::OnHost;
+
+use super::batch;
+
+/// Which way a convolution's weights are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Outputs gather inputs: a convolution, or a transposed one's adjoint.
+    Gather,
+    /// Inputs scatter to outputs.
+    Scatter,
+}
+
+impl Way {
+    /// The adjoint's.
+    fn reversed(self) -> Self {
+        match self {
+            Way::Gather => Way::Scatter,
+            Way::Scatter => Way::Gather,
+        }
+    }
+}
+
+/// Weights in the order the kernel reads them: for each pair of residues, each group.
+#[derive(Clone, Debug)]
+struct Packed<T>(Vec<Vec<Vec<Block<T>>>>);
+
+/// A convolution of given weights, one way, for pictures of any size.
+#[derive(Clone, Debug)]
+pub(super) struct Direct {
+    way: Way,
+    groups: usize,
+    /// Channels a group, read and made.
+    from: usize,
+    to: usize,
+    size: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
+    weights: Weights,
+}
+
+#[derive(Clone, Debug)]
+enum Weights {
+    F32(Arc<Packed<f32>>),
+    F64(Arc<Packed<f64>>),
+}
+
+/// Both ways of one convolution's weights, packed when they are first asked for. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shared(Arc<OnceLock<Option<[Direct; 2]>>>);
+
+/// What a convolution is, beside its weights `[a, b, kh, kw]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    pub groups: usize,
+    pub stride: [usize; 2],
+    pub dilation: [usize; 2],
+}
+
+/// Whether tensors of a backend are this process's memory, and no tape hears of ops on them.
+fn on_host<B: Backend>(device: &B::Device) -> bool {
+    matches!(B::name(device).as_str(), "flex" | "dispatch<flex>")
+}
+
+impl Shared {
+    /// `[gather, scatter]`, where the kernel can be used and is the faster one.
+    pub(super) fn ways<B: Backend>(
+        &self,
+        weight: &FloatTensor<B>,
+        form: Form,
+    ) -> Option<&[Direct; 2]> {
+        let made = || {
+            let shape = weight.shape();
+            // A window of one cell is a product of matrices, one channel to one has a kernel of its
+            // own, and both are the faster there.
+            let single = shape[2] * shape[3] == 1;
+            let depthwise = shape[1] == 1 && shape[0] == form.groups;
+            if single || depthwise || !on_host::<B>(&weight.device()) {
+                return None;
+            }
+            let data = read_sync(B::float_into_data(weight.clone())).ok()?;
+            let weights = |way| match weight.dtype() {
+                DType::F32 => Some(Weights::F32(Arc::new(Packed::new(
+                    data.as_slice().ok()?,
+                    &shape,
+                    form,
+                    way,
+                )))),
+                DType::F64 => Some(Weights::F64(Arc::new(Packed::new(
+                    data.as_slice().ok()?,
+                    &shape,
+                    form,
+                    way,
+                )))),
+                _ => None,
+            };
+            let direct = |way| {
+                let (gathered, made) = (shape[1], shape[0] / form.groups);
+                let (from, to) = match way {
+                    Way::Gather => (gathered, made),
+                    Way::Scatter => (made, gathered),
+                };
+                Some(Direct {
+                    way,
+                    groups: form.groups,
+                    from,
+                    to,
+                    size: [shape[2], shape[3]],
+                    stride: form.stride,
+                    dilation: form.dilation,
+                    weights: weights(way)?,
+                })
+            };
+            Some([direct(Way::Gather)?, direct(Way::Scatter)?])
+        };
+        self.0.get_or_init(made).as_ref()
+    }
+}
+
+impl<T: Lanes> Packed<T> {
+    /// Weights `[groups · a, b, kh, kw]`: gathering reads b channels and makes a, scattering the
+    /// reverse.
+    fn new(weights: &[T], shape: &Shape, form: Form, way: Way) -> Self {
+        let Form {
+            groups,
+            stride,
+            dilation,
+        } = form;
+        let (a, b, size) = (shape[0] / groups, shape[1], [shape[2], shape[3]]);
+        let (from, to) = match way {
+            Way::Gather => (b, a),
+            Way::Scatter => (a, b),
+        };
+        // The same taps as the axes have, which do not depend on sizes.
+        let taps = |axis: usize, residue: usize| -> Vec<usize> {
+            let all = 0..size[axis];
+            match way {
+                Way::Gather => all.collect(),
+                Way::Scatter => all
+                    .filter(|i| dilation[axis] * i % stride[axis] == residue)
+                    .collect(),
+            }
+        };
+        let residues = match way {
+            Way::Gather => [1, 1],
+            Way::Scatter => stride,
+        };
+        let mut packed = Vec::new();
+        for below in 0..residues[0] {
+            for beside in 0..residues[1] {
+                let (rows, columns) = (taps(0, below), taps(1, beside));
+                let window = rows.len() * columns.len();
+                let weight = |group: usize, o: usize, tap: usize| {
+                    let (c, within) = (tap / window, tap % window);
+                    let (i, j) = (
+                        rows[within / columns.len()],
+                        columns[within % columns.len()],
+                    );
+                    let (first, second) = match way {
+                        Way::Gather => (o, c),
+                        Way::Scatter => (c, o),
+                    };
+                    weights[(((group * a + first) * b + second) * size[0] + i) * size[1] + j]
+                };
+                packed.push(
+                    (0..groups)
+                        .map(|group| Block::cut(to, from * window, |o, tap| weight(group, o, tap)))
+                        .collect(),
+                );
+            }
+        }
+        Self(packed)
+    }
+}
+
+impl Direct {
+    /// `[k, n, groups · from, h, w]` to `[k, n, groups · to, h′, w′]`; `before` is the padding of the
+    /// gathering convolution before its first row and column.
+    pub(super) fn run<B: Backend>(
+        &self,
+        x: FloatTensor<B>,
+        before: [usize; 2],
+        made: [usize; 2],
+    ) -> FloatTensor<B> {
+        let device = x.device();
+        let (x, k) = batch::merge::<B>(x);
+        let shape = x.shape();
+        let (pictures, size) = (shape[0], [shape[2], shape[3]]);
+        let data = read_sync(B::float_into_data(x)).expect("the host's memory can be read");
+        let shape = [pictures, self.groups * self.to, made[0], made[1]];
+        let data = match &self.weights {
+            Weights::F32(packed) => {
+                let x = data.as_slice().expect("numbers of the weights' kind");
+                TensorData::new(self.values(packed, x, pictures, size, before, made), shape)
+            }
+            Weights::F64(packed) => {
+                let x = data.as_slice().expect("numbers of the weights' kind");
+                TensorData::new(self.values(packed, x, pictures, size, before, made), shape)
+            }
+        };
+        batch::split::<B>(B::float_from_data(data, &device), k)
+    }
+
+    fn values<T: Lanes>(
+        &self,
+        packed: &Packed<T>,
+        x: &[T],
+        pictures: usize,
+        size: [usize; 2],
+        before: [usize; 2],
+        made: [usize; 2],
+    ) -> Vec<T> {
+        let axes = [0, 1].map(|axis| {
+            let window = Window {
+                taps: self.size[axis],
+                stride: self.stride[axis],
+                dilation: self.dilation[axis],
+                before: before[axis],
+            };
+            match self.way {
+                Way::Gather => Axis::gather(window, size[axis], made[axis]),
+                Way::Scatter => Axis::scatter(window, size[axis], made[axis]),
+            }
+        });
+        let planes = Planes {
+            pictures,
+            groups: self.groups,
+            from: self.from,
+            to: self.to,
+        };
+        kernel::run(x, planes, size, &axes, made, &packed.0)
+    }
+
+    /// Bytes of the packed weights.
+    pub(super) fn bytes(&self) -> usize {
+        let size = match self.weights {
+            Weights::F32(_) => 4,
+            Weights::F64(_) => 8,
+        };
+        self.groups * self.from * self.to * self.size[0] * self.size[1] * size
+    }
+}
