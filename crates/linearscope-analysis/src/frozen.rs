@@ -32,6 +32,11 @@ pub(crate) fn batched(x: Tensor<2>, shape: &[usize]) -> DispatchTensor {
     Dispatch::float_reshape(x.into_dispatch(), Shape::from(dims))
 }
 
+/// One row as a tensor of `shape`, without a probe axis.
+pub(crate) fn shaped(x: Tensor<2>, shape: &[usize]) -> DispatchTensor {
+    Dispatch::float_reshape(x.into_dispatch(), Shape::from(shape.to_vec()))
+}
+
 /// A batch as `[k, numel]`.
 pub(crate) fn flat(x: DispatchTensor) -> Tensor<2> {
     let shape = x.shape();

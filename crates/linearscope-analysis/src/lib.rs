@@ -17,6 +17,7 @@ pub mod projection;
 mod random;
 mod sub_network;
 pub mod svd;
+pub mod validity;
 
 pub use frozen::{FrozenNetwork, host};
 pub use linearscope::Error;

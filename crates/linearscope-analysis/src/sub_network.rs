@@ -61,6 +61,26 @@ impl SubNetwork<'_> {
         let y = interpreter.affine_between(x, self.from, self.to, &[x0])?;
         Ok(flat(y))
     }
+
+    /// Zeiler and Fergus' deconvolution of k outputs, `[k, N] → [k, n]`: units let through what is
+    /// positive on the way back. No part of F, and not linear; for comparison with
+    /// [`apply_adjoint`](LinearOperator::apply_adjoint).
+    ///
+    /// # Errors
+    /// As [`apply_adjoint`](LinearOperator::apply_adjoint).
+    pub fn deconvolution(&self, y: Tensor<2>) -> Result<Tensor<2>> {
+        check("the cotangent", &y, self.output_len())?;
+        let y = batched(y, &self.output_shape);
+        let interpreter = self.whole.interpreter();
+        Ok(flat(
+            interpreter.deconvolution_between(y, self.from, self.to)?,
+        ))
+    }
+
+    /// Whether it is all of the network, which has a faster form.
+    fn is_whole(&self) -> bool {
+        self.from.is_none() && self.to.is_none()
+    }
 }
 
 impl LinearOperator for SubNetwork<'_> {
@@ -81,6 +101,9 @@ impl LinearOperator for SubNetwork<'_> {
     }
 
     fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
+        if self.is_whole() {
+            return self.whole.apply(x);
+        }
         check("the probe", &x, self.input_len())?;
         let x = batched(x, &self.input_shape);
         let interpreter = self.whole.interpreter();
@@ -88,6 +111,9 @@ impl LinearOperator for SubNetwork<'_> {
     }
 
     fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>> {
+        if self.is_whole() {
+            return self.whole.apply_adjoint(y);
+        }
         check("the cotangent", &y, self.output_len())?;
         let y = batched(y, &self.output_shape);
         let interpreter = self.whole.interpreter();

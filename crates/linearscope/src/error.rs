@@ -167,6 +167,17 @@ pub enum Error {
         /// Flat index of the first one.
         first: usize,
     },
+    /// A question about piecewise-linear networks met an op that is frozen but curved.
+    #[error(
+        "in node \"{node}\": frozen by the rule {rule}, it is not piecewise linear, so that no stretch \
+         around x₀ is exact; ask how the error grows instead"
+    )]
+    NotPiecewise {
+        /// The network node.
+        node: String,
+        /// What was frozen.
+        rule: &'static str,
+    },
     /// A live parameter is not what the network was captured with.
     #[error("parameter \"{name}\" {because}")]
     Parameter {

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Place, Result, guarded},
     linear::batch,
     program::{Carry, Node, NodeId, Program, machine_budget},
-    rules::RuleSet,
+    rules::{Flips, RuleSet},
     scope::{Probe, Scope},
     tensor::{Lineage, ScopeTensor},
 };
@@ -33,6 +33,8 @@ pub struct Interpreter<B: Backend> {
     budget: usize,
     /// F alone, in fewer maps; made when first asked for.
     homogeneous: OnceLock<Program<B>>,
+    /// The program as replays with sources and of parts take it.
+    prepared: OnceLock<Program<B>>,
     /// x₀, where the decisions did not fit the budget.
     unrecorded: Option<Vec<FloatTensor<B>>>,
 }
@@ -134,6 +136,7 @@ impl<B: Backend> Interpreter<B> {
             rules,
             budget,
             homogeneous: OnceLock::new(),
+            prepared: OnceLock::new(),
             unrecorded,
         };
         // A quarter for what replays would otherwise expand each time, the rest for probes.
@@ -155,6 +158,10 @@ impl<B: Backend> Interpreter<B> {
     /// F alone, in fewer maps than [`program`](Self::program): what replays without sources use.
     pub fn homogeneous(&self) -> &Program<B> {
         self.homogeneous.get_or_init(|| self.program.homogeneous())
+    }
+
+    fn prepared(&self) -> &Program<B> {
+        self.prepared.get_or_init(|| self.program.prepared())
     }
 
     fn recorded(&self, what: &str) -> Result<&Program<B>> {
@@ -204,6 +211,34 @@ impl<B: Backend> Interpreter<B> {
             })
             .collect();
         Ok((reference, probes))
+    }
+
+    /// How far along k directions d, `[k, ..input]` per input, the decisions of x₀ hold: what every
+    /// piecewise-linear op says, in the order they run. Up to the least t of all nothing flips, so
+    /// that f(x₀ + t d) = F (x₀ + t d) + r; where t is exact, that of a later op is not, since those
+    /// before it have flipped by then. Cost: a paired run; the units are read back from the device.
+    ///
+    /// # Errors
+    /// [`Error::NotPiecewise`] where an op was frozen that is not piecewise linear: it decides
+    /// otherwise at once. As [`paired`](Self::paired).
+    pub fn first_flips(
+        loaded: &Loaded<B>,
+        x0: Vec<FloatTensor<B>>,
+        directions: Vec<FloatTensor<B>>,
+        rules: RuleSet,
+    ) -> Result<Vec<Flips>> {
+        rules.check()?;
+        let scope = Scope::watching(rules);
+        let inputs = x0
+            .into_iter()
+            .zip(directions)
+            .map(|(x0, d)| {
+                let probe = scope.probe(d, &x0.shape())?;
+                Ok(ScopeTensor::probed(x0, probe))
+            })
+            .collect::<Result<_>>()?;
+        probed_outputs(loaded, inputs, &scope)?;
+        scope.flips()
     }
 
     /// The network this is an interpreter of.
@@ -293,7 +328,8 @@ impl<B: Backend> Interpreter<B> {
         &self,
         y: &[FloatTensor<B>],
     ) -> Result<(Vec<FloatTensor<B>>, Vec<SourceShare>)> {
-        let program = self.recorded("contributions")?;
+        self.recorded("contributions")?;
+        let program = self.prepared();
         let mut shares = Vec::new();
         let mut failed = None;
         let rows = self.sweep(program, y, |node, b, q| {
@@ -359,7 +395,8 @@ impl<B: Backend> Interpreter<B> {
     /// # Errors
     /// [`Error::Memory`] where nothing was recorded.
     pub fn contributions_of_all(&self) -> Result<Vec<FloatTensor<B>>> {
-        let program = self.recorded("contributions")?;
+        self.recorded("contributions")?;
+        let program = self.prepared();
         let zeros = |k: usize, id: NodeId| self.zeros(k, program.shape(id));
         guarded(
             || replaying("the replay"),
@@ -396,7 +433,7 @@ impl<B: Backend> Interpreter<B> {
             });
         }
         let program = match sources {
-            true => &self.program,
+            true => self.prepared(),
             false => self.homogeneous(),
         };
         self.in_batches(x, |x| {
@@ -535,8 +572,23 @@ impl<B: Backend> Interpreter<B> {
         starts.push((from, x));
         guarded(
             || replaying("the replay"),
-            || self.program.forward(&starts, &[to], sources).remove(0),
+            || self.prepared().forward(&starts, &[to], sources).remove(0),
         )
+    }
+
+    /// [`Program::deconvolution`] of k cotangents of `to` down to `from`.
+    ///
+    /// # Errors
+    /// As [`adjoint_between`](Self::adjoint_between).
+    pub fn deconvolution_between(
+        &self,
+        y: FloatTensor<B>,
+        from: Option<NodeId>,
+        to: Option<NodeId>,
+    ) -> Result<FloatTensor<B>> {
+        self.carried_back(y, from, to, |seed, target| {
+            self.prepared().deconvolution(&[seed], &[target])
+        })
     }
 
     /// The adjoint of [`apply_between`](Self::apply_between): k cotangents of `to` carried back
@@ -550,13 +602,25 @@ impl<B: Backend> Interpreter<B> {
         from: Option<NodeId>,
         to: Option<NodeId>,
     ) -> Result<FloatTensor<B>> {
+        self.carried_back(y, from, to, |seed, target| {
+            self.prepared().backward(&[seed], &[target], |_, _, _| {})
+        })
+    }
+
+    fn carried_back(
+        &self,
+        y: FloatTensor<B>,
+        from: Option<NodeId>,
+        to: Option<NodeId>,
+        sweep: impl Fn((NodeId, FloatTensor<B>), NodeId) -> Vec<Option<FloatTensor<B>>>,
+    ) -> Result<FloatTensor<B>> {
         self.recorded("a sub-network")?;
         let from = self.end(from, &self.program.inputs())?;
         let to = self.end(to, self.program.outputs())?;
         self.check_at("the cotangent", &y, to)?;
         let found = guarded(
             || replaying("the adjoint replay"),
-            || self.program.backward(&[(to, y)], &[from], |_, _, _| {}),
+            || sweep((to, y.clone()), from),
         )?;
         found
             .into_iter()

@@ -20,7 +20,7 @@ use crate::{
     linear::{LinearMap, batch},
     program::{Node, NodeId, Operation, Program},
     rules::{
-        Choices, Rule, RuleSet,
+        Choices, Flips, Rule, RuleSet,
         set::{Site, plain},
     },
 };
@@ -48,6 +48,16 @@ struct State {
     used: Vec<bool>,
     places: BTreeMap<Arc<str>, NodeId>,
     decision_bytes: usize,
+    /// What units say of when they flip, where a run watches.
+    watched: Option<Watched>,
+}
+
+/// What a run that watches its decisions has seen.
+#[derive(Debug, Default)]
+struct Watched {
+    flips: Vec<Flips>,
+    /// Where, and how often, an op was frozen.
+    frozen: Vec<(Arc<str>, &'static str)>,
 }
 
 /// One run of a network with probes. Shared by every probed tensor of the run.
@@ -102,6 +112,57 @@ impl<B: Backend> Scope<B> {
     /// become F x₁ + r, otherwise F x₁.
     pub fn paired(rules: RuleSet, sources: bool) -> Arc<Self> {
         Self::new(Sink::Paired { sources }, rules)
+    }
+
+    /// A paired run, homogeneous, that notes where along its probes decisions change.
+    pub(crate) fn watching(rules: RuleSet) -> Arc<Self> {
+        let scope = Self::paired(rules, false);
+        scope.state.lock().expect("scope state").watched = Some(Watched::default());
+        scope
+    }
+
+    /// Note what a unit op that `probe` enters says of its decisions, if this run watches; `flips`
+    /// gets the current node and the probes.
+    pub(crate) fn watch(
+        &self,
+        probe: &Probe<B>,
+        flips: impl FnOnce(Arc<str>, FloatTensor<B>) -> Result<Flips>,
+    ) {
+        let Carrier::Batch(batch) = &probe.carrier else {
+            return;
+        };
+        let node = {
+            let state = self.state.lock().expect("scope state");
+            if state.watched.is_none() {
+                return;
+            }
+            state.site.node.clone()
+        };
+        match flips(node, batch.clone()) {
+            Ok(flips) => {
+                if let Some(watched) = &mut self.state.lock().expect("scope state").watched {
+                    watched.flips.push(flips);
+                }
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// What a watching run has seen: every piecewise-linear op's flips.
+    ///
+    /// # Errors
+    /// [`Error::NotPiecewise`] at the first op that was frozen in another way.
+    pub(crate) fn flips(&self) -> Result<Vec<Flips>> {
+        let mut state = self.state.lock().expect("scope state");
+        let Watched { flips, frozen } = state.watched.take().unwrap_or_default();
+        let seen = |node: &Arc<str>| flips.iter().any(|flips| flips.node == *node);
+        match frozen.into_iter().find(|(node, _)| !seen(node)) {
+            None => Ok(flips),
+            Some((node, rule)) => Err(Error::NotPiecewise {
+                node: node.to_string(),
+                rule,
+            }),
+        }
     }
 
     /// A run that records a program.
@@ -227,9 +288,17 @@ impl<B: Backend> Scope<B> {
     /// Say what was frozen of the current op, for surveys.
     pub(crate) fn note_rule(&self, rule: &'static str) {
         let mut state = self.state.lock().expect("scope state");
-        let State { used, site, .. } = &mut *state;
+        let State {
+            used,
+            site,
+            watched,
+            ..
+        } = &mut *state;
         for entry in self.rules.fitting(site) {
             used[entry] = true;
+        }
+        if let Some(watched) = watched {
+            watched.frozen.push((site.node.clone(), rule));
         }
         state.rule = Some(rule);
     }

@@ -31,6 +31,10 @@ impl Basis {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     pub(super) fn count(&self) -> usize {
         self.count
     }
@@ -68,20 +72,27 @@ impl Basis {
         Ok(x)
     }
 
-    /// Make the rows of `x` orthonormal against the basis and each other. A row that has nothing
-    /// new gives a random new vector, with coefficient zero.
+    /// Make the rows of `x` orthonormal against the basis and each other, and against `apart`, whose
+    /// part of them is dropped. A row that has nothing new gives a random new vector, with
+    /// coefficient zero.
     pub(super) fn orthonormalise(
         &self,
         f: &impl LinearOperator,
         x: Tensor<2>,
+        apart: Option<&Basis>,
         random: &mut Stream,
     ) -> Result<Orthonormal, SvdError> {
         let rows = x.dims()[0];
-        let room = (self.len - self.count).min(rows);
+        let taken = self.count + apart.map_or(0, Basis::count);
+        let room = (self.len - taken).min(rows);
         let before = norms(&x)?;
         if before.iter().any(|norm| !norm.is_finite()) {
             return Err(SvdError::NotFinite { what: "a product" });
         }
+        let x = match apart {
+            Some(apart) => apart.project(x, &mut Dense::zeros(apart.count, rows), 0)?,
+            None => x,
+        };
         let mut coefficients = Dense::zeros(self.count + room, rows);
         let x = self.project(x, &mut coefficients, 0)?;
         // Below this share of its length a remainder is rounding, not direction.
@@ -105,7 +116,7 @@ impl Basis {
                 coefficients.set(self.count + found.count, row, norm);
                 vector / norm
             } else {
-                self.fresh(f, &found, random)?
+                self.fresh(f, &found, apart, random)?
             };
             found.push(unit);
         }
@@ -116,18 +127,20 @@ impl Basis {
         })
     }
 
-    /// A random unit vector orthogonal to this basis and another, `[1, len]`.
+    /// A random unit vector orthogonal to this basis and others, `[1, len]`.
     fn fresh(
         &self,
         f: &impl LinearOperator,
         other: &Basis,
+        apart: Option<&Basis>,
         random: &mut Stream,
     ) -> Result<Tensor<2>, SvdError> {
         let mut vector = random.vectors(f, 1, self.len);
         // Scaled between passes, so that what is left is accurate however little it is.
         for _ in 0..3 {
-            let (mut a, mut b) = (Dense::zeros(self.count, 1), Dense::zeros(other.count, 1));
-            vector = other.project(self.project(vector, &mut a, 0)?, &mut b, 0)?;
+            for basis in [Some(self), Some(other), apart].into_iter().flatten() {
+                vector = basis.project(vector, &mut Dense::zeros(basis.count, 1), 0)?;
+            }
             let norm = norms(&vector)?[0];
             vector = vector / norm;
         }

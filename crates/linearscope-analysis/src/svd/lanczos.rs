@@ -1,29 +1,166 @@
 //! Block Golub–Kahan–Lanczos with full reorthogonalisation and thick restart.
 //!
-//! Two orthonormal bases grow together so that F V = U B and Fᵀ U = V Bᵀ + V₊ S, where V₊ is the
-//! next block and S touches the newest block of U only. With B = P Σ Qᵀ the triplets (σ, U p, V q)
-//! have F v − σ u = 0 and Fᵀ u − σ v = V₊ S p: the residual is known without a product. A restart
-//! keeps the best triplets as the first vectors of both bases, which preserves both equations.
+//! A *chain* is two orthonormal bases that grow together so that F V = U B and
+//! Fᵀ U = V Bᵀ + V₊ S, where V₊ is the next block and S touches the newest block of U only. With
+//! B = P Σ Qᵀ the triplets (σ, U p, V q) have F v − σ u = 0 and Fᵀ u − σ v = V₊ S p: the residual is
+//! known without a product. A restart keeps the best triplets as the first vectors of both bases,
+//! which preserves both equations.
 //!
 //! A Krylov space from b starting vectors holds at most b vectors of a repeated singular value: the
 //! bicubic upscaler of a square picture has most σ twice, and one start sees each once. So a
-//! converged result is locked and confirmed from a fresh random vector outside it, until the best
-//! triplet (θ, ρ) of that new space, ρ its residual, can no longer be one that is missing: ρ within
-//! the tolerance, or θ + ρ below σ_K. What comes above σ_K joins, and is confirmed in turn.
+//! converged result is confirmed by a second chain from a random vector, on F with the first chain's
+//! triplets taken out: the K wanted ones, and all others whose σ + residual lies below σ_K, so that
+//! what is left is small unless something is missing. Its best triplet (θ, ρ), ρ its residual, says
+//! so: nothing is missing when ρ is within the tolerance or θ + ρ below σ_K, and a vector with
+//! θ > σ_K joins and is confirmed in turn.
 
 use std::ops::ControlFlow;
 
 use super::{Counted, Found, Progress, SvdConfig, SvdError, basis::Basis, dense::Dense};
 use crate::{LinearOperator, random::Stream};
 
-/// Steps from a fresh start that a result has to outlast at least: before, a residual says little.
+use burn::tensor::Tensor;
+
+/// Steps of a second chain at least: before, a residual says little.
 const CONFIRMING: usize = 10;
 
-/// A result that waits for its confirmation.
-struct Locked {
+/// What a chain's bases give.
+struct Ritz {
+    /// As columns: left vectors in U.
+    p: Dense,
     sigma: Vec<f64>,
-    /// Steps since the fresh start.
-    steps: usize,
+    /// As columns: right vectors in V.
+    q: Dense,
+    /// ‖Fᵀ u − σ v‖ of each.
+    residuals: Vec<f64>,
+}
+
+/// Bases that grow, and vectors they stay apart from.
+struct Chain<'a> {
+    u: Basis,
+    v: Basis,
+    b: Dense,
+    /// The next block of V; none where nothing is left.
+    next: Option<Tensor<2>>,
+    apart: Option<(&'a Basis, &'a Basis)>,
+    /// Vectors on either side before a restart.
+    most: usize,
+}
+
+impl<'a> Chain<'a> {
+    fn new<F: LinearOperator>(
+        f: &F,
+        start: Tensor<2>,
+        apart: Option<(&'a Basis, &'a Basis)>,
+        most: usize,
+        random: &mut Stream,
+    ) -> Result<Self, SvdError> {
+        let (u, v) = (Basis::new(f.output_len()), Basis::new(f.input_len()));
+        let next = v
+            .orthonormalise(f, start, apart.map(|(_, v)| v), random)?
+            .vectors;
+        Ok(Self {
+            u,
+            v,
+            b: Dense::default(),
+            next,
+            apart,
+            most,
+        })
+    }
+
+    /// Take the next block of V, make the one of U of it, and the block of V after.
+    fn step<F: LinearOperator>(
+        &mut self,
+        f: &mut Counted<'_, F>,
+        block: Tensor<2>,
+        random: &mut Stream,
+    ) -> Result<Ritz, SvdError> {
+        let product = f.apply(block.clone())?;
+        self.v.push(block);
+        let beside = self.apart.map(|(u, _)| u);
+        let new = self.u.orthonormalise(f.f, product, beside, random)?;
+        let (rows, columns) = (new.coefficients.rows, self.v.count());
+        let first = columns - new.coefficients.columns;
+        self.b = self.b.grown(rows, columns);
+        for row in 0..rows {
+            for column in first..columns {
+                self.b
+                    .set(row, column, new.coefficients.at(row, column - first));
+            }
+        }
+        let mut s = Dense::zeros(0, 0);
+        if let Some(block) = new.vectors {
+            let product = f.apply_adjoint(block.clone())?;
+            self.u.push(block);
+            let beside = self.apart.map(|(_, v)| v);
+            let new = self.v.orthonormalise(f.f, product, beside, random)?;
+            // S: the part outside V, of the newest block's columns.
+            let inside = self.v.count();
+            s = Dense::zeros(new.coefficients.rows - inside, new.coefficients.columns);
+            for row in 0..s.rows {
+                for column in 0..s.columns {
+                    s.set(row, column, new.coefficients.at(inside + row, column));
+                }
+            }
+            self.next = new.vectors;
+        }
+
+        let (p, sigma, q) = self.b.svd()?;
+        let newest = self.u.count() - s.columns;
+        let residual = |i: usize| {
+            let parts = (0..s.rows).map(|row| {
+                (0..s.columns)
+                    .map(|j| s.at(row, j) * p.at(newest + j, i))
+                    .sum::<f64>()
+            });
+            parts.map(|x| x * x).sum::<f64>().sqrt()
+        };
+        let residuals = (0..sigma.len()).map(residual).collect();
+        Ok(Ritz {
+            p,
+            sigma,
+            q,
+            residuals,
+        })
+    }
+
+    /// The first `count` triplets' vectors.
+    fn vectors(
+        &self,
+        f: &impl LinearOperator,
+        ritz: &Ritz,
+        count: usize,
+    ) -> (Tensor<2>, Tensor<2>) {
+        (
+            self.u.combine(f, &ritz.p, count),
+            self.v.combine(f, &ritz.q, count),
+        )
+    }
+
+    /// Keep the best triplets, diagonal then, as the beginning of both bases, where no more fit.
+    fn restart_if_full(&mut self, f: &impl LinearOperator, ritz: &Ritz, wanted: usize) {
+        let following = self.next.as_ref().map_or(0, |x| x.dims()[0]);
+        let complete = self.u.count() + self.apart.map_or(0, |(u, _)| u.count()) >= f.output_len();
+        // With U complete one more block makes B complete, and the result exact.
+        if complete || self.v.count() + following <= self.most {
+            return;
+        }
+        // The wanted ones and half of the rest: what is about to converge stays.
+        let kept = (wanted + (self.most.saturating_sub(wanted)) / 2)
+            .min(self.most.saturating_sub(following))
+            .clamp(1, ritz.sigma.len());
+        let (u, v) = self.vectors(f, ritz, kept);
+        self.begin(u, v, &ritz.sigma[..kept]);
+    }
+
+    /// Begin with triplets, next block untouched.
+    fn begin(&mut self, u: Tensor<2>, v: Tensor<2>, sigma: &[f64]) {
+        (self.u, self.v) = (Basis::new(self.u.len()), Basis::new(self.v.len()));
+        self.u.push(u);
+        self.v.push(v);
+        self.b = Dense::diagonal(sigma);
+    }
 }
 
 /// Unit vectors u and v of the K best triplets, converged or not.
@@ -35,121 +172,140 @@ pub(super) fn solve<F: LinearOperator>(
     mut on_step: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Found, SvdError> {
     let k = config.k;
-    let (n, outputs) = (f.f.input_len(), f.f.output_len());
-    let rank = n.min(outputs);
+    let n = f.f.input_len();
+    let rank = n.min(f.f.output_len());
     let most = basis
         .unwrap_or((4 * k).max(k + 24).max(k + 4 * block))
         .min(rank);
-    let block = block.min(rank);
     let mut random = Stream::new(config.seed);
-    let (mut u, mut v) = (Basis::new(outputs), Basis::new(n));
-    let mut b = Dense::default();
-
-    let start = random.vectors(f.f, block, n);
-    let mut next = v.orthonormalise(f.f, start, &mut random)?.vectors;
-    let mut locked: Option<Locked> = None;
+    let start = random.vectors(f.f, block.min(rank), n);
+    let mut chain = Chain::new(f.f, start, None, most, &mut random)?;
     loop {
-        // One step: the next block of V, and of U what F makes of it.
-        if let Some(block) = next.take() {
-            let product = f.apply(block.clone())?;
-            v.push(block);
-            let new = u.orthonormalise(f.f, product, &mut random)?;
-            let (rows, columns) = (new.coefficients.rows, v.count());
-            let first = columns - new.coefficients.columns;
-            b = b.grown(rows, columns);
-            for row in 0..rows {
-                for column in first..columns {
-                    b.set(row, column, new.coefficients.at(row, column - first));
-                }
-            }
-            let mut s = Dense::zeros(0, 0);
-            if let Some(block) = new.vectors {
-                let product = f.apply_adjoint(block.clone())?;
-                u.push(block);
-                let new = v.orthonormalise(f.f, product, &mut random)?;
-                // S: the part outside V, of the newest block's columns.
-                let inside = v.count();
-                s = Dense::zeros(new.coefficients.rows - inside, new.coefficients.columns);
-                for row in 0..s.rows {
-                    for column in 0..s.columns {
-                        s.set(row, column, new.coefficients.at(inside + row, column));
-                    }
-                }
-                next = new.vectors;
-            }
-
-            let (p, sigma, q) = b.svd()?;
-            let have = sigma.len();
-            let newest = u.count() - s.columns;
-            let residual = |i: usize| {
-                let parts = (0..s.rows).map(|row| {
-                    (0..s.columns)
-                        .map(|j| s.at(row, j) * p.at(newest + j, i))
-                        .sum::<f64>()
-                });
-                parts.map(|x| x * x).sum::<f64>().sqrt()
-            };
-            let over = |x: f64| if x == 0.0 { 0.0 } else { x / sigma[0] };
-            let wanted = k.min(have);
-            let estimates: Vec<f64> = (0..wanted).map(|i| over(residual(i))).collect();
-            // Half the tolerance leaves room for rounding in the true residual.
-            let good = |x: &&f64| **x <= 0.5 * config.tolerance;
-            let progress = Progress {
-                products: f.products,
-                converged: estimates.iter().filter(good).count(),
-                worst: if have < k {
-                    f64::INFINITY
-                } else {
-                    estimates.iter().copied().fold(0.0, f64::max)
-                },
-            };
-            let stopped = on_step(&progress).is_break() || f.products >= config.max_products;
-            let exhausted = next.is_none();
-            let converged = have >= k && progress.converged == k;
-            let mut found_more = false;
-            let mut confirmed = false;
-            if let Some(locked) = &mut locked {
-                locked.steps += 1;
-                // Something joined the best K since they were locked.
-                let slack = config.tolerance * sigma[0];
-                found_more = (0..k).any(|i| sigma[i] > locked.sigma[i] + slack);
-                let outside = (have > k).then(|| (sigma[k], residual(k)));
-                let nothing_left = outside.is_some_and(|(theta, rho)| {
-                    rho <= config.tolerance * sigma[0] || theta + rho < sigma[k - 1]
-                });
-                confirmed = converged && !found_more && locked.steps >= CONFIRMING && nothing_left;
-            }
-            if stopped || exhausted || confirmed {
-                let (u, v) = (u.combine(f.f, &p, wanted), v.combine(f.f, &q, wanted));
-                let complete = exhausted || confirmed;
-                return Ok(Found { u, v, complete });
-            }
-            // Keep the best triplets, diagonal then, as the beginning of both bases.
-            let mut restart = |kept: usize, u: &mut Basis, v: &mut Basis| {
-                let (left, right) = (u.combine(f.f, &p, kept), v.combine(f.f, &q, kept));
-                (*u, *v) = (Basis::new(outputs), Basis::new(n));
-                u.push(left);
-                v.push(right);
-                b = Dense::diagonal(&sigma[..kept]);
-            };
-            if converged && (locked.is_none() || found_more) {
-                restart(k, &mut u, &mut v);
-                let start = random.vectors(f.f, 1, n);
-                next = v.orthonormalise(f.f, start, &mut random)?.vectors;
-                locked = Some(Locked {
-                    sigma: sigma[..k].to_vec(),
-                    steps: 0,
-                });
-                continue;
-            }
-
-            let following = next.as_ref().map_or(0, |x| x.dims()[0]);
-            // With U complete one more block makes B complete, and the result exact.
-            if v.count() + following > most && u.count() < outputs {
-                // The wanted ones and half of the rest: what is about to converge stays.
-                let kept = (k + (most - k) / 2).min(most - following).clamp(1, have);
-                restart(kept, &mut u, &mut v);
-            }
+        let Some(block) = chain.next.take() else {
+            unreachable!("a chain without a next block has ended");
+        };
+        let ritz = chain.step(f, block, &mut random)?;
+        let have = ritz.sigma.len();
+        let over = |x: f64| if x == 0.0 { 0.0 } else { x / ritz.sigma[0] };
+        let wanted = k.min(have);
+        let estimates: Vec<f64> = ritz.residuals[..wanted].iter().map(|&x| over(x)).collect();
+        // Half the tolerance leaves room for rounding in the true residual.
+        let good = |x: &&f64| **x <= 0.5 * config.tolerance;
+        let progress = Progress {
+            products: f.products,
+            converged: estimates.iter().filter(good).count(),
+            worst: if have < k {
+                f64::INFINITY
+            } else {
+                estimates.iter().copied().fold(0.0, f64::max)
+            },
+        };
+        let stopped = on_step(&progress).is_break() || f.products >= config.max_products;
+        let exhausted = chain.next.is_none();
+        if stopped || exhausted {
+            let (u, v) = chain.vectors(f.f, &ritz, wanted);
+            let complete = exhausted;
+            return Ok(Found { u, v, complete });
         }
+        if have >= k && progress.converged == k {
+            let smallest = ritz.sigma[k - 1];
+            let settled = (k..have)
+                .take_while(|&i| ritz.sigma[i] + ritz.residuals[i] < smallest)
+                .count();
+            let (u, v) = chain.vectors(f.f, &ritz, k + settled);
+            let (mut left, mut right) = (Basis::new(f.f.output_len()), Basis::new(f.f.input_len()));
+            left.push(u.clone());
+            right.push(v.clone());
+            let second = Second {
+                apart: (&left, &right),
+                smallest,
+                slack: config.tolerance * ritz.sigma[0],
+                most,
+                max_products: config.max_products,
+            };
+            let verdict = second.look(f, &mut random, |products| {
+                on_step(&Progress {
+                    products,
+                    ..progress
+                })
+            })?;
+            let (u, v) = (u.narrow(0, 0, k), v.narrow(0, 0, k));
+            match verdict {
+                Verdict::Nothing => {
+                    return Ok(Found {
+                        u,
+                        v,
+                        complete: true,
+                    });
+                }
+                Verdict::Unknown => {
+                    return Ok(Found {
+                        u,
+                        v,
+                        complete: false,
+                    });
+                }
+                Verdict::Missing(start) => {
+                    chain.begin(u, v, &ritz.sigma[..k]);
+                    chain.next = chain
+                        .v
+                        .orthonormalise(f.f, start, None, &mut random)?
+                        .vectors;
+                }
+            }
+            continue;
+        }
+        chain.restart_if_full(f.f, &ritz, k);
+    }
+}
+
+/// A search for what a converged result may have missed.
+struct Second<'a> {
+    apart: (&'a Basis, &'a Basis),
+    /// σ_K.
+    smallest: f64,
+    slack: f64,
+    most: usize,
+    max_products: usize,
+}
+
+enum Verdict {
+    Nothing,
+    /// A vector of more than σ_K.
+    Missing(Tensor<2>),
+    /// Products were used up, or the observer said stop.
+    Unknown,
+}
+
+impl Second<'_> {
+    fn look<F: LinearOperator>(
+        &self,
+        f: &mut Counted<'_, F>,
+        random: &mut Stream,
+        mut on_step: impl FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Verdict, SvdError> {
+        let start = random.vectors(f.f, 1, f.f.input_len());
+        let mut chain = Chain::new(f.f, start, Some(self.apart), self.most, random)?;
+        let mut steps = 0;
+        while let Some(block) = chain.next.take() {
+            let ritz = chain.step(f, block, random)?;
+            steps += 1;
+            let Some((&theta, &rho)) = ritz.sigma.first().zip(ritz.residuals.first()) else {
+                break;
+            };
+            if theta > self.smallest + self.slack {
+                return Ok(Verdict::Missing(chain.vectors(f.f, &ritz, 1).1));
+            }
+            let settled = rho <= self.slack || theta + rho < self.smallest;
+            if steps >= CONFIRMING && settled {
+                return Ok(Verdict::Nothing);
+            }
+            if on_step(f.products).is_break() || f.products >= self.max_products {
+                return Ok(Verdict::Unknown);
+            }
+            chain.restart_if_full(f.f, &ritz, 1);
+        }
+        // Everything was looked at.
+        Ok(Verdict::Nothing)
     }
 }

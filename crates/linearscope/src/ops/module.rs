@@ -18,7 +18,9 @@ use crate::{
     rules::{
         self, attention,
         gradient::{by, over_channels},
-        indexing, max_pool, normalisation, resampling, sampling, unfold,
+        indexing,
+        kink::Windows,
+        max_pool, normalisation, resampling, sampling, unfold,
     },
     tensor::Tracked,
 };
@@ -355,6 +357,12 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
     ) -> FloatTensor<Self> {
         max_pool::max_pool(
             x,
+            &Windows {
+                kernel: vec![kernel_size],
+                stride: vec![stride],
+                padding: vec![padding],
+                dilation: vec![dilation],
+            },
             |x| B::max_pool1d(x, kernel_size, stride, padding, dilation, ceil_mode),
             |x, dtype| {
                 B::max_pool1d_with_indices(
@@ -391,7 +399,17 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
             indices_dtype,
         );
         let indices = plain.indices.clone();
-        let output = max_pool::max_pool(x, |_| plain.output, |_, _| plain.indices);
+        let output = max_pool::max_pool(
+            x,
+            &Windows {
+                kernel: vec![kernel_size],
+                stride: vec![stride],
+                padding: vec![padding],
+                dilation: vec![dilation],
+            },
+            |_| plain.output,
+            |_, _| plain.indices,
+        );
         MaxPool1dWithIndices {
             output,
             indices: Tracked {
@@ -416,6 +434,12 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
     ) -> FloatTensor<Self> {
         max_pool::max_pool(
             x,
+            &Windows {
+                kernel: kernel_size.to_vec(),
+                stride: stride.to_vec(),
+                padding: padding.to_vec(),
+                dilation: dilation.to_vec(),
+            },
             |x| B::max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode),
             |x, dtype| {
                 B::max_pool2d_with_indices(
@@ -452,7 +476,17 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
             indices_dtype,
         );
         let indices = plain.indices.clone();
-        let output = max_pool::max_pool(x, |_| plain.output, |_, _| plain.indices);
+        let output = max_pool::max_pool(
+            x,
+            &Windows {
+                kernel: kernel_size.to_vec(),
+                stride: stride.to_vec(),
+                padding: padding.to_vec(),
+                dilation: dilation.to_vec(),
+            },
+            |_| plain.output,
+            |_, _| plain.indices,
+        );
         MaxPool2dWithIndices {
             output,
             indices: Tracked {

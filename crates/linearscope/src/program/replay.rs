@@ -4,7 +4,7 @@
 use burn_backend::{Backend, Slice, TensorMetadata, tensor::FloatTensor};
 
 use super::{Node, NodeId, Operation, Program};
-use crate::linear::batch;
+use crate::linear::{LinearMap, batch};
 
 impl<B: Backend> Program<B> {
     /// Replay forwards: the values of `stops`, given those of `starts`, each `[k, ..shape]`.
@@ -97,7 +97,33 @@ impl<B: Backend> Program<B> {
         &self,
         seeds: &[(NodeId, FloatTensor<B>)],
         targets: &[NodeId],
+        on_source: impl FnMut(&Node<B>, &FloatTensor<B>, &FloatTensor<B>),
+    ) -> Vec<Option<FloatTensor<B>>> {
+        self.backward_with(seeds, targets, on_source, |map, q| map.adjoint(q))
+    }
+
+    /// [`backward`](Self::backward) as Zeiler and Fergus' deconvolution (*Visualizing and
+    /// understanding convolutional networks*, 2014): units let through what is positive on the way
+    /// back instead of what x₀ let through on the way forth. Not linear, and no part of F; for
+    /// comparison.
+    pub fn deconvolution(
+        &self,
+        seeds: &[(NodeId, FloatTensor<B>)],
+        targets: &[NodeId],
+    ) -> Vec<Option<FloatTensor<B>>> {
+        let through = |map: &dyn LinearMap<B>, q| match map.name() {
+            "slopes" => B::relu(q),
+            _ => map.adjoint(q),
+        };
+        self.backward_with(seeds, targets, |_, _, _| {}, through)
+    }
+
+    fn backward_with(
+        &self,
+        seeds: &[(NodeId, FloatTensor<B>)],
+        targets: &[NodeId],
         mut on_source: impl FnMut(&Node<B>, &FloatTensor<B>, &FloatTensor<B>),
+        through: impl Fn(&dyn LinearMap<B>, FloatTensor<B>) -> FloatTensor<B>,
     ) -> Vec<Option<FloatTensor<B>>> {
         let mut pending: Vec<Option<FloatTensor<B>>> = vec![None; self.nodes.len()];
         for (id, cotangent) in seeds {
@@ -113,7 +139,7 @@ impl<B: Backend> Program<B> {
             match &node.operation {
                 Operation::Input(_) => {}
                 Operation::Map { map, input } => {
-                    accumulate::<B>(&mut pending[input.0], map.adjoint(q));
+                    accumulate::<B>(&mut pending[input.0], through(&**map, q));
                 }
                 Operation::Source { value, input } => {
                     on_source(node, value, &q);

@@ -5,6 +5,7 @@ use burn_backend::{
     tensor::{FloatTensor, IntTensor},
 };
 
+use super::kink::{self, Windows};
 use crate::{
     linear::{Pick, Winners},
     tensor::{Lineage, ScopeTensor},
@@ -38,6 +39,7 @@ fn flat_indices<B: Backend>(
 /// The pooled value by `value`, the winners by `winners` (Burn's `…_with_indices`).
 pub(crate) fn max_pool<B: Backend>(
     x: ScopeTensor<B>,
+    windows: &Windows,
     value: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,
     winners: impl FnOnce(FloatTensor<B>, IntDType) -> IntTensor<B>,
 ) -> ScopeTensor<B> {
@@ -52,6 +54,7 @@ pub(crate) fn max_pool<B: Backend>(
     let input = x.shape();
     let dtype = get_or_init_device_settings::<B>(&x.device()).int_dtype;
     let indices = winners(x.clone(), dtype);
+    kink::watch_pool(&probe, &x, windows, || indices.clone());
     let y = value(x);
     let output = y.shape();
     let probe = if probe.scope().records() && !B::ad_enabled(&y.device()) {

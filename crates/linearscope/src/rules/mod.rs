@@ -10,6 +10,7 @@ pub(crate) mod cross;
 pub(crate) mod extremes;
 pub(crate) mod gradient;
 pub(crate) mod indexing;
+pub(crate) mod kink;
 pub(crate) mod max_pool;
 pub(crate) mod normalisation;
 pub(crate) mod order;
@@ -31,6 +32,7 @@ pub(crate) mod transfer;
 pub(crate) mod unfold;
 pub(crate) mod weighted;
 
+pub use kink::Flips;
 pub use set::{
     Choices, Entry, Normalisation, Own, PRESETS, Pointwise, Product, Reference, Rule, RuleSet,
 };

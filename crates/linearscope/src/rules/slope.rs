@@ -9,6 +9,7 @@ use burn_backend::{
     tensor::{BoolTensor, FloatTensor},
 };
 
+use super::kink;
 use crate::{
     linear::{Left, Scale, Slopes},
     scope::Probe,
@@ -75,6 +76,7 @@ fn sloped<B: Backend>(
         };
     };
     let mask = above::<B>(&x, Scalar::Float(0.0));
+    kink::watch(&probe, &x, &[0.0]);
     let probe = masked(probe, "slope", &x, mask, 1.0, left);
     ScopeTensor::probed(value(x), probe)
 }
@@ -117,6 +119,8 @@ pub(crate) fn clamp<B: Backend>(
         };
     };
     let shape = x.shape();
+    let kinks: Vec<f64> = [min, max].into_iter().flatten().map(Scalar::elem).collect();
+    kink::watch(&probe, &x, &kinks);
     let inside = match (min, max) {
         (Some(min), Some(max)) => {
             B::bool_and(above::<B>(&x, min), B::bool_not(above::<B>(&x, max)))
@@ -157,6 +161,8 @@ pub(crate) fn hard_sigmoid<B: Backend>(
         return ScopeTensor { value: y, lineage };
     };
     let shape = x.shape();
+    let (a, b): (f64, f64) = (alpha.elem(), beta.elem());
+    kink::watch(&probe, &x, &[-b / a, (1.0 - b) / a]);
     let inner = B::float_add_scalar(B::float_mul_scalar(x.clone(), alpha), beta);
     let inside = B::bool_and(
         above::<B>(&inner, Scalar::Float(0.0)),

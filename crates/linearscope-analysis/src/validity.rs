@@ -1,0 +1,119 @@
+//! How far the linear reading holds.
+//!
+//! A piecewise-linear network is y = F x + r not only at x₀ but in a whole polytope around it, within
+//! which no unit decides otherwise. Its *validity radius* along a direction is where the first unit
+//! flips, and it is exact. Smooth units and norms have no such stretch: there the question is how the
+//! error grows.
+
+use burn::tensor::{DType, Tensor, TensorData};
+use linearscope::{Error, Flips, Interpreter};
+use serde::Serialize;
+
+use crate::{
+    FrozenNetwork, LinearOperator,
+    frozen::{batched, check, shaped},
+    host,
+    operator::Result,
+};
+
+/// How far along k directions the decisions of x₀ hold.
+#[derive(Clone, Debug, Serialize)]
+pub struct Validity {
+    /// For each direction d the least t > 0 at which a unit flips at x₀ + t d; infinite where none
+    /// does.
+    pub radii: Vec<f64>,
+    /// Which op flips first, for each direction; empty where none does.
+    pub by: Vec<String>,
+    /// Units exactly at their kink, or pools with two largest cells: they may flip at once, and no
+    /// radius counts them.
+    pub at_kink: usize,
+    /// Every piecewise-linear op, in the order they run.
+    pub layers: Vec<Layer>,
+}
+
+/// One op of a [`Validity`].
+#[derive(Clone, Debug, Serialize)]
+pub struct Layer {
+    /// The network node.
+    pub node: String,
+    /// How many units it has.
+    pub units: usize,
+    /// How many of them are exactly at a kink.
+    pub at_kink: usize,
+    /// The least t for each direction, as if nothing before it had flipped.
+    pub first: Vec<f64>,
+}
+
+/// The validity radii along directions `[k, n]`, in units of each direction's length.
+///
+/// Within a radius f(x₀ + t d) = F (x₀ + t d) + r to rounding. Cost: one paired run of k probes, and
+/// each unit read back from the device; in f32 the radius is known to about 1e-6 of itself.
+///
+/// # Errors
+/// [`Error::NotPiecewise`] names the first op that is frozen but curved: see [`growth`].
+pub fn radii(f: &FrozenNetwork, directions: Tensor<2>) -> Result<Validity> {
+    check("the direction", &directions, f.input_len())?;
+    let k = directions.dims()[0];
+    let x0 = shaped(f.x0(), f.input_shape());
+    let d = batched(directions, f.input_shape());
+    let interpreter = f.interpreter();
+    let rules = interpreter.rules().clone();
+    let flips = Interpreter::first_flips(interpreter.loaded(), vec![x0], vec![d], rules)?;
+    let mut radii = vec![f64::INFINITY; k];
+    let mut by = vec![String::new(); k];
+    for Flips { node, first, .. } in &flips {
+        for (j, &t) in first.iter().enumerate() {
+            if t < radii[j] {
+                (radii[j], by[j]) = (t, node.to_string());
+            }
+        }
+    }
+    Ok(Validity {
+        radii,
+        by,
+        at_kink: flips.iter().map(|flips| flips.at_kink).sum(),
+        layers: flips
+            .into_iter()
+            .map(|flips| Layer {
+                node: flips.node.to_string(),
+                units: flips.units,
+                at_kink: flips.at_kink,
+                first: flips.first,
+            })
+            .collect(),
+    })
+}
+
+/// ‖f(x₀ + t d) − F (x₀ + t d) − r‖ over ‖f(x₀ + t d)‖ for each t: how the error of the linear
+/// reading grows along one direction d `[1, n]`, for networks of any kind.
+///
+/// Cost: a plain forward for each t, and two replays.
+///
+/// # Errors
+/// As [`FrozenNetwork::forward`], [`LinearOperator::apply`].
+pub fn growth(f: &FrozenNetwork, direction: Tensor<2>, steps: &[f64]) -> Result<Vec<f64>> {
+    check("the direction", &direction, f.input_len())?;
+    let at_x0 = host(f.affine(f.x0())?)?;
+    let rate = host(f.apply(direction.clone())?)?;
+    let (x0, d) = (host(f.x0())?, host(direction)?);
+    let dtype: DType = f.dtype().into();
+    steps
+        .iter()
+        .map(|t| {
+            let x: Vec<f64> = x0.iter().zip(&d).map(|(x, d)| x + t * d).collect();
+            let x = TensorData::new(x, f.input_shape().to_vec()).convert_dtype(dtype);
+            let y = FrozenNetwork::forward(f.interpreter().loaded(), x)?;
+            let y = y.convert_dtype(DType::F64);
+            let y = y
+                .try_to_vec::<f64>()
+                .map_err(|error| Error::Data(format!("{error:?}")))?;
+            let gap: f64 = y
+                .iter()
+                .zip(at_x0.iter().zip(&rate))
+                .map(|(y, (a, b))| (y - a - t * b).powi(2))
+                .sum();
+            let size: f64 = y.iter().map(|y| y * y).sum();
+            Ok((gap / size.max(f64::MIN_POSITIVE)).sqrt())
+        })
+        .collect()
+}
