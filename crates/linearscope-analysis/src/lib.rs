@@ -5,12 +5,14 @@
 //! `apply_adjoint` on batches of flat vectors — and, for contributions, its sources.
 //! [`FrozenNetwork`] gives a captured network at one x₀ that form.
 
+pub mod bases;
 pub mod bench;
 pub mod certificate;
 pub mod contribution;
 pub mod discussion;
 mod frozen;
 pub mod locality;
+pub mod maps;
 pub mod matrix;
 mod operator;
 pub mod projection;
