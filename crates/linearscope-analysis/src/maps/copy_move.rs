@@ -132,7 +132,7 @@ impl FeedsOf {
         // A stable sort of cells in order: the same list for the same numbers.
         arrows.sort_by(|a, b| b.weight.total_cmp(&a.weight));
         Feeds {
-            share: self.heat.iter().sum::<f64>() / total,
+            share: self.heat.iter().fold(0.0, |sum, e| sum + e) / total,
             heat: self.heat.into_iter().map(over).collect(),
             arrows,
         }

@@ -31,6 +31,8 @@ pub mod template;
 pub use energy::Energy;
 pub use place::{Grid, Pictures};
 
+use linearscope::Error;
+
 use crate::{
     host,
     operator::{LinearOperator, Result},
@@ -159,6 +161,36 @@ pub fn column_maps(
     maps.wide = templates.wide();
     maps.templates = templates.finish(most);
     Ok(maps)
+}
+
+/// The energy maps of the fields of some places, `[y, x]` each.
+///
+/// # Errors
+/// As [`row_maps`]; `Error::OutOfRange`.
+pub fn energies(
+    f: &impl LinearOperator,
+    field: Field,
+    places: &[[usize; 2]],
+) -> Result<Vec<Energy>> {
+    let [[_, rows, columns], [_, h, w]] = Pictures::of(f)?.ends(field);
+    if let Some(outside) = places.iter().find(|[y, x]| *y >= rows || *x >= columns) {
+        return Err(Error::OutOfRange {
+            what: "the place".into(),
+            index: outside.to_vec(),
+            shape: vec![rows, columns],
+        });
+    }
+    let mut found = vec![Energy::of(&[], [h, w]); places.len()];
+    blocks(
+        f,
+        field,
+        places,
+        |_| {},
+        |i, block| {
+            found[i] = Energy::of(block, [h, w]);
+        },
+    )?;
+    Ok(found)
 }
 
 /// The blocks of F at places, one by one, `[channels here, channels there · h · w]` each, with the

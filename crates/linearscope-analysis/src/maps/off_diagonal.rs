@@ -15,6 +15,7 @@ pub(super) fn outside(
 
 /// Σ_{|q − own| > radius} E(q) / Σ E(q); NaN without energy.
 pub fn share(energy: &Energy, own: [f64; 2], radius: f64) -> f64 {
-    let away: f64 = outside(energy, own, radius).map(|(_, e)| e).sum();
+    // From 0, since an empty sum of floats is −0.
+    let away = outside(energy, own, radius).fold(0.0, |sum, (_, e)| sum + e);
     away / energy.total()
 }

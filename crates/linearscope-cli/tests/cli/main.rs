@@ -4,6 +4,7 @@ mod contributions;
 mod fields;
 mod folder;
 mod inspect;
+mod maps;
 mod matrix;
 mod recipe;
 mod refusals;
