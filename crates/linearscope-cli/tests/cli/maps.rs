@@ -136,7 +136,8 @@ fn what_makes_no_picture_is_refused_by_name() {
         (["--at", "0,500,0"], "500"),
         (["--period", "100"], "step"),
     ] {
-        let args = [&["maps", &sr(), "--input", &picture()][..], &flags].concat();
+        let (model, input) = (sr(), picture());
+        let args = [&["maps", &model, "--input", &input][..], &flags].concat();
         let error = folder.fails(2, &args);
         assert!(error.contains(word), "{flags:?}: {error}");
     }
