@@ -1,5 +1,7 @@
 //! Which way a picture's stripes run: the structure tensor.
 
+use crate::maps::axis;
+
 /// Derivative and smoothing filters of 5 taps whose directions agree over most of the frequency
 /// plane (Farid and Simoncelli, 2004, table of 5-tap first-order filters).
 const SMOOTH: [f64; 5] = [0.037_659, 0.249_153, 0.426_375, 0.249_153, 0.037_659];
@@ -47,10 +49,5 @@ pub fn orientation(values: &[f64], [h, w]: [usize; 2]) -> [f64; 2] {
     if xx + yy <= 1e-24 * energy {
         return [f64::NAN; 2];
     }
-    let angle = 0.5 * (2.0 * xy).atan2(xx - yy).to_degrees();
-    [
-        // Rounding just below 0 becomes 180 itself, which is 0.
-        angle.rem_euclid(180.0) % 180.0,
-        (xx - yy).hypot(2.0 * xy) / (xx + yy),
-    ]
+    axis(xx, xy, yy)
 }

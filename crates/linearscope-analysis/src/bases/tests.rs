@@ -194,6 +194,29 @@ fn rings_are_the_means_of_the_spectrum() {
     }
 }
 
+/// A patch may lie one way and its stripes run another.
+#[test]
+fn the_patch_lies_where_it_was_laid() {
+    for degrees in [0.0, 30.0, 90.0, 145.0f64] {
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        // Standard deviations 9 along and 3 across, with a checkerboard a pixel wide.
+        let found = measured(&picture(|y, x| {
+            let (dy, dx) = (y - 47.0, x - 46.0);
+            let (along, across) = (dx * cos + dy * sin, dy * cos - dx * sin);
+            let sign = if (y + x) % 2.0 == 0.0 { 1.0 } else { -1.0 };
+            sign * (-(along / 9.0).powi(2) / 2.0 - (across / 3.0).powi(2) / 2.0).exp()
+        }));
+        let turn = (found.axis - degrees).rem_euclid(180.0);
+        assert!(turn.min(180.0 - turn) < 0.5, "{degrees}: {found:?}");
+        assert!((found.elongation - 0.8).abs() < 0.01, "{found:?}");
+        // The corner of the spectrum.
+        assert!(
+            (found.band.frequency - 0.5f64.sqrt()).abs() < 0.03,
+            "{found:?}"
+        );
+    }
+}
+
 /// What does not depend on scale, sign or place in the stack.
 #[test]
 fn scale_and_sign_do_not_matter_and_vectors_are_no_pictures() {

@@ -61,6 +61,19 @@ impl Energy {
         Some((moment / self.total()).sqrt())
     }
 
+    /// Which way it lies, and how clearly: the main axis of M = Σ E (q − q̄)(q − q̄)ᵀ / Σ E as an angle in
+    /// degrees, 0 ≤ angle < 180, 0 to the right and 90 down; and (λ₁ − λ₂)/(λ₁ + λ₂) of M, 1 for a line
+    /// and 0 for a disc. `None` where there is no energy, NaN for a single pixel.
+    pub fn axis(&self) -> Option<[f64; 2]> {
+        let centroid = self.centroid()?;
+        let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
+        for (at, e) in self.pixels() {
+            let (y, x) = (at[0] - centroid[0], at[1] - centroid[1]);
+            (xx, xy, yy) = (xx + e * x * x, xy + e * x * y, yy + e * y * y);
+        }
+        Some(axis(xx, xy, yy))
+    }
+
     /// The effective area (Σ E)² / Σ E² in pixels, the participation ratio: n where n pixels hold the
     /// same energy and the rest none; 0 where there is none.
     pub fn area(&self) -> f64 {
@@ -75,6 +88,20 @@ impl Energy {
         });
         sum * sum / squares
     }
+}
+
+/// The main axis of [[xx, xy], [xy, yy]] ≥ 0: its angle in degrees from x towards y, 0 ≤ angle < 180, and
+/// (λ₁ − λ₂)/(λ₁ + λ₂). NaN for zero.
+pub(crate) fn axis(xx: f64, xy: f64, yy: f64) -> [f64; 2] {
+    if xx + yy <= 0.0 {
+        return [f64::NAN; 2];
+    }
+    let angle = 0.5 * (2.0 * xy).atan2(xx - yy).to_degrees();
+    [
+        // Rounding just below 0 becomes 180 itself, which is 0.
+        angle.rem_euclid(180.0) % 180.0,
+        (xx - yy).hypot(2.0 * xy) / (xx + yy),
+    ]
 }
 
 /// Σ E q / Σ E of some pixels.

@@ -29,6 +29,7 @@ pub mod shift;
 pub mod template;
 
 pub use energy::Energy;
+pub(crate) use energy::axis;
 pub use place::{Grid, Pictures};
 
 use linearscope::Error;

@@ -25,15 +25,18 @@ pub(crate) fn describe(
     lines
 }
 
-const HEAD: &str = "       spread px   cover   angle  coherence  cycles/px  octaves   mean   \
-    (docs/bases.md says what they are)";
+const HEAD: &str = "       spread px   cover  lies at  elongated  stripes  coherence  cycles/px  octaves   mean   \
+    (docs/bases.md)";
 
 fn line(name: &str, basis: &Basis) -> String {
     format!(
-        "{name:>5} {:10.2} {:6.1}% {:6.0}° {:10.2} {:10.3} {:8.2} {:5.0}%",
+        "{name:>5} {:10.2} {:6.1}% {:7.0}° {:10.2} {:7.0}° {:10.2} {:10.3} {:8.2} {:5.0}%",
         basis.spread,
         100.0 * basis.coverage,
-        basis.angle,
+        basis.axis,
+        basis.elongation,
+        // Stripes run across the wave vector.
+        (basis.angle + 90.0) % 180.0,
         basis.coherence,
         basis.band.frequency,
         basis.band.octaves,
