@@ -17,6 +17,7 @@ pub mod matrix;
 mod operator;
 pub mod projection;
 mod random;
+pub mod spectrum;
 mod sub_network;
 pub mod svd;
 

@@ -16,6 +16,29 @@ fn close(a: f64, b: f64) -> bool {
     (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-9 * (1.0 + a.abs().max(b.abs()))
 }
 
+/// Cubic interpolation by `ratio`, half-pixel positions, a = −¾, borders repeated.
+fn bicubic([h, w]: [usize; 2], ratio: usize) -> Dense {
+    let kernel = |t: f64| {
+        let (t, a) = (t.abs(), -0.75);
+        match t {
+            t if t <= 1.0 => (a + 2.0) * t.powi(3) - (a + 3.0) * t * t + 1.0,
+            t if t < 2.0 => a * (t.powi(3) - 5.0 * t * t + 8.0 * t - 4.0),
+            _ => 0.0,
+        }
+    };
+    let along = move |p: usize, q: usize, size: usize| -> f64 {
+        let at = (p as f64 + 0.5) / ratio as f64 - 0.5;
+        (-1..=2)
+            .map(|tap| at.floor() as i64 + tap)
+            .filter(|&tap| tap.clamp(0, size as i64 - 1) == q as i64)
+            .map(|tap| kernel(at - tap as f64))
+            .sum()
+    };
+    Dense::of([1, h, w], [1, h * ratio, w * ratio], move |p, q| {
+        along(p[1], q[1], h) * along(p[2], q[2], w)
+    })
+}
+
 /// One channel, `size` to `size`, with entries from (place, pixel).
 fn plain(size: [usize; 2], f: impl Fn([i64; 2], [i64; 2]) -> f64) -> Dense {
     Dense::of([1, size[0], size[1]], [1, size[0], size[1]], |p, q| {
@@ -184,7 +207,7 @@ fn zero_rows_are_told() {
 /// shift-variant everywhere if sub-pixels were compared with one another.
 #[test]
 fn bicubic_is_a_convolution_a_whole_pixel_apart() {
-    let f = operators::bicubic([10, 12], 3);
+    let f = bicubic([10, 12], 3);
     let pictures = Pictures::of(&f).unwrap();
     assert_eq!((pictures.step(0), pictures.step(1)), ([1, 3], [1, 3]));
     let grid = Grid::every(1, [30, 36]);

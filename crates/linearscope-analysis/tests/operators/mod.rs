@@ -64,26 +64,3 @@ impl LinearOperator for Dense {
         Ok(y.matmul(self.f.clone()))
     }
 }
-
-/// Cubic interpolation by `ratio`, half-pixel positions, a = −¾, borders repeated.
-pub fn bicubic([h, w]: [usize; 2], ratio: usize) -> Dense {
-    let kernel = |t: f64| {
-        let (t, a) = (t.abs(), -0.75);
-        match t {
-            t if t <= 1.0 => (a + 2.0) * t.powi(3) - (a + 3.0) * t * t + 1.0,
-            t if t < 2.0 => a * (t.powi(3) - 5.0 * t * t + 8.0 * t - 4.0),
-            _ => 0.0,
-        }
-    };
-    let along = move |p: usize, q: usize, size: usize| -> f64 {
-        let at = (p as f64 + 0.5) / ratio as f64 - 0.5;
-        (-1..=2)
-            .map(|tap| at.floor() as i64 + tap)
-            .filter(|&tap| tap.clamp(0, size as i64 - 1) == q as i64)
-            .map(|tap| kernel(at - tap as f64))
-            .sum()
-    };
-    Dense::of([1, h, w], [1, h * ratio, w * ratio], move |p, q| {
-        along(p[1], q[1], h) * along(p[2], q[2], w)
-    })
-}
