@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Backproject(Backproject),
     /// The largest singular triplets of F: eigen-inputs, eigen-outputs and σ
     Svd(Svd),
+    /// The whole spectrum of F by random probes: norm, effective rank, density, with error bars
+    Spectrum(Spectrum),
     /// Layer-wise contributions to one score
     Contributions(Contributions),
     /// Field radii, off-diagonal energy, copy–move, templates, shift-variance: from picture to picture
@@ -308,6 +310,26 @@ pub(crate) struct Contributions {
     /// Which score: `top1`, a class index `k`, or `c,y,x` of an output picture
     #[arg(long, default_value = "top1", value_name = "top1|K|C,Y,X")]
     pub target: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Spectrum {
+    #[command(flatten)]
+    pub common: Common,
+    /// Random vectors: error bars shrink with their square root
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    pub probes: usize,
+    /// Lanczos steps for each, of two products: how fine the density can be told
+    #[arg(long, default_value_t = 40, value_name = "N")]
+    pub steps: usize,
+    /// Standard deviation of the Gaussian that the density is smoothed with, over σ₁
+    #[arg(long, default_value_t = 0.04, value_name = "WIDTH")]
+    pub width: f64,
+    /// Seed of the random vectors
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub between: Between,
 }
 
 #[derive(Debug, Args)]

@@ -18,7 +18,7 @@ use clap::Parser;
 
 use args::{Cli, Command};
 use commands::{
-    analyse, bench, contributions, demo, fields, inspect, maps, matrix, project, run, svd,
+    analyse, bench, contributions, demo, fields, inspect, maps, matrix, project, run, spectrum, svd,
 };
 use error::{BAD_INPUT, Failure};
 use linearscope_analysis::projection::Field;
@@ -34,6 +34,7 @@ fn dispatch(cli: &Cli) -> error::Result<()> {
         Command::Backproject(args) => project::backproject(args),
         Command::Svd(args) => svd::run(args),
         Command::Contributions(args) => contributions::run(args),
+        Command::Spectrum(args) => spectrum::run(args),
         Command::Maps(args) => maps::run(args),
         Command::Analyse(args) => analyse::run(args),
         Command::Matrix(args) => matrix::run(args),

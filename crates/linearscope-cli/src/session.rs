@@ -380,7 +380,13 @@ impl Session {
         self.save_drawing(name, &chart.draw(), Value::Null)
     }
 
-    fn save_drawing(&mut self, name: &str, drawing: &Drawing, panels: Value) -> Result<()> {
+    /// Write a drawing as PNG and SVG, with what the manifest says of its panels.
+    pub(crate) fn save_drawing(
+        &mut self,
+        name: &str,
+        drawing: &Drawing,
+        panels: Value,
+    ) -> Result<()> {
         let (png, svg) = (format!("{name}.png"), format!("{name}.svg"));
         output::write_whole(&self.out.join(&svg), drawing.to_svg().as_bytes())?;
         self.files.push(json!({ "file": svg, "panels": panels }));

@@ -95,7 +95,7 @@ impl Panel {
         }
         let arrows: String = self
             .seen_arrows()
-            .map(|arrow| {
+            .flat_map(|arrow| {
                 let turned = |[y, x]: [f64; 2]| (x, y);
                 let head = h.max(w) as f64 / 40.0 * (1.0 + arrow.strength);
                 let path = arrow_path(turned(arrow.from), turned(arrow.to), head);
@@ -107,7 +107,6 @@ impl Panel {
                     )
                 })
             })
-            .flatten()
             .collect();
         if !arrows.is_empty() {
             let _ = write!(

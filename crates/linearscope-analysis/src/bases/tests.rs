@@ -37,8 +37,8 @@ fn gabor_patches_are_what_they_were_made_of() {
             let at = [50.3, 41.8];
             let found = measured(&gabor(at, sigma, frequency, degrees));
             let what = format!("σ {sigma}, f {frequency}, {degrees}°: {found:?}");
-            for axis in 0..2 {
-                assert!((found.centroid[axis] - at[axis]).abs() < 0.02, "{what}");
+            for (found, expected) in found.centroid.iter().zip(at) {
+                assert!((found - expected).abs() < 0.02, "{what}");
             }
             assert!((found.spread / sigma - 1.0).abs() < 0.01, "{what}");
             // ⟨cos²⟩²/⟨cos⁴⟩ = ⅔ of the envelope's 2πσ².

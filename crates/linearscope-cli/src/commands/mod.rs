@@ -12,4 +12,5 @@ pub(crate) mod matrix;
 pub(crate) mod position;
 pub(crate) mod project;
 pub(crate) mod run;
+pub(crate) mod spectrum;
 pub(crate) mod svd;

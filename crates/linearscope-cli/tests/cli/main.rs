@@ -9,4 +9,5 @@ mod matrix;
 mod recipe;
 mod refusals;
 mod report;
+mod spectrum;
 mod svd;
