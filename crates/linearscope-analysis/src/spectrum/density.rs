@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{BATCH, Estimate, enough, quadrature::nodes, signs};
+use super::{BATCH, Estimate, across, back, count, enough, quadrature::nodes, signs};
 use crate::{
     host,
     operator::{LinearOperator, Result},
@@ -36,7 +36,7 @@ impl Default for DensityConfig {
     }
 }
 
-/// How the n singular values of F (n entries of its input; zeros counted) are spread.
+/// How the min(n, N) singular values of F are spread, zeros among them.
 #[derive(Clone, Debug, Serialize)]
 pub struct Density {
     /// Where it is told, from 0 to just above the largest.
@@ -53,7 +53,7 @@ pub struct Density {
     pub products: usize,
 }
 
-/// One probe's Lanczos recurrence of Fᵀ F, with every vector kept and cleared of all before it.
+/// One probe's Lanczos recurrence of Fᵀ F (or F Fᵀ), with every vector kept and cleared of all before it.
 struct Recurrence {
     basis: Vec<Vec<f64>>,
     diagonal: Vec<f64>,
@@ -77,7 +77,7 @@ impl Recurrence {
         }
     }
 
-    /// Take Fᵀ F of the last vector.
+    /// Take the product of the last vector.
     fn step(&mut self, mut w: Vec<f64>) {
         if self.ended {
             return;
@@ -129,14 +129,14 @@ fn tail(t: f64) -> f64 {
 /// An error bar is the 95 % interval over the probes plus what the quadrature still moves: the difference
 /// between all nodes and the first three quarters of the steps.
 ///
-/// Cost: 2 · steps products a probe, in batches of 8, and probes · steps vectors of the input's length on
+/// Cost: 2 · steps products a probe, in batches of 8, and probes · steps vectors of the smaller side's length on
 /// the host, 8 probes at a time.
 ///
 /// # Errors
 /// `Error::OutOfRange` for less than 4 probes; as [`LinearOperator::apply`] and its adjoint.
 pub fn density(f: &impl LinearOperator, config: &DensityConfig) -> Result<Density> {
     enough(config.probes)?;
-    let n = f.input_len();
+    let n = count(f);
     let steps = config.steps.clamp(1, n);
     let mut stream = Stream::new(config.seed);
     let (mut whole, mut part) = (Vec::new(), Vec::new());
@@ -153,7 +153,7 @@ pub fn density(f: &impl LinearOperator, config: &DensityConfig) -> Result<Densit
                 .iter()
                 .flat_map(|one| one.basis[one.basis.len() - 1].clone());
             let v = f.upload(last.collect(), n);
-            let w = host(f.apply_adjoint(f.apply(v)?)?)?;
+            let w = host(back(f, across(f, v)?)?)?;
             products += 2 * k;
             for (one, w) in each.iter_mut().zip(w.chunks(n)) {
                 one.step(w.to_vec());
@@ -177,16 +177,15 @@ pub fn density(f: &impl LinearOperator, config: &DensityConfig) -> Result<Densit
     let sigma: Vec<f64> = (0..points)
         .map(|i| 1.05 * largest * i as f64 / (points - 1) as f64)
         .collect();
-    let count = n as f64;
+    let all = n as f64;
     let bell = |t: f64| (-t * t / 2.0).exp() / (width * std::f64::consts::TAU.sqrt());
     let told = |of: &dyn Fn(f64) -> f64| {
         let over = |probes: &[Vec<(f64, f64)>]| -> Vec<f64> {
             let sum = |nodes: &Vec<(f64, f64)>| -> f64 {
-                count
-                    * nodes
-                        .iter()
-                        .map(|(at, weight)| weight * of(*at))
-                        .sum::<f64>()
+                all * nodes
+                    .iter()
+                    .map(|(at, weight)| weight * of(*at))
+                    .sum::<f64>()
             };
             probes.iter().map(sum).collect()
         };

@@ -6,6 +6,9 @@
 //!   would give the same.
 //! - [`density`]: the density of singular values, by stochastic Lanczos quadrature.
 //!
+//! Probes live on the smaller side of F, its input or its output, whose min(n, N) singular values are all
+//! there are: the other side's further ones are zeros. Where N < n, F and Fᵀ are exchanged in what follows.
+//!
 //! An error is half the width of a 95 % interval: Student's t over the probes, which are independent; the
 //! seed decides them. Sums are f64 on the host whatever F computes in. For the largest singular values one
 //! by one there is [`svd`](crate::svd).
@@ -130,6 +133,27 @@ fn signs(stream: &mut Stream, k: usize, len: usize) -> Vec<f64> {
         .collect()
 }
 
+/// How many singular values F has: the length of its smaller side.
+fn count(f: &impl LinearOperator) -> usize {
+    f.input_len().min(f.output_len())
+}
+
+/// From the smaller side of F to the larger.
+fn across(f: &impl LinearOperator, x: Tensor<2>) -> Result<Tensor<2>> {
+    match f.output_len() < f.input_len() {
+        true => f.apply_adjoint(x),
+        false => f.apply(x),
+    }
+}
+
+/// And back.
+fn back(f: &impl LinearOperator, y: Tensor<2>) -> Result<Tensor<2>> {
+    match f.output_len() < f.input_len() {
+        true => f.apply(y),
+        false => f.apply_adjoint(y),
+    }
+}
+
 /// ‖·‖² of each row.
 fn squares(x: Tensor<2>) -> Result<Vec<f64>> {
     let len = x.dims()[1];
@@ -153,13 +177,13 @@ pub fn moments(f: &impl LinearOperator, probes: usize, seed: u64) -> Result<Mome
     let (mut second, mut fourth) = (Vec::new(), Vec::new());
     for start in (0..probes).step_by(BATCH) {
         let k = BATCH.min(probes - start);
-        let z = f.upload(signs(&mut stream, k, f.input_len()), f.input_len());
-        let y = f.apply(z)?;
+        let z = f.upload(signs(&mut stream, k, count(f)), count(f));
+        let y = across(f, z)?;
         second.extend(squares(y.clone())?);
-        fourth.extend(squares(f.apply_adjoint(y)?)?);
+        fourth.extend(squares(back(f, y)?)?);
     }
     let (a, b): (f64, f64) = (second.iter().sum(), fourth.iter().sum());
-    let count = probes as f64;
+    let many = probes as f64;
     let root = |sum: f64, count: f64| (sum / count).sqrt();
     let rank = |a: f64, b: f64, count: f64| a * a / (count * b);
     let without = |of: &dyn Fn(f64, f64) -> f64| -> Vec<f64> {
@@ -168,14 +192,14 @@ pub fn moments(f: &impl LinearOperator, probes: usize, seed: u64) -> Result<Mome
     };
     Ok(Moments {
         frobenius: Estimate::jackknife(
-            root(a, count),
-            &without(&|a, _| root(a.max(0.0), count - 1.0)),
+            root(a, many),
+            &without(&|a, _| root(a.max(0.0), many - 1.0)),
         ),
         squares: Estimate::mean(&second),
         fourths: Estimate::mean(&fourth),
         effective_rank: Estimate::jackknife(
-            rank(a, b, count),
-            &without(&|a, b| rank(a, b, count - 1.0)),
+            rank(a, b, many),
+            &without(&|a, b| rank(a, b, many - 1.0)),
         ),
         probes,
         products: 2 * probes,

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Spectrum) -> Result<()> {
         2 * args.probes * args.steps
     ));
     let spread = density(&part, &config)?;
-    let directions = part.input_len();
+    let directions = part.input_len().min(part.output_len());
     let summary = summary(&sizes, &spread, directions);
     let chart = chart(&session, &spread);
     let report = json!({
