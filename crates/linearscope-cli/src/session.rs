@@ -10,7 +10,7 @@ use linearscope_analysis::{
     host,
 };
 use linearscope_onnx::{Model, Signature};
-use linearscope_picture::{Band, BarChart, Drawing, Sheet};
+use linearscope_picture::{Band, BarChart, CurveChart, Drawing, Sheet};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -380,13 +380,12 @@ impl Session {
         self.save_drawing(name, &chart.draw(), Value::Null)
     }
 
-    /// Write a drawing as PNG and SVG, with what the manifest says of its panels.
-    pub(crate) fn save_drawing(
-        &mut self,
-        name: &str,
-        drawing: &Drawing,
-        panels: Value,
-    ) -> Result<()> {
+    /// Write curves as PNG and SVG.
+    pub(crate) fn save_curves(&mut self, name: &str, chart: &CurveChart) -> Result<()> {
+        self.save_drawing(name, &chart.draw(), Value::Null)
+    }
+
+    fn save_drawing(&mut self, name: &str, drawing: &Drawing, panels: Value) -> Result<()> {
         let (png, svg) = (format!("{name}.png"), format!("{name}.svg"));
         output::write_whole(&self.out.join(&svg), drawing.to_svg().as_bytes())?;
         self.files.push(json!({ "file": svg, "panels": panels }));

@@ -5,7 +5,7 @@ use linearscope_analysis::{
     spectrum::{Density, DensityConfig, Estimate, Moments, density, moments},
 };
 use linearscope_picture::{Curve, CurveChart, CurvePanel};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     args::Spectrum,
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Spectrum) -> Result<()> {
         "config": config,
     });
     session.save_json("spectrum", &report)?;
-    session.save_drawing("spectrum", &chart.draw(), Value::Null)?;
+    session.save_curves("spectrum", &chart)?;
     session.note("spectrum_config", config);
     session.note("from", &between.from);
     session.note("to", &between.to);
