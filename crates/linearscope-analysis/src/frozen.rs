@@ -10,7 +10,11 @@ use linearscope::{
     survey::Surveyed,
 };
 
-use crate::operator::{LinearOperator, Result};
+use crate::{
+    locality,
+    operator::{LinearOperator, Result},
+    projection::Field,
+};
 
 /// y(x) = F x + r of a network with one input and one output, frozen at x₀, on any Burn device.
 #[derive(Debug)]
@@ -290,6 +294,15 @@ impl LinearOperator for FrozenNetwork {
             .interpreter
             .adjoint(&[batched(y, &self.output_shape)])?;
         Ok(flat(x.into_iter().next().expect("one input")))
+    }
+
+    fn fields(
+        &self,
+        field: Field,
+        places: &[Vec<usize>],
+        on_batch: &mut dyn FnMut(usize),
+    ) -> Result<Tensor<2>> {
+        locality::fields(self, field, places, on_batch)
     }
 }
 

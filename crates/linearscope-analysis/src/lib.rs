@@ -5,16 +5,19 @@
 //! `apply_adjoint` on batches of flat vectors — and, for contributions, its sources.
 //! [`FrozenNetwork`] gives a captured network at one x₀ that form.
 
+pub mod bases;
 pub mod bench;
 pub mod certificate;
 pub mod contribution;
 pub mod discussion;
 mod frozen;
 pub mod locality;
+pub mod maps;
 pub mod matrix;
 mod operator;
 pub mod projection;
 mod random;
+pub mod spectrum;
 mod sub_network;
 pub mod svd;
 pub mod validity;

@@ -2,6 +2,8 @@
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 
+use crate::projection::{self, Field};
+
 /// Result with the interpreter's error.
 pub type Result<T, E = linearscope::Error> = std::result::Result<T, E>;
 
@@ -34,6 +36,23 @@ pub trait LinearOperator {
     /// # Errors
     /// `Error::Shape` when y is not `[k, N]`.
     fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>>;
+
+    /// One field per place, `[places, n or N]`, as [`projection::fields`] gives it; operators that know
+    /// where their fields lie give the same for less.
+    ///
+    /// # Errors
+    /// As [`projection::fields`].
+    fn fields(
+        &self,
+        field: Field,
+        places: &[Vec<usize>],
+        on_batch: &mut dyn FnMut(usize),
+    ) -> Result<Tensor<2>>
+    where
+        Self: Sized,
+    {
+        projection::fields(self, field, places, on_batch)
+    }
 
     /// Host numbers as k vectors of length `len` where vectors live, `[k, len]`.
     fn upload(&self, values: Vec<f64>, len: usize) -> Tensor<2> {

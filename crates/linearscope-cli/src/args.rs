@@ -31,8 +31,12 @@ pub(crate) enum Command {
     Backproject(Backproject),
     /// The largest singular triplets of F: eigen-inputs, eigen-outputs and σ
     Svd(Svd),
+    /// The whole spectrum of F by random probes: norm, effective rank, density, with error bars
+    Spectrum(Spectrum),
     /// Layer-wise contributions to one score
     Contributions(Contributions),
+    /// Field radii, off-diagonal energy, copy–move, templates, shift-variance: from picture to picture
+    Maps(Maps),
     /// Everything that fits the task, and one report to open
     Analyse(Analyse),
     /// All of F, as a sparse matrix for SciPy; an interrupted run goes on where it was
@@ -306,6 +310,55 @@ pub(crate) struct Contributions {
     /// Which score: `top1`, a class index `k`, or `c,y,x` of an output picture
     #[arg(long, default_value = "top1", value_name = "top1|K|C,Y,X")]
     pub target: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Spectrum {
+    #[command(flatten)]
+    pub common: Common,
+    /// Random vectors: error bars shrink with their square root
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    pub probes: usize,
+    /// Lanczos steps for each, of two products: how fine the density can be told
+    #[arg(long, default_value_t = 40, value_name = "N")]
+    pub steps: usize,
+    /// Standard deviation of the Gaussian that the density is smoothed with, over σ₁
+    #[arg(long, default_value_t = 0.04, value_name = "WIDTH")]
+    pub width: f64,
+    /// Seed of the random vectors
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub between: Between,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Maps {
+    #[command(flatten)]
+    pub common: Common,
+    /// Distance of the places whose rows are looked at, in output pixels [default: about 16 places
+    /// along the longer side, meeting every sub-pixel]
+    #[arg(long, value_name = "PX")]
+    pub stride: Option<usize>,
+    /// Places of the output to look at one by one, all channels together: `c,y,x` with any c, or `all`;
+    /// repeat for several. `auto` chooses six: from the strongest edge to the flattest part
+    #[arg(long, default_value = "auto", value_name = "C,Y,X|auto")]
+    pub at: Vec<String>,
+    /// What counts as a place's own surroundings, in input pixels [default: an eighth of the
+    /// input's shorter side]
+    #[arg(long, value_name = "PX")]
+    pub radius: Option<f64>,
+    /// How many input pixels apart rows are compared for the shift-variance; a network that strides
+    /// by s inside wants a multiple of s
+    #[arg(long, default_value_t = 1, value_name = "PX")]
+    pub period: usize,
+    /// From what effective area, in output pixels, a column is a template [default: 2 % of the
+    /// output]
+    #[arg(long, value_name = "PX")]
+    pub template_area: Option<f64>,
+    /// How many templates to list
+    #[arg(long, default_value_t = 6, value_name = "N")]
+    pub templates: usize,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use linearscope_analysis::{
     host,
 };
 use linearscope_onnx::{Model, Signature};
-use linearscope_picture::{Band, BarChart, Drawing, Sheet};
+use linearscope_picture::{Band, BarChart, CurveChart, Drawing, Sheet};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -377,6 +377,11 @@ impl Session {
 
     /// Write a chart as PNG and SVG.
     pub(crate) fn save_chart(&mut self, name: &str, chart: &BarChart) -> Result<()> {
+        self.save_drawing(name, &chart.draw(), Value::Null)
+    }
+
+    /// Write curves as PNG and SVG.
+    pub(crate) fn save_curves(&mut self, name: &str, chart: &CurveChart) -> Result<()> {
         self.save_drawing(name, &chart.draw(), Value::Null)
     }
 

@@ -143,6 +143,23 @@ pub(crate) const DIM: &str = "#555555";
 /// Hairlines.
 pub(crate) const LINE: &str = "#b8b8b8";
 
+/// A line with a head of two short ones, as an SVG path.
+pub(crate) fn arrow_path(from: (f64, f64), to: (f64, f64), head: f64) -> String {
+    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+    let long = dx.hypot(dy).max(f64::MIN_POSITIVE);
+    let (ux, uy) = (dx / long * head, dy / long * head);
+    // 30° to either side.
+    let back = |side: f64| {
+        let (sin, cos) = (side * 0.5, 0.75f64.sqrt());
+        (to.0 - (ux * cos - uy * sin), to.1 - (ux * sin + uy * cos))
+    };
+    let (left, right) = (back(1.0), back(-1.0));
+    format!(
+        "M{:.2} {:.2}L{:.2} {:.2}M{:.2} {:.2}L{:.2} {:.2}L{:.2} {:.2}",
+        from.0, from.1, to.0, to.1, left.0, left.1, to.0, to.1, right.0, right.1
+    )
+}
+
 /// A drawing on white, built from the top left corner; sizes are in pixels at 100 %.
 #[derive(Clone, Debug)]
 pub struct Drawing {
@@ -215,6 +232,18 @@ impl Drawing {
             let _ = writeln!(
                 self.body,
                 "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\" fill=\"none\" stroke=\"{stroke}\" stroke-width=\"{width}\"/>"
+            );
+        }
+    }
+
+    /// An arrow that shows on any ground: black with a white rim, wider for a greater strength.
+    pub(crate) fn arrow(&mut self, from: (f64, f64), to: (f64, f64), strength: f64) {
+        let path = arrow_path(from, to, 4.0 + 3.0 * strength);
+        let width = 1.0 + 1.5 * strength;
+        for (stroke, width) in [("#ffffff", width + 2.0), ("#000000", width)] {
+            let _ = writeln!(
+                self.body,
+                "<path d=\"{path}\" fill=\"none\" stroke=\"{stroke}\" stroke-width=\"{width:.1}\" stroke-linecap=\"round\"/>"
             );
         }
     }

@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use crate::{
     Bar, BarChart, Error, Panel, Sheet,
     colour::diverging,
-    drawing::escaped,
+    drawing::{arrow_path, escaped},
     sheet::{COLOUR_KEY, number, zoom_of},
 };
 
@@ -92,6 +92,28 @@ impl Panel {
                     escaped(&mark.label),
                 );
             }
+        }
+        let arrows: String = self
+            .seen_arrows()
+            .flat_map(|arrow| {
+                let turned = |[y, x]: [f64; 2]| (x, y);
+                let head = h.max(w) as f64 / 40.0 * (1.0 + arrow.strength);
+                let path = arrow_path(turned(arrow.from), turned(arrow.to), head);
+                let width = 1.0 + 1.5 * arrow.strength;
+                [("#fff", width + 2.0), ("#000", width)].map(|(stroke, width)| {
+                    format!(
+                        "<path d=\"{path}\" fill=\"none\" stroke=\"{stroke}\" \
+                         stroke-width=\"{width:.1}\" vector-effect=\"non-scaling-stroke\"/>"
+                    )
+                })
+            })
+            .collect();
+        if !arrows.is_empty() {
+            let _ = write!(
+                html,
+                "<svg viewBox=\"0 0 {w} {h}\" style=\"position:absolute;inset:0;width:100%;height:100%\">\
+                 {arrows}</svg>"
+            );
         }
         let lines: Vec<String> = self.lines().iter().map(|line| escaped(line)).collect();
         let _ = writeln!(

@@ -24,4 +24,4 @@ pub use chart::{Bar, BarChart};
 pub use colour::{NEGATIVE, NEUTRAL, POSITIVE, diverging};
 pub use curve::{Curve, CurveChart, CurvePanel};
 pub use drawing::{Drawing, Error};
-pub use sheet::{Band, Mark, Panel, Sheet};
+pub use sheet::{Arrow, Band, Mark, Panel, Sheet};

@@ -17,6 +17,17 @@ pub struct Mark {
     pub label: String,
 }
 
+/// An arrow between two positions in an array, `[y, x]` in entries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Arrow {
+    /// Where it begins.
+    pub from: [f64; 2],
+    /// Where its head is.
+    pub to: [f64; 2],
+    /// How strong it is, 0 to 1: its width.
+    pub strength: f64,
+}
+
 /// One picture of a sheet.
 #[derive(Clone, Debug)]
 pub struct Panel {
@@ -28,6 +39,8 @@ pub struct Panel {
     pub raster: Raster,
     /// Places in it.
     pub marks: Vec<Mark>,
+    /// Arrows in it.
+    pub arrows: Vec<Arrow>,
 }
 
 impl Panel {
@@ -38,6 +51,7 @@ impl Panel {
             caption: Vec::new(),
             raster,
             marks: Vec::new(),
+            arrows: Vec::new(),
         }
     }
 
@@ -51,6 +65,35 @@ impl Panel {
     pub fn marks(mut self, marks: Vec<Mark>) -> Self {
         self.marks = marks;
         self
+    }
+
+    /// With arrows in it.
+    pub fn arrows(mut self, arrows: Vec<Arrow>) -> Self {
+        self.arrows = arrows;
+        self
+    }
+
+    /// The arrows whose ends are both in the part shown, in dots.
+    pub(crate) fn seen_arrows(&self) -> impl Iterator<Item = Arrow> + '_ {
+        let raster = &self.raster;
+        let part = raster.window;
+        let dots = move |at: [f64; 2]| {
+            let block = raster.block as f64;
+            [
+                (at[0] + 0.5 - part.y as f64) / block,
+                (at[1] + 0.5 - part.x as f64) / block,
+            ]
+        };
+        let [h, w] = raster.size().map(|size| size as f64);
+        let inside = move |[y, x]: [f64; 2]| (0.0..=h).contains(&y) && (0.0..=w).contains(&x);
+        self.arrows
+            .iter()
+            .map(move |arrow| Arrow {
+                from: dots(arrow.from),
+                to: dots(arrow.to),
+                ..*arrow
+            })
+            .filter(move |arrow| inside(arrow.from) && inside(arrow.to))
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
@@ -235,6 +278,11 @@ impl Sheet {
                         let size = (f64::from(picture.width()), f64::from(picture.height()));
                         to.picture(at, &picture)?;
                         to.frame(at, size, LINE);
+                        for arrow in panel.seen_arrows() {
+                            let scaled =
+                                |[y, x]: [f64; 2]| (at.0 + x * zoom as f64, at.1 + y * zoom as f64);
+                            to.arrow(scaled(arrow.from), scaled(arrow.to), arrow.strength);
+                        }
                         marks(to, panel, at, zoom);
                         for (line, text) in caption.iter().enumerate() {
                             let y = at.1 + tall + 16.0 + line as f64 * (small + 4.0);
@@ -346,6 +394,25 @@ mod tests {
         assert!(seven.size()[1] > six.size()[1] + 200.0);
         let png = image::load_from_memory(&seven.to_png().unwrap()).unwrap();
         assert_eq!(f64::from(png.width()), seven.size()[0].ceil());
+    }
+
+    /// In dots of what is shown; those that leave it are left out.
+    #[test]
+    fn arrows_go_between_entries() {
+        let mut one = sheet(1);
+        let arrow = |to: [f64; 2]| Arrow {
+            from: [0.0, 0.0],
+            to,
+            strength: 1.0,
+        };
+        one.bands[0].panels[0].arrows = vec![arrow([3.0, 6.0]), arrow([3.0, 60.0])];
+        let seen: Vec<Arrow> = one.bands[0].panels[0].seen_arrows().collect();
+        assert_eq!(seen.len(), 1);
+        assert_eq!((seen[0].from, seen[0].to), ([0.5, 0.5], [3.5, 6.5]));
+        let plain = sheet(1).draw().unwrap().to_svg();
+        let svg = one.draw().unwrap().to_svg();
+        assert!(svg.matches("<path").count() > plain.matches("<path").count());
+        assert!(one.to_html().unwrap().contains("viewBox=\"0 0 8 8\""));
     }
 
     #[test]

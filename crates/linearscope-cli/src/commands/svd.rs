@@ -13,7 +13,7 @@ use linearscope_analysis::{
 use linearscope_picture::{Band, Panel, Sheet};
 use serde_json::json;
 
-use super::position;
+use super::{bases, position};
 use crate::{
     args::{Between, SolverName, Svd},
     error::{CERTIFICATE, Failure, Result},
@@ -133,6 +133,7 @@ pub(crate) fn find(
         "{} products in {} batches, {seconds:.1} s",
         found.products, found.passes
     ));
+    summary.extend(bases::describe(session, (&v, &input), (&u, &output_shape)));
     let k = found.sigma.len();
     session.save_array("sigma", &found.sigma, &[k])?;
     session.save_array("u", &u, &[vec![k], output_shape.clone()].concat())?;

@@ -1,0 +1,108 @@
+//! Templates: columns that cover a segment of the output, so that one input pixel switches a shape.
+
+use serde::Serialize;
+
+use super::Energy;
+
+/// A column of wide coverage.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Template {
+    /// The input pixel that switches it, `[y, x]`.
+    pub place: [usize; 2],
+    /// That pixel's own position in the output.
+    pub own: [f64; 2],
+    /// ‖column‖², summed over channels.
+    pub energy: f64,
+    /// (Σ E)² / Σ E² of its energy map, in output pixels.
+    pub area: f64,
+    /// Where it lies, `[y, x]` in output pixels.
+    pub centroid: [f64; 2],
+    /// √(Σ E |p − centroid|² / Σ E), in output pixels.
+    pub spread: f64,
+    /// How many further places of the grid, among the strongest 64, switch the same picture: their
+    /// energy maps' cosine with this one is over 0.8.
+    pub alike: usize,
+}
+
+/// How many candidates are remembered with their maps.
+const KEPT: usize = 64;
+/// The cosine of two energy maps from which they are one template.
+const ALIKE: f64 = 0.8;
+
+/// Collects templates column by column.
+#[derive(Debug)]
+pub(super) struct TemplatesOf {
+    least_area: f64,
+    wide: usize,
+    /// Strongest first.
+    kept: Vec<(Template, Energy)>,
+}
+
+fn cosine(a: &Energy, b: &Energy) -> f64 {
+    let dot = |a: &Energy, b: &Energy| -> f64 {
+        a.values().iter().zip(b.values()).map(|(a, b)| a * b).sum()
+    };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+impl TemplatesOf {
+    pub(super) fn new(least_area: f64) -> Self {
+        Self {
+            least_area,
+            wide: 0,
+            kept: Vec::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, energy: Energy, place: [usize; 2], own: [f64; 2]) {
+        let area = energy.area();
+        let (Some(centroid), Some(spread)) = (energy.centroid(), energy.spread()) else {
+            return;
+        };
+        if area < self.least_area {
+            return;
+        }
+        self.wide += 1;
+        let template = Template {
+            place,
+            own,
+            energy: energy.total(),
+            area,
+            centroid,
+            spread,
+            alike: 0,
+        };
+        // Equal ones by place, since places come in no fixed order.
+        let stronger = |(other, _): &(Template, Energy)| {
+            (template.energy.total_cmp(&other.energy))
+                .then(other.place.cmp(&place))
+                .is_lt()
+        };
+        let rank = self.kept.partition_point(stronger);
+        if rank < KEPT {
+            self.kept.insert(rank, (template, energy));
+            self.kept.truncate(KEPT);
+        }
+    }
+
+    /// How many columns were wide enough.
+    pub(super) fn wide(&self) -> usize {
+        self.wide
+    }
+
+    /// The strongest that differ.
+    pub(super) fn finish(self, most: usize) -> Vec<Template> {
+        let mut chosen: Vec<(Template, Energy)> = Vec::new();
+        for (template, energy) in self.kept {
+            let known = chosen
+                .iter()
+                .position(|(_, other)| cosine(other, &energy) > ALIKE);
+            match known {
+                Some(other) => chosen[other].0.alike += 1,
+                None if chosen.len() < most => chosen.push((template, energy)),
+                None => {}
+            }
+        }
+        chosen.into_iter().map(|(template, _)| template).collect()
+    }
+}

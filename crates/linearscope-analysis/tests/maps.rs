@@ -1,0 +1,443 @@
+//! The maps on operators whose answer is known, and against loops over F from the definitions.
+
+mod operators;
+
+use linearscope_analysis::{
+    LinearOperator,
+    maps::{Grid, Pictures, column_maps, field::SHARES, row_maps, shift},
+    noise,
+    projection::Field,
+};
+use operators::Dense;
+
+fn quiet(_: usize) {}
+
+fn close(a: f64, b: f64) -> bool {
+    (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-9 * (1.0 + a.abs().max(b.abs()))
+}
+
+/// Cubic interpolation by `ratio`, half-pixel positions, a = −¾, borders repeated.
+fn bicubic([h, w]: [usize; 2], ratio: usize) -> Dense {
+    let kernel = |t: f64| {
+        let (t, a) = (t.abs(), -0.75);
+        match t {
+            t if t <= 1.0 => (a + 2.0) * t.powi(3) - (a + 3.0) * t * t + 1.0,
+            t if t < 2.0 => a * (t.powi(3) - 5.0 * t * t + 8.0 * t - 4.0),
+            _ => 0.0,
+        }
+    };
+    let along = move |p: usize, q: usize, size: usize| -> f64 {
+        let at = (p as f64 + 0.5) / ratio as f64 - 0.5;
+        (-1..=2)
+            .map(|tap| at.floor() as i64 + tap)
+            .filter(|&tap| tap.clamp(0, size as i64 - 1) == q as i64)
+            .map(|tap| kernel(at - tap as f64))
+            .sum()
+    };
+    Dense::of([1, h, w], [1, h * ratio, w * ratio], move |p, q| {
+        along(p[1], q[1], h) * along(p[2], q[2], w)
+    })
+}
+
+/// One channel, `size` to `size`, with entries from (place, pixel).
+fn plain(size: [usize; 2], f: impl Fn([i64; 2], [i64; 2]) -> f64) -> Dense {
+    Dense::of([1, size[0], size[1]], [1, size[0], size[1]], |p, q| {
+        f([p[1] as i64, p[2] as i64], [q[1] as i64, q[2] as i64])
+    })
+}
+
+#[test]
+fn the_identity_is_all_its_own() {
+    let f = Dense::of([3, 10, 12], [3, 10, 12], |p, q| f64::from(u8::from(p == q)));
+    let grid = Grid::every(1, [10, 12]);
+    let rows = row_maps(&f, &grid, 0.0, quiet).unwrap();
+    assert!(rows.radii.iter().flatten().all(|&r| r == 0.0));
+    assert!(rows.off_diagonal.iter().all(|&share| share == 0.0));
+    assert!(rows.energy.iter().all(|&e| e == 3.0));
+    assert!(rows.origins.iter().all(Option::is_none));
+    assert_eq!((rows.feeds.share, rows.feeds.arrows.len()), (0.0, 0));
+    assert!(rows.feeds.heat.iter().all(|&h| h == 0.0));
+    let columns = column_maps(&f, &grid, 2.0, 8, quiet).unwrap();
+    assert!(columns.radii.iter().flatten().all(|&r| r == 0.0));
+    assert!(columns.area.iter().all(|&area| area == 1.0));
+    assert_eq!((columns.wide, columns.templates.len()), (0, 0));
+    let shifts = shift::variance(&f, &grid, 1, quiet).unwrap();
+    assert_eq!(shifts.whole, 0.0);
+    // The corner has no neighbour below and none to the right.
+    let (last, others) = shifts.values.split_last().unwrap();
+    assert!(last.is_nan() && others.iter().all(|&v| v == 0.0));
+}
+
+/// A box blur of (2k + 1)² equal weights: radii are distances on the square grid.
+#[test]
+fn a_box_blur_has_the_radius_of_its_box() {
+    let k = 3;
+    let f = plain([20, 20], |p, q| {
+        f64::from(u8::from(
+            (p[0] - q[0]).abs() <= k && (p[1] - q[1]).abs() <= k,
+        ))
+    });
+    let grid = Grid {
+        y: vec![9],
+        x: vec![11],
+    };
+    let rows = row_maps(&f, &grid, 3.0, quiet).unwrap();
+    let mut distances: Vec<f64> = (-k..=k)
+        .flat_map(|y| (-k..=k).map(move |x| (y as f64).hypot(x as f64)))
+        .collect();
+    distances.sort_by(f64::total_cmp);
+    for (share, radii) in SHARES.iter().zip(&rows.radii) {
+        let needed = (share * 49.0).ceil() as usize;
+        assert_eq!(radii[0], distances[needed - 1], "{share}");
+    }
+    assert_eq!(rows.radii[2][0], (18.0f64).sqrt());
+    // 29 of 49 pixels lie within 3 of the middle.
+    assert!(
+        close(rows.off_diagonal[0], 20.0 / 49.0),
+        "{:?}",
+        rows.off_diagonal
+    );
+    let origin = rows.origins[0].unwrap();
+    assert!(close(origin.centroid[0], 0.0) && close(origin.centroid[1], 0.0));
+    let columns = column_maps(&f, &grid, 49.0, 8, quiet).unwrap();
+    assert_eq!(columns.area[0], 49.0);
+    assert_eq!((columns.wide, columns.templates[0].place), (1, [9, 11]));
+    assert_eq!(columns.templates[0].centroid, [9.0, 11.0]);
+    // (k² + k)/3 along each axis.
+    assert!(close(columns.templates[0].spread, 8f64.sqrt()));
+    // A convolution, at borders too: what falls outside is not compared.
+    let all = Grid::every(1, [20, 20]);
+    let shifts = shift::variance(&f, &all, 1, quiet).unwrap();
+    assert_eq!(shifts.whole, 0.0);
+}
+
+/// A region copied from elsewhere, the rest left in place.
+#[test]
+fn a_moved_copy_is_an_arrow_of_its_displacement() {
+    let moved = |p: [i64; 2]| (4..8).contains(&p[0]) && (5..9).contains(&p[1]);
+    let f = plain([32, 32], |p, q| {
+        let from = if moved(p) { [p[0] + 15, p[1] + 12] } else { p };
+        f64::from(u8::from(from == q))
+    });
+    let grid = Grid::every(1, [32, 32]);
+    let rows = row_maps(&f, &grid, 4.0, quiet).unwrap();
+    for (i, place) in grid.places().enumerate() {
+        let inside = moved(place.map(|at| at as i64));
+        assert_eq!(rows.off_diagonal[i], f64::from(u8::from(inside)));
+        match rows.origins[i] {
+            Some(origin) => {
+                assert!(inside && origin.peak == [15.0, 12.0] && origin.centroid == [15.0, 12.0]);
+                assert_eq!(origin.share, 1.0);
+            }
+            None => assert!(!inside),
+        }
+    }
+    assert!(close(rows.feeds.share, 16.0 / 1024.0));
+    for (i, &heat) in rows.feeds.heat.iter().enumerate() {
+        let source = [(i / 32) as i64 - 15, (i % 32) as i64 - 12];
+        let expected = if moved(source) { 1.0 / 1024.0 } else { 0.0 };
+        assert!(close(heat, expected), "{i}");
+    }
+    let weight: f64 = rows.feeds.arrows.iter().map(|arrow| arrow.weight).sum();
+    assert!(close(weight, 16.0 / 1024.0));
+    for arrow in &rows.feeds.arrows {
+        let by = [arrow.from[0] - arrow.to[0], arrow.from[1] - arrow.to[1]];
+        assert!(close(by[0], 15.0) && close(by[1], 12.0), "{arrow:?}");
+    }
+    let order: Vec<f64> = rows.feeds.arrows.iter().map(|arrow| arrow.weight).collect();
+    assert!(order.is_sorted_by(|a, b| a >= b));
+}
+
+/// t uᵀ: pixels that switch a segment.
+#[test]
+fn a_rank_one_template_is_found_where_it_is_switched() {
+    let segment = |p: [i64; 2]| (10..20).contains(&p[0]) && (3..15).contains(&p[1]);
+    let small = |p: [i64; 2]| (2..6).contains(&p[0]) && (20..24).contains(&p[1]);
+    let f = plain([24, 26], |p, q| match q {
+        [4, 5] if segment(p) => 0.5,
+        [4, 6] if segment(p) => 0.25,
+        [20, 21] if small(p) => 2.0,
+        [11, 12] if p == q => 100.0,
+        _ => 0.0,
+    });
+    let grid = Grid::every(1, [24, 26]);
+    let columns = column_maps(&f, &grid, 10.0, 8, quiet).unwrap();
+    assert_eq!(columns.wide, 3);
+    let [first, second] = columns.templates.as_slice() else {
+        panic!("{:?}", columns.templates)
+    };
+    assert_eq!(
+        (first.place, first.area, first.energy),
+        ([20, 21], 16.0, 64.0)
+    );
+    assert_eq!(
+        (second.place, second.area, second.energy),
+        ([4, 5], 120.0, 30.0)
+    );
+    assert_eq!((first.alike, second.alike), (0, 1));
+    assert_eq!(second.centroid, [14.5, 8.5]);
+    assert_eq!(second.own, [4.0, 5.0]);
+    // A rank-one map is no convolution: neighbouring rows are the same, and do not move along.
+    let shifts = shift::variance(
+        &f,
+        &Grid {
+            y: vec![14],
+            x: vec![8],
+        },
+        1,
+        quiet,
+    )
+    .unwrap();
+    assert!(shifts.whole > 0.5, "{}", shifts.whole);
+}
+
+/// Rows of nothing say so, instead of numbers.
+#[test]
+fn zero_rows_are_told() {
+    let f = plain([6, 6], |_, _| 0.0);
+    let grid = Grid::every(2, [6, 6]);
+    let rows = row_maps(&f, &grid, 1.0, quiet).unwrap();
+    assert!(rows.radii.iter().flatten().all(|r| r.is_nan()));
+    assert!(rows.off_diagonal.iter().all(|share| share.is_nan()) && rows.feeds.share.is_nan());
+    assert!(shift::variance(&f, &grid, 1, quiet).unwrap().whole.is_nan());
+    assert_eq!(column_maps(&f, &grid, 1.0, 8, quiet).unwrap().wide, 0);
+}
+
+/// Cubic interpolation ×3: a convolution for each sub-pixel, so shift-variant only at borders, and
+/// shift-variant everywhere if sub-pixels were compared with one another.
+#[test]
+fn bicubic_is_a_convolution_a_whole_pixel_apart() {
+    let f = bicubic([10, 12], 3);
+    let pictures = Pictures::of(&f).unwrap();
+    assert_eq!((pictures.step(0), pictures.step(1)), ([1, 3], [1, 3]));
+    let grid = Grid::every(1, [30, 36]);
+    let shifts = shift::variance(&f, &grid, 1, quiet).unwrap();
+    assert_eq!(shifts.steps, [[1, 1], [3, 3]]);
+    let mut border = 0f64;
+    for (i, [y, x]) in grid.places().enumerate() {
+        // Two input pixels and a sub-pixel on either side, and the neighbour a pixel on.
+        let inside = (6..21).contains(&y) && (6..27).contains(&x);
+        if inside {
+            assert!(shifts.values[i] < 1e-20, "{y},{x}: {}", shifts.values[i]);
+        } else if shifts.values[i].is_finite() {
+            border = border.max(shifts.values[i]);
+        }
+    }
+    assert!(border > 1e-3, "{border}");
+    // The middle sub-pixel is the input pixel itself; the others lie ⅓ beside it.
+    let at = |y, x| {
+        row_maps(
+            &f,
+            &Grid {
+                y: vec![y],
+                x: vec![x],
+            },
+            2.5,
+            quiet,
+        )
+        .unwrap()
+    };
+    assert_eq!(at(13, 16).radii.map(|r| r[0]), [0.0; 3]);
+    assert!(close(at(13, 17).radii[0][0], 1.0 / 3.0));
+    assert_eq!(at(14, 17).feeds.share, 0.0);
+    assert_eq!(pictures.own(Field::Row, [13, 16]), [4.0, 5.0]);
+    assert_eq!(pictures.own(Field::Column, [4, 5]), [13.0, 16.0]);
+    // A column covers 12×12 sub-pixels at most, centred at its own.
+    let columns = column_maps(
+        &f,
+        &Grid {
+            y: vec![5],
+            x: vec![6],
+        },
+        1.0,
+        1,
+        quiet,
+    )
+    .unwrap();
+    let radii = columns.radii.each_ref().map(|radii| radii[0]);
+    assert!(
+        radii[2] < 72f64.sqrt() && (1.0..2.0).contains(&radii[0]),
+        "{radii:?}"
+    );
+    assert!(close(columns.templates[0].centroid[0], 16.0));
+}
+
+/// Sizes without a common step are refused with both sizes.
+#[test]
+fn what_is_no_picture_or_has_no_step_is_refused() {
+    let f = Dense::of([1, 4, 4], [1, 7, 7], |_, _| 1.0);
+    let error = shift::variance(&f, &Grid::every(1, [7, 7]), 1, quiet).unwrap_err();
+    assert!(error.to_string().contains("[7, 7]"), "{error}");
+    let scores = Dense::of([1, 4, 4], [10, 1, 1], |_, _| 1.0);
+    let error = row_maps(&scores, &Grid::every(1, [1, 1]), 1.0, quiet).unwrap_err();
+    assert!(error.to_string().contains("contributions"), "{error}");
+    assert!(error.to_string().contains("[1, 10, 1, 1]"), "{error}");
+}
+
+#[test]
+fn grids_meet_every_phase() {
+    assert_eq!(
+        Grid::every(4, [10, 3]),
+        Grid {
+            y: vec![1, 5, 9],
+            x: vec![1]
+        }
+    );
+    assert_eq!(Grid::every(9, [3, 30]).y, [1]);
+    assert_eq!(Grid::every(1, [2, 2]).len(), 4);
+    for (period, size) in [(3, 192), (4, 96), (2, 64), (6, 100)] {
+        let stride = Grid::stride(16, [size, size], period);
+        let places = Grid::every(stride, [size, size]).y;
+        for phase in 0..period {
+            assert!(
+                places.iter().any(|y| y % period == phase),
+                "{period} {size} {stride}"
+            );
+        }
+        assert!(
+            (8..=17).contains(&places.len()),
+            "{period} {size}: {}",
+            places.len()
+        );
+    }
+    assert_eq!(Grid::stride(16, [12, 9], 2), 1);
+}
+
+/// Every measure from loops over F, on random entries, two channels to three, ×2.
+#[test]
+fn all_measures_equal_their_naive_twins() {
+    let ([c, h, w], [d, rows, columns]) = ([2, 6, 5], [3, 12, 10]);
+    let random = noise(c * h * w * d * rows * columns, 5);
+    let entry = |p: [usize; 3], q: [usize; 3]| {
+        let row = (p[0] * rows + p[1]) * columns + p[2];
+        random[row * c * h * w + (q[0] * h + q[1]) * w + q[2]]
+    };
+    let f = Dense::of([c, h, w], [d, rows, columns], entry);
+    let block = |p: [usize; 2], q: [usize; 2]| -> f64 {
+        let mut sum = 0.0;
+        for out in 0..d {
+            for channel in 0..c {
+                sum += entry([out, p[0], p[1]], [channel, q[0], q[1]]).powi(2);
+            }
+        }
+        sum
+    };
+    let inputs: Vec<[usize; 2]> = (0..h).flat_map(|y| (0..w).map(move |x| [y, x])).collect();
+    let outputs: Vec<[usize; 2]> = (0..rows)
+        .flat_map(|y| (0..columns).map(move |x| [y, x]))
+        .collect();
+    // (there, energy) seen from a position: the naive radius tries every distance.
+    let radius_of = |energies: &[([usize; 2], f64)], own: [f64; 2], share: f64| {
+        let far = |q: [usize; 2]| (q[0] as f64 - own[0]).hypot(q[1] as f64 - own[1]);
+        let total: f64 = energies.iter().map(|(_, e)| e).sum();
+        energies
+            .iter()
+            .map(|(q, _)| far(*q))
+            .filter(|&r| {
+                let within = energies.iter().filter(|(q, _)| far(*q) <= r);
+                within.map(|(_, e)| e).sum::<f64>() >= share * total * (1.0 - 1e-13)
+            })
+            .fold(f64::INFINITY, f64::min)
+    };
+    let limit = 1.7;
+    let grid = Grid {
+        y: vec![0, 5, 6, 11],
+        x: vec![1, 4, 9],
+    };
+    let found = row_maps(&f, &grid, limit, quiet).unwrap();
+    let mut heat = vec![0.0; h * w];
+    let mut all = 0.0;
+    for (i, p) in grid.places().enumerate() {
+        let own = [(p[0] as f64 - 0.5) / 2.0, (p[1] as f64 - 0.5) / 2.0];
+        let energies: Vec<_> = inputs.iter().map(|&q| (q, block(p, q))).collect();
+        let total: f64 = energies.iter().map(|(_, e)| e).sum();
+        all += total;
+        assert!(close(found.energy[i], total));
+        for (share, radii) in SHARES.iter().zip(&found.radii) {
+            assert!(
+                close(radii[i], radius_of(&energies, own, *share)),
+                "{p:?} {share}"
+            );
+        }
+        let (mut away, mut sum, mut peak) = (0.0, [0.0; 2], ([0; 2], 0.0));
+        for &(q, e) in &energies {
+            let by = [q[0] as f64 - own[0], q[1] as f64 - own[1]];
+            if by[0].hypot(by[1]) > limit {
+                away += e;
+                sum = [sum[0] + e * by[0], sum[1] + e * by[1]];
+                heat[q[0] * w + q[1]] += e;
+                if e > peak.1 {
+                    peak = (q, e);
+                }
+            }
+        }
+        assert!(close(found.off_diagonal[i], away / total));
+        let origin = found.origins[i].unwrap();
+        assert!(close(origin.share, away / total));
+        for axis in 0..2 {
+            assert!(close(origin.centroid[axis], sum[axis] / away));
+            assert!(close(origin.peak[axis], peak.0[axis] as f64 - own[axis]));
+        }
+    }
+    for (found, expected) in found.feeds.heat.iter().zip(&heat) {
+        assert!(close(*found, expected / all));
+    }
+    assert!(close(found.feeds.share, heat.iter().sum::<f64>() / all));
+    // The cells of a picture this small are its pixels: an arrow for every pair that is far apart.
+    let weights: f64 = found.feeds.arrows.iter().map(|arrow| arrow.weight).sum();
+    assert!(close(weights, found.feeds.share));
+
+    let grid = Grid {
+        y: vec![0, 3],
+        x: vec![2, 4],
+    };
+    let found = column_maps(&f, &grid, 1.0, 100, quiet).unwrap();
+    for (i, q) in grid.places().enumerate() {
+        let own = [2.0 * q[0] as f64 + 0.5, 2.0 * q[1] as f64 + 0.5];
+        let energies: Vec<_> = outputs.iter().map(|&p| (p, block(p, q))).collect();
+        let (sum, squares) = energies.iter().fold((0.0, 0.0), |(sum, squares), (_, e)| {
+            (sum + e, squares + e * e)
+        });
+        assert!(close(found.energy[i], sum) && close(found.area[i], sum * sum / squares));
+        for (share, radii) in SHARES.iter().zip(&found.radii) {
+            assert!(
+                close(radii[i], radius_of(&energies, own, *share)),
+                "{q:?} {share}"
+            );
+        }
+    }
+    assert_eq!(found.wide, 4);
+
+    for period in [1, 2] {
+        let grid = Grid {
+            y: vec![2, 11],
+            x: vec![0, 7],
+        };
+        let found = shift::variance(&f, &grid, period, quiet).unwrap();
+        for (i, p) in grid.places().enumerate() {
+            let (mut apart, mut sum) = (0.0, 0.0);
+            for by in [[period, 0], [0, period]] {
+                let later = [p[0] + 2 * by[0], p[1] + 2 * by[1]];
+                if later[0] >= rows || later[1] >= columns {
+                    continue;
+                }
+                for q in &inputs {
+                    let moved = [q[0] + by[0], q[1] + by[1]];
+                    if moved[0] >= h || moved[1] >= w {
+                        continue;
+                    }
+                    for out in 0..d {
+                        for channel in 0..c {
+                            let a = entry([out, p[0], p[1]], [channel, q[0], q[1]]);
+                            let b = entry([out, later[0], later[1]], [channel, moved[0], moved[1]]);
+                            apart += (b - a).powi(2);
+                            sum += b * b + a * a;
+                        }
+                    }
+                }
+            }
+            assert!(close(found.values[i], apart / sum), "{p:?} {period}");
+        }
+    }
+    assert_eq!(f.input_shape(), [1, c, h, w]);
+}

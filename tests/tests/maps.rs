@@ -1,0 +1,110 @@
+//! Maps of real frozen networks: what locality saves changes nothing, and the bundled networks are
+//! what their architecture says.
+
+use burn::tensor::{Device, FloatDType, Tensor};
+use linearscope::RuleSet;
+use linearscope_analysis::{
+    FrozenNetwork, LinearOperator, Result,
+    maps::{Grid, column_maps, row_maps, shift},
+};
+use linearscope_tests::*;
+
+/// The same operator without knowing where its fields lie.
+struct Unaware(FrozenNetwork);
+
+impl LinearOperator for Unaware {
+    fn input_shape(&self) -> &[usize] {
+        self.0.input_shape()
+    }
+
+    fn output_shape(&self) -> &[usize] {
+        self.0.output_shape()
+    }
+
+    fn device(&self) -> &Device {
+        self.0.device()
+    }
+
+    fn dtype(&self) -> FloatDType {
+        self.0.dtype()
+    }
+
+    fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
+        self.0.apply(x)
+    }
+
+    fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>> {
+        self.0.apply_adjoint(y)
+    }
+}
+
+fn frozen(model: &str, shape: &[usize]) -> FrozenNetwork {
+    let network = network(&assets().join(model), shape);
+    let loaded = FrozenNetwork::load(network, &Device::flex(), FloatDType::F64).expect("loads");
+    FrozenNetwork::new(loaded, pseudo_input(shape, 1.0, 3), RuleSet::default()).expect("freezes")
+}
+
+fn same(a: &[f64], b: &[f64], what: &str) {
+    assert_eq!(a.len(), b.len(), "{what}");
+    for (a, b) in a.iter().zip(b) {
+        let near = (a - b).abs() <= 1e-9 * (1.0 + b.abs());
+        assert!(near || (a.is_nan() && b.is_nan()), "{what}: {a} is not {b}");
+    }
+}
+
+#[test]
+fn maps_by_locality_equal_maps_by_whole_products() {
+    for (model, shape) in [
+        ("tiny_sr/tiny_sr.onnx", [1, 1, 16, 16]),
+        ("edsr/edsr.onnx", [1, 3, 12, 12]),
+        ("facade/facade.onnx", [1, 3, 16, 16]),
+    ] {
+        let local = frozen(model, &shape);
+        let whole = Unaware(frozen(model, &shape));
+        let [_, _, h, w] = <[usize; 4]>::try_from(local.output_shape().to_vec()).unwrap();
+        let grid = Grid::every(5, [h, w]);
+        let rows = [
+            row_maps(&local, &grid, 2.0, |_| {}).unwrap(),
+            row_maps(&whole, &grid, 2.0, |_| {}).unwrap(),
+        ];
+        same(&rows[0].energy, &rows[1].energy, model);
+        same(&rows[0].off_diagonal, &rows[1].off_diagonal, model);
+        same(&rows[0].feeds.heat, &rows[1].feeds.heat, model);
+        same(&rows[0].radii.concat(), &rows[1].radii.concat(), model);
+        let grid = Grid::every(5, [16.min(shape[2]); 2]);
+        let columns = [
+            column_maps(&local, &grid, 4.0, 4, |_| {}).unwrap(),
+            column_maps(&whole, &grid, 4.0, 4, |_| {}).unwrap(),
+        ];
+        same(&columns[0].area, &columns[1].area, model);
+        same(
+            &columns[0].radii.concat(),
+            &columns[1].radii.concat(),
+            model,
+        );
+        assert_eq!(columns[0].wide, columns[1].wide);
+        let shifts = [
+            shift::variance(&local, &Grid::every(7, [h, w]), 1, |_| {}).unwrap(),
+            shift::variance(&whole, &Grid::every(7, [h, w]), 1, |_| {}).unwrap(),
+        ];
+        same(&shifts[0].values, &shifts[1].values, model);
+    }
+}
+
+/// The bundled bicubic upscaler has no decisions: a convolution for each sub-pixel, inside.
+#[test]
+fn the_bicubic_graph_is_a_convolution_inside_and_networks_are_none() {
+    let f = frozen("graphs/bicubic.onnx", &[1, 1, 12, 14]);
+    let inside = Grid {
+        y: (6..27).collect(),
+        x: (6..33).collect(),
+    };
+    let found = shift::variance(&f, &inside, 1, |_| {}).unwrap();
+    assert_eq!(found.steps, [[1, 1], [3, 3]]);
+    // The graph's weights are made in f32: sub-pixels a row apart agree to its rounding, squared.
+    assert!(found.whole < 1e-12, "{}", found.whole);
+    let learned = frozen("edsr/edsr.onnx", &[1, 3, 12, 12]);
+    let grid = Grid::every(5, [24, 24]);
+    let varies = shift::variance(&learned, &grid, 1, |_| {}).unwrap();
+    assert!(varies.whole > 1e-4, "{}", varies.whole);
+}
