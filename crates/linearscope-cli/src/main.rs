@@ -17,7 +17,9 @@ use std::{panic, process::ExitCode};
 use clap::Parser;
 
 use args::{Cli, Command};
-use commands::{analyse, bench, contributions, demo, fields, inspect, matrix, project, run, svd};
+use commands::{
+    analyse, attack, bench, contributions, demo, fields, inspect, matrix, project, run, svd, votes,
+};
 use error::{BAD_INPUT, Failure};
 use linearscope_analysis::projection::Field;
 
@@ -32,6 +34,8 @@ fn dispatch(cli: &Cli) -> error::Result<()> {
         Command::Backproject(args) => project::backproject(args),
         Command::Svd(args) => svd::run(args),
         Command::Contributions(args) => contributions::run(args),
+        Command::Votes(args) => votes::run(args),
+        Command::Attack(args) => attack::run(args),
         Command::Analyse(args) => analyse::run(args),
         Command::Matrix(args) => matrix::run(args),
         Command::Bench(args) => bench::run(args),

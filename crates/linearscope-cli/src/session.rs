@@ -10,7 +10,7 @@ use linearscope_analysis::{
     host,
 };
 use linearscope_onnx::{Model, Signature};
-use linearscope_picture::{Band, BarChart, Drawing, Sheet};
+use linearscope_picture::{Band, BarChart, CurveChart, Drawing, Sheet};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -311,6 +311,15 @@ impl Session {
         Ok(())
     }
 
+    /// Write an array of whole numbers.
+    pub(crate) fn save_whole(&mut self, name: &str, values: &[i32], shape: &[usize]) -> Result<()> {
+        let file = format!("{name}.npy");
+        npy::write_whole_numbers(&self.out.join(&file), values, shape)?;
+        self.files
+            .push(json!({ "file": file, "shape": shape, "dtype": "i32" }));
+        Ok(())
+    }
+
     /// Write an output of the network, and its picture as the recipe says where it is one.
     pub(crate) fn save_output(
         &mut self,
@@ -377,6 +386,11 @@ impl Session {
 
     /// Write a chart as PNG and SVG.
     pub(crate) fn save_chart(&mut self, name: &str, chart: &BarChart) -> Result<()> {
+        self.save_drawing(name, &chart.draw(), Value::Null)
+    }
+
+    /// Write curves as PNG and SVG.
+    pub(crate) fn save_curves(&mut self, name: &str, chart: &CurveChart) -> Result<()> {
         self.save_drawing(name, &chart.draw(), Value::Null)
     }
 

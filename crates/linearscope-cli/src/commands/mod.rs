@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod analyse;
+pub(crate) mod attack;
 pub(crate) mod bench;
 pub(crate) mod contributions;
 pub(crate) mod demo;
@@ -11,3 +12,4 @@ pub(crate) mod position;
 pub(crate) mod project;
 pub(crate) mod run;
 pub(crate) mod svd;
+pub(crate) mod votes;

@@ -1,5 +1,6 @@
 //! The program as a process, each test in a folder of its own.
 
+mod attack;
 mod contributions;
 mod fields;
 mod folder;
@@ -9,3 +10,4 @@ mod recipe;
 mod refusals;
 mod report;
 mod svd;
+mod votes;
