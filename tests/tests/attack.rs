@@ -18,7 +18,10 @@ use linearscope_analysis::{
     FrozenNetwork,
     attack::{AttackConfig, Attacked, Ball, Goal, Loss, attack, gradient},
     change::{change, flips},
-    host, projection,
+    host,
+    outcome::{Outcome, outcome, over},
+    projection,
+    votes::VoteConfig,
 };
 use linearscope_tests::*;
 
@@ -251,6 +254,47 @@ fn attacks_stay_in_the_ball_and_move_the_loss() {
             .to_string();
         assert!(error.contains(word), "{error}");
     }
+}
+
+/// Means over a set are those of its pictures.
+#[test]
+fn outcomes_over_a_set() {
+    let model = small();
+    let at = |scale: f64| {
+        let x: Vec<f64> = numbers(&x0()).iter().map(|x| scale * x).collect();
+        frozen(captured(&model, relu), TensorData::new(x, SHAPE))
+    };
+    let pairs = [(at(1.0), at(-1.0)), (at(0.7), at(0.9)), (at(1.0), at(1.0))];
+    let config = VoteConfig::default();
+    let set: Vec<_> = pairs
+        .iter()
+        .map(|(f, g)| outcome(f, g, &config, (6, 0), |_| {}).expect("an outcome"))
+        .collect();
+    let same = &set[2];
+    assert!(!same.changed() && same.moved() == 0.0 && same.change.flipped_share == 0.0);
+    assert_eq!(same.before, same.after);
+    for (one, (f, g)) in set.iter().zip(&pairs) {
+        let (a, b) = (host(f.reference()).unwrap(), host(g.reference()).unwrap());
+        let best = |y: &[f64]| (0..6).max_by(|i, j| y[*i].total_cmp(&y[*j])).unwrap();
+        assert_eq!((one.class, one.class_after), (best(&a), best(&b)));
+        assert_eq!(
+            (one.before.score, one.after.score),
+            (a[best(&a)], b[best(&a)])
+        );
+        let voted = |votes: &[i32]| votes.iter().filter(|v| **v == one.class as i32).count();
+        let pixels = one.votes[0].of.len() as f64;
+        assert_eq!(one.share()[1], voted(&one.votes[1].of) as f64 / pixels);
+    }
+    let all = over(&set).expect("a set");
+    let mean = |number: &dyn Fn(&Outcome) -> f64| set.iter().map(number).sum::<f64>() / 3.0;
+    assert_eq!(all.pictures, 3);
+    assert_eq!(all.changed, set.iter().filter(|one| one.changed()).count());
+    assert!((all.moved.mean - mean(&|one| one.moved())).abs() < 1e-15);
+    assert!((all.flipped_share.mean - mean(&|one| one.change.flipped_share)).abs() < 1e-15);
+    assert!((all.flips[0].share.mean - mean(&|one| one.change.flips[0].share)).abs() < 1e-15);
+    assert!((all.f_change.mean - mean(&|one| one.change.f_change())).abs() < 1e-15);
+    assert!((all.before.score.mean - mean(&|one| one.before.score)).abs() < 1e-12);
+    assert!(over(&[]).is_err());
 }
 
 /// Masks and winners by plain tensors, against the bits that programs keep.

@@ -63,6 +63,8 @@ struct Reached {
     overlap: Vec<f64>,
     /// Of as many pixels anywhere.
     chance: Vec<f64>,
+    /// Of the votes for the kind among the loudest tenth of all.
+    loud: Vec<f64>,
     /// Share of the votes for the kind that lie on the object.
     on_object: Vec<f64>,
     /// Share of the object whose pixels vote for the kind.
@@ -71,6 +73,8 @@ struct Reached {
     share: Vec<f64>,
     /// Of the pixels of largest discussion of the kind, as many as the object has.
     same_area: Vec<f64>,
+    /// Share of the discussion's energy Σ D² that lies on the object.
+    energy: Vec<f64>,
     /// |Σ discussion − score| / |score| of the kind.
     gap: Vec<f64>,
 }
@@ -78,13 +82,15 @@ struct Reached {
 impl Reached {
     fn row(&self, name: &str) -> String {
         format!(
-            "| {name} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             percent(&self.overlap),
             percent(&self.chance),
+            percent(&self.loud),
             percent(&self.on_object),
             percent(&self.covered),
             percent(&self.share),
             percent(&self.same_area),
+            percent(&self.energy),
             percent(&self.gap),
         )
     }
@@ -94,10 +100,12 @@ impl Reached {
         json!({
             "overlap": of(&self.overlap),
             "chance": of(&self.chance),
+            "loud": of(&self.loud),
             "on_object": of(&self.on_object),
             "covered": of(&self.covered),
             "share": of(&self.share),
             "same_area": of(&self.same_area),
+            "energy": of(&self.energy),
             "gap": of(&self.gap),
         })
     }
@@ -118,12 +126,23 @@ impl Reached {
         self.overlap.push(intersection_over_union(&mask, object));
         let chance = (0..8).map(|_| intersection_over_union(&shuffled(&mask, random), object));
         self.chance.push(chance.sum::<f64>() / 8.0);
+        let loud = found.loudest(mask.len() / 10);
+        let loud: Vec<bool> = loud.iter().map(|vote| *vote == kind as i32).collect();
+        self.loud.push(intersection_over_union(&loud, object));
         self.on_object.push(both as f64 / cast.max(1) as f64);
         self.covered.push(both as f64 / area as f64);
         self.share.push(cast as f64 / mask.len() as f64);
         let (discussion, _) = discussed(f, &[kind], &config)?;
         let best = largest(&discussion[0], area);
         self.same_area.push(intersection_over_union(&best, object));
+        let energy: Vec<f64> = discussion[0].iter().map(|d| d * d).collect();
+        let there = energy
+            .iter()
+            .zip(object)
+            .filter(|(_, o)| **o)
+            .map(|(e, _)| e);
+        self.energy
+            .push(there.sum::<f64>() / energy.iter().sum::<f64>());
         self.gap.push(found.gaps[kind].abs());
         Ok(found)
     }
@@ -160,7 +179,7 @@ pub fn of_scenes(name: &str, count: usize) -> Any<(Vec<(String, Value)>, Sheet)>
                     .ok_or("a mask is a picture")?,
             ),
         ];
-        for (way, reached) in WAYS.iter().zip(&mut reached) {
+        for (at, (way, reached)) in WAYS.iter().zip(&mut reached).enumerate() {
             let heard = (way.1, way.2);
             let found = reached.hear(&f, heard, (scene.kind, &object), &mut random)?;
             if number < SHOWN {
@@ -191,9 +210,9 @@ pub fn of_scenes(name: &str, count: usize) -> Any<(Vec<(String, Value)>, Sheet)>
         percent(&whole)
     );
     println!(
-        "| votes by | IoU | chance | votes on the object | object covered | votes of all pixels | IoU, largest as many as the object | sum's gap |"
+        "| votes by | IoU | chance | IoU, loudest tenth | votes on the object | object covered | votes of all pixels | IoU, largest as many as the object | energy on the object | sum's gap |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut all = Vec::new();
     for (way, reached) in WAYS.iter().zip(&reached) {
         println!("{}", reached.row(way.0));
@@ -326,6 +345,19 @@ pub fn measure(data: Option<&Path>, out: &Path) -> Any<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// docs/votes.md states about twice of chance, over more scenes.
+    #[test]
+    fn votes_fall_on_the_object_more_than_by_chance() {
+        let (figures, sheet) = of_scenes("vgg", 32).expect("measures");
+        let (way, scored) = &figures[0];
+        let mean = |key: &str| scored[key]["mean"].as_f64().expect("a mean");
+        assert_eq!(way, "scored");
+        let (overlap, chance) = (mean("overlap"), mean("chance"));
+        assert!(overlap > chance + 0.03, "IoU {overlap}, by chance {chance}");
+        assert!(mean("energy") > 0.3 && mean("same_area") > 0.15, "{scored}");
+        assert_eq!(sheet.bands.len(), SHOWN);
+    }
 
     #[test]
     fn masks_of_a_size() {

@@ -7,6 +7,9 @@
 //! A pixel about which all classes say exactly the same (a part of the picture that nothing reads:
 //! all say 0) *abstains*; an arg-max would give it to class 0. Where some but not all tie for the
 //! largest, the first of them has the vote.
+//!
+//! Every other pixel votes, the quiet ones as much as the loud ones: the *lead* of the largest discussion
+//! over the second says how loud, and [`Votes::loudest`] lets only the loud ones vote.
 
 use burn::tensor::Tensor;
 use linearscope::Error;
@@ -52,6 +55,8 @@ impl Default for VoteConfig {
 pub struct Votes {
     /// A class for each pixel, [`ABSTAINS`] for none; C order of `shape`.
     pub of: Vec<i32>,
+    /// How far the largest discussion of each pixel is above the second: how loud the vote is.
+    pub lead: Vec<f64>,
     /// `[h, w]` (whatever axes follow the channels), by channel `[c, h, w]`.
     pub shape: Vec<usize>,
     /// Votes of each class.
@@ -124,6 +129,7 @@ pub fn summed(discussion: &[f64], c: usize) -> Vec<f64> {
 /// The best class so far for each pixel, and whether all classes agreed so far.
 struct Running {
     best: Vec<f64>,
+    second: Vec<f64>,
     of: Vec<i32>,
     /// The first class's discussion, where every class since has said exactly the same.
     tied: Vec<bool>,
@@ -134,6 +140,7 @@ impl Running {
     fn new(pixels: usize) -> Self {
         Self {
             best: vec![f64::NEG_INFINITY; pixels],
+            second: vec![f64::NEG_INFINITY; pixels],
             of: vec![ABSTAINS; pixels],
             tied: vec![true; pixels],
             seen: 0,
@@ -151,18 +158,24 @@ impl Running {
             // While all are tied the best is what each said.
             self.tied[i] &= said == self.best[i];
             if said > self.best[i] {
+                self.second[i] = self.best[i];
                 (self.best[i], self.of[i]) = (said, class);
+            } else {
+                self.second[i] = self.second[i].max(said);
             }
         }
         self.seen += 1;
     }
 
-    /// The votes.
-    fn close(self) -> Vec<i32> {
+    /// The votes, and their lead.
+    fn close(self) -> (Vec<i32>, Vec<f64>) {
         let votes = self.of.into_iter().zip(self.tied);
-        votes
-            .map(|(of, tied)| if tied { ABSTAINS } else { of })
-            .collect()
+        let of = votes.map(|(of, tied)| if tied { ABSTAINS } else { of });
+        let lead = self.best.iter().zip(&self.second);
+        (
+            of.collect(),
+            lead.map(|(best, second)| best - second).collect(),
+        )
     }
 }
 
@@ -205,7 +218,7 @@ pub fn votes(
         gaps.extend(found.gaps);
         factors.extend(found.factors);
     }
-    let of = running.close();
+    let (of, lead) = running.close();
     let mut counts = vec![0; classes];
     let mut abstained = 0;
     for &vote in &of {
@@ -216,6 +229,7 @@ pub fn votes(
     }
     Ok(Votes {
         of,
+        lead,
         shape,
         counts,
         abstained,
@@ -272,6 +286,15 @@ impl Votes {
             .collect()
     }
 
+    /// Votes that are at least as loud as the loudest `count` of them; the others abstain.
+    pub fn loudest(&self, count: usize) -> Vec<i32> {
+        let mut leads = self.lead.clone();
+        leads.sort_by(|a, b| b.total_cmp(a));
+        let least = leads.get(count.max(1) - 1).copied().unwrap_or(0.0);
+        let loud = |(vote, lead): (&i32, &f64)| if *lead >= least { *vote } else { ABSTAINS };
+        self.of.iter().zip(&self.lead).map(loud).collect()
+    }
+
     /// The share of pixels whose votes differ; pictures of one size.
     pub fn moved(&self, other: &Self) -> f64 {
         let pairs = self.of.iter().zip(&other.of);
@@ -290,7 +313,7 @@ pub fn intersection_over_union(a: &[bool], b: &[bool]) -> f64 {
 mod tests {
     use super::*;
 
-    fn votes_of(discussions: &[&[f64]]) -> Vec<i32> {
+    fn votes_of(discussions: &[&[f64]]) -> (Vec<i32>, Vec<f64>) {
         let mut running = Running::new(discussions[0].len());
         for discussion in discussions {
             running.hear(discussion);
@@ -302,12 +325,13 @@ mod tests {
     fn the_largest_wins_and_full_ties_abstain() {
         // Pixels: 0 tie of all at 0, 1 tie of all at 2, 2 tie of two for the largest, 3 all below 0,
         // 4 the last wins, 5 tied until the last says less, 6 −0 is 0.
-        let found = votes_of(&[
+        let (found, lead) = votes_of(&[
             &[0.0, 2.0, 1.0, -3.0, 0.0, 5.0, 0.0],
             &[0.0, 2.0, 3.0, -1.0, 0.0, 5.0, -0.0],
             &[0.0, 2.0, 3.0, -2.0, 1.0, 4.0, 0.0],
         ]);
         assert_eq!(found, [-1, -1, 1, 1, 2, 0, -1]);
+        assert_eq!(lead, [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
     }
 
     #[test]
@@ -316,6 +340,18 @@ mod tests {
         assert_eq!(intersection_over_union(&a, &b), 1.0 / 3.0);
         assert_eq!(intersection_over_union(&a, &a), 1.0);
         assert_eq!(intersection_over_union(&[false], &[false]), 0.0);
+        let votes = Votes {
+            of: vec![0, 1, 1, 0],
+            lead: vec![0.1, 3.0, 0.5, 2.0],
+            shape: vec![2, 2],
+            counts: vec![2, 2],
+            abstained: 0,
+            scores: vec![1.0, 2.0],
+            gaps: vec![0.0; 2],
+            factors: vec![1.0; 2],
+        };
+        assert_eq!(votes.loudest(2), [-1, 1, -1, 0]);
+        assert_eq!(votes.loudest(9), votes.of);
         assert_eq!(summed(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3), [9.0, 12.0]);
     }
 }

@@ -296,9 +296,9 @@ fn sheet(
     Ok(Some(Sheet {
         title: format!("Pixel votes, {}", session.model),
         notes: vec![format!(
-            "Each pixel votes for the class whose discussion is largest there ({:?} reading{heard}); \
+            "Each pixel votes for the class whose discussion is largest there ({} reading{heard}); \
              channels are {}. Pixels about which all classes say the same abstain.",
-            config.reading,
+            format!("{:?}", config.reading).to_lowercase(),
             if config.by_channel { "apart" } else { "summed" },
         )],
         bands: vec![
