@@ -186,8 +186,16 @@ pub fn of_scenes(name: &str, count: usize) -> Any<(Vec<(String, Value)>, Sheet)>
                 let raster = Raster::of_classes(&found.of, size, colour, Sheet::MOST);
                 let overlap = reached.overlap.last().copied().unwrap_or(0.0);
                 let caption = format!("IoU {:.0} %", 100.0 * overlap);
-                panels
-                    .push(Panel::new(way.0, raster.ok_or("votes are a picture")?).caption(caption));
+                let panel = Panel::new(way.0, raster.ok_or("votes are a picture")?);
+                panels.push(panel.caption(caption));
+                if at == 0 {
+                    let loud = found.loudest(found.of.len() / 10);
+                    let raster = Raster::of_classes(&loud, size, colour, Sheet::MOST);
+                    let overlap = reached.loud.last().copied().unwrap_or(0.0);
+                    let raster = raster.ok_or("votes are a picture")?;
+                    let panel = Panel::new("scored, loudest tenth", raster);
+                    panels.push(panel.caption(format!("IoU {:.0} %", 100.0 * overlap)));
+                }
             }
         }
         if number < SHOWN {

@@ -76,6 +76,7 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
     let table = found.table();
     let pixels = found.shape.clone();
     session.save_whole("votes", &found.of, &pixels)?;
+    session.save_array("lead", &found.lead, &pixels)?;
 
     // Discussions of the best scores, channels summed.
     let mut best: Vec<&Tally> = table.iter().filter(|tally| tally.rank <= top).collect();
@@ -251,6 +252,13 @@ fn sheet(
         first.push(Panel::new("x₀", raster));
     }
     first.extend(drawn);
+    let loud = Votes {
+        of: found.loudest(found.of.len().div_ceil(10)),
+        ..found.clone()
+    };
+    let classes = coloured(&table, chosen.len());
+    let loud = panels(session, "the loudest tenth", &loud, &classes);
+    first.extend(loud.into_iter().map(|panel| panel.key(Vec::new())));
     // By channel a pixel is shown where one of its channels votes.
     let pixels: usize = plane.iter().product();
     let masks = chosen.iter().filter_map(|tally| {
