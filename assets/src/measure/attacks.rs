@@ -86,8 +86,12 @@ fn of_scenes(name: &str, levels: f64, steps: usize, out: &Path) -> Any<Value> {
         found.row_cosine.mean,
         found.row_cosine.std,
     );
+    let by = match steps {
+        1 => "FGSM".to_string(),
+        steps => format!("PGD in {steps} steps"),
+    };
     let note = format!(
-        "{COUNT} scenes; ε is {levels} of 255 levels, {steps} gradients. The class is the best one before."
+        "{COUNT} scenes; {by}, ε is {levels} of 255 levels. The class is the best one before."
     );
     let title = format!("Contributions before and after an attack, {name}");
     let drawn = chart(&title, note, &found.before, &found.after).draw();

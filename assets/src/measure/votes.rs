@@ -65,6 +65,8 @@ struct Reached {
     chance: Vec<f64>,
     /// Of the votes for the kind among the loudest tenth of all.
     loud: Vec<f64>,
+    /// Share of that tenth, whatever it votes for, that lies on the object.
+    loud_on_object: Vec<f64>,
     /// Share of the votes for the kind that lie on the object.
     on_object: Vec<f64>,
     /// Share of the object whose pixels vote for the kind.
@@ -82,10 +84,11 @@ struct Reached {
 impl Reached {
     fn row(&self, name: &str) -> String {
         format!(
-            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             percent(&self.overlap),
             percent(&self.chance),
             percent(&self.loud),
+            percent(&self.loud_on_object),
             percent(&self.on_object),
             percent(&self.covered),
             percent(&self.share),
@@ -101,6 +104,7 @@ impl Reached {
             "overlap": of(&self.overlap),
             "chance": of(&self.chance),
             "loud": of(&self.loud),
+            "loud_on_object": of(&self.loud_on_object),
             "on_object": of(&self.on_object),
             "covered": of(&self.covered),
             "share": of(&self.share),
@@ -127,6 +131,9 @@ impl Reached {
         let chance = (0..8).map(|_| intersection_over_union(&shuffled(&mask, random), object));
         self.chance.push(chance.sum::<f64>() / 8.0);
         let loud = found.loudest(mask.len() / 10);
+        let pairs = || loud.iter().zip(object).filter(|(vote, _)| **vote >= 0);
+        let there = pairs().filter(|(_, o)| **o).count() as f64;
+        self.loud_on_object.push(there / pairs().count() as f64);
         let loud: Vec<bool> = loud.iter().map(|vote| *vote == kind as i32).collect();
         self.loud.push(intersection_over_union(&loud, object));
         self.on_object.push(both as f64 / cast.max(1) as f64);
@@ -218,9 +225,9 @@ pub fn of_scenes(name: &str, count: usize) -> Any<(Vec<(String, Value)>, Sheet)>
         percent(&whole)
     );
     println!(
-        "| votes by | IoU | chance | IoU, loudest tenth | votes on the object | object covered | votes of all pixels | IoU, largest as many as the object | energy on the object | sum's gap |"
+        "| votes by | IoU | chance | IoU, loudest tenth | loudest tenth on the object | votes on the object | object covered | votes of all pixels | IoU, largest as many as the object | energy on the object | sum's gap |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut all = Vec::new();
     for (way, reached) in WAYS.iter().zip(&reached) {
         println!("{}", reached.row(way.0));
