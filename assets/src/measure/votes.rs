@@ -189,7 +189,8 @@ pub fn of_scenes(name: &str, count: usize) -> Any<(Vec<(String, Value)>, Sheet)>
         for (at, (way, reached)) in WAYS.iter().zip(&mut reached).enumerate() {
             let heard = (way.1, way.2);
             let found = reached.hear(&f, heard, (scene.kind, &object), &mut random)?;
-            if number < SHOWN {
+            // Six pictures make a row; what conserving draws is what gradient × input draws.
+            if number < SHOWN && way.1 != Reading::Conserving {
                 let raster = Raster::of_classes(&found.of, size, colour, Sheet::MOST);
                 let overlap = reached.overlap.last().copied().unwrap_or(0.0);
                 let caption = format!("IoU {:.0} %", 100.0 * overlap);
