@@ -122,7 +122,8 @@ fn by_autodiff(network: Network, x: &TensorData, loss: Loss, class: usize) -> Ve
 #[test]
 fn gradients_are_true() {
     let model = small();
-    let units: [(&str, fn(Tensor<4>) -> Tensor<4>); 2] = [("relu", relu), ("smooth", smooth)];
+    type Unit = fn(Tensor<4>) -> Tensor<4>;
+    let units: [(&str, Unit); 2] = [("relu", relu), ("smooth", smooth)];
     for (name, unit) in units {
         let loaded = loaded(captured(&model, unit));
         for (loss, class) in [(Loss::CrossEntropy, 2), (Loss::Score, 5)] {
@@ -130,11 +131,9 @@ fn gradients_are_true() {
                 .expect("a gradient");
             assert!((found.loss - plain_loss(&loaded, numbers(&x0()), loss, class)).abs() < 1e-12);
             let taped = by_autodiff(captured(&model, unit), &x0(), loss, class);
-            // Burn's gelu backward is not the derivative of its gelu to more than this.
-            let limit = if name == "relu" { 1e-13 } else { 1e-9 };
             let error = relative(&found.slope, &taped);
             assert!(
-                error < limit,
+                error < 1e-13,
                 "{name}, {loss:?}: autodiff differs by {error:e}"
             );
             let differences: Vec<f64> = (0..128)
