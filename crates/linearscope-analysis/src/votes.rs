@@ -66,7 +66,7 @@ pub struct Votes {
     /// f(x₀), class by class.
     pub scores: Vec<f64>,
     /// What each discussion misses of its score, over |score|; see
-    /// [`Discussions`](crate::discussion::Discussions).
+    /// [`Discussions`].
     pub gaps: Vec<f64>,
     /// The paper's λ of each class; 1 in other readings.
     pub factors: Vec<f64>,
