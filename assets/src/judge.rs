@@ -33,7 +33,7 @@ impl Judged {
 }
 
 /// 0..1 to −1..1.
-fn centred(picture: &Picture) -> Vec<f32> {
+pub fn centred(picture: &Picture) -> Vec<f32> {
     picture.values.iter().map(|v| 2.0 * v - 1.0).collect()
 }
 

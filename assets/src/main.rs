@@ -4,11 +4,17 @@
 //! cargo run --release -p linearscope-assets -- NAME [--steps N] [--seed S] [--out DIR]
 //! ```
 //!
-//! NAME is vgg, vgg_bn, pixelshuffle, edsr, facade, or pictures (the demo's inputs).
+//! NAME is vgg, vgg_bn, pixelshuffle, edsr, facade, or pictures (the demo's inputs). Figures of the
+//! finished classifiers, with --data DIR also of real ones that are not bundled:
+//!
+//! ```text
+//! cargo run --release -p linearscope-assets -- shares|votes|attacks --out DIR [--data DIR]
+//! ```
 
 mod export;
 mod facades;
 mod judge;
+mod measure;
 mod networks;
 mod photos;
 mod picture;
@@ -62,7 +68,7 @@ fn pictures(out: &Path) -> Any<()> {
 fn main() -> Any<()> {
     let mut args = std::env::args().skip(1);
     let name = args.next().ok_or("name a network, or `pictures`")?;
-    let (mut steps, mut seed) = (None, 1);
+    let (mut steps, mut seed, mut data) = (None, 1, None);
     let mut out = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     while let Some(flag) = args.next() {
         let value = args.next().ok_or(format!("{flag} needs a value"))?;
@@ -70,6 +76,7 @@ fn main() -> Any<()> {
             "--steps" => steps = Some(value.parse()?),
             "--seed" => seed = value.parse()?,
             "--out" => out = value.into(),
+            "--data" => data = Some(PathBuf::from(value)),
             other => return Err(format!("unknown flag {other}").into()),
         }
     }
@@ -81,6 +88,17 @@ fn main() -> Any<()> {
     };
     if name == "pictures" {
         return pictures(&out);
+    }
+    let data = data.as_deref();
+    let measured = match name.as_str() {
+        "shares" => Some(measure::shares::measure(data)?),
+        "votes" => Some(measure::votes::measure(data, &out)?),
+        "attacks" => Some(measure::attacks::measure(data, &out)?),
+        _ => None,
+    };
+    if let Some(figures) = measured {
+        let text = serde_json::to_string_pretty(&figures)?;
+        return Ok(std::fs::write(out.join(format!("{name}.json")), text)?);
     }
     let folder = out.join(&name);
     std::fs::create_dir_all(&folder)?;

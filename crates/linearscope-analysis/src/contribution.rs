@@ -13,7 +13,7 @@ use linearscope::Error;
 use serde::Serialize;
 
 use crate::{
-    FrozenNetwork, LinearOperator, frozen::host, operator::Result, projection::indicators,
+    FrozenNetwork, LinearOperator, Spread, frozen::host, operator::Result, projection::indicators,
 };
 
 /// What one layer adds to a score.
@@ -117,4 +117,137 @@ pub fn top1(f: &FrozenNetwork) -> Result<usize> {
         .max_by(|a, b| a.1.total_cmp(b.1))
         .expect("an output has elements");
     Ok(best.0)
+}
+
+/// What one layer adds over a set of pictures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LayerSpread {
+    /// As in [`LayerContribution`].
+    pub layer: usize,
+    /// As in [`LayerContribution`].
+    pub name: String,
+    /// Of value.
+    pub value: Spread,
+    /// Of value / score.
+    pub share: Spread,
+}
+
+/// Contributions over a set of pictures: the paper's Tables 3 and 4, and one curve of its Fig. 8.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Over {
+    /// How many pictures.
+    pub pictures: usize,
+    /// Pictures whose score is not positive: they are left out of shares, which would flip their sign.
+    pub not_positive: usize,
+    /// Of the scores.
+    pub score: Spread,
+    /// Of residual / score; NaN where no score is positive.
+    pub residual_share: Spread,
+    /// The largest |Σ contributions − score| / Σ|contributions|.
+    pub gap: f64,
+    /// One entry a layer, input first.
+    pub layers: Vec<LayerSpread>,
+}
+
+/// Mean and standard deviation over pictures of one network, each with its own target (for instance
+/// its best class), layer by layer.
+///
+/// # Errors
+/// [`Error::Question`] for no pictures, or layers that are not those of one network.
+pub fn over<'a>(set: impl IntoIterator<Item = &'a Contributions>) -> Result<Over> {
+    let all: Vec<&Contributions> = set.into_iter().collect();
+    let Some(first) = all.first() else {
+        return Err(Error::Question("a set of contributions is empty".into()));
+    };
+    let names = |found: &Contributions| -> Vec<String> {
+        found
+            .layers
+            .iter()
+            .map(|layer| layer.name.clone())
+            .collect()
+    };
+    if let Some(other) = all.iter().find(|found| names(found) != names(first)) {
+        return Err(Error::Question(format!(
+            "contributions of different networks: layers {:?} and {:?}",
+            names(first),
+            names(other)
+        )));
+    }
+    let positive = |found: &&&Contributions| !found.score_not_positive;
+    let of = |number: &dyn Fn(&Contributions) -> f64| {
+        Spread::of(&all.iter().map(|found| number(found)).collect::<Vec<_>>())
+    };
+    let share_of = |number: &dyn Fn(&Contributions) -> f64| {
+        let counted = all.iter().filter(positive);
+        Spread::of(&counted.map(|found| number(found)).collect::<Vec<_>>())
+    };
+    let layers = first
+        .layers
+        .iter()
+        .enumerate()
+        .map(|(i, layer)| LayerSpread {
+            layer: layer.layer,
+            name: layer.name.clone(),
+            value: of(&|found| found.layers[i].value),
+            share: share_of(&|found| found.layers[i].share),
+        });
+    Ok(Over {
+        pictures: all.len(),
+        not_positive: all.len() - all.iter().filter(positive).count(),
+        score: of(&|found| found.score),
+        residual_share: share_of(&|found| found.residual_share),
+        gap: all.iter().map(|found| found.gap).fold(0.0, f64::max),
+        layers: layers.collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(score: f64, input: f64, layer: f64) -> Contributions {
+        let entry = |layer, name: &str, value: f64| LayerContribution {
+            layer,
+            name: name.into(),
+            value,
+            share: value / score,
+        };
+        Contributions {
+            target: 0,
+            score,
+            input,
+            residual: layer,
+            residual_share: layer / score,
+            score_not_positive: score <= 0.0,
+            gap: 1e-9,
+            layers: vec![entry(0, "input", input), entry(1, "conv", layer)],
+        }
+    }
+
+    #[test]
+    fn over_a_set() {
+        let set = [
+            found(4.0, 1.0, 3.0),
+            found(-1.0, -2.0, 1.0),
+            found(2.0, 1.0, 1.0),
+        ];
+        let over = over(&set).expect("a set");
+        assert_eq!((over.pictures, over.not_positive), (3, 1));
+        assert_eq!(over.score, Spread::of(&[4.0, -1.0, 2.0]));
+        assert_eq!(over.residual_share.mean, (0.75 + 0.5) / 2.0);
+        assert!((over.residual_share.std - 0.125 * 2f64.sqrt()).abs() < 1e-15);
+        assert_eq!(over.layers[1].value, Spread::of(&[3.0, 1.0, 1.0]));
+        assert_eq!(over.layers[1].share, Spread::of(&[0.75, 0.5]));
+        assert!(
+            super::over(&set[1..2])
+                .expect("one")
+                .residual_share
+                .mean
+                .is_nan()
+        );
+        assert!(super::over(&[]).is_err());
+        let mut other = found(1.0, 0.5, 0.5);
+        other.layers.pop();
+        assert!(super::over(&[found(1.0, 0.5, 0.5), other]).is_err());
+    }
 }

@@ -33,6 +33,19 @@ pub enum Reading {
     Paper,
 }
 
+/// Who is heard in a discussion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Heard {
+    /// Pixels and all sources.
+    #[default]
+    All,
+    /// The pixels alone: the row ⊙ x₀, which is gradient × input where the network is piecewise
+    /// linear.
+    Input,
+    /// The sources of one layer (a number of [`FrozenNetwork::layers`]) alone.
+    Layer(usize),
+}
+
 /// What pixels say about some outputs.
 #[derive(Clone, Debug)]
 pub struct Discussions {
@@ -41,7 +54,7 @@ pub struct Discussions {
     /// f(x₀) at each target.
     pub scores: Vec<f64>,
     /// Σ D − score, over |score|, for each target; what scored readings lack, what others lose by
-    /// rounding.
+    /// rounding, and what those who are not heard would add.
     pub gaps: Vec<f64>,
     /// λ for each target; 1 where the reading has none.
     pub factors: Vec<f64>,
@@ -49,12 +62,40 @@ pub struct Discussions {
 
 /// The discussions of outputs (flat) in one backward sweep for all of them.
 ///
-/// Cost: 2 adjoint products a target; conserving and paper also one forward product.
+/// Cost: 2 adjoint products a target, conserving also one forward product; paper 1, and 2 once,
+/// because what its sources say has no class in it.
 ///
 /// # Errors
 /// [`Error::OutOfRange`]; [`Error::Memory`] where nothing was recorded; [`Error::NotFinite`] where
 /// λ is infinite, since no source reaches the pixels.
 pub fn discussions(f: &FrozenNetwork, targets: &[usize], reading: Reading) -> Result<Discussions> {
+    discussions_of(f, targets, reading, Heard::All)
+}
+
+/// [`discussions`] in which only some are heard. What the pixels and all layers say adds up to the
+/// whole discussion; the paper's λ is that of the whole.
+///
+/// Cost: as [`discussions`]; the pixels alone: 1 adjoint product a target.
+///
+/// # Errors
+/// As [`discussions`]; [`Error::OutOfRange`] for a layer there is not.
+pub fn discussions_of(
+    f: &FrozenNetwork,
+    targets: &[usize],
+    reading: Reading,
+    heard: Heard,
+) -> Result<Discussions> {
+    let layer = match heard {
+        Heard::Layer(layer) if layer >= f.layers().len() => {
+            return Err(Error::OutOfRange {
+                what: "the layer".into(),
+                index: vec![layer],
+                shape: vec![f.layers().len()],
+            });
+        }
+        Heard::Layer(layer) => Some(layer),
+        Heard::All | Heard::Input => None,
+    };
     let len = f.output_len();
     if let Some(&outside) = targets.iter().find(|&&target| target >= len) {
         return Err(Error::OutOfRange {
@@ -66,22 +107,25 @@ pub fn discussions(f: &FrozenNetwork, targets: &[usize], reading: Reading) -> Re
     let reference = host(f.reference())?;
     let scores: Vec<f64> = targets.iter().map(|&target| reference[target]).collect();
     let places: Vec<Vec<usize>> = targets.iter().map(|&target| vec![target]).collect();
-    let seeds = batched(indicators(f, &places, len), f.output_shape());
-    let carry = match reading {
-        Reading::Scored => Carry::Scored,
-        Reading::Conserving => Carry::Conserving,
-        Reading::Paper => Carry::Plain,
-    };
-    let (q, s) = f.interpreter().carried(&seeds, carry)?;
-    let (own, sources) = (flat(q) * f.x0(), flat(s));
-    let mut factors = vec![1.0; targets.len()];
+    let seeds = indicators(f, &places, len);
     let n = f.input_len();
-    let sources = match reading {
-        Reading::Paper => {
-            let (said, made) = (host(own.clone())?, host(sources.clone())?);
-            for (i, factor) in factors.iter_mut().enumerate() {
-                let sum = |values: &[f64]| values[i * n..][..n].iter().sum::<f64>();
-                *factor = (scores[i] - sum(&said)) / sum(&made);
+    let mut factors = vec![1.0; targets.len()];
+    let carried = |seeds: Tensor<2>, carry, layer| {
+        let seeds = batched(seeds, f.output_shape());
+        let (q, s) = f.interpreter().carried(&seeds, carry, layer)?;
+        Ok::<_, Error>((flat(q), flat(s)))
+    };
+    let (own, sources) = match (reading, heard) {
+        (_, Heard::Input) => (f.apply_adjoint(seeds)? * f.x0(), None),
+        (Reading::Paper, _) => {
+            let own = f.apply_adjoint(seeds.clone())? * f.x0();
+            // Nothing of the class is in what the sources say: one target speaks for all.
+            let first = seeds.narrow(0, 0, 1);
+            let (_, made) = carried(first.clone(), Carry::Plain, None)?;
+            let made_sum: f64 = host(made.clone())?.iter().sum();
+            let said = host(own.clone())?;
+            for (i, (factor, said)) in factors.iter_mut().zip(said.chunks(n)).enumerate() {
+                *factor = (scores[i] - said.iter().sum::<f64>()) / made_sum;
                 if !factor.is_finite() {
                     return Err(Error::NotFinite {
                         what: "the factor of equation 18".into(),
@@ -90,11 +134,27 @@ pub fn discussions(f: &FrozenNetwork, targets: &[usize], reading: Reading) -> Re
                     });
                 }
             }
-            sources * f.upload(factors.clone(), 1)
+            let made = match layer {
+                None => made,
+                Some(_) => carried(first, Carry::Plain, layer)?.1,
+            };
+            let factors = f.upload(factors.clone(), 1);
+            (own, Some(factors.matmul(made)))
         }
-        _ => sources,
+        (Reading::Scored, _) => {
+            let (q, s) = carried(seeds, Carry::Scored, layer)?;
+            (q * f.x0(), Some(s))
+        }
+        (Reading::Conserving, _) => {
+            let (q, s) = carried(seeds, Carry::Conserving, layer)?;
+            (q * f.x0(), Some(s))
+        }
     };
-    let pixels = own + sources;
+    let pixels = match (heard, sources) {
+        (Heard::Layer(_), Some(sources)) => sources,
+        (_, Some(sources)) => own + sources,
+        (_, None) => own,
+    };
     let gaps = host(pixels.clone())?
         .chunks(n)
         .zip(&scores)

@@ -37,6 +37,10 @@ pub(crate) enum Command {
     Contributions(Contributions),
     /// Field radii, off-diagonal energy, copy–move, templates, shift-variance: from picture to picture
     Maps(Maps),
+    /// Pixel discussions and votes: which class each pixel speaks for
+    Votes(Votes),
+    /// A picture close by that is read otherwise, and what changed
+    Attack(Attack),
     /// Everything that fits the task, and one report to open
     Analyse(Analyse),
     /// All of F, as a sparse matrix for SciPy; an interrupted run goes on where it was
@@ -359,6 +363,86 @@ pub(crate) struct Maps {
     /// How many templates to list
     #[arg(long, default_value_t = 6, value_name = "N")]
     pub templates: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Votes {
+    #[command(flatten)]
+    pub common: Common,
+    /// How many classes: discussions of those with the best scores, masks of those with most votes
+    #[arg(long, default_value_t = 5, value_name = "K")]
+    pub top: usize,
+    #[command(flatten)]
+    pub hearing: Hearing,
+    /// A vote for each channel of a pixel
+    #[arg(long)]
+    pub by_channel: bool,
+}
+
+/// How pixels are heard. See docs/votes.md
+#[derive(Debug, Args)]
+pub(crate) struct Hearing {
+    /// How the sources' part is carried back to pixels
+    #[arg(long, default_value = "scored")]
+    pub discussion: DiscussionName,
+    /// Who is heard: all, input (the pixels alone, gradient × input), or the sources of one layer by
+    /// name or number
+    #[arg(long, default_value = "all", value_name = "all|input|LAYER")]
+    pub heard: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiscussionName {
+    /// Weighted by what the class makes of them
+    Scored,
+    /// Shared out so that a discussion sums to its score
+    Conserving,
+    /// Equation 18 of the paper, normalised
+    Paper,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Attack {
+    #[command(flatten)]
+    pub common: Common,
+    /// How far each entry may go
+    #[arg(long, value_name = "E", allow_negative_numbers = true)]
+    pub eps: f64,
+    /// What ε counts: levels of 0..255 of the picture, or units of the network's input
+    #[arg(long, default_value = "pixel")]
+    pub eps_unit: EpsUnit,
+    /// Gradients taken: 1 is FGSM, more is PGD
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub steps: usize,
+    /// Towards this class [default: away from the best one]
+    #[arg(long, value_name = "K")]
+    pub target: Option<usize>,
+    /// What the gradient is of
+    #[arg(long, default_value = "cross-entropy")]
+    pub loss: LossName,
+    /// Begin at a random picture within ε, with this seed [default: at x₀]
+    #[arg(long, value_name = "SEED")]
+    pub random_start: Option<u64>,
+    /// Random products that ‖F′ − F‖ is estimated with
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    pub probes: usize,
+    /// How many classes are shown
+    #[arg(long, default_value_t = 5, value_name = "K")]
+    pub top: usize,
+    #[command(flatten)]
+    pub hearing: Hearing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EpsUnit {
+    Pixel,
+    Input,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LossName {
+    CrossEntropy,
+    Score,
 }
 
 #[derive(Debug, Args)]

@@ -18,7 +18,8 @@ use clap::Parser;
 
 use args::{Cli, Command};
 use commands::{
-    analyse, bench, contributions, demo, fields, inspect, maps, matrix, project, run, spectrum, svd,
+    analyse, attack, bench, contributions, demo, fields, inspect, maps, matrix, project, run,
+    spectrum, svd, votes,
 };
 use error::{BAD_INPUT, Failure};
 use linearscope_analysis::projection::Field;
@@ -36,6 +37,8 @@ fn dispatch(cli: &Cli) -> error::Result<()> {
         Command::Contributions(args) => contributions::run(args),
         Command::Spectrum(args) => spectrum::run(args),
         Command::Maps(args) => maps::run(args),
+        Command::Votes(args) => votes::run(args),
+        Command::Attack(args) => attack::run(args),
         Command::Analyse(args) => analyse::run(args),
         Command::Matrix(args) => matrix::run(args),
         Command::Bench(args) => bench::run(args),

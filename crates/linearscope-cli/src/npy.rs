@@ -73,6 +73,14 @@ pub(crate) fn write(
     crate::output::write_whole(path, &bytes)
 }
 
+/// Write whole numbers, 32 bits each.
+pub(crate) fn write_whole_numbers(path: &Path, values: &[i32], shape: &[usize]) -> Result<()> {
+    let shape: Vec<u64> = shape.iter().map(|&d| d as u64).collect();
+    let bytes = encoded(values.iter().copied(), &shape);
+    let bytes = bytes.map_err(|error| Failure::file(path, error))?;
+    crate::output::write_whole(path, &bytes)
+}
+
 fn encoded<T: npyz::AutoSerialize>(
     values: impl Iterator<Item = T>,
     shape: &[u64],

@@ -82,6 +82,34 @@ impl Painter {
         Some(array.picture(0.0, recipe.range, Sheet::MOST))
     }
 
+    /// An input of the network as a picture, white where the mask of its pixels does not hold.
+    pub(crate) fn input_where(
+        &self,
+        values: &[f64],
+        shape: &[usize],
+        mask: impl Fn(usize) -> bool,
+    ) -> Option<Raster> {
+        let [_, h, w] = self.array(values, shape)?.shape();
+        let white = match &self.recipe {
+            Some(recipe) => {
+                let white = vec![recipe.range; recipe.mean.len()];
+                let of = |c: usize| (white[c] - recipe.mean[c]) / recipe.std[c];
+                (0..white.len()).map(of).collect()
+            }
+            None => vec![values.iter().copied().fold(f64::NEG_INFINITY, f64::max)],
+        };
+        let plane = h * w;
+        let shown: Vec<f64> = values
+            .iter()
+            .enumerate()
+            .map(|(i, v)| match mask(i % plane) {
+                true => *v,
+                false => white[(i / plane).min(white.len() - 1)],
+            })
+            .collect();
+        self.input_of(&shown, shape)
+    }
+
     /// Panels of x₀ and f(x₀), as far as they are pictures, with marks.
     pub(crate) fn reference(
         &self,

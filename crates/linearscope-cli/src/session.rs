@@ -311,6 +311,15 @@ impl Session {
         Ok(())
     }
 
+    /// Write an array of whole numbers.
+    pub(crate) fn save_whole(&mut self, name: &str, values: &[i32], shape: &[usize]) -> Result<()> {
+        let file = format!("{name}.npy");
+        npy::write_whole_numbers(&self.out.join(&file), values, shape)?;
+        self.files
+            .push(json!({ "file": file, "shape": shape, "dtype": "i32" }));
+        Ok(())
+    }
+
     /// Write an output of the network, and its picture as the recipe says where it is one.
     pub(crate) fn save_output(
         &mut self,

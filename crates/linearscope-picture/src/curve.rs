@@ -13,6 +13,8 @@ pub struct Curve {
     pub label: String,
     /// (step, value), steps increasing.
     pub points: Vec<(f64, f64)>,
+    /// Half the width of a band around the curve, point by point (a standard deviation); empty for none.
+    pub band: Vec<f64>,
 }
 
 /// One quantity, from 0 (or its least value, if that is below) to its largest.
@@ -35,6 +37,16 @@ pub struct CurveChart {
     pub across: String,
     /// From top to bottom.
     pub panels: Vec<CurvePanel>,
+}
+
+impl Curve {
+    /// The ends of the band, point by point, where there is one.
+    fn ends(&self) -> impl Iterator<Item = [(f64, f64); 2]> + '_ {
+        let points = self.points.iter().zip(&self.band);
+        points
+            .filter(|((step, v), half)| step.is_finite() && (v + *half).is_finite())
+            .map(|(&(step, v), half)| [(step, v - half), (step, v + half)])
+    }
 }
 
 /// Least and largest of finite numbers, 0 among them; a span of 1 where there is none.
@@ -83,7 +95,14 @@ impl CurveChart {
         }
         let points = |panel: &CurvePanel| {
             let curves = panel.curves.iter();
-            curves.flat_map(|c| c.points.clone()).collect::<Vec<_>>()
+            let points = |c: &Curve| {
+                c.points
+                    .iter()
+                    .copied()
+                    .chain(c.ends().flatten())
+                    .collect::<Vec<_>>()
+            };
+            curves.flat_map(points).collect::<Vec<(f64, f64)>>()
         };
         let all = self.panels.iter().flat_map(points);
         let (first, last) = span(all.map(|(step, _)| step));
@@ -103,6 +122,14 @@ impl CurveChart {
                 to.line((x0, y), (x0 + wide, y), LINE);
                 let at = (x0 - 8.0, y + 4.0);
                 to.text(at, &number(value), style(text, DIM, Anchor::End));
+            }
+            for (curve, colour) in panel.curves.iter().zip(colours.iter().cycle()) {
+                let ends: Vec<_> = curve.ends().collect();
+                let (low, high) = (ends.iter().map(|e| e[0]), ends.iter().rev().map(|e| e[1]));
+                let area: Vec<(f64, f64)> = low.chain(high).map(place).collect();
+                if area.len() > 2 {
+                    to.area(&area, colour);
+                }
             }
             // Labels stand beside the ends, and give way to each other downwards.
             let mut labels: Vec<(f64, &str, &'static str)> = Vec::new();
@@ -153,6 +180,7 @@ mod tests {
                 curves: vec![Curve {
                     label: "plain".into(),
                     points: points.collect(),
+                    band: Vec::new(),
                 }],
             }],
         }
@@ -178,6 +206,19 @@ mod tests {
         assert!((150..158).contains(&(right - left)), "{left} {right}");
         let (left, right) = ends(&[1.0, 1.5, 2.0]);
         assert!((74..80).contains(&(left - right)), "{left} {right}");
+    }
+
+    /// A band is drawn, and fits into its panel.
+    #[test]
+    fn a_band_surrounds_its_curve() {
+        let mut banded = chart(&[1.0, 1.0]);
+        assert!(!banded.draw().to_svg().contains("<polygon"));
+        banded.panels[0].curves[0].band = vec![1.0, 3.0];
+        let svg = banded.draw().to_svg();
+        // The scale goes to 1 + 3 and down to 1 − 3.
+        assert!(svg.contains("<polygon") && svg.contains(">4.00<") && svg.contains(">-2.00<"));
+        banded.panels[0].curves[0].band = vec![f64::NAN, f64::INFINITY];
+        assert!(!banded.draw().to_svg().contains("<polygon"));
     }
 
     #[test]

@@ -226,6 +226,19 @@ impl Drawing {
         );
     }
 
+    /// A translucent polygon, under curves.
+    pub(crate) fn area(&mut self, points: &[(f64, f64)], fill: &str) {
+        let points: Vec<String> = points
+            .iter()
+            .map(|(x, y)| format!("{x:.1},{y:.1}"))
+            .collect();
+        let _ = writeln!(
+            self.body,
+            "<polygon points=\"{}\" fill=\"{fill}\" fill-opacity=\"0.18\"/>",
+            points.join(" "),
+        );
+    }
+
     /// A ring that shows on any ground: black between two white ones.
     pub(crate) fn ring(&mut self, (x, y): (f64, f64), radius: f64) {
         for (stroke, width) in [("#ffffff", 4.0), ("#000000", 1.6)] {

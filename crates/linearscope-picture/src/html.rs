@@ -115,7 +115,15 @@ impl Panel {
                  {arrows}</svg>"
             );
         }
-        let lines: Vec<String> = self.lines().iter().map(|line| escaped(line)).collect();
+        let key = self.key.iter().map(|([r, g, b], text)| {
+            format!(
+                "<i style=\"display:inline-block;width:10px;height:10px;border:1px solid #b8b8b8;\
+                 background:#{r:02x}{g:02x}{b:02x}\"></i> {}",
+                escaped(text)
+            )
+        });
+        let lines = self.lines();
+        let lines: Vec<String> = key.chain(lines.iter().map(|line| escaped(line))).collect();
         let _ = writeln!(
             html,
             "</span><figcaption>{}</figcaption></figure>",

@@ -13,6 +13,7 @@
 
 mod array;
 mod chart;
+mod classes;
 mod colour;
 mod curve;
 mod drawing;
@@ -21,6 +22,7 @@ mod sheet;
 
 pub use array::{Array, Channels, Raster, Window};
 pub use chart::{Bar, BarChart};
+pub use classes::{CLASS_COLOURS, OTHER_CLASSES};
 pub use colour::{NEGATIVE, NEUTRAL, POSITIVE, diverging};
 pub use curve::{Curve, CurveChart, CurvePanel};
 pub use drawing::{Drawing, Error};

@@ -41,6 +41,8 @@ pub struct Panel {
     pub marks: Vec<Mark>,
     /// Arrows in it.
     pub arrows: Vec<Arrow>,
+    /// What its colours stand for, under it.
+    pub key: Vec<([u8; 3], String)>,
 }
 
 impl Panel {
@@ -52,7 +54,14 @@ impl Panel {
             raster,
             marks: Vec::new(),
             arrows: Vec::new(),
+            key: Vec::new(),
         }
+    }
+
+    /// With what its colours stand for.
+    pub fn key(mut self, key: Vec<([u8; 3], String)>) -> Self {
+        self.key = key;
+        self
     }
 
     /// With a line under it.
@@ -110,6 +119,7 @@ impl Panel {
         }
         if raster.block > 1 {
             let of = match raster.scale {
+                _ if !self.key.is_empty() => "most",
                 Some(_) => "peak",
                 None => "mean",
             };
@@ -266,7 +276,9 @@ impl Sheet {
                         lines.iter().flat_map(|l| wrapped(l, small, cell)).collect()
                     })
                     .collect();
-                let lines = captions.iter().map(Vec::len).max().unwrap_or(0);
+                let under = row.iter().zip(&captions);
+                let lines = under.map(|(panel, caption)| panel.key.len() + caption.len());
+                let lines = lines.max().unwrap_or(0);
                 for (i, (panel, caption)) in row.iter().zip(captions).enumerate() {
                     let x = MARGIN + i as f64 * (cell + GAP);
                     let zoom = zoom(panel);
@@ -284,9 +296,17 @@ impl Sheet {
                             to.arrow(scaled(arrow.from), scaled(arrow.to), arrow.strength);
                         }
                         marks(to, panel, at, zoom);
-                        for (line, text) in caption.iter().enumerate() {
-                            let y = at.1 + tall + 16.0 + line as f64 * (small + 4.0);
-                            to.text((x, y), text, style(small, DIM));
+                        let line = |line: usize| at.1 + tall + 16.0 + line as f64 * (small + 4.0);
+                        for (i, ([r, g, b], text)) in panel.key.iter().enumerate() {
+                            let (y, side) = (line(i), small - 2.0);
+                            let fill = format!("#{r:02x}{g:02x}{b:02x}");
+                            to.rectangle((x, y - side), (side, side), &fill);
+                            to.frame((x, y - side), (side, side), LINE);
+                            let text = fitted(text, small, cell - small - 6.0);
+                            to.text((x + small + 4.0, y), &text, style(small, INK));
+                        }
+                        for (i, text) in caption.iter().enumerate() {
+                            to.text((x, line(panel.key.len() + i)), text, style(small, DIM));
                         }
                         Ok(())
                     }));
@@ -428,6 +448,22 @@ mod tests {
         ] {
             assert_eq!(number(x), text);
         }
+    }
+
+    /// Colours that stand for something say for what, in lines of their own.
+    #[test]
+    fn keys_stand_under_pictures() {
+        let mut keyed = sheet(1);
+        let key = vec![
+            ([1, 2, 3], "a <class>".to_string()),
+            ([255; 3], "none".into()),
+        ];
+        let panel = keyed.bands[0].panels.remove(0).key(key);
+        keyed.bands[0].panels.push(panel);
+        let (plain, keyed) = (sheet(1).draw().unwrap(), keyed.draw().unwrap());
+        assert!(keyed.size()[1] > plain.size()[1] + 30.0);
+        let svg = keyed.to_svg();
+        assert!(svg.contains("#010203") && svg.contains("a &lt;class&gt;"));
     }
 
     /// An empty sheet is a drawing too.

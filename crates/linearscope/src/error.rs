@@ -212,6 +212,14 @@ pub enum Error {
         /// The dtype.
         dtype: String,
     },
+    /// Two programs that were to be compared are not of one network by one set of rules.
+    #[error("these programs are not of one network by one set of rules: {because}")]
+    ProgramsDiffer {
+        /// The node at which they part; empty where it is all of them.
+        node: String,
+        /// How they differ.
+        because: String,
+    },
     /// The decisions of x₀ do not fit the memory they may take.
     #[error(
         "{what} needs the recorded program, but the decisions of x₀ take more than the {budget} \
@@ -223,6 +231,9 @@ pub enum Error {
         /// The bytes there are.
         budget: usize,
     },
+    /// What was asked for means nothing for this network or these numbers; says why and what would.
+    #[error("{0}")]
+    Question(String),
     /// Capturing a graph failed.
     #[error("the graph could not be captured: {0}")]
     Capture(String),

@@ -358,7 +358,8 @@ impl<B: Backend> Interpreter<B> {
     }
 
     /// One backward sweep from k cotangents of the only output to the only input that takes along
-    /// what sources say, see [`Carry`]: `(q, s)`, each `[k, ..input]`.
+    /// what sources say, see [`Carry`]: `(q, s)`, each `[k, ..input]`. With a layer only its sources
+    /// are heard.
     ///
     /// # Errors
     /// [`Error::Shape`]; [`Error::Memory`] where nothing was recorded.
@@ -366,7 +367,9 @@ impl<B: Backend> Interpreter<B> {
         &self,
         y: &FloatTensor<B>,
         carry: Carry,
+        layer: Option<usize>,
     ) -> Result<(FloatTensor<B>, FloatTensor<B>)> {
+        let heard = |node: &Node<B>| layer.is_none_or(|layer| node.layer == layer);
         let program = self.recorded("a discussion")?;
         let (to, input) = (
             self.end(None, program.outputs())?,
@@ -377,7 +380,7 @@ impl<B: Backend> Interpreter<B> {
             let seeds = [(to, y[0].clone())];
             let both = guarded(
                 || replaying("the adjoint replay"),
-                || program.carry(&seeds, carry).remove(0),
+                || program.carry_of(&seeds, carry, heard).remove(0),
             )?;
             let k = y[0].shape()[0];
             let zeros = || self.zeros(k, program.shape(input));

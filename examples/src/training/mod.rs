@@ -90,6 +90,7 @@ pub fn write(folder: &Path, name: &str, title: &str, notes: &[String], runs: &[R
             .zip(run.values(name))
             .map(|(step, value)| (*step as f64, *value))
             .collect(),
+        band: Vec::new(),
     };
     let chart = CurveChart {
         title: title.into(),

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod analyse;
+pub(crate) mod attack;
 pub(crate) mod bases;
 pub(crate) mod bench;
 pub(crate) mod contributions;
@@ -14,3 +15,4 @@ pub(crate) mod project;
 pub(crate) mod run;
 pub(crate) mod spectrum;
 pub(crate) mod svd;
+pub(crate) mod votes;

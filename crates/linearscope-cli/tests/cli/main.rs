@@ -1,5 +1,6 @@
 //! The program as a process, each test in a folder of its own.
 
+mod attack;
 mod contributions;
 mod fields;
 mod folder;
@@ -11,3 +12,4 @@ mod refusals;
 mod report;
 mod spectrum;
 mod svd;
+mod votes;

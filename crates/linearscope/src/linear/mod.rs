@@ -9,7 +9,10 @@ use std::{fmt::Debug, sync::Arc};
 
 use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 
+use crate::error::Result;
+
 pub(crate) mod batch;
+mod chosen;
 mod conv;
 mod conv_weight;
 mod convolution_kernel;
@@ -30,6 +33,7 @@ mod slopes;
 mod transpose;
 mod winners;
 
+pub use chosen::Chosen;
 pub(crate) use conv::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub(crate) use conv_weight::{
     Conv1dWeight, Conv2dWeight, Conv3dWeight, ConvTranspose1dWeight, ConvTranspose2dWeight,
@@ -98,6 +102,14 @@ pub trait LinearMap<B: Backend>: Debug + Send + Sync {
     /// The memory its coefficients take.
     fn stored(&self) -> Stored {
         Stored::default()
+    }
+
+    /// What each unit chose, for a map whose coefficients are choices among finitely many.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data) where they live on a device that does not deliver.
+    fn chosen(&self) -> Result<Option<Chosen<'_>>> {
+        Ok(None)
     }
 
     /// Whether to keep, between replays, the form that replays work with.
@@ -171,6 +183,9 @@ impl<B: Backend> LinearMap<B> for Box<dyn LinearMap<B>> {
     }
     fn stored(&self) -> Stored {
         (**self).stored()
+    }
+    fn chosen(&self) -> Result<Option<Chosen<'_>>> {
+        (**self).chosen()
     }
     fn keep_expanded(&self, keep: bool) {
         (**self).keep_expanded(keep);

@@ -8,7 +8,8 @@ use burn_backend::{
     tensor::{FloatTensor, IndexingUpdateOp, IntTensor},
 };
 
-use super::{LinearMap, Stored, batch};
+use super::{Chosen, LinearMap, Stored, batch};
+use crate::error::Result;
 
 /// y[j] = x[indices[j]] along one axis.
 #[derive(Debug)]
@@ -48,6 +49,9 @@ impl<B: Backend> LinearMap<B> for Select<B> {
     fn stored(&self) -> Stored {
         Stored::tensor(&self.indices)
     }
+    fn chosen(&self) -> Result<Option<Chosen<'_>>> {
+        Chosen::places::<B>(self.indices.clone()).map(Some)
+    }
 }
 
 /// y[j] = x[indices[j]] over flat positions: `indices` is `[numel(output)]`.
@@ -84,5 +88,8 @@ impl<B: Backend> LinearMap<B> for Pick<B> {
     }
     fn stored(&self) -> Stored {
         self.flat.stored()
+    }
+    fn chosen(&self) -> Result<Option<Chosen<'_>>> {
+        self.flat.chosen()
     }
 }

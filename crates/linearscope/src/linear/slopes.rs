@@ -10,7 +10,9 @@ use burn_backend::{
     tensor::{BoolTensor, Device, FloatTensor},
 };
 
-use super::{Cut, LinearMap, Region, Restricted, Scale, Stored, batch, expansion::Expansion};
+use super::{
+    Chosen, Cut, LinearMap, Region, Restricted, Scale, Stored, batch, expansion::Expansion,
+};
 use crate::error::{Error, Result};
 
 /// The slope where the mask is false.
@@ -218,6 +220,12 @@ impl<B: Backend> LinearMap<B> for Slopes<B> {
             coefficients: self.shape.num_elements(),
             expanded: self.shape.num_elements() * self.dtype.size(),
         }
+    }
+    fn chosen(&self) -> Result<Option<Chosen<'_>>> {
+        Ok(Some(Chosen::Sides {
+            bits: self.bits.as_slice().into(),
+            units: self.shape.num_elements(),
+        }))
     }
     fn keep_expanded(&self, keep: bool) {
         self.gain.keep(keep);

@@ -11,7 +11,9 @@ use burn_backend::{
     tensor::{Device, FloatTensor, IndexingUpdateOp, IntTensor},
 };
 
-use super::{Cut, LinearMap, Pick, Region, Restricted, Stored, batch, expansion::Expansion};
+use super::{
+    Chosen, Cut, LinearMap, Pick, Region, Restricted, Stored, batch, expansion::Expansion,
+};
 use crate::error::{Error, Result};
 
 /// Numbers in the smallest integers that hold them.
@@ -217,6 +219,9 @@ impl<B: Backend> LinearMap<B> for Winners<B> {
             coefficients,
             expanded: coefficients * size_of::<i64>(),
         }
+    }
+    fn chosen(&self) -> Result<Option<Chosen<'_>>> {
+        Ok(Some(Chosen::Places(self.positions())))
     }
     fn keep_expanded(&self, keep: bool) {
         self.indices.keep(keep);

@@ -4,7 +4,7 @@ use burn_backend::{
     Backend, Scalar, Slice, TensorMetadata, get_or_init_device_settings, tensor::FloatTensor,
 };
 
-use super::{NodeId, Operation, Program};
+use super::{Node, NodeId, Operation, Program};
 use crate::linear::{LinearMap, batch};
 
 /// What a source adds to s, and how s passes a map.
@@ -26,6 +26,17 @@ impl<B: Backend> Program<B> {
         &self,
         seeds: &[(NodeId, FloatTensor<B>)],
         carry: Carry,
+    ) -> Vec<Option<(FloatTensor<B>, FloatTensor<B>)>> {
+        self.carry_of(seeds, carry, |_| true)
+    }
+
+    /// [`carry`](Self::carry) that hears only the sources of nodes that `heard` holds for.
+    #[allow(clippy::type_complexity)]
+    pub fn carry_of(
+        &self,
+        seeds: &[(NodeId, FloatTensor<B>)],
+        carry: Carry,
+        heard: impl Fn(&Node<B>) -> bool,
     ) -> Vec<Option<(FloatTensor<B>, FloatTensor<B>)>> {
         type Both<B> = (FloatTensor<B>, FloatTensor<B>);
         let mut pending: Vec<Option<Both<B>>> = vec![None; self.nodes.len()];
@@ -57,6 +68,7 @@ impl<B: Backend> Program<B> {
                     };
                     add(&mut pending[input.0], map.adjoint(q), s);
                 }
+                Operation::Source { input, .. } if !heard(node) => add(&mut pending[input.0], q, s),
                 Operation::Source { value, input } => {
                     let b = batch::of_one::<B>(value.clone());
                     let said = match carry {

@@ -5,6 +5,7 @@
 
 mod account;
 mod carry;
+mod flips;
 mod memory;
 mod replay;
 mod simplify;
@@ -13,6 +14,7 @@ mod window;
 
 pub use account::Account;
 pub use carry::Carry;
+pub use flips::Flip;
 pub use memory::machine_budget;
 pub use times::NodeTime;
 pub use window::{Regions, Window};

@@ -5,7 +5,7 @@ use burn_backend::Shape;
 use super::{Frozen, Random, assert_close, identity, numbers, tensor};
 use crate::{
     linear::batch,
-    program::{Carry, NodeId, Operation},
+    program::{Carry, Node, NodeId, Operation},
 };
 
 /// Σ over sources of F_sᵀ (q_s ⊙ b_s) and of F_sᵀ b_s, with F_s as a dense matrix; and r by layer.
@@ -64,6 +64,18 @@ pub(super) fn sources_are_carried(what: &str, frozen: &Frozen, random: &mut Rand
             expected,
             1e-12,
         );
+    }
+    // A layer at a time, they add up.
+    let mut parts = vec![0.0; n];
+    for layer in 0..program.layers().len() {
+        let only = |node: &Node<_>| node.layer == layer;
+        if let Some((_, s)) = program.carry_of(&seeds, Carry::Scored, only).remove(0) {
+            let heard = numbers(s);
+            parts.iter_mut().zip(heard).for_each(|(sum, s)| *sum += s);
+        }
+    }
+    if program.depends(output, input) {
+        assert_close(&format!("{what}, layers' s"), &parts, &scored, 1e-12);
     }
     let zeros = |k: usize, id: NodeId| {
         let shape = program.shape(id);

@@ -1,0 +1,365 @@
+//! Attacks: pictures close to x₀ that a classifier reads otherwise.
+//!
+//! With a loss L of the scores y and its gradient g = Jᵀ ∂L/∂y at the picture as it is,
+//!
+//! ```text
+//! FGSM  x ← clip(x₀ + ε sign g)
+//! PGD   x ← clip(x + α sign g), again and again, clip being into the ball and the valid range
+//! ```
+//!
+//! J is the Jacobian, not F: attacks freeze with the rule *taylor* for everything, which is the tangent
+//! (where a network is piecewise linear the two are one). Each entry has a radius of its own, so that
+//! ε can be in units of pixels whatever mean and standard deviation stand between.
+
+use std::sync::Arc;
+
+use burn::tensor::TensorData;
+use burn_dispatch::Dispatch;
+use linearscope::{Error, Loaded, RuleSet};
+use serde::Serialize;
+
+use crate::{
+    FrozenNetwork, LinearOperator, frozen::host, operator::Result, random::Stream, votes::classes,
+};
+
+/// What an attack raises or lowers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Loss {
+    /// −log softmax(y)_c, the loss classifiers are trained with.
+    #[default]
+    CrossEntropy,
+    /// −y_c, the score itself.
+    Score,
+}
+
+impl Loss {
+    /// The loss of class c and ∂L/∂y.
+    fn of(self, y: &[f64], c: usize) -> (f64, Vec<f64>) {
+        match self {
+            Loss::CrossEntropy => {
+                let most = y.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = y.iter().map(|v| (v - most).exp()).sum();
+                let mut slope: Vec<f64> = y.iter().map(|v| (v - most).exp() / sum).collect();
+                slope[c] -= 1.0;
+                (most + sum.ln() - y[c], slope)
+            }
+            Loss::Score => {
+                let mut slope = vec![0.0; y.len()];
+                slope[c] = -1.0;
+                (-y[c], slope)
+            }
+        }
+    }
+}
+
+/// Where an attack goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Away from this class: its loss is raised.
+    From(usize),
+    /// To this class: its loss is lowered.
+    To(usize),
+}
+
+impl Goal {
+    fn class(self) -> usize {
+        match self {
+            Goal::From(class) | Goal::To(class) => class,
+        }
+    }
+}
+
+/// The pictures an attack may make: |x − x₀| ≤ radius and low ≤ x ≤ high, entry by entry, in units of
+/// the network's input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ball {
+    /// ε of each entry.
+    pub radius: Vec<f64>,
+    /// The least valid value of each entry.
+    pub low: Vec<f64>,
+    /// The largest valid value of each entry.
+    pub high: Vec<f64>,
+}
+
+impl Ball {
+    /// ε for all of `len` entries, whatever values are valid.
+    pub fn of(eps: f64, len: usize) -> Self {
+        Self {
+            radius: vec![eps; len],
+            low: vec![f64::NEG_INFINITY; len],
+            high: vec![f64::INFINITY; len],
+        }
+    }
+
+    /// The same within a range.
+    pub fn within(mut self, low: f64, high: f64) -> Self {
+        self.low.fill(low);
+        self.high.fill(high);
+        self
+    }
+
+    fn check(&self, n: usize) -> Result<()> {
+        let lengths = [self.radius.len(), self.low.len(), self.high.len()];
+        if lengths != [n; 3] {
+            return Err(Error::Question(format!(
+                "an attack's radius and range have {lengths:?} entries, x₀ has {n}"
+            )));
+        }
+        if let Some(i) = self.radius.iter().position(|r| !r.is_finite() || *r < 0.0) {
+            return Err(Error::Question(format!(
+                "ε is {} at entry {i}; it is a finite number, not below 0",
+                self.radius[i]
+            )));
+        }
+        let ordered = |(low, high): (&f64, &f64)| low <= high;
+        if !self.low.iter().zip(&self.high).all(ordered) {
+            return Err(Error::Question(
+                "an attack's range has ends in the wrong order".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The nearest picture that is allowed. x₀ itself may lie outside the valid range; then it stays
+    /// allowed, and nothing beyond it.
+    fn clipped(&self, x: f64, x0: f64, i: usize) -> f64 {
+        let low = (x0 - self.radius[i]).max(self.low[i].min(x0));
+        let high = (x0 + self.radius[i]).min(self.high[i].max(x0));
+        x.clamp(low, high)
+    }
+}
+
+/// How an attack is made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AttackConfig {
+    /// Where it goes.
+    pub goal: Goal,
+    /// What it follows.
+    pub loss: Loss,
+    /// Gradients taken: 1 is FGSM, more is PGD.
+    pub steps: usize,
+    /// α over ε; `None`: 1 for one step, else 2.5 / steps (at most 1).
+    pub step: Option<f64>,
+    /// Begin at a random picture of the ball with this seed, instead of at x₀.
+    pub seed: Option<u64>,
+}
+
+impl AttackConfig {
+    /// FGSM by cross entropy.
+    pub fn fgsm(goal: Goal) -> Self {
+        Self {
+            goal,
+            loss: Loss::CrossEntropy,
+            steps: 1,
+            step: None,
+            seed: None,
+        }
+    }
+
+    /// PGD by cross entropy.
+    pub fn pgd(goal: Goal, steps: usize) -> Self {
+        Self {
+            steps,
+            ..Self::fgsm(goal)
+        }
+    }
+}
+
+/// Where an attack was before a step, and at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct AttackStep {
+    /// The loss of the goal's class.
+    pub loss: f64,
+    /// Its score.
+    pub score: f64,
+    /// The class of the largest score.
+    pub best: usize,
+}
+
+/// An adversarial picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attacked {
+    /// It, flat, in units of the network's input, as the network's dtype holds it.
+    pub x: Vec<f64>,
+    /// x − x₀.
+    pub perturbation: Vec<f64>,
+    /// Before each step, and at the end.
+    pub steps: Vec<AttackStep>,
+}
+
+/// The loss of class c at x, its gradient ∂L/∂x, and the scores.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradient {
+    /// L.
+    pub loss: f64,
+    /// ∂L/∂x, flat.
+    pub slope: Vec<f64>,
+    /// f(x).
+    pub scores: Vec<f64>,
+}
+
+/// The rules that make F the Jacobian; entries of one's own for ops that have no tangent (a rounding
+/// that is straight-through) stay.
+fn tangent(rules: &RuleSet) -> Result<RuleSet> {
+    let taylor = RuleSet::preset("taylor")?;
+    Ok(rules.entries().iter().cloned().fold(taylor, RuleSet::with))
+}
+
+/// The true gradient of a loss, by a tangent program frozen at x and one adjoint product.
+///
+/// At a kink (a ReLU at exactly 0) it is the gradient of the left side.
+///
+/// # Errors
+/// [`Error::OutOfRange`] for a class there is not; as [`FrozenNetwork::within`].
+pub fn gradient(
+    loaded: &Arc<Loaded<Dispatch>>,
+    x: TensorData,
+    rules: &RuleSet,
+    budget: usize,
+    loss: Loss,
+    class: usize,
+) -> Result<Gradient> {
+    let tangent = FrozenNetwork::within(loaded.clone(), x, tangent(rules)?, budget)?;
+    let scores = host(tangent.reference())?;
+    if class >= scores.len() {
+        return Err(Error::OutOfRange {
+            what: "the class".into(),
+            index: vec![class],
+            shape: vec![scores.len()],
+        });
+    }
+    let (loss, slope) = loss.of(&scores, class);
+    let seed = tangent.upload(slope, scores.len());
+    Ok(Gradient {
+        loss,
+        slope: host(tangent.apply_adjoint(seed)?)?,
+        scores,
+    })
+}
+
+/// The flat index of the largest of some numbers.
+fn largest(values: &[f64]) -> usize {
+    let order = |a: &usize, b: &usize| values[*a].total_cmp(&values[*b]).then(b.cmp(a));
+    (0..values.len()).max_by(order).unwrap_or(0)
+}
+
+/// Attack the classifier that `f` is frozen from, from its x₀. `on_step` is told the step's number.
+///
+/// Cost: each step freezes the network once more and takes one adjoint product; one forward at the
+/// end.
+///
+/// # Errors
+/// [`Error::Question`] for a network that is no classifier, a ball that does not fit, no steps;
+/// [`Error::OutOfRange`] for a class there is not; as [`FrozenNetwork::within`].
+pub fn attack(
+    f: &FrozenNetwork,
+    ball: &Ball,
+    config: &AttackConfig,
+    mut on_step: impl FnMut(usize),
+) -> Result<Attacked> {
+    classes(f)?;
+    ball.check(f.input_len())?;
+    if config.steps == 0 {
+        return Err(Error::Question("an attack takes at least one step".into()));
+    }
+    let alpha = config.step.unwrap_or(match config.steps {
+        1 => 1.0,
+        steps => (2.5 / steps as f64).min(1.0),
+    });
+    let x0 = host(f.x0())?;
+    let interpreter = f.interpreter();
+    let (loaded, rules) = (interpreter.loaded(), interpreter.rules());
+    let shape = f.input_shape().to_vec();
+    let mut x = x0.clone();
+    if let Some(seed) = config.seed {
+        let mut stream = Stream::new(seed);
+        for (i, x) in x.iter_mut().enumerate() {
+            *x = ball.clipped(x0[i] + ball.radius[i] * stream.next(), x0[i], i);
+        }
+    }
+    let class = config.goal.class();
+    let sign = match config.goal {
+        Goal::From(_) => 1.0,
+        Goal::To(_) => -1.0,
+    };
+    let step_of = |loss: f64, scores: &[f64]| AttackStep {
+        loss,
+        score: scores[class],
+        best: largest(scores),
+    };
+    let mut steps = Vec::new();
+    for step in 0..config.steps {
+        on_step(step);
+        let data = TensorData::new(x.clone(), shape.clone());
+        let found = gradient(
+            loaded,
+            data,
+            rules,
+            interpreter.budget(),
+            config.loss,
+            class,
+        )?;
+        steps.push(step_of(found.loss, &found.scores));
+        for (i, slope) in found.slope.iter().enumerate() {
+            // Where the slope is 0 nothing is gained either way.
+            let direction = if *slope == 0.0 {
+                0.0
+            } else {
+                sign * slope.signum()
+            };
+            x[i] = ball.clipped(x[i] + alpha * ball.radius[i] * direction, x0[i], i);
+        }
+    }
+    // What the network sees is rounded to its dtype.
+    let x = host(f.upload(x, f.input_len()))?;
+    let data = TensorData::new(x.clone(), shape);
+    let y = FrozenNetwork::forward(loaded, data)?;
+    let scores: Vec<f64> = y.iter::<f64>().collect();
+    steps.push(step_of(config.loss.of(&scores, class).0, &scores));
+    Ok(Attacked {
+        perturbation: x.iter().zip(&x0).map(|(x, x0)| x - x0).collect(),
+        x,
+        steps,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_and_their_slopes() {
+        let y = [1.0, -2.0, 800.0, 3.0];
+        for loss in [Loss::CrossEntropy, Loss::Score] {
+            let y = [y[0], y[1], 4.5, y[3]];
+            let (value, slope) = loss.of(&y, 3);
+            for i in 0..4 {
+                let at = |step: f64| {
+                    let mut y = y;
+                    y[i] += step;
+                    loss.of(&y, 3).0
+                };
+                let by_difference = (at(1e-6) - at(-1e-6)) / 2e-6;
+                assert!((slope[i] - by_difference).abs() < 1e-8, "{loss:?} {value}");
+            }
+        }
+        // Large scores do not overflow.
+        assert_eq!(Loss::CrossEntropy.of(&y, 2).0, 0.0);
+        assert_eq!(Loss::CrossEntropy.of(&y, 3).0, 797.0);
+        assert_eq!(largest(&[1.0, 3.0, 3.0]), 1);
+    }
+
+    #[test]
+    fn a_ball_clips_and_is_checked() {
+        let ball = Ball::of(0.5, 2).within(0.0, 1.0);
+        assert_eq!(ball.clipped(0.9, 0.2, 0), 0.7);
+        assert_eq!(ball.clipped(-0.9, 0.2, 0), 0.0);
+        // x₀ beyond the range may stay or come back.
+        assert_eq!(ball.clipped(1.4, 1.2, 0), 1.2);
+        assert_eq!(ball.clipped(0.9, 1.2, 0), 0.9);
+        assert!(ball.check(2).is_ok() && ball.check(3).is_err());
+        assert!(Ball::of(-1.0, 2).check(2).is_err());
+        assert!(Ball::of(f64::NAN, 2).check(2).is_err());
+        assert!(Ball::of(1.0, 2).within(1.0, 0.0).check(2).is_err());
+    }
+}

@@ -1,0 +1,357 @@
+//! Pixel votes: for each pixel, the class that it speaks for most.
+//!
+//! Of every class the pixel discussion is taken ([`discussion`](crate::discussion)), channels are
+//! summed, and the class whose discussion is largest has the pixel's vote. Classes go by in chunks;
+//! what is kept is the best so far, so that memory does not grow with the number of classes.
+//!
+//! A pixel about which all classes say exactly the same (a part of the picture that nothing reads:
+//! all say 0) *abstains*; an arg-max would give it to class 0. Where some but not all tie for the
+//! largest, the first of them has the vote.
+//!
+//! Every other pixel votes, the quiet ones as much as the loud ones: the *lead* of the largest discussion
+//! over the second says how loud, and [`Votes::loudest`] lets only the loud ones vote.
+
+use burn::tensor::Tensor;
+use linearscope::Error;
+use serde::Serialize;
+
+use crate::{
+    FrozenNetwork, LinearOperator,
+    discussion::{Discussions, Heard, Reading, discussions_of},
+    frozen::host,
+    operator::Result,
+};
+
+/// The vote of a pixel that abstains.
+pub const ABSTAINS: i32 = -1;
+
+/// How votes are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VoteConfig {
+    /// How sources are carried back to pixels.
+    pub reading: Reading,
+    /// Who is heard.
+    pub heard: Heard,
+    /// Every channel of a pixel has a vote of its own.
+    pub by_channel: bool,
+    /// Classes discussed side by side; results do not depend on it.
+    pub chunk: usize,
+}
+
+impl Default for VoteConfig {
+    /// The scored reading, everybody heard, channels summed, 16 classes at a time.
+    fn default() -> Self {
+        Self {
+            reading: Reading::default(),
+            heard: Heard::default(),
+            by_channel: false,
+            chunk: 16,
+        }
+    }
+}
+
+/// Who voted for what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Votes {
+    /// A class for each pixel, [`ABSTAINS`] for none; C order of `shape`.
+    pub of: Vec<i32>,
+    /// How far the largest discussion of each pixel is above the second: how loud the vote is.
+    pub lead: Vec<f64>,
+    /// `[h, w]` (whatever axes follow the channels), by channel `[c, h, w]`.
+    pub shape: Vec<usize>,
+    /// Votes of each class.
+    pub counts: Vec<usize>,
+    /// Pixels that abstain.
+    pub abstained: usize,
+    /// f(x₀), class by class.
+    pub scores: Vec<f64>,
+    /// What each discussion misses of its score, over |score|; see
+    /// [`Discussions`].
+    pub gaps: Vec<f64>,
+    /// The paper's λ of each class; 1 in other readings.
+    pub factors: Vec<f64>,
+}
+
+/// A class and its votes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tally {
+    /// Number of the class.
+    pub class: usize,
+    /// Pixels that vote for it.
+    pub votes: usize,
+    /// votes over all pixels, those that abstain too.
+    pub share: f64,
+    /// f(x₀) of the class.
+    pub score: f64,
+    /// 1 for the class of the largest score.
+    pub rank: usize,
+}
+
+/// How many classes a network scores.
+///
+/// # Errors
+/// [`Error::Question`] where the output is no vector of at least two scores for one picture.
+pub fn classes(f: &impl LinearOperator) -> Result<usize> {
+    let shape = f.output_shape();
+    let long: Vec<usize> = shape.iter().copied().filter(|&size| size > 1).collect();
+    match long.as_slice() {
+        &[classes] if shape.len() == 1 || shape[0] == 1 => Ok(classes),
+        _ => Err(Error::Question(format!(
+            "the output of shape {shape:?} is no vector of scores for one picture, so the network is \
+             no classifier; contributions, rows and columns are there for all networks"
+        ))),
+    }
+}
+
+/// Channels and the axes of the pixels: of `[1, c, h, w]` they are c and `[h, w]`; of anything with
+/// fewer than three axes every entry is a pixel.
+fn pixels_of(shape: &[usize]) -> Result<(usize, Vec<usize>)> {
+    match shape {
+        [1, c, pixels @ ..] if !pixels.is_empty() => Ok((*c, pixels.to_vec())),
+        [1, n] => Ok((1, vec![*n])),
+        [n] => Ok((1, vec![*n])),
+        _ => Err(Error::Question(format!(
+            "the input of shape {shape:?} is a batch; votes are about one picture at a time"
+        ))),
+    }
+}
+
+/// Sum over channels: `c` planes of `plane` numbers to one.
+pub fn summed(discussion: &[f64], c: usize) -> Vec<f64> {
+    let plane = discussion.len() / c.max(1);
+    let mut sum = vec![0.0; plane];
+    for channel in discussion.chunks(plane.max(1)) {
+        sum.iter_mut().zip(channel).for_each(|(sum, v)| *sum += v);
+    }
+    sum
+}
+
+/// The best class so far for each pixel, and whether all classes agreed so far.
+struct Running {
+    best: Vec<f64>,
+    second: Vec<f64>,
+    of: Vec<i32>,
+    /// The first class's discussion, where every class since has said exactly the same.
+    tied: Vec<bool>,
+    seen: usize,
+}
+
+impl Running {
+    fn new(pixels: usize) -> Self {
+        Self {
+            best: vec![f64::NEG_INFINITY; pixels],
+            second: vec![f64::NEG_INFINITY; pixels],
+            of: vec![ABSTAINS; pixels],
+            tied: vec![true; pixels],
+            seen: 0,
+        }
+    }
+
+    /// The next class's discussion.
+    fn hear(&mut self, discussion: &[f64]) {
+        let class = self.seen as i32;
+        for (i, &said) in discussion.iter().enumerate() {
+            if self.seen == 0 {
+                (self.best[i], self.of[i]) = (said, class);
+                continue;
+            }
+            // While all are tied the best is what each said.
+            self.tied[i] &= said == self.best[i];
+            if said > self.best[i] {
+                self.second[i] = self.best[i];
+                (self.best[i], self.of[i]) = (said, class);
+            } else {
+                self.second[i] = self.second[i].max(said);
+            }
+        }
+        self.seen += 1;
+    }
+
+    /// The votes, and their lead.
+    fn close(self) -> (Vec<i32>, Vec<f64>) {
+        let votes = self.of.into_iter().zip(self.tied);
+        let of = votes.map(|(of, tied)| if tied { ABSTAINS } else { of });
+        let lead = self.best.iter().zip(&self.second);
+        (
+            of.collect(),
+            lead.map(|(best, second)| best - second).collect(),
+        )
+    }
+}
+
+/// The votes of every pixel among all classes. `on_chunk` is told how many classes were heard, and
+/// of how many, before each chunk.
+///
+/// Cost: that of [`discussions_of`] for every class; memory: one chunk's discussions.
+///
+/// # Errors
+/// [`Error::Question`] for a network that is no classifier, or a batch of pictures; as
+/// [`discussions_of`].
+pub fn votes(
+    f: &FrozenNetwork,
+    config: &VoteConfig,
+    mut on_chunk: impl FnMut(usize, usize),
+) -> Result<Votes> {
+    let classes = classes(f)?;
+    let (c, mut shape) = pixels_of(f.input_shape())?;
+    let n = f.input_len();
+    let pixels = match config.by_channel {
+        true => n,
+        false => n / c,
+    };
+    if config.by_channel {
+        shape.insert(0, c);
+    }
+    let all: Vec<usize> = (0..classes).collect();
+    let mut running = Running::new(pixels);
+    let (mut scores, mut gaps, mut factors) = (Vec::new(), Vec::new(), Vec::new());
+    for chunk in all.chunks(config.chunk.max(1)) {
+        on_chunk(chunk[0], classes);
+        let found = discussions_of(f, chunk, config.reading, config.heard)?;
+        for discussion in host(found.pixels)?.chunks(n) {
+            match config.by_channel {
+                true => running.hear(discussion),
+                false => running.hear(&summed(discussion, c)),
+            }
+        }
+        scores.extend(found.scores);
+        gaps.extend(found.gaps);
+        factors.extend(found.factors);
+    }
+    let (of, lead) = running.close();
+    let mut counts = vec![0; classes];
+    let mut abstained = 0;
+    for &vote in &of {
+        match usize::try_from(vote) {
+            Ok(class) => counts[class] += 1,
+            Err(_) => abstained += 1,
+        }
+    }
+    Ok(Votes {
+        of,
+        lead,
+        shape,
+        counts,
+        abstained,
+        scores,
+        gaps,
+        factors,
+    })
+}
+
+/// Discussions of some classes with channels summed, `[classes, ..pixels]`, and what goes with them.
+///
+/// Cost: as [`discussions_of`].
+///
+/// # Errors
+/// As [`votes`].
+pub fn discussed(
+    f: &FrozenNetwork,
+    classes: &[usize],
+    config: &VoteConfig,
+) -> Result<(Vec<Vec<f64>>, Discussions)> {
+    let (c, _) = pixels_of(f.input_shape())?;
+    let found = discussions_of(f, classes, config.reading, config.heard)?;
+    let pixels: Tensor<2> = found.pixels.clone();
+    let each = host(pixels)?;
+    let each = each.chunks(f.input_len()).map(|d| summed(d, c)).collect();
+    Ok((each, found))
+}
+
+impl Votes {
+    /// Every class's votes and score, most votes first; among equals the larger score first.
+    pub fn table(&self) -> Vec<Tally> {
+        let mut by_score: Vec<usize> = (0..self.scores.len()).collect();
+        by_score.sort_by(|&a, &b| self.scores[b].total_cmp(&self.scores[a]));
+        let mut table: Vec<Tally> = by_score
+            .iter()
+            .enumerate()
+            .map(|(place, &class)| Tally {
+                class,
+                votes: self.counts[class],
+                share: self.counts[class] as f64 / self.of.len().max(1) as f64,
+                score: self.scores[class],
+                rank: place + 1,
+            })
+            .collect();
+        table.sort_by_key(|tally| std::cmp::Reverse(tally.votes));
+        table
+    }
+
+    /// The pixels that vote for a class.
+    pub fn mask(&self, class: usize) -> Vec<bool> {
+        self.of
+            .iter()
+            .map(|&vote| usize::try_from(vote) == Ok(class))
+            .collect()
+    }
+
+    /// Votes that are at least as loud as the loudest `count` of them; the others abstain.
+    pub fn loudest(&self, count: usize) -> Vec<i32> {
+        let mut leads = self.lead.clone();
+        leads.sort_by(|a, b| b.total_cmp(a));
+        let least = leads.get(count.max(1) - 1).copied().unwrap_or(0.0);
+        let loud = |(vote, lead): (&i32, &f64)| if *lead >= least { *vote } else { ABSTAINS };
+        self.of.iter().zip(&self.lead).map(loud).collect()
+    }
+
+    /// The share of pixels whose votes differ; pictures of one size.
+    pub fn moved(&self, other: &Self) -> f64 {
+        let pairs = self.of.iter().zip(&other.of);
+        pairs.filter(|(a, b)| a != b).count() as f64 / self.of.len().max(1) as f64
+    }
+}
+
+/// Two masks' intersection over their union; 0 where both are empty.
+pub fn intersection_over_union(a: &[bool], b: &[bool]) -> f64 {
+    let both = a.iter().zip(b).filter(|(a, b)| **a && **b).count();
+    let either = a.iter().zip(b).filter(|(a, b)| **a || **b).count();
+    both as f64 / either.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn votes_of(discussions: &[&[f64]]) -> (Vec<i32>, Vec<f64>) {
+        let mut running = Running::new(discussions[0].len());
+        for discussion in discussions {
+            running.hear(discussion);
+        }
+        running.close()
+    }
+
+    #[test]
+    fn the_largest_wins_and_full_ties_abstain() {
+        // Pixels: 0 tie of all at 0, 1 tie of all at 2, 2 tie of two for the largest, 3 all below 0,
+        // 4 the last wins, 5 tied until the last says less, 6 −0 is 0.
+        let (found, lead) = votes_of(&[
+            &[0.0, 2.0, 1.0, -3.0, 0.0, 5.0, 0.0],
+            &[0.0, 2.0, 3.0, -1.0, 0.0, 5.0, -0.0],
+            &[0.0, 2.0, 3.0, -2.0, 1.0, 4.0, 0.0],
+        ]);
+        assert_eq!(found, [-1, -1, 1, 1, 2, 0, -1]);
+        assert_eq!(lead, [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn overlap() {
+        let (a, b) = ([true, true, false, false], [false, true, true, false]);
+        assert_eq!(intersection_over_union(&a, &b), 1.0 / 3.0);
+        assert_eq!(intersection_over_union(&a, &a), 1.0);
+        assert_eq!(intersection_over_union(&[false], &[false]), 0.0);
+        let votes = Votes {
+            of: vec![0, 1, 1, 0],
+            lead: vec![0.1, 3.0, 0.5, 2.0],
+            shape: vec![2, 2],
+            counts: vec![2, 2],
+            abstained: 0,
+            scores: vec![1.0, 2.0],
+            gaps: vec![0.0; 2],
+            factors: vec![1.0; 2],
+        };
+        assert_eq!(votes.loudest(2), [-1, 1, -1, 0]);
+        assert_eq!(votes.loudest(9), votes.of);
+        assert_eq!(summed(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3), [9.0, 12.0]);
+    }
+}

@@ -1,0 +1,401 @@
+//! `attack`: a picture close to x₀ that is read otherwise, and what changed.
+
+use burn::tensor::TensorData;
+use linearscope_analysis::{
+    FrozenNetwork, LinearOperator,
+    attack::{self, AttackConfig, Attacked, Ball, Goal, Loss},
+    contribution::{self, Contributions, contributions},
+    outcome::{Outcome, outcome},
+    votes::classes,
+};
+use linearscope_picture::{Band, Curve, CurveChart, CurvePanel, Panel, Sheet};
+use serde_json::json;
+
+use super::votes::{self, coloured, name};
+use crate::{
+    args::{Attack, EpsUnit, LossName},
+    error::{Failure, Result},
+    output,
+    picture::View,
+    recipe::Recipe,
+    session::Session,
+};
+
+pub(crate) fn run(args: &Attack) -> Result<()> {
+    if !(args.eps.is_finite() && args.eps > 0.0) {
+        return Err(Failure::input(format!(
+            "--eps {}: ε is a number above 0",
+            args.eps
+        )));
+    }
+    if args.eps_unit == EpsUnit::Pixel && args.eps > 255.0 {
+        return Err(Failure::input(format!(
+            "--eps {} is more than the 255 levels of a pixel",
+            args.eps
+        ))
+        .hint("--eps-unit input counts in units of the network's input"));
+    }
+    for (flag, number) in [
+        ("steps", args.steps),
+        ("probes", args.probes),
+        ("top", args.top),
+    ] {
+        if number == 0 {
+            return Err(Failure::input(format!(
+                "--{flag} 0: at least one is needed"
+            )));
+        }
+    }
+    let is_npy = args
+        .common
+        .input
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+    if is_npy && args.eps_unit == EpsUnit::Pixel {
+        return Err(Failure::input(
+            "ε in pixels needs a picture: an .npy goes in as it is, without a recipe",
+        )
+        .hint("--eps-unit input"));
+    }
+    let mut session = Session::open("attack", &args.common)?;
+    let recipe = session.painter.recipe.clone().filter(|_| !is_npy);
+    let summary = find(&mut session, args, recipe.as_ref())?;
+    session.close(&summary)
+}
+
+/// ε and the valid range of each entry, in units of the network's input.
+fn ball(args: &Attack, recipe: Option<&Recipe>, n: usize) -> Ball {
+    let Some(recipe) = recipe else {
+        return Ball::of(args.eps, n);
+    };
+    let each = n / recipe.mean.len();
+    let mut ball = Ball::of(args.eps, n);
+    for i in 0..n {
+        let c = i / each;
+        let at = |level: f64| (level - recipe.mean[c]) / recipe.std[c];
+        let (black, white) = (at(0.0), at(recipe.range));
+        (ball.low[i], ball.high[i]) = (black.min(white), black.max(white));
+        if args.eps_unit == EpsUnit::Pixel {
+            ball.radius[i] = (args.eps / 255.0 * recipe.range / recipe.std[c]).abs();
+        }
+    }
+    ball
+}
+
+/// The picture as eight bits a channel hold it, back in the network's units.
+fn rounded(recipe: &Recipe, x: &[f64]) -> Vec<f64> {
+    let each = x.len() / recipe.mean.len();
+    let seen = recipe.undone(x);
+    let level = |(i, v): (usize, &f64)| {
+        let level = (v / recipe.range * 255.0).round().clamp(0.0, 255.0);
+        let c = i / each;
+        (level / 255.0 * recipe.range - recipe.mean[c]) / recipe.std[c]
+    };
+    seen.iter().enumerate().map(level).collect()
+}
+
+fn find(session: &mut Session, args: &Attack, recipe: Option<&Recipe>) -> Result<Vec<String>> {
+    let frozen = &session.frozen;
+    let count = classes(frozen)?;
+    let class = contribution::top1(frozen)?;
+    let goal = match args.target {
+        None => Goal::From(class),
+        Some(target) if target >= count => {
+            return Err(Failure::input(format!(
+                "--target {target}: the network has classes 0 to {}",
+                count - 1
+            )));
+        }
+        Some(target) if target == class => {
+            return Err(Failure::input(format!(
+                "--target {target}: that is the best class already"
+            ))
+            .hint("leave --target out to go away from it"));
+        }
+        Some(target) => Goal::To(target),
+    };
+    let config = AttackConfig {
+        goal,
+        loss: match args.loss {
+            LossName::CrossEntropy => Loss::CrossEntropy,
+            LossName::Score => Loss::Score,
+        },
+        steps: args.steps,
+        step: None,
+        seed: args.random_start,
+    };
+    let ball = ball(args, recipe, frozen.input_len());
+    let attacked = attack::attack(frozen, &ball, &config, |step| {
+        output::progress(&format!("gradient {} of {}", step + 1, args.steps));
+    })?;
+    let shape = frozen.input_shape().to_vec();
+    let data = |x: Vec<f64>| TensorData::new(x, shape.clone());
+    let interpreter = frozen.interpreter();
+    let (loaded, rules) = (interpreter.loaded().clone(), interpreter.rules().clone());
+    let x = data(attacked.x.clone());
+    let after = FrozenNetwork::within(loaded.clone(), x, rules, interpreter.budget())?;
+    let in_eight_bits = match recipe {
+        None => None,
+        Some(recipe) => {
+            let y = FrozenNetwork::forward(&loaded, data(rounded(recipe, &attacked.x)))?;
+            let y: Vec<f64> = y.iter().collect();
+            (0..y.len()).max_by(|a, b| y[*a].total_cmp(&y[*b]))
+        }
+    };
+    let hearing = votes::config(session, &args.hearing, false)?;
+    let found = outcome(
+        &session.frozen,
+        &after,
+        &hearing,
+        (args.probes, 0),
+        |step| {
+            output::progress(step);
+        },
+    )?;
+    let new = match found.changed() {
+        true => Some(contributions(&after, found.class_after)?),
+        false => None,
+    };
+
+    session.save_output("adversarial", &attacked.x, &shape)?;
+    let title = "x − x₀";
+    session.save_signed(
+        "perturbation",
+        title,
+        &attacked.perturbation,
+        &shape,
+        View::Whole,
+    )?;
+    for (when, votes) in ["before", "after"].iter().zip(&found.votes) {
+        session.save_whole(&format!("votes_{when}"), &votes.of, &votes.shape)?;
+    }
+    session.save_json("contributions_before", &found.before.layers)?;
+    session.save_json("contributions_after", &found.after.layers)?;
+    session.save_json("flips", &found.change.flips)?;
+    let chart = chart(session, &found, new.as_ref());
+    session.save_curves("contributions", &chart)?;
+    if let Some(sheet) = sheet(session, args, &attacked, &found)? {
+        session.save_sheet("attack", &sheet)?;
+    }
+    let largest = attacked
+        .perturbation
+        .iter()
+        .fold(0f64, |m, v| m.max(v.abs()));
+    let unit = match args.eps_unit {
+        EpsUnit::Pixel => "pixel",
+        EpsUnit::Input => "input",
+    };
+    session.note(
+        "attack",
+        json!({
+            "eps": args.eps,
+            "eps_unit": unit,
+            "valid_range": recipe.is_some(),
+            "steps": args.steps,
+            "loss": format!("{:?}", config.loss),
+            "target": args.target,
+            "random_start": args.random_start,
+            "path": attacked.steps,
+            "largest_change": largest,
+            "class_before": found.class,
+            "class_after": found.class_after,
+            "class_in_eight_bits": in_eight_bits,
+            "votes_moved": found.moved(),
+            "votes_for_class": found.share(),
+            "contributions_before": found.before,
+            "contributions_after": found.after,
+            "change": found.change,
+            "f_change": found.change.f_change(),
+        }),
+    );
+    let mut lines = vec![format!(
+        "{}, ε = {} ({unit}{}): {} → {}",
+        if args.steps == 1 {
+            "FGSM".to_string()
+        } else {
+            format!("PGD, {} steps", args.steps)
+        },
+        args.eps,
+        if recipe.is_some() {
+            ", within black and white"
+        } else {
+            ", any value"
+        },
+        name(session, found.class),
+        name(session, found.class_after),
+    )];
+    if let Some(class) = in_eight_bits.filter(|class| *class != found.class_after) {
+        lines.push(format!(
+            "the picture in eight bits (adversarial.png) is read as {}",
+            name(session, class)
+        ));
+    }
+    lines.extend(summary(session, args.top, &found));
+    Ok(lines)
+}
+
+/// Contributions over layers, before and after.
+fn chart(session: &Session, found: &Outcome, new: Option<&Contributions>) -> CurveChart {
+    let curve = |label: String, of: &Contributions| Curve {
+        label,
+        points: of
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(i, layer)| (i as f64, layer.value))
+            .collect(),
+        band: Vec::new(),
+    };
+    let class = name(session, found.class);
+    let mut curves = vec![
+        curve(format!("{class}, before"), &found.before),
+        curve(format!("{class}, after"), &found.after),
+    ];
+    curves.extend(new.map(|new| curve(format!("{}, after", name(session, new.target)), new)));
+    let names: Vec<&str> = found
+        .before
+        .layers
+        .iter()
+        .map(|layer| layer.name.as_str())
+        .collect();
+    CurveChart {
+        title: format!("Contributions before and after, {}", session.model),
+        notes: vec![
+            format!(
+                "What each layer's biases add to the score of {class}: {:.3} before, {:.3} after.",
+                found.before.score, found.after.score
+            ),
+            format!("From left to right: {}.", names.join(", ")),
+        ],
+        across: "layer".into(),
+        panels: vec![CurvePanel {
+            title: "contribution".into(),
+            curves,
+        }],
+    }
+}
+
+fn sheet(
+    session: &Session,
+    args: &Attack,
+    attacked: &Attacked,
+    found: &Outcome,
+) -> Result<Option<Sheet>> {
+    let x0 = session.numbers(session.frozen.x0())?;
+    let shape = session.frozen.input_shape();
+    // One set of colours for both: what most pixels voted for before, then after.
+    let mut classes = coloured(&found.votes[0].table(), args.top.div_ceil(2));
+    for class in coloured(&found.votes[1].table(), args.top) {
+        if classes.len() < args.top.min(linearscope_picture::CLASS_COLOURS.len())
+            && !classes.contains(&class)
+        {
+            classes.push(class);
+        }
+    }
+    let before = votes::panels(session, "votes before", &found.votes[0], &classes);
+    if before.is_empty() {
+        return Ok(None);
+    }
+    let after = votes::panels(session, "votes after", &found.votes[1], &classes);
+    let mut pictures = Vec::new();
+    for (title, x, class) in [
+        ("before", &x0, found.class),
+        ("after", &attacked.x, found.class_after),
+    ] {
+        if let Some(raster) = session.painter.input_where(x, shape, |_| true) {
+            pictures.push(Panel::new(title, raster).caption(name(session, class)));
+        }
+    }
+    let changed =
+        session
+            .painter
+            .signed("what was added", &attacked.perturbation, shape, View::Whole);
+    pictures.extend(changed);
+    let band = |heading: &str, panels| Band {
+        heading: heading.into(),
+        panels,
+    };
+    Ok(Some(Sheet {
+        title: format!("An attack on {}", session.model),
+        notes: vec![format!(
+            "{:.1} % of the pixels vote otherwise; {:.1} % of all decisions flipped.",
+            100.0 * found.moved(),
+            100.0 * found.change.flipped_share
+        )],
+        bands: vec![
+            band("The picture", pictures),
+            band("Who speaks for what", [before, after].concat()),
+        ],
+    }))
+}
+
+fn summary(session: &Session, top: usize, found: &Outcome) -> Vec<String> {
+    let [before, after] = &found.votes;
+    let order = |scores: &[f64]| {
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        order
+    };
+    let mut shown: Vec<usize> = order(&before.scores).into_iter().take(top).collect();
+    for class in order(&after.scores).into_iter().take(top) {
+        if !shown.contains(&class) {
+            shown.push(class);
+        }
+    }
+    let share = |votes: &linearscope_analysis::votes::Votes, class: usize| {
+        100.0 * votes.counts[class] as f64 / votes.of.len().max(1) as f64
+    };
+    let mut lines = vec!["  score before   after     votes before   after    class".to_string()];
+    for class in shown {
+        lines.push(format!(
+            "  {:12.4} {:7.4}     {:10.1} % {:5.1} %  {}",
+            before.scores[class],
+            after.scores[class],
+            share(before, class),
+            share(after, class),
+            name(session, class),
+        ));
+    }
+    let change = &found.change;
+    lines.push(format!(
+        "{:.1} % of the pixels vote otherwise",
+        100.0 * found.moved()
+    ));
+    lines.push(format!(
+        "residual share of {}: {:.1} % → {:.1} %",
+        name(session, found.class),
+        100.0 * found.before.residual_share,
+        100.0 * found.after.residual_share
+    ));
+    lines.push(format!(
+        "‖F′ − F‖ = {:.3} ± {:.3}, ‖F‖ = {:.3} ± {:.3} ({}); its row changes by {:.3} of itself, \
+         cosine {:.3}; r of it {:.4} → {:.4}",
+        change.f_difference.value,
+        change.f_difference.error,
+        change.f.value,
+        change.f.error,
+        match change.f.error {
+            0.0 => "all rows".to_string(),
+            _ => format!("{} random products", change.probes),
+        },
+        change.row,
+        change.row_cosine,
+        change.residual[0],
+        change.residual[1],
+    ));
+    lines.push(format!(
+        "{:.2} % of all decisions flipped:",
+        100.0 * change.flipped_share
+    ));
+    for flip in &change.flips {
+        lines.push(format!(
+            "  {:28} {:8} {:8} of {:8}  {:5.2} %",
+            flip.name,
+            flip.kind,
+            flip.flipped,
+            flip.units,
+            100.0 * flip.share
+        ));
+    }
+    lines
+}

@@ -1,0 +1,353 @@
+//! `votes`: which class each pixel speaks for.
+
+use linearscope_analysis::{
+    FrozenNetwork, LinearOperator,
+    discussion::{Heard, Reading},
+    votes::{self, Tally, VoteConfig, Votes},
+};
+use linearscope_picture::{Band, CLASS_COLOURS, OTHER_CLASSES, Panel, Raster, Sheet};
+use serde_json::{Value, json};
+
+use crate::{
+    args::{self, DiscussionName, Hearing},
+    error::{Failure, Result},
+    output,
+    picture::View,
+    session::Session,
+};
+
+pub(crate) fn run(args: &args::Votes) -> Result<()> {
+    if args.top == 0 {
+        return Err(Failure::input("--top 0: at least one class is needed"));
+    }
+    let mut session = Session::open("votes", &args.common)?;
+    let config = config(&session, &args.hearing, args.by_channel)?;
+    let found = find(&mut session, &config, args.top)?;
+    session.close(&found.summary)
+}
+
+/// The flags as the library takes them.
+pub(crate) fn config(session: &Session, hearing: &Hearing, by_channel: bool) -> Result<VoteConfig> {
+    let layers = session.frozen.layers();
+    let heard = match hearing.heard.as_str() {
+        "all" => Heard::All,
+        "input" => Heard::Input,
+        name => {
+            let by_name = layers.iter().position(|layer| **layer == *name);
+            let number = || name.parse().ok().filter(|&layer| layer < layers.len());
+            let layer = by_name.or_else(number).ok_or_else(|| {
+                let names: Vec<&str> = layers.iter().skip(1).map(|name| &**name).collect();
+                Failure::input(format!("--heard {name}: there is no such layer"))
+                    .hint(format!("all, input, or one of {}", names.join(", ")))
+            })?;
+            Heard::Layer(layer)
+        }
+    };
+    Ok(VoteConfig {
+        reading: match hearing.discussion {
+            DiscussionName::Scored => Reading::Scored,
+            DiscussionName::Conserving => Reading::Conserving,
+            DiscussionName::Paper => Reading::Paper,
+        },
+        heard,
+        by_channel,
+        ..VoteConfig::default()
+    })
+}
+
+/// The votes of a network's pixels, said on stderr while they are counted.
+pub(crate) fn count(f: &FrozenNetwork, config: &VoteConfig, what: &str) -> Result<Votes> {
+    Ok(votes::votes(f, config, |done, of| {
+        output::progress(&format!("{what}, class {done} of {of}"));
+    })?)
+}
+
+/// What `votes` found.
+pub(crate) struct Counted {
+    /// Its sheet, if the input is a picture.
+    #[allow(dead_code)]
+    pub sheet: Option<Sheet>,
+    pub summary: Vec<String>,
+}
+
+/// Count, write, and tell.
+pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Result<Counted> {
+    let found = count(&session.frozen, config, "votes")?;
+    let table = found.table();
+    let pixels = found.shape.clone();
+    session.save_whole("votes", &found.of, &pixels)?;
+    session.save_array("lead", &found.lead, &pixels)?;
+
+    // Discussions of the best scores, channels summed.
+    let mut best: Vec<&Tally> = table.iter().filter(|tally| tally.rank <= top).collect();
+    best.sort_by_key(|tally| tally.rank);
+    let plane = match config.by_channel {
+        true => &pixels[1..],
+        false => &pixels[..],
+    };
+    let mut discussions = Vec::new();
+    for chunk in best.chunks(config.chunk) {
+        let classes: Vec<usize> = chunk.iter().map(|tally| tally.class).collect();
+        discussions.extend(votes::discussed(&session.frozen, &classes, config)?.0);
+    }
+    let shape = [&[best.len()], plane].concat();
+    session.save_array("discussion", &discussions.concat(), &shape)?;
+
+    // Masks of those with most votes.
+    let chosen: Vec<&Tally> = table
+        .iter()
+        .take(top)
+        .filter(|tally| tally.votes > 0)
+        .collect();
+    let masks: Vec<i32> = chosen
+        .iter()
+        .flat_map(|tally| found.mask(tally.class).into_iter().map(i32::from))
+        .collect();
+    session.save_whole("masks", &masks, &[&[chosen.len()], &pixels[..]].concat())?;
+
+    let listed: Vec<Value> = table
+        .iter()
+        .filter(|tally| tally.votes > 0 || tally.rank <= top)
+        .map(|tally| {
+            json!({
+                "class": tally.class,
+                "label": session.label(tally.class),
+                "votes": tally.votes,
+                "share": tally.share,
+                "score": tally.score,
+                "rank": tally.rank,
+            })
+        })
+        .collect();
+    session.save_json("votes", &listed)?;
+    let classes = |of: &[&Tally]| of.iter().map(|tally| tally.class).collect::<Vec<_>>();
+    let (best_classes, mask_classes) = (classes(&best), classes(&chosen));
+    let details: Vec<Value> = best
+        .iter()
+        .map(|tally| {
+            json!({
+                "class": tally.class,
+                "gap": found.gaps[tally.class],
+                "factor": found.factors[tally.class],
+            })
+        })
+        .collect();
+    session.note(
+        "votes",
+        json!({
+            "reading": format!("{:?}", config.reading).to_lowercase(),
+            "heard": match config.heard {
+                Heard::All => "all".to_string(),
+                Heard::Input => "input".into(),
+                Heard::Layer(layer) => session.frozen.layers()[layer].to_string(),
+            },
+            "by_channel": config.by_channel,
+            "pixels": found.of.len(),
+            "abstained": found.abstained,
+            "discussion_classes": best_classes,
+            "mask_classes": mask_classes,
+            "discussions": details,
+        }),
+    );
+
+    let sheet = sheet(session, config, &found, &best, &chosen, &discussions, plane)?;
+    if let Some(sheet) = &sheet {
+        session.save_sheet("votes", sheet)?;
+    }
+    Ok(Counted {
+        summary: summary(session, &found, &table, top),
+        sheet,
+    })
+}
+
+/// "292 tiger", or the number alone.
+pub(crate) fn name(session: &Session, class: usize) -> String {
+    match session.label(class) {
+        Some(label) => format!("{class} {label}"),
+        None => format!("class {class}"),
+    }
+}
+
+/// The classes with most votes that get a colour.
+pub(crate) fn coloured(table: &[Tally], top: usize) -> Vec<usize> {
+    let most = top.min(CLASS_COLOURS.len());
+    let voted = table.iter().filter(|tally| tally.votes > 0);
+    voted.take(most).map(|tally| tally.class).collect()
+}
+
+/// Votes in colours, with what they stand for; a panel a channel where channels vote. None where the
+/// input is no picture.
+pub(crate) fn panels(
+    session: &Session,
+    title: &str,
+    found: &Votes,
+    coloured: &[usize],
+) -> Vec<Panel> {
+    let (channels, size) = match found.shape[..] {
+        [h, w] => (1, [h, w]),
+        [c, h, w] => (c, [h, w]),
+        _ => return Vec::new(),
+    };
+    if size[0].max(size[1]) < 4 || size[0].min(size[1]) < 2 {
+        return Vec::new();
+    }
+    let place = |class: usize| coloured.iter().position(|of| *of == class);
+    let colour = |class| place(class).map_or(OTHER_CLASSES, |at| CLASS_COLOURS[at]);
+    let of = found.of.len() as f64;
+    let share = |votes: usize| format!("{:.1} %", 100.0 * votes as f64 / of);
+    let mut key: Vec<([u8; 3], String)> = coloured
+        .iter()
+        .enumerate()
+        .map(|(at, &class)| {
+            let text = format!("{} {}", share(found.counts[class]), name(session, class));
+            (CLASS_COLOURS[at], text)
+        })
+        .collect();
+    let others: usize = found
+        .counts
+        .iter()
+        .enumerate()
+        .filter(|(class, _)| place(*class).is_none())
+        .map(|(_, votes)| votes)
+        .sum();
+    if others > 0 {
+        key.push((OTHER_CLASSES, format!("{} other classes", share(others))));
+    }
+    if found.abstained > 0 {
+        key.push(([255; 3], format!("{} abstain", share(found.abstained))));
+    }
+    found
+        .of
+        .chunks(size[0] * size[1])
+        .enumerate()
+        .filter_map(|(channel, votes)| {
+            let raster = Raster::of_classes(votes, size, colour, Sheet::MOST)?;
+            let title = match channels {
+                1 => title.to_string(),
+                _ => format!("{title} · channel {channel}"),
+            };
+            Some(Panel::new(title, raster).key(key.clone()))
+        })
+        .collect()
+}
+
+fn sheet(
+    session: &Session,
+    config: &VoteConfig,
+    found: &Votes,
+    best: &[&Tally],
+    chosen: &[&Tally],
+    discussions: &[Vec<f64>],
+    plane: &[usize],
+) -> Result<Option<Sheet>> {
+    let table = found.table();
+    let drawn = panels(session, "votes", found, &coloured(&table, chosen.len()));
+    if drawn.is_empty() {
+        return Ok(None);
+    }
+    let x0 = session.numbers(session.frozen.x0())?;
+    let shape = session.frozen.input_shape();
+    let mut first = Vec::new();
+    if let Some(raster) = session.painter.input_where(&x0, shape, |_| true) {
+        first.push(Panel::new("x₀", raster));
+    }
+    first.extend(drawn);
+    let loud = Votes {
+        of: found.loudest(found.of.len().div_ceil(10)),
+        ..found.clone()
+    };
+    let classes = coloured(&table, chosen.len());
+    let loud = panels(session, "the loudest tenth", &loud, &classes);
+    first.extend(loud.into_iter().map(|panel| panel.key(Vec::new())));
+    // By channel a pixel is shown where one of its channels votes.
+    let pixels: usize = plane.iter().product();
+    let masks = chosen.iter().filter_map(|tally| {
+        let mask = found.mask(tally.class);
+        let any = |pixel: usize| mask.iter().skip(pixel).step_by(pixels).any(|m| *m);
+        let raster = session.painter.input_where(&x0, shape, any)?;
+        let title = name(session, tally.class);
+        let caption = format!(
+            "{:.1} % of the votes, rank {}",
+            100.0 * tally.share,
+            tally.rank
+        );
+        Some(Panel::new(title, raster).caption(caption))
+    });
+    let masks: Vec<Panel> = masks.collect();
+    let said = best
+        .iter()
+        .zip(discussions)
+        .flat_map(|(tally, discussion)| {
+            let title = name(session, tally.class);
+            let drawn = session
+                .painter
+                .signed(&title, discussion, plane, View::Whole);
+            let caption = format!(
+                "score {:.3}, sum {:+.1} % off",
+                tally.score,
+                100.0 * found.gaps[tally.class]
+            );
+            drawn
+                .into_iter()
+                .map(move |panel| panel.caption(caption.clone()))
+        });
+    let said: Vec<Panel> = said.collect();
+    let heard = match config.heard {
+        Heard::All => String::new(),
+        Heard::Input => ", the pixels alone".into(),
+        Heard::Layer(layer) => format!(", the sources of {} alone", session.frozen.layers()[layer]),
+    };
+    let band = |heading: &str, panels| Band {
+        heading: heading.into(),
+        panels,
+    };
+    Ok(Some(Sheet {
+        title: format!("Pixel votes, {}", session.model),
+        notes: vec![format!(
+            "Each pixel votes for the class whose discussion is largest there ({} reading{heard}); \
+             channels are {}. Pixels about which all classes say the same abstain.",
+            format!("{:?}", config.reading).to_lowercase(),
+            if config.by_channel { "apart" } else { "summed" },
+        )],
+        bands: vec![
+            band("Who speaks for what", first),
+            band("Where the most voted classes have their votes", masks),
+            band("Discussions of the best scores", said),
+        ],
+    }))
+}
+
+fn summary(session: &Session, found: &Votes, table: &[Tally], top: usize) -> Vec<String> {
+    let of = found.of.len();
+    let mut lines = vec![
+        format!(
+            "{of} votes among {} classes, {} abstain ({:.1} %)",
+            found.scores.len(),
+            found.abstained,
+            100.0 * found.abstained as f64 / of.max(1) as f64
+        ),
+        "   votes   share      score  rank  class".into(),
+    ];
+    let shown = table
+        .iter()
+        .enumerate()
+        .filter(|(place, tally)| *place < top || tally.rank == 1);
+    for (_, tally) in shown {
+        lines.push(format!(
+            "{:8}  {:5.1} %  {:9.4}  {:4}  {}",
+            tally.votes,
+            100.0 * tally.share,
+            tally.score,
+            tally.rank,
+            name(session, tally.class),
+        ));
+    }
+    if let Some(best) = table.iter().find(|tally| tally.rank == 1) {
+        lines.push(format!(
+            "the discussion of {} sums to its score {:+.2} %",
+            name(session, best.class),
+            100.0 * found.gaps[best.class],
+        ));
+    }
+    lines
+}

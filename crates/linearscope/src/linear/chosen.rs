@@ -1,0 +1,77 @@
+//! What x₀ chose among finitely many, unit by unit, in a form that compares with another x₀.
+
+use std::borrow::Cow;
+
+use burn_backend::{Backend, read_sync, tensor::IntTensor};
+
+use crate::error::{Error, Result};
+
+/// One choice for each unit of a map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen<'a> {
+    /// One of two: a slope, or whether something passes. A bit a unit, the first in the lowest bit
+    /// of the first byte.
+    Sides {
+        /// The bits; those beyond the last unit are 0.
+        bits: Cow<'a, [u8]>,
+        /// How many units there are.
+        units: usize,
+    },
+    /// One of many: where the unit took its value from.
+    Places(Vec<i64>),
+}
+
+impl Chosen<'_> {
+    /// Where indices point, read back from the device.
+    pub(crate) fn places<B: Backend>(indices: IntTensor<B>) -> Result<Self> {
+        let data = read_sync(B::int_into_data(indices))
+            .map_err(|error| Error::Data(format!("{error:?}")))?;
+        Ok(Self::Places(data.iter::<i64>().collect()))
+    }
+
+    /// How many units chose.
+    pub fn units(&self) -> usize {
+        match self {
+            Self::Sides { units, .. } => *units,
+            Self::Places(places) => places.len(),
+        }
+    }
+
+    /// How many units chose otherwise than in `other`; `None` where the two are not of the same
+    /// units.
+    pub fn differing(&self, other: &Chosen<'_>) -> Option<usize> {
+        if self.units() != other.units() {
+            return None;
+        }
+        match (self, other) {
+            (Self::Sides { bits: a, .. }, Chosen::Sides { bits: b, .. }) => {
+                let bytes = a.iter().zip(b.iter());
+                Some(bytes.map(|(a, b)| (a ^ b).count_ones() as usize).sum())
+            }
+            (Self::Places(a), Chosen::Places(b)) => {
+                Some(a.iter().zip(b).filter(|(a, b)| a != b).count())
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_compared_one_by_one() {
+        let sides = |bits: &[u8], units| Chosen::Sides {
+            bits: bits.to_vec().into(),
+            units,
+        };
+        let (a, b) = (sides(&[0b1010_0110, 0b1], 9), sides(&[0b0010_0101, 0b0], 9));
+        assert_eq!(a.differing(&b), Some(4));
+        assert_eq!(a.differing(&a), Some(0));
+        assert_eq!(a.differing(&sides(&[0; 2], 10)), None);
+        let (a, b) = (Chosen::Places(vec![3, 1, 4]), Chosen::Places(vec![3, 2, 5]));
+        assert_eq!(a.differing(&b), Some(2));
+        assert_eq!(a.differing(&sides(&[0], 3)), None);
+    }
+}
