@@ -7,6 +7,7 @@
 
 pub mod bench;
 pub mod certificate;
+pub mod conformance;
 pub mod contribution;
 pub mod discussion;
 mod frozen;

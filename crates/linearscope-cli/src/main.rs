@@ -17,7 +17,9 @@ use std::{panic, process::ExitCode};
 use clap::Parser;
 
 use args::{Cli, Command};
-use commands::{analyse, bench, contributions, demo, fields, inspect, matrix, project, run, svd};
+use commands::{
+    analyse, bench, contributions, demo, fields, inspect, matrix, project, run, svd, verify,
+};
 use error::{BAD_INPUT, Failure};
 use linearscope_analysis::projection::Field;
 
@@ -35,6 +37,7 @@ fn dispatch(cli: &Cli) -> error::Result<()> {
         Command::Analyse(args) => analyse::run(args),
         Command::Matrix(args) => matrix::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Verify(args) => verify::run(args),
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    args::{Common, Precision},
+    args::{Common, Precision, RecipeFlags},
     error::{CERTIFICATE, Failure, Result},
     npy, output,
     picture::{Painter, View},
@@ -43,7 +43,7 @@ pub(crate) struct Session {
     files: Vec<Value>,
 }
 
-fn is_npy(path: &Path) -> bool {
+pub(crate) fn is_npy(path: &Path) -> bool {
     path.extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
 }
@@ -57,14 +57,16 @@ fn with_batch_axis(shape: Vec<usize>, signature: &Signature) -> Vec<usize> {
     }
 }
 
-/// A model of one input and one output, and its file's SHA-256.
+/// A model of one input and one output, and its file's SHA-256. The file passes by twice, so that
+/// only its weights stay in memory.
 pub(crate) fn read_model(path: &Path) -> Result<(Model, String)> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
-    let model = Model::from_bytes(&bytes, &path.display().to_string())?;
-    let hash = Sha256::digest(&bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
+    let model = Model::load(path)?;
+    let mut hasher = Sha256::new();
+    std::fs::File::open(path)
+        .and_then(|mut file| std::io::copy(&mut file, &mut hasher))
+        .map_err(|error| Failure::file(path, error))?;
+    let hash = hasher.finalize();
+    let hash = hash.iter().map(|b| format!("{b:02x}")).collect();
     if model.inputs().len() != 1 || model.outputs().len() != 1 {
         return Err(Failure::input(format!(
             "the network has {} inputs and {} outputs; this program takes one of each",
@@ -76,8 +78,32 @@ pub(crate) fn read_model(path: &Path) -> Result<(Model, String)> {
     Ok((model, hash))
 }
 
+/// The recipe by which pictures go into an input; none for an input that takes no picture.
+pub(crate) fn recipe_for(
+    model: &Path,
+    flags: &RecipeFlags,
+    input: &Path,
+    signature: &Signature,
+) -> Result<Option<Recipe>> {
+    let recipe = match signature.dims.as_slice() {
+        // Without a declared shape or number of channels: a picture in colour.
+        [] => Recipe::new(model, flags, 3, None).map(Some),
+        [_, channels, h, w] => {
+            let size = h.as_ref().ok().zip(w.as_ref().ok());
+            let size = size.map(|(&h, &w)| (h, w));
+            Recipe::new(model, flags, *channels.as_ref().unwrap_or(&3), size).map(Some)
+        }
+        _ => Ok(None),
+    };
+    match recipe {
+        // An array goes in as it is: then a recipe that does not fit does not matter.
+        Err(_) if is_npy(input) => Ok(None),
+        recipe => recipe,
+    }
+}
+
 /// Read a picture or an array for an input of the given signature.
-fn read_input(
+pub(crate) fn read_input(
     path: &Path,
     recipe: Option<&Recipe>,
     signature: &Signature,
@@ -140,20 +166,7 @@ impl Session {
         output::progress(&format!("reading {}", common.model.display()));
         let (model, hash) = read_model(&common.model)?;
         let signature = model.inputs()[0].clone();
-        let recipe = match signature.dims.as_slice() {
-            [_, channels, _, _] => match channels {
-                Ok(c) => Recipe::new(&common.model, &common.recipe, *c).map(Some),
-                Err(_) => Recipe::new(&common.model, &common.recipe, 3).map(Some),
-            },
-            // An input that declares no shape takes a picture in colour.
-            [] => Recipe::new(&common.model, &common.recipe, 3).map(Some),
-            _ => Ok(None),
-        };
-        // An array goes in as it is: then a recipe that does not fit does not matter.
-        let recipe = match recipe {
-            Err(_) if is_npy(&common.input) => None,
-            recipe => recipe?,
-        };
+        let recipe = recipe_for(&common.model, &common.recipe, &common.input, &signature)?;
         let labels = match &recipe {
             Some(recipe) => recipe.labels()?,
             None => None,
@@ -173,7 +186,10 @@ impl Session {
         let loaded = FrozenNetwork::load(network, &device, dtype)?;
         let budget = memory(common.max_memory)?;
         let x0 = TensorData::new(values, shape);
-        let frozen = FrozenNetwork::within(loaded, x0, rules.clone(), budget)?;
+        let frozen = FrozenNetwork::within(loaded, x0, rules, budget)?;
+        if let Some(recipe) = recipe.as_ref().filter(|_| !is_npy(&common.input)) {
+            output::notice(&recipe.line());
+        }
         for rule in frozen.interpreter().unused_rules() {
             output::notice(&format!("the rule {rule} fits no op of this network"));
         }
@@ -198,7 +214,7 @@ impl Session {
             "device": common.device,
             "dtype": common.dtype.name(),
             "arithmetic": common.dtype.name(),
-            "rules": rules.to_string(),
+            "rules": frozen.interpreter().rules().to_string(),
             "norms_recognised": norms,
             "functions_recognised": functions,
             "final_softmax_left_out": left_out,
@@ -479,7 +495,7 @@ fn name_of(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-fn check_finite(path: &Path, values: &[f64]) -> Result<()> {
+pub(crate) fn check_finite(path: &Path, values: &[f64]) -> Result<()> {
     let mut bad = values.iter().enumerate().filter(|(_, v)| !v.is_finite());
     match bad.next() {
         None => Ok(()),

@@ -11,3 +11,4 @@ pub(crate) mod position;
 pub(crate) mod project;
 pub(crate) mod run;
 pub(crate) mod svd;
+pub(crate) mod verify;

@@ -9,3 +9,4 @@ mod recipe;
 mod refusals;
 mod report;
 mod svd;
+mod verify;
