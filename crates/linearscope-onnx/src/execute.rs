@@ -90,10 +90,7 @@ fn constants<B: Backend>(
 }
 
 /// One node of constants, computed on the host.
-fn fold<B: Backend>(
-    node: &Node,
-    inputs: HashMap<String, Value<Flex>>,
-) -> Outputs<B> {
+fn fold<B: Backend>(node: &Node, inputs: HashMap<String, Value<Flex>>) -> Outputs<B> {
     let scope = Scope::new(None, inputs, None);
     let env = Environment {
         device: FlexDevice,
@@ -101,7 +98,7 @@ fn fold<B: Backend>(
         largest: LARGEST_FOLDED,
         budget: Cell::new(1),
         made: RefCell::default(),
-            quantisers: RefCell::default(),
+        quantisers: RefCell::default(),
     };
     let cx = Context {
         scope: &scope,

@@ -69,7 +69,11 @@ pub(crate) struct Graph {
 impl Graph {
     /// A graph from its protobuf, whose tensors are emptied on the way. Its calls of functions are
     /// not yet resolved, nor is it known what is read last where: see [`finish`](Self::finish).
-    pub(crate) fn read(proto: &mut GraphProto, reader: &mut Reader<'_>, opset: i64) -> Result<Self> {
+    pub(crate) fn read(
+        proto: &mut GraphProto,
+        reader: &mut Reader<'_>,
+        opset: i64,
+    ) -> Result<Self> {
         if let Some(sparse) = proto.sparse_initializer.first() {
             return Err(Error::Initialiser {
                 tensor: sparse.values.name.clone(),
@@ -195,8 +199,8 @@ impl Node {
                 Attribute::Tensor(_, kind) => *kind,
                 _ => None,
             }),
-            "Concat" | "Expand" | "Flatten" | "Gather" | "Identity" | "Pad" | "Reshape" | "Slice"
-            | "Split" | "Squeeze" | "Tile" | "Transpose" | "Unsqueeze" => of_input(0),
+            "Concat" | "Expand" | "Flatten" | "Gather" | "Identity" | "Pad" | "Reshape"
+            | "Slice" | "Split" | "Squeeze" | "Tile" | "Transpose" | "Unsqueeze" => of_input(0),
             _ => None,
         }
     }
@@ -236,10 +240,7 @@ impl Attribute {
                 let tensor = proto.t.mut_or_insert_default();
                 if !known_type(tensor.data_type) {
                     // Refused where an op reads it, by the node's name.
-                    Self::Other(format!(
-                        "a tensor of type {}",
-                        type_name(tensor.data_type)
-                    ))
+                    Self::Other(format!("a tensor of type {}", type_name(tensor.data_type)))
                 } else {
                     if tensor.name.is_empty() {
                         tensor.name = proto.name.clone();

@@ -198,6 +198,9 @@ impl<'a> Reader<'a> {
             + tensor.double_data.len()
             + tensor.uint64_data.len();
         let wide = || refused("keeps its data in the wrong list".into());
+        if listed != 0 && self.place(tensor).is_some_and(|place| place.length > 0) {
+            return Err(refused("keeps its data twice".into()));
+        }
         if listed == 0 {
             let place = self.place(tensor).unwrap_or(Place {
                 field: Field::Raw,
@@ -393,7 +396,9 @@ fn filled(source: &mut dyn Read, kind: Kind, shape: Vec<usize>) -> io::Result<Te
     };
     source.read_exact(&mut bytes)?;
     if dtype.is_bool() {
-        bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
+        bytes
+            .iter_mut()
+            .for_each(|byte| *byte = u8::from(*byte != 0));
     }
     if cfg!(target_endian = "big") {
         let numbers = bytes.chunks_exact_mut(dtype.size());

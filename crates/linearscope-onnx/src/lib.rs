@@ -32,3 +32,7 @@ pub use initialiser::tensor_from_bytes;
 pub use model::{Model, NodeInfo, Signature};
 pub use ops::OPS as SUPPORTED_OPS;
 pub use value::Value;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

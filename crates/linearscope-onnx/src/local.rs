@@ -47,7 +47,11 @@ pub(crate) fn plain_domain(domain: &str) -> &str {
 
 impl Functions {
     /// The functions of a model, whose opset is `opset` where a function says none.
-    pub(crate) fn read(proto: &mut ModelProto, reader: &mut Reader<'_>, opset: i64) -> Result<Self> {
+    pub(crate) fn read(
+        proto: &mut ModelProto,
+        reader: &mut Reader<'_>,
+        opset: i64,
+    ) -> Result<Self> {
         let mut functions = HashMap::new();
         for mut function in std::mem::take(&mut proto.functions) {
             let imports = function.opset_import.iter();

@@ -129,13 +129,14 @@ impl Model {
             path: path.into(),
             because,
         };
-        let skeleton = skeleton(&mut source, Message::Model).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => not_onnx(error.to_string()),
-            _ => Error::Io {
-                path: path.into(),
-                source: error,
-            },
-        })?;
+        let skeleton =
+            skeleton(&mut source, Message::Model).map_err(|error| match error.kind() {
+                io::ErrorKind::InvalidData => not_onnx(error.to_string()),
+                _ => Error::Io {
+                    path: path.into(),
+                    source: error,
+                },
+            })?;
         let parse = || ModelProto::parse_from_bytes(&skeleton.bytes);
         let mut proto = catch_unwind(AssertUnwindSafe(parse))
             .map_err(|_| not_onnx("the protobuf parser stopped".into()))?
@@ -188,7 +189,10 @@ impl Model {
         let at = inputs.iter().position(|input| input.name == name);
         let at = at.ok_or_else(|| {
             let names: Vec<&str> = inputs.iter().map(|input| &input.name[..]).collect();
-            refused(format!("is none of the inputs, which are {}", names.join(", ")))
+            refused(format!(
+                "is none of the inputs, which are {}",
+                names.join(", ")
+            ))
         })?;
         let shape = numbers.shape().to_vec();
         if !inputs[at].fits(&shape) {

@@ -92,7 +92,11 @@ impl Narrow {
             Self::E4M3Fn if code & 0x7f == 0x7f => return f32::NAN,
             Self::E5M2 if code & 0x7f > 0x7c => return f32::NAN,
             Self::E5M2 if code & 0x7f == 0x7c => {
-                return if code > 0x80 { f32::NEG_INFINITY } else { f32::INFINITY };
+                return if code > 0x80 {
+                    f32::NEG_INFINITY
+                } else {
+                    f32::INFINITY
+                };
             }
             Self::E4M3Fn => (3, 7),
             Self::E4M3Fnuz => (3, 8),
@@ -103,7 +107,8 @@ impl Narrow {
         let sign_bit = 1u8 << (self.bits() - 1);
         let magnitude = code & (sign_bit - 1);
         let exponent = i32::from(magnitude >> mantissa_bits);
-        let mantissa = f32::from(magnitude & ((1 << mantissa_bits) - 1)) / (1 << mantissa_bits) as f32;
+        let mantissa =
+            f32::from(magnitude & ((1 << mantissa_bits) - 1)) / (1 << mantissa_bits) as f32;
         let value = match exponent {
             0 => mantissa * 2f32.powi(1 - bias),
             _ => (1.0 + mantissa) * 2f32.powi(exponent - bias),
@@ -265,8 +270,14 @@ mod tests {
         };
         assert_eq!(go(Narrow::E4M3Fn, true), [448.0, 448.0, 448.0, -448.0]);
         let open = go(Narrow::E4M3Fn, false);
-        assert!(open[0] == 448.0 && open[1..].iter().all(|v| v.is_nan()), "{open:?}");
-        assert_eq!(go(Narrow::E5M2, false)[2..], [f64::INFINITY, f64::NEG_INFINITY]);
+        assert!(
+            open[0] == 448.0 && open[1..].iter().all(|v| v.is_nan()),
+            "{open:?}"
+        );
+        assert_eq!(
+            go(Narrow::E5M2, false)[2..],
+            [f64::INFINITY, f64::NEG_INFINITY]
+        );
         assert_eq!(go(Narrow::E2M1, false), [6.0, 6.0, 6.0, -6.0]);
     }
 
@@ -274,7 +285,10 @@ mod tests {
     fn packed_numbers_begin_in_the_lowest_bits() {
         let four: Vec<i64> = Narrow::Int4.unpack(&[0x81, 0x0f], vec![3]).iter().collect();
         assert_eq!(four, [1, -8, -1]);
-        let two: Vec<i64> = Narrow::UInt2.unpack(&[0b11_10_01_00], vec![4]).iter().collect();
+        let two: Vec<i64> = Narrow::UInt2
+            .unpack(&[0b11_10_01_00], vec![4])
+            .iter()
+            .collect();
         assert_eq!(two, [0, 1, 2, 3]);
     }
 

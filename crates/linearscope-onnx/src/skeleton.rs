@@ -107,7 +107,10 @@ impl<S: Read + Seek> Walk<S> {
         let mut value = 0u64;
         for shift in (0..70).step_by(7) {
             let Some(&byte) = self.source.fill_buf()?.first() else {
-                return Err(damaged(format!("it ends at byte {}, within a field", self.at)));
+                return Err(damaged(format!(
+                    "it ends at byte {}, within a field",
+                    self.at
+                )));
             };
             self.source.consume(1);
             self.at += 1;
@@ -116,7 +119,10 @@ impl<S: Read + Seek> Walk<S> {
                 return Ok(value);
             }
         }
-        Err(damaged(format!("a number at byte {} does not end", self.at)))
+        Err(damaged(format!(
+            "a number at byte {} does not end",
+            self.at
+        )))
     }
 
     fn copy(&mut self, length: u64, out: &mut Vec<u8>) -> io::Result<()> {
@@ -124,7 +130,10 @@ impl<S: Read + Seek> Walk<S> {
         self.at += got;
         match got == length {
             true => Ok(()),
-            false => Err(damaged(format!("it ends at byte {}, within a field", self.at))),
+            false => Err(damaged(format!(
+                "it ends at byte {}, within a field",
+                self.at
+            ))),
         }
     }
 
@@ -178,7 +187,8 @@ impl<S: Read + Seek> Walk<S> {
                             offset: self.at,
                             length,
                         });
-                        let past = i64::try_from(length).map_err(|_| damaged("a field is absurd"))?;
+                        let past =
+                            i64::try_from(length).map_err(|_| damaged("a field is absurd"))?;
                         self.source.seek_relative(past)?;
                         self.at += length;
                     } else if let Some(child) = kind.child(field) {
@@ -195,12 +205,16 @@ impl<S: Read + Seek> Walk<S> {
                 }
                 kind => {
                     let at = self.at;
-                    return Err(damaged(format!("at byte {at} stands a field of kind {kind}")));
+                    return Err(damaged(format!(
+                        "at byte {at} stands a field of kind {kind}"
+                    )));
                 }
             }
         }
         if self.at > end {
-            return Err(damaged(format!("a field at byte {end} is longer than its message")));
+            return Err(damaged(format!(
+                "a field at byte {end} is longer than its message"
+            )));
         }
         if let Some(place) = data {
             put_varint(9 << 3 | 2, out);

@@ -76,7 +76,12 @@ fn functions_are_inlined_under_names_of_their_own() {
     let names: Vec<String> = model.nodes().map(|node| node.name).collect();
     assert!(names.contains(&"second/k/the_mul".to_string()), "{names:?}");
     let network = model.network(&[vec![2]]).expect("captures");
-    assert!(network.nodes().iter().any(|(name, _)| &**name == "third/the_add"));
+    assert!(
+        network
+            .nodes()
+            .iter()
+            .any(|(name, _)| &**name == "third/the_add")
+    );
 }
 
 /// An output that is an input, one left out, and a body that reads the function's values.
@@ -103,11 +108,20 @@ fn functions_with_bodies_and_passed_values() {
     value.t = Some(yes).into();
     let nodes = vec![
         node("Constant", &[], "yes", vec![value]),
-        node("If", &["yes"], "out", vec![body("then_branch"), body("else_branch")]),
+        node(
+            "If",
+            &["yes"],
+            "out",
+            vec![body("then_branch"), body("else_branch")],
+        ),
     ];
     let mut one = call("one", "Branch", &["x"], "h");
     one.output.push("same".into());
-    let mut model = proto(&[2], vec![one, node("Add", &["h", "same"], "y", vec![])], vec![]);
+    let mut model = proto(
+        &[2],
+        vec![one, node("Add", &["h", "same"], "y", vec![])],
+        vec![],
+    );
     add_function(&mut model, "Branch", &["a"], nodes);
     model.functions[0].output.push("a".into());
     let model = opened(&model).expect("opens");
@@ -125,24 +139,40 @@ fn functions_have_an_opset_of_their_own() {
         model.functions[0].opset_import = vec![Default::default()];
         model.functions[0].opset_import[0].version = opset;
         let y = run_model(&opened(&model).expect("opens"), &[1, 2, 2], vec![0.0; 4]);
-        assert!(y.iter().all(|v| (v - expected).abs() < 1e-6), "{opset}: {y:?}");
+        assert!(
+            y.iter().all(|v| (v - expected).abs() < 1e-6),
+            "{opset}: {y:?}"
+        );
     }
 }
 
 #[test]
 fn functions_without_end_are_refused() {
     let mut model = proto(&[2], vec![call("c", "F0", &["x"], "y")], vec![]);
-    add_function(&mut model, "F0", &["a"], vec![call("again", "F0", &["a"], "out")]);
+    add_function(
+        &mut model,
+        "F0",
+        &["a"],
+        vec![call("again", "F0", &["a"], "out")],
+    );
     let error = opened(&model).unwrap_err().to_string();
     assert!(error.contains("calls itself"), "{error}");
     // Each calls the next twice: 2⁴⁰ nodes.
     let mut model = proto(&[2], vec![call("c", "F0", &["x"], "y")], vec![]);
     for level in 0..40 {
         let next = format!("F{}", level + 1);
-        let nodes = vec![call("l", &next, &["a"], "m"), call("r", &next, &["m"], "out")];
+        let nodes = vec![
+            call("l", &next, &["a"], "m"),
+            call("r", &next, &["m"], "out"),
+        ];
         add_function(&mut model, &format!("F{level}"), &["a"], nodes);
     }
-    add_function(&mut model, "F40", &["a"], vec![node("Relu", &["a"], "out", vec![])]);
+    add_function(
+        &mut model,
+        "F40",
+        &["a"],
+        vec![node("Relu", &["a"], "out", vec![])],
+    );
     let error = opened(&model).unwrap_err().to_string();
     assert!(error.contains("more than 65536 nodes"), "{error}");
 }
@@ -151,9 +181,18 @@ fn functions_without_end_are_refused() {
 #[test]
 fn ops_of_other_domains_are_refused_by_name() {
     let model = proto(&[2], vec![call("c", "Secret", &["x"], "y")], vec![]);
-    let error = opened(&model).expect("opens").network(&[vec![2]]).unwrap_err();
-    assert_eq!(error.to_string(), "in node \"c\": ONNX op mine::Secret is not supported");
-    assert!(error.hint().expect("a hint").contains("function"), "{error:?}");
+    let error = opened(&model)
+        .expect("opens")
+        .network(&[vec![2]])
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "in node \"c\": ONNX op mine::Secret is not supported"
+    );
+    assert!(
+        error.hint().expect("a hint").contains("function"),
+        "{error:?}"
+    );
 }
 
 /// Recurrent ops and scans: by name, and what to do.
@@ -170,7 +209,10 @@ fn recurrence_is_refused_by_name() {
     ] {
         let model = model(&[2], vec![node(op, &["x"], "y", vec![])], vec![]);
         let error = model.network(&[vec![2]]).unwrap_err();
-        assert!(error.to_string().contains(&format!("ONNX op {op} is")), "{error}");
+        assert!(
+            error.to_string().contains(&format!("ONNX op {op} is")),
+            "{error}"
+        );
         let hint = error.hint().expect("a hint");
         assert!(hint.contains(word) && !hint.contains('\n'), "{op}: {hint}");
     }
@@ -205,7 +247,14 @@ fn loops_fold_away_where_their_trips_are_constant() {
     let folded = model(&[2], vec![doubling("n")], vec![three]);
     assert_eq!(run_model(&folded, &[2], vec![1.0, -2.0]), [8.0, -16.0]);
     let network = folded.network(&[vec![2]]).expect("captures");
-    assert_eq!(network.nodes().iter().map(|(_, count)| count).sum::<usize>(), 3);
+    assert_eq!(
+        network
+            .nodes()
+            .iter()
+            .map(|(_, count)| count)
+            .sum::<usize>(),
+        3
+    );
     // A count that the picture decides.
     let nodes = vec![
         node("ReduceSum", &["x"], "sum", vec![int("keepdims", 0)]),
@@ -214,8 +263,49 @@ fn loops_fold_away_where_their_trips_are_constant() {
     ];
     let error = model(&[2], nodes, vec![]).network(&[vec![2]]).unwrap_err();
     assert!(error.to_string().contains("the_loop"), "{error}");
-    assert!(error.to_string().contains("a trip count computed from"), "{error}");
-    assert!(error.hint().expect("a hint").contains("export the model"), "{error:?}");
+    assert!(
+        error.to_string().contains("a trip count computed from"),
+        "{error}"
+    );
+    assert!(
+        error.hint().expect("a hint").contains("export the model"),
+        "{error:?}"
+    );
+}
+
+/// A branch the picture chooses.
+#[test]
+fn branches_that_depend_on_the_picture_are_refused() {
+    let mut body = onnx_ir::GraphProto::new();
+    body.node = vec![node("Neg", &["x"], "made", vec![])];
+    body.output.push(Default::default());
+    body.output[0].name = "made".into();
+    let branch = |name: &str| {
+        let mut attribute = AttributeProto::new();
+        attribute.name = name.into();
+        attribute.type_ = AttributeType::GRAPH.into();
+        attribute.g = Some(body.clone()).into();
+        attribute
+    };
+    let nodes = vec![
+        node("ReduceMax", &["x"], "top", vec![int("keepdims", 0)]),
+        node("Greater", &["top", "zero"], "some", vec![]),
+        node(
+            "If",
+            &["some"],
+            "y",
+            vec![branch("then_branch"), branch("else_branch")],
+        ),
+    ];
+    let model = model(&[2], nodes, vec![floats("zero", &[], vec![0.0])]);
+    // A plain run reads the condition.
+    assert_eq!(run_model(&model, &[2], vec![1.0, -3.0]), [-1.0, 3.0]);
+    let error = model.network(&[vec![2]]).unwrap_err();
+    assert!(
+        error.to_string().contains("the_if\": If with a condition"),
+        "{error}"
+    );
+    assert!(error.hint().expect("a hint").contains("export the model"));
 }
 
 /// An input of indices is fixed to numbers; until then it is refused by name.
@@ -239,7 +329,10 @@ fn inputs_of_integers_become_constants() {
         .with_constant("at", TensorData::new(vec![3i64, 1], [2]))
         .expect("fits");
     assert_eq!(fixed.inputs().len(), 1);
-    assert_eq!(run_model(&fixed, &[4], vec![0.0, 1.0, 2.0, 3.0]), [3.0, 1.0]);
+    assert_eq!(
+        run_model(&fixed, &[4], vec![0.0, 1.0, 2.0, 3.0]),
+        [3.0, 1.0]
+    );
     fixed.network(&[vec![4]]).expect("captures");
     // The model itself is as it was.
     assert_eq!(model.inputs().len(), 2);
@@ -266,7 +359,8 @@ fn frozen(model: &Model, x0: &[f32], rules: &str) -> linearscope::Result<Interpr
 fn quantisers_round_straight_through() {
     let nodes = vec![
         node("QuantizeLinear", &["x", "scale", "zero"], "q", vec![]),
-        node("DequantizeLinear", &["q", "scale", "zero"], "y", vec![]),
+        node("DequantizeLinear", &["q", "scale", "zero"], "d", vec![]),
+        node("Sub", &["d", "x"], "y", vec![]),
     ];
     let mut zero = TensorProto::new();
     zero.name = "zero".into();
@@ -276,24 +370,31 @@ fn quantisers_round_straight_through() {
     let quantised = model(&[4], nodes, weights);
     // In steps of a half from −65 to 62.5, the last beyond.
     let x0 = [0.6, -1.3, 30.26, 90.0];
-    let x1 = [1.0, 1.0, 1.0, 1.0];
+    let x1 = [1.0f32; 4];
     let probe = || Flex::float_from_data(TensorData::new(x1.to_vec(), [1, 4]), &FlexDevice);
     let affine = |rules: &str| {
         let frozen = frozen(&quantised, &x0, rules).expect("freezes");
         assert!(frozen.unused_rules().is_empty(), "{rules}");
         host::<Flex>(frozen.affine(&[probe()]).expect("applies").remove(0)).expect("reads")
     };
-    let y0 = [0.5f64, -1.5, 30.5, 62.5];
-    let mut expected: Vec<f64> = (0..3).map(|i| 1.0 + y0[i] - f64::from(x0[i])).collect();
-    expected.push(62.5);
-    for (got, wanted) in affine("").iter().zip(&expected) {
+    // What is dequantised at x₀; y is that less x.
+    let d0 = [0.5f64, -1.5, 30.5, 62.5];
+    let straight: Vec<f64> = (0..3).map(|i| d0[i] - f64::from(x0[i])).collect();
+    let straight = [&straight[..], &[61.5]].concat();
+    for (got, wanted) in affine("").iter().zip(&straight) {
         assert!((got - wanted).abs() < 1e-5, "{got} for {wanted}");
     }
-    for (got, wanted) in affine("round=constant").iter().zip(&y0) {
-        assert!((got - wanted).abs() < 1e-5, "{got} for {wanted}");
+    for (got, d0) in affine("round=constant").iter().zip(&d0) {
+        assert!((got - (d0 - 1.0)).abs() < 1e-5, "{got} for {d0} - 1");
     }
-    let said = frozen(&quantised, &x0, "").expect("freezes").rules().to_string();
-    assert!(said.contains("op:round&node:the_quantizelinear=straight-through"), "{said}");
+    let said = frozen(&quantised, &x0, "")
+        .expect("freezes")
+        .rules()
+        .to_string();
+    assert!(
+        said.contains("op:round&node:the_quantizelinear=straight-through"),
+        "{said}"
+    );
 
     let plain = model(&[4], vec![node("Round", &["x"], "y", vec![])], vec![]);
     let error = frozen(&plain, &x0, "").expect_err("refused").to_string();
@@ -327,7 +428,9 @@ fn at_opset(
     let mut model = proto(shape, nodes, weights);
     model.opset_import[0].version = opset;
     let count: i64 = shape.iter().product();
-    let x = (0..count).map(|i| (i * 37 % 23) as f32 / 4.0 - 2.5).collect();
+    let x = (0..count)
+        .map(|i| (i * 37 % 23) as f32 / 4.0 - 2.5)
+        .collect();
     run_model(&opened(&model).expect("opens"), shape, x)
 }
 
@@ -338,10 +441,25 @@ fn opsets_from_7_to_24() {
         let one = |name: &str, v: f32| floats(name, &[2], vec![v, v + 0.5]);
         let kernel = |size: i64| ints("kernel_shape", &[size, size]);
         let nodes = vec![
-            node("Conv", &["x", "w"], "a", vec![kernel(3), ints("pads", &[1, 1, 1, 1])]),
-            node("BatchNormalization", &["a", "g", "b", "m", "v"], "n", vec![]),
+            node(
+                "Conv",
+                &["x", "w"],
+                "a",
+                vec![kernel(3), ints("pads", &[1, 1, 1, 1])],
+            ),
+            node(
+                "BatchNormalization",
+                &["a", "g", "b", "m", "v"],
+                "n",
+                vec![],
+            ),
             node("Relu", &["n"], "r", vec![]),
-            node("MaxPool", &["r"], "p", vec![kernel(2), ints("strides", &[2, 2])]),
+            node(
+                "MaxPool",
+                &["r"],
+                "p",
+                vec![kernel(2), ints("strides", &[2, 2])],
+            ),
             node("AveragePool", &["p"], "q", vec![kernel(2)]),
             node("Flatten", &["q"], "f", vec![]),
             node("Gemm", &["f", "d", "e"], "y", vec![int("transB", 1)]),
@@ -376,7 +494,14 @@ fn attributes_that_became_inputs() {
     let pairs: Vec<(&str, Form, Form)> = vec![
         (
             "Pad",
-            (7, plain("Pad", vec![ints("pads", &[0, 1, 2, 0]), float("value", 7.0)]), vec![]),
+            (
+                7,
+                plain(
+                    "Pad",
+                    vec![ints("pads", &[0, 1, 2, 0]), float("value", 7.0)],
+                ),
+                vec![],
+            ),
             (
                 13,
                 with("Pad", &["p", "v"], vec![]),
@@ -387,7 +512,10 @@ fn attributes_that_became_inputs() {
             "Slice",
             (
                 9,
-                plain("Slice", vec![ints("starts", &[1]), ints("ends", &[3]), ints("axes", &[1])]),
+                plain(
+                    "Slice",
+                    vec![ints("starts", &[1]), ints("ends", &[3]), ints("axes", &[1])],
+                ),
                 vec![],
             ),
             (
@@ -398,7 +526,11 @@ fn attributes_that_became_inputs() {
         ),
         (
             "Clip",
-            (7, plain("Clip", vec![float("min", -1.0), float("max", 1.5)]), vec![]),
+            (
+                7,
+                plain("Clip", vec![float("min", -1.0), float("max", 1.5)]),
+                vec![],
+            ),
             (
                 13,
                 with("Clip", &["l", "h"], vec![]),
@@ -408,17 +540,29 @@ fn attributes_that_became_inputs() {
         (
             "Unsqueeze",
             (11, plain("Unsqueeze", vec![ints("axes", &[0, 3])]), vec![]),
-            (13, with("Unsqueeze", &["a"], vec![]), vec![longs("a", &[0, 3])]),
+            (
+                13,
+                with("Unsqueeze", &["a"], vec![]),
+                vec![longs("a", &[0, 3])],
+            ),
         ),
         (
             "ReduceSum",
             (11, plain("ReduceSum", vec![ints("axes", &[1])]), vec![]),
-            (13, with("ReduceSum", &["a"], vec![]), vec![longs("a", &[1])]),
+            (
+                13,
+                with("ReduceSum", &["a"], vec![]),
+                vec![longs("a", &[1])],
+            ),
         ),
         (
             "ReduceMax",
             (11, plain("ReduceMax", vec![ints("axes", &[0])]), vec![]),
-            (18, with("ReduceMax", &["a"], vec![]), vec![longs("a", &[0])]),
+            (
+                18,
+                with("ReduceMax", &["a"], vec![]),
+                vec![longs("a", &[0])],
+            ),
         ),
     ];
     for (name, old, new) in pairs {

@@ -153,6 +153,13 @@ pub(super) fn cast_like<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     if let Some(to) = cx.narrow(1) {
         return cast_to_narrow(cx, to);
     }
-    let to = cx.raw(1)?.dtype();
-    Ok(vec![cx.value(0)?.cast(target(cx, to))])
+    let to = target(cx, cx.raw(1)?.dtype());
+    // Of the other operand only the type is read: a constant stays one.
+    if let Value::Known(data) = cx.raw(0)?
+        && to.is_float()
+        && !data.dtype().is_bool()
+    {
+        return known(data.convert_dtype(to));
+    }
+    Ok(vec![cx.value(0)?.cast(to)])
 }

@@ -54,7 +54,10 @@ fn batch_statistics<B: Backend>(
     let mean = B::float_mean_dim(x.clone(), 1);
     let centred = B::float_sub(x, mean.clone());
     let variance = B::float_mean_dim(B::float_mul(centred.clone(), centred.clone()), 1);
-    let spread = B::float_sqrt(B::float_add_scalar(variance.clone(), Scalar::Float(epsilon)));
+    let spread = B::float_sqrt(B::float_add_scalar(
+        variance.clone(),
+        Scalar::Float(epsilon),
+    ));
     let column = |x: FloatTensor<B>| reshaped::<B>(x, &[channels, 1]);
     let y = floats::<B>(B::float_div(centred, spread), column(gamma), B::float_mul);
     let y = floats::<B>(y, column(beta), B::float_add);
@@ -63,7 +66,10 @@ fn batch_statistics<B: Backend>(
     let momentum = cx.float_or("momentum", 0.9)?;
     let running = |old: FloatTensor<B>, new: FloatTensor<B>| {
         let kept = B::float_mul_scalar(old, Scalar::Float(momentum));
-        let new = B::float_mul_scalar(reshaped::<B>(new, &[channels]), Scalar::Float(1.0 - momentum));
+        let new = B::float_mul_scalar(
+            reshaped::<B>(new, &[channels]),
+            Scalar::Float(1.0 - momentum),
+        );
         Value::Float(B::float_add(kept, new))
     };
     let mut outputs = vec![Value::Float(y)];
