@@ -87,7 +87,11 @@ pub fn conformance(f: &FrozenNetwork) -> Result<Vec<Check>> {
         FloatDType::F64 => 1e-12,
         _ => 1e-6,
     };
-    check("the reference is that of a plain run", gap(&plain, &y0, 0.0), untouched);
+    check(
+        "the reference is that of a plain run",
+        gap(&plain, &y0, 0.0),
+        untouched,
+    );
 
     let at_x0 = host(f.affine(f.x0())?)?;
     check("x₁ = x₀ gives y₁ = y₀", gap(&at_x0, &y0, scale), allowed);
@@ -97,7 +101,11 @@ pub fn conformance(f: &FrozenNetwork) -> Result<Vec<Check>> {
     let middle: Vec<f64> = x0.iter().zip(&along).map(|(a, b)| 0.5 * (a + b)).collect();
     let at_v = host(f.affine(v.clone())?)?;
     let at_middle = host(f.affine(f.upload(middle, f.input_len()))?)?;
-    let mean: Vec<f64> = at_x0.iter().zip(&at_v).map(|(a, b)| 0.5 * (a + b)).collect();
+    let mean: Vec<f64> = at_x0
+        .iter()
+        .zip(&at_v)
+        .map(|(a, b)| 0.5 * (a + b))
+        .collect();
     let size = scale.max(norm(&at_v));
     check("y₁ is affine in x₁", gap(&at_middle, &mean, size), allowed);
 
@@ -120,7 +128,11 @@ pub fn conformance(f: &FrozenNetwork) -> Result<Vec<Check>> {
         true,
     )?;
     let paired = host(flat(paired.into_iter().next().expect("one output")))?;
-    check("a paired run gives what a replay gives", gap(&paired, &at_v, size), allowed);
+    check(
+        "a paired run gives what a replay gives",
+        gap(&paired, &at_v, size),
+        allowed,
+    );
 
     if interpreter.is_recorded() {
         let found = contributions(f, top1(f)?)?;

@@ -127,7 +127,10 @@ impl Recipe {
             from.insert(part, Origin::Default);
         }
         from.insert("channels", Origin::Guess);
-        let channels = match (said(&mut from, "channels", flags.channels, file.channels), c) {
+        let channels = match (
+            said(&mut from, "channels", flags.channels, file.channels),
+            c,
+        ) {
             (Some(channels), _) => channels,
             (None, 1) => Channels::Y,
             (None, 3) => Channels::Rgb,
@@ -165,20 +168,19 @@ impl Recipe {
                 .hint("white is 1 or 255 in most networks"));
         }
         let output_range = flags.output_range.clone();
-        let output_range = match said(&mut from, "output_range", output_range, file.output_range)
-            .as_deref()
-        {
-            None => None,
-            Some(&[black, white]) if black != white && (white - black).is_finite() => {
-                Some([black, white])
-            }
-            Some(other) => {
-                return Err(Failure::input(format!(
-                    "--output-range {other:?} is no black and white"
-                ))
-                .hint("give two different numbers, such as -1,1"));
-            }
-        };
+        let output_range =
+            match said(&mut from, "output_range", output_range, file.output_range).as_deref() {
+                None => None,
+                Some(&[black, white]) if black != white && (white - black).is_finite() => {
+                    Some([black, white])
+                }
+                Some(other) => {
+                    return Err(Failure::input(format!(
+                        "--output-range {other:?} is no black and white"
+                    ))
+                    .hint("give two different numbers, such as -1,1"));
+                }
+            };
         let mut resize = said(
             &mut from,
             "resize",
@@ -237,7 +239,10 @@ impl Recipe {
         ];
         parts.extend(self.resize.clone().map(|size| ("resize", size)));
         parts.extend(self.crop.clone().map(|size| ("crop", size)));
-        parts.extend(self.output_range.map(|range| ("output_range", list(&range))));
+        parts.extend(
+            self.output_range
+                .map(|range| ("output_range", list(&range))),
+        );
         let labels = self.labels.as_ref().map(|path| path.display().to_string());
         parts.extend(labels.map(|path| ("labels", path)));
         let parts: Vec<String> = parts

@@ -155,7 +155,11 @@ fn cannot_run(
     refused: &[(String, String)],
     failure: &Failure,
 ) {
-    let is_refused = |node: &NodeInfo| refused.iter().any(|(name, op)| (name, op) == (&node.name, &node.op));
+    let is_refused = |node: &NodeInfo| {
+        refused
+            .iter()
+            .any(|(name, op)| (name, op) == (&node.name, &node.op))
+    };
     let nodes: Vec<NodeInfo> = model.nodes().collect();
     let input = &model.inputs()[0];
     if args.json {
@@ -181,12 +185,23 @@ fn cannot_run(
         );
         return;
     }
-    println!("{} · input \"{}\" {shape:?}", args.model.display(), input.name);
+    println!(
+        "{} · input \"{}\" {shape:?}",
+        args.model.display(),
+        input.name
+    );
     for node in &nodes {
         let word = if is_refused(node) { "refused" } else { "" };
-        println!("{}", format!("  {:34} {:22} {word}", node.name, node.op).trim_end());
+        println!(
+            "{}",
+            format!("  {:34} {:22} {word}", node.name, node.op).trim_end()
+        );
     }
-    println!("it cannot be run: {} of {} nodes are refused", refused.len(), nodes.len());
+    println!(
+        "it cannot be run: {} of {} nodes are refused",
+        refused.len(),
+        nodes.len()
+    );
 }
 
 pub(crate) fn run(args: &Inspect) -> Result<()> {
@@ -216,7 +231,10 @@ pub(crate) fn run(args: &Inspect) -> Result<()> {
             // An assumed shape may be all that is wrong.
             return Err(match assumed {
                 true => Failure {
-                    message: format!("{} (the shape {shape:?} was assumed; --shape gives another)", failure.message),
+                    message: format!(
+                        "{} (the shape {shape:?} was assumed; --shape gives another)",
+                        failure.message
+                    ),
                     ..failure
                 },
                 false => failure,

@@ -25,7 +25,8 @@ const AGREEMENT: f64 = 1e-4;
 
 /// max |y − e| / max |e|.
 fn disagreement(y: &[f64], expected: &[f64]) -> f64 {
-    let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0f64, |a, b| a.max(b.abs()));
+    let largest =
+        |values: &mut dyn Iterator<Item = f64>| values.fold(0.0f64, |a, b| a.max(b.abs()));
     let gap = largest(&mut y.iter().zip(expected).map(|(a, b)| a - b));
     match gap {
         0.0 => 0.0,
@@ -67,7 +68,9 @@ pub(crate) fn run(args: &Verify) -> Result<()> {
     let parameters = network.parameters();
     let x0 = TensorData::new(values, shape.clone());
     let loaded = FrozenNetwork::load(network, &device, dtype)?;
-    output::progress(&format!("freezing {parameters} parameters at x₀ of shape {shape:?}"));
+    output::progress(&format!(
+        "freezing {parameters} parameters at x₀ of shape {shape:?}"
+    ));
     let frozen = FrozenNetwork::new(loaded, x0.clone(), rules::read(&args.rules)?)?;
     output::progress("checking the promises");
     let certificate = certificate(&frozen)?;
@@ -186,7 +189,9 @@ pub(crate) fn run(args: &Verify) -> Result<()> {
         message,
         hint: Some(match args.dtype {
             Precision::F32 => "--dtype f64 tells rounding from a mistake".into(),
-            Precision::F64 => "please report it with the model; was the reference made of this x₀?".into(),
+            Precision::F64 => {
+                "please report it with the model; was the reference made of this x₀?".into()
+            }
         }),
         code: CERTIFICATE,
     })
