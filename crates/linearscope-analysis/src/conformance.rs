@@ -146,3 +146,24 @@ fn shaped(x: burn::tensor::Tensor<2>, shape: &[usize]) -> burn_dispatch::Dispatc
     use burn_backend::{Shape, ops::FloatTensorOps};
     burn_dispatch::Dispatch::float_reshape(x.into_dispatch(), Shape::from(shape.to_vec()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_relative_and_nan_holds_nothing() {
+        assert_eq!(gap(&[3.0, 4.0], &[3.0, 4.0], 0.0), 0.0);
+        assert_eq!(gap(&[0.0, 0.0], &[0.0, 0.0], 0.0), 0.0);
+        assert_eq!(gap(&[3.0, 4.0], &[3.0, 3.0], 0.0), 0.2);
+        assert_eq!(gap(&[3.0, 4.0], &[3.0, 3.0], 100.0), 0.01);
+        let check = |error| Check {
+            promise: "a promise",
+            error,
+            limit: 1e-4,
+        };
+        assert!(check(gap(&[1.0], &[1.00001], 0.0)).holds());
+        assert!(!check(gap(&[1.0], &[1.001], 0.0)).holds());
+        assert!(!check(gap(&[f64::NAN], &[1.0], 0.0)).holds());
+    }
+}

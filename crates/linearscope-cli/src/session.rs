@@ -57,16 +57,24 @@ fn with_batch_axis(shape: Vec<usize>, signature: &Signature) -> Vec<usize> {
     }
 }
 
-/// A model of one input and one output, and its file's SHA-256. The file passes by twice, so that
-/// only its weights stay in memory.
-pub(crate) fn read_model(path: &Path) -> Result<(Model, String)> {
-    let model = Model::load(path)?;
+fn sha256(path: &Path) -> std::io::Result<String> {
     let mut hasher = Sha256::new();
-    std::fs::File::open(path)
-        .and_then(|mut file| std::io::copy(&mut file, &mut hasher))
+    std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
+    let digest = hasher.finalize();
+    Ok(digest.iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// A model of one input and one output, and its file's SHA-256. The file passes by twice, side by
+/// side, so that only its weights stay in memory.
+pub(crate) fn read_model(path: &Path) -> Result<(Model, String)> {
+    let (model, hash) = std::thread::scope(|scope| {
+        let hash = scope.spawn(|| sha256(path));
+        (Model::load(path), hash.join())
+    });
+    let model = model?;
+    let hash = hash
+        .expect("hashing does not panic")
         .map_err(|error| Failure::file(path, error))?;
-    let hash = hasher.finalize();
-    let hash = hash.iter().map(|b| format!("{b:02x}")).collect();
     if model.inputs().len() != 1 || model.outputs().len() != 1 {
         return Err(Failure::input(format!(
             "the network has {} inputs and {} outputs; this program takes one of each",
@@ -88,6 +96,12 @@ pub(crate) fn recipe_for(
     let recipe = match signature.dims.as_slice() {
         // Without a declared shape or number of channels: a picture in colour.
         [] => Recipe::new(model, flags, 3, None).map(Some),
+        [_, Ok(rows), _, Ok(last @ (1 | 3))] if ![1, 3].contains(rows) => {
+            Err(Failure::input(format!(
+                "the network takes pictures of shape {signature}, channels last ({last} of them)"
+            ))
+            .hint("give x₀ as an .npy of that shape, or export the network with channels first"))
+        }
         [_, channels, h, w] => {
             let size = h.as_ref().ok().zip(w.as_ref().ok());
             let size = size.map(|(&h, &w)| (h, w));
