@@ -11,11 +11,13 @@ use std::{
 };
 
 use image::{DynamicImage, imageops::FilterType};
+use linearscope_onnx::Signature;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     args::{Channels, RecipeFlags},
     error::{Failure, Result},
+    npy::is_npy,
 };
 
 /// A recipe with every gap filled in.
@@ -109,8 +111,38 @@ fn per_channel(what: &str, values: Option<Vec<f64>>, default: f64, c: usize) -> 
 }
 
 impl Recipe {
+    /// The recipe by which pictures go into an input; none for an input that takes no picture.
+    pub(crate) fn of_input(
+        model: &Path,
+        flags: &RecipeFlags,
+        input: &Path,
+        signature: &Signature,
+    ) -> Result<Option<Self>> {
+        let recipe = match signature.dims.as_slice() {
+            // Without a declared shape or number of channels: a picture in colour.
+            [] => Self::new(model, flags, 3, None).map(Some),
+            [_, Ok(rows), _, Ok(last @ (1 | 3))] if ![1, 3].contains(rows) => {
+                Err(Failure::input(format!(
+                    "the network takes pictures of shape {signature}, channels last ({last} of them)"
+                ))
+                .hint("give x₀ as an .npy of that shape, or export the network with channels first"))
+            }
+            [_, channels, h, w] => {
+                let size = h.as_ref().ok().zip(w.as_ref().ok());
+                let size = size.map(|(&h, &w)| (h, w));
+                Self::new(model, flags, *channels.as_ref().unwrap_or(&3), size).map(Some)
+            }
+            _ => Ok(None),
+        };
+        match recipe {
+            // An array goes in as it is: then a recipe that does not fit does not matter.
+            Err(_) if is_npy(input) => Ok(None),
+            recipe => recipe,
+        }
+    }
+
     /// The recipe of `model` for a network of `c` input channels, and of one size if it is fixed.
-    pub(crate) fn new(
+    fn new(
         model: &Path,
         flags: &RecipeFlags,
         c: usize,

@@ -16,9 +16,10 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    args::{Common, Precision, RecipeFlags},
+    args::{Common, Precision},
     error::{CERTIFICATE, Failure, Result},
-    npy, output,
+    npy::{self, is_npy},
+    output,
     picture::{Painter, View},
     recipe::Recipe,
     rules,
@@ -41,11 +42,6 @@ pub(crate) struct Session {
     json: bool,
     manifest: Map<String, Value>,
     files: Vec<Value>,
-}
-
-pub(crate) fn is_npy(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
 }
 
 /// `[1, c, h, w]` for data of `[c, h, w]` where the network takes rank 4.
@@ -84,36 +80,6 @@ pub(crate) fn read_model(path: &Path) -> Result<(Model, String)> {
         .hint("the library's Interpreter handles several"));
     }
     Ok((model, hash))
-}
-
-/// The recipe by which pictures go into an input; none for an input that takes no picture.
-pub(crate) fn recipe_for(
-    model: &Path,
-    flags: &RecipeFlags,
-    input: &Path,
-    signature: &Signature,
-) -> Result<Option<Recipe>> {
-    let recipe = match signature.dims.as_slice() {
-        // Without a declared shape or number of channels: a picture in colour.
-        [] => Recipe::new(model, flags, 3, None).map(Some),
-        [_, Ok(rows), _, Ok(last @ (1 | 3))] if ![1, 3].contains(rows) => {
-            Err(Failure::input(format!(
-                "the network takes pictures of shape {signature}, channels last ({last} of them)"
-            ))
-            .hint("give x₀ as an .npy of that shape, or export the network with channels first"))
-        }
-        [_, channels, h, w] => {
-            let size = h.as_ref().ok().zip(w.as_ref().ok());
-            let size = size.map(|(&h, &w)| (h, w));
-            Recipe::new(model, flags, *channels.as_ref().unwrap_or(&3), size).map(Some)
-        }
-        _ => Ok(None),
-    };
-    match recipe {
-        // An array goes in as it is: then a recipe that does not fit does not matter.
-        Err(_) if is_npy(input) => Ok(None),
-        recipe => recipe,
-    }
 }
 
 /// Read a picture or an array for an input of the given signature.
@@ -180,7 +146,7 @@ impl Session {
         output::progress(&format!("reading {}", common.model.display()));
         let (model, hash) = read_model(&common.model)?;
         let signature = model.inputs()[0].clone();
-        let recipe = recipe_for(&common.model, &common.recipe, &common.input, &signature)?;
+        let recipe = Recipe::of_input(&common.model, &common.recipe, &common.input, &signature)?;
         let labels = match &recipe {
             Some(recipe) => recipe.labels()?,
             None => None,

@@ -14,10 +14,11 @@ use super::inspect::shape_of;
 use crate::{
     args::{Precision, Verify},
     error::{CERTIFICATE, Failure, Result},
-    npy, output, rules,
-    session::{
-        SCHEMA, certificate_line, check_finite, is_npy, read_input, read_model, recipe_for, scores,
-    },
+    npy::{self, is_npy},
+    output,
+    recipe::Recipe,
+    rules,
+    session::{SCHEMA, certificate_line, check_finite, read_input, read_model, scores},
 };
 
 /// What another program's output may be off, over its largest entry: it computes in f32.
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &Verify) -> Result<()> {
     let signature = model.inputs()[0].clone();
     let (values, shape) = match &args.input {
         Some(path) => {
-            let recipe = recipe_for(&args.model, &args.recipe, path, &signature)?;
+            let recipe = Recipe::of_input(&args.model, &args.recipe, path, &signature)?;
             let read = read_input(path, recipe.as_ref(), &signature)?;
             check_finite(path, &read.0)?;
             if let Some(recipe) = recipe.filter(|_| !is_npy(path)) {
