@@ -10,6 +10,7 @@ pub mod bases;
 pub mod bench;
 pub mod certificate;
 pub mod change;
+pub mod conformance;
 pub mod contribution;
 pub mod discussion;
 mod frozen;

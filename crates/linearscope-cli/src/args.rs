@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Matrix(Matrix),
     /// What k probes cost: paired, replayed and adjoint, against plain forwards
     Bench(Bench),
+    /// Whether this model keeps every promise on this device, and agrees with onnxruntime
+    Verify(Verify),
 }
 
 #[derive(Debug, Args)]
@@ -479,6 +481,46 @@ pub(crate) struct Bench {
     /// Print the figures as JSON on stdout
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The network, an .onnx file
+    pub model: PathBuf,
+    /// The input's shape [default: what the file says, batch 1 and 64×64 where it says nothing]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "N,C,H,W",
+        conflicts_with = "input"
+    )]
+    pub shape: Option<Vec<usize>>,
+    /// x₀: a picture, or an .npy that goes in as it is [default: noise in 0..1, always the same]
+    #[arg(long, value_name = "IMG|NPY")]
+    pub input: Option<PathBuf>,
+    /// Write x₀ there as .npy, for another program to run
+    #[arg(long, value_name = "NPY")]
+    pub write_input: Option<PathBuf>,
+    /// What another program makes of the same x₀, such as onnxruntime's output
+    #[arg(long, value_name = "NPY")]
+    pub reference: Option<PathBuf>,
+    /// Seed of the noise
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where to compute, as for the other commands
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    pub device: String,
+    /// Precision of everything
+    #[arg(long, default_value = "f32")]
+    pub dtype: Precision,
+    /// How non-linear units are frozen, as for the other commands
+    #[arg(long, value_name = "RULE[,RULE]", value_delimiter = ',')]
+    pub rules: Vec<String>,
+    /// Print everything as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub recipe: RecipeFlags,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -81,7 +81,7 @@ impl From<linearscope_onnx::Error> for Failure {
         };
         Self {
             message: error.to_string(),
-            hint: None,
+            hint: error.hint(),
             code,
         }
     }

@@ -19,7 +19,7 @@ use clap::Parser;
 use args::{Cli, Command};
 use commands::{
     analyse, attack, bench, contributions, demo, fields, inspect, maps, matrix, project, run,
-    spectrum, svd, votes,
+    spectrum, svd, verify, votes,
 };
 use error::{BAD_INPUT, Failure};
 use linearscope_analysis::projection::Field;
@@ -42,6 +42,7 @@ fn dispatch(cli: &Cli) -> error::Result<()> {
         Command::Analyse(args) => analyse::run(args),
         Command::Matrix(args) => matrix::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Verify(args) => verify::run(args),
     }
 }
 

@@ -9,6 +9,12 @@ use crate::{
     error::{Failure, Result},
 };
 
+/// Whether a file's name says that it holds an array.
+pub(crate) fn is_npy(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
+}
+
 /// The numbers of a float or integer `.npy` and its shape.
 pub(crate) fn read(path: &Path) -> Result<(Vec<f64>, Vec<usize>)> {
     let fail = |error: &dyn std::fmt::Display| {

@@ -1,16 +1,23 @@
 //! The recipe: how a picture becomes x₀.
 //!
 //! A pixel p of 0..255 becomes (p/255 · range − mean)/std. The recipe comes from `MODEL.toml`
-//! beside the model, flag by flag overridden by the command line, and is echoed in the manifest.
+//! beside the model, flag by flag overridden by the command line; what neither says is guessed from
+//! the network's input where it can be: channels from their number, the size from a fixed one. What
+//! came from where is echoed on stderr and in the manifest.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use image::{DynamicImage, imageops::FilterType};
+use linearscope_onnx::Signature;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     args::{Channels, RecipeFlags},
     error::{Failure, Result},
+    npy::is_npy,
 };
 
 /// A recipe with every gap filled in.
@@ -29,6 +36,36 @@ pub(crate) struct Recipe {
     pub output_range: Option<[f64; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
+    /// Where each part came from.
+    pub from: BTreeMap<&'static str, Origin>,
+}
+
+/// Who said a part of the recipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Origin {
+    Flag,
+    File,
+    /// The network's input.
+    Guess,
+    /// Nobody.
+    Default,
+}
+
+/// The flag's value, else the file's, noted in `from`.
+fn said<T>(
+    from: &mut BTreeMap<&'static str, Origin>,
+    part: &'static str,
+    flag: Option<T>,
+    file: Option<T>,
+) -> Option<T> {
+    let origin = match (&flag, &file) {
+        (Some(_), _) => Origin::Flag,
+        (None, Some(_)) => Origin::File,
+        (None, None) => return None,
+    };
+    from.insert(part, origin);
+    flag.or(file)
 }
 
 /// The file beside the model.
@@ -74,15 +111,58 @@ fn per_channel(what: &str, values: Option<Vec<f64>>, default: f64, c: usize) -> 
 }
 
 impl Recipe {
-    /// The recipe of `model` for a network of `c` input channels.
-    pub(crate) fn new(model: &Path, flags: &RecipeFlags, c: usize) -> Result<Self> {
+    /// The recipe by which pictures go into an input; none for an input that takes no picture.
+    pub(crate) fn of_input(
+        model: &Path,
+        flags: &RecipeFlags,
+        input: &Path,
+        signature: &Signature,
+    ) -> Result<Option<Self>> {
+        let recipe = match signature.dims.as_slice() {
+            // Without a declared shape or number of channels: a picture in colour.
+            [] => Self::new(model, flags, 3, None).map(Some),
+            [_, Ok(rows), _, Ok(last @ (1 | 3))] if ![1, 3].contains(rows) => {
+                Err(Failure::input(format!(
+                    "the network takes pictures of shape {signature}, channels last ({last} of them)"
+                ))
+                .hint("give x₀ as an .npy of that shape, or export the network with channels first"))
+            }
+            [_, channels, h, w] => {
+                let size = h.as_ref().ok().zip(w.as_ref().ok());
+                let size = size.map(|(&h, &w)| (h, w));
+                Self::new(model, flags, *channels.as_ref().unwrap_or(&3), size).map(Some)
+            }
+            _ => Ok(None),
+        };
+        match recipe {
+            // An array goes in as it is: then a recipe that does not fit does not matter.
+            Err(_) if is_npy(input) => Ok(None),
+            recipe => recipe,
+        }
+    }
+
+    /// The recipe of `model` for a network of `c` input channels, and of one size if it is fixed.
+    fn new(
+        model: &Path,
+        flags: &RecipeFlags,
+        c: usize,
+        size: Option<(usize, usize)>,
+    ) -> Result<Self> {
         let path = model.with_extension("toml");
         let file = match std::fs::read_to_string(&path) {
             Ok(text) => toml::from_str::<RecipeFile>(&text)
                 .map_err(|error| Failure::file(&path, error.message()))?,
             Err(_) => RecipeFile::default(),
         };
-        let channels = match (flags.channels.or(file.channels), c) {
+        let mut from: BTreeMap<&'static str, Origin> = BTreeMap::new();
+        for part in ["range", "mean", "std"] {
+            from.insert(part, Origin::Default);
+        }
+        from.insert("channels", Origin::Guess);
+        let channels = match (
+            said(&mut from, "channels", flags.channels, file.channels),
+            c,
+        ) {
             (Some(channels), _) => channels,
             (None, 1) => Channels::Y,
             (None, 3) => Channels::Rgb,
@@ -104,41 +184,112 @@ impl Recipe {
             Some(folder) => folder.join(labels),
             None => labels,
         };
-        let std = per_channel("std", flags.std.clone().or(file.std), 1.0, c)?;
+        let std = said(&mut from, "std", flags.std.clone(), file.std);
+        let std = per_channel("std", std, 1.0, c)?;
         if std.iter().any(|s| *s == 0.0 || !s.is_finite()) {
             return Err(Failure::input(format!("--std {std:?} divides by zero")));
         }
-        let mean = per_channel("mean", flags.mean.clone().or(file.mean), 0.0, c)?;
+        let mean = said(&mut from, "mean", flags.mean.clone(), file.mean);
+        let mean = per_channel("mean", mean, 0.0, c)?;
         if mean.iter().any(|m| !m.is_finite()) {
             return Err(Failure::input(format!("--mean {mean:?} is not finite")));
         }
-        let range = flags.range.or(file.range).unwrap_or(1.0);
+        let range = said(&mut from, "range", flags.range, file.range).unwrap_or(1.0);
         if range <= 0.0 || !range.is_finite() {
             return Err(Failure::input(format!("--range {range} is no range"))
                 .hint("white is 1 or 255 in most networks"));
         }
-        let output_range = match flags.output_range.clone().or(file.output_range).as_deref() {
-            None => None,
-            Some(&[black, white]) if black != white && (white - black).is_finite() => {
-                Some([black, white])
+        let output_range = flags.output_range.clone();
+        let output_range =
+            match said(&mut from, "output_range", output_range, file.output_range).as_deref() {
+                None => None,
+                Some(&[black, white]) if black != white && (white - black).is_finite() => {
+                    Some([black, white])
+                }
+                Some(other) => {
+                    return Err(Failure::input(format!(
+                        "--output-range {other:?} is no black and white"
+                    ))
+                    .hint("give two different numbers, such as -1,1"));
+                }
+            };
+        let mut resize = said(
+            &mut from,
+            "resize",
+            flags.resize.clone(),
+            file.resize.map(size_text),
+        );
+        let mut crop = said(
+            &mut from,
+            "crop",
+            flags.crop.clone(),
+            file.crop.map(size_text),
+        );
+        if let (Some((h, w)), None, None) = (size, &resize, &crop) {
+            // A square is cut from the middle, as classifiers are tested; else nothing says what may
+            // be lost.
+            if h == w {
+                resize = Some(h.to_string());
+                crop = Some(h.to_string());
+                from.insert("crop", Origin::Guess);
+            } else {
+                resize = Some(format!("{h}x{w}"));
             }
-            Some(other) => {
-                return Err(Failure::input(format!(
-                    "--output-range {other:?} is no black and white"
-                ))
-                .hint("give two different numbers, such as -1,1"));
-            }
-        };
+            from.insert("resize", Origin::Guess);
+        }
         Ok(Self {
             output_range,
             range,
             mean,
             std,
             channels,
-            resize: flags.resize.clone().or(file.resize.map(size_text)),
-            crop: flags.crop.clone().or(file.crop.map(size_text)),
-            labels: flags.labels.clone().or(file.labels.map(beside)),
+            resize,
+            crop,
+            labels: said(
+                &mut from,
+                "labels",
+                flags.labels.clone(),
+                file.labels.map(beside),
+            ),
+            from,
         })
+    }
+
+    /// The recipe in one line, with who said what.
+    pub(crate) fn line(&self) -> String {
+        let list = |values: &[f64]| {
+            let same = values.iter().all(|v| *v == values[0]);
+            let shown = if same { &values[..1] } else { values };
+            let shown: Vec<String> = shown.iter().map(f64::to_string).collect();
+            shown.join(",")
+        };
+        let mut parts = vec![
+            ("channels", format!("{:?}", self.channels).to_lowercase()),
+            ("range", self.range.to_string()),
+            ("mean", list(&self.mean)),
+            ("std", list(&self.std)),
+        ];
+        parts.extend(self.resize.clone().map(|size| ("resize", size)));
+        parts.extend(self.crop.clone().map(|size| ("crop", size)));
+        parts.extend(
+            self.output_range
+                .map(|range| ("output_range", list(&range))),
+        );
+        let labels = self.labels.as_ref().map(|path| path.display().to_string());
+        parts.extend(labels.map(|path| ("labels", path)));
+        let parts: Vec<String> = parts
+            .into_iter()
+            .map(|(part, value)| {
+                let origin = match self.from.get(part) {
+                    Some(Origin::Flag) => "flag",
+                    Some(Origin::File) => "file",
+                    Some(Origin::Guess) => "guessed from the network's input",
+                    _ => "default",
+                };
+                format!("{part} {value} ({origin})")
+            })
+            .collect();
+        format!("recipe: {}", parts.join(", "))
     }
 
     /// A picture as `[c, h, w]` numbers in C order.

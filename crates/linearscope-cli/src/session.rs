@@ -18,7 +18,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     args::{Common, Precision},
     error::{CERTIFICATE, Failure, Result},
-    npy, output,
+    npy::{self, is_npy},
+    output,
     picture::{Painter, View},
     recipe::Recipe,
     rules,
@@ -43,11 +44,6 @@ pub(crate) struct Session {
     files: Vec<Value>,
 }
 
-fn is_npy(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
-}
-
 /// `[1, c, h, w]` for data of `[c, h, w]` where the network takes rank 4.
 fn with_batch_axis(shape: Vec<usize>, signature: &Signature) -> Vec<usize> {
     if shape.len() + 1 == signature.dims.len() || (signature.dims.is_empty() && shape.len() == 3) {
@@ -57,14 +53,24 @@ fn with_batch_axis(shape: Vec<usize>, signature: &Signature) -> Vec<usize> {
     }
 }
 
-/// A model of one input and one output, and its file's SHA-256.
+fn sha256(path: &Path) -> std::io::Result<String> {
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
+    let digest = hasher.finalize();
+    Ok(digest.iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// A model of one input and one output, and its file's SHA-256. The file passes by twice, side by
+/// side, so that only its weights stay in memory.
 pub(crate) fn read_model(path: &Path) -> Result<(Model, String)> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
-    let model = Model::from_bytes(&bytes, &path.display().to_string())?;
-    let hash = Sha256::digest(&bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
+    let (model, hash) = std::thread::scope(|scope| {
+        let hash = scope.spawn(|| sha256(path));
+        (Model::load(path), hash.join())
+    });
+    let model = model?;
+    let hash = hash
+        .expect("hashing does not panic")
+        .map_err(|error| Failure::file(path, error))?;
     if model.inputs().len() != 1 || model.outputs().len() != 1 {
         return Err(Failure::input(format!(
             "the network has {} inputs and {} outputs; this program takes one of each",
@@ -77,7 +83,7 @@ pub(crate) fn read_model(path: &Path) -> Result<(Model, String)> {
 }
 
 /// Read a picture or an array for an input of the given signature.
-fn read_input(
+pub(crate) fn read_input(
     path: &Path,
     recipe: Option<&Recipe>,
     signature: &Signature,
@@ -140,20 +146,7 @@ impl Session {
         output::progress(&format!("reading {}", common.model.display()));
         let (model, hash) = read_model(&common.model)?;
         let signature = model.inputs()[0].clone();
-        let recipe = match signature.dims.as_slice() {
-            [_, channels, _, _] => match channels {
-                Ok(c) => Recipe::new(&common.model, &common.recipe, *c).map(Some),
-                Err(_) => Recipe::new(&common.model, &common.recipe, 3).map(Some),
-            },
-            // An input that declares no shape takes a picture in colour.
-            [] => Recipe::new(&common.model, &common.recipe, 3).map(Some),
-            _ => Ok(None),
-        };
-        // An array goes in as it is: then a recipe that does not fit does not matter.
-        let recipe = match recipe {
-            Err(_) if is_npy(&common.input) => None,
-            recipe => recipe?,
-        };
+        let recipe = Recipe::of_input(&common.model, &common.recipe, &common.input, &signature)?;
         let labels = match &recipe {
             Some(recipe) => recipe.labels()?,
             None => None,
@@ -173,7 +166,10 @@ impl Session {
         let loaded = FrozenNetwork::load(network, &device, dtype)?;
         let budget = memory(common.max_memory)?;
         let x0 = TensorData::new(values, shape);
-        let frozen = FrozenNetwork::within(loaded, x0, rules.clone(), budget)?;
+        let frozen = FrozenNetwork::within(loaded, x0, rules, budget)?;
+        if let Some(recipe) = recipe.as_ref().filter(|_| !is_npy(&common.input)) {
+            output::notice(&recipe.line());
+        }
         for rule in frozen.interpreter().unused_rules() {
             output::notice(&format!("the rule {rule} fits no op of this network"));
         }
@@ -198,7 +194,7 @@ impl Session {
             "device": common.device,
             "dtype": common.dtype.name(),
             "arithmetic": common.dtype.name(),
-            "rules": rules.to_string(),
+            "rules": frozen.interpreter().rules().to_string(),
             "norms_recognised": norms,
             "functions_recognised": functions,
             "final_softmax_left_out": left_out,
@@ -493,7 +489,7 @@ fn name_of(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-fn check_finite(path: &Path, values: &[f64]) -> Result<()> {
+pub(crate) fn check_finite(path: &Path, values: &[f64]) -> Result<()> {
     let mut bad = values.iter().enumerate().filter(|(_, v)| !v.is_finite());
     match bad.next() {
         None => Ok(()),

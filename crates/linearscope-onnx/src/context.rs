@@ -14,6 +14,7 @@ use burn_backend::{
 use crate::{
     error::{Error, Result},
     graph::{Attribute, Graph, Node},
+    narrow::Narrow,
     value::Value,
 };
 
@@ -21,8 +22,6 @@ use crate::{
 pub(crate) struct Environment<B: Backend> {
     /// Where constants go.
     pub device: B::Device,
-    /// Version of the standard's operator set.
-    pub opset: i64,
     /// While a graph is captured nothing is computed: no value can be read from the device, and
     /// floats are f32.
     pub capturing: bool,
@@ -32,6 +31,8 @@ pub(crate) struct Environment<B: Backend> {
     pub budget: Cell<u64>,
     /// While a graph is captured: every value and the node that made it.
     pub made: RefCell<Vec<(String, Value<B>)>>,
+    /// While a graph is captured: the nodes that quantise.
+    pub quantisers: RefCell<Vec<String>>,
 }
 
 /// The values of one graph, or of one pass through a body.
@@ -115,13 +116,18 @@ impl<B: Backend> Context<'_, B> {
 
     /// Version of the standard's operator set.
     pub(crate) fn opset(&self) -> i64 {
-        self.env.opset
+        self.node.opset
     }
 
     /// Whether operand number `index` is given.
     pub(crate) fn has(&self, index: usize) -> bool {
         let name = self.node.inputs.get(index);
         name.is_some_and(|name| !name.is_empty())
+    }
+
+    /// The type of operand number `index`, if Burn has none for it.
+    pub(crate) fn narrow(&self, index: usize) -> Option<Narrow> {
+        self.node.narrow.get(index).copied().flatten()
     }
 
     /// Whether output number `index` is asked for.
@@ -309,7 +315,7 @@ impl<B: Backend> Context<'_, B> {
     fn wrong_attribute(&self, name: &str, found: &Attribute) -> Error {
         let found = match found {
             Attribute::Other(kind) => kind.clone(),
-            Attribute::Tensor(_) => "a tensor".into(),
+            Attribute::Tensor(..) => "a tensor".into(),
             Attribute::Graph(_) => "a graph".into(),
             other => format!("{other:?}"),
         };

@@ -1,6 +1,6 @@
 //! What can be wrong with a model file.
 
-/// An error of the loader: where, what, and what to do.
+/// An error of the loader: where and what. [`hint`](Error::hint) says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -13,7 +13,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The file is no ONNX protobuf, or ends too early.
-    #[error("{path} is no readable ONNX model ({because}); is it complete, and really an .onnx?")]
+    #[error("{path} is no readable ONNX model ({because})")]
     NotOnnx {
         /// The file.
         path: String,
@@ -21,10 +21,7 @@ pub enum Error {
         because: String,
     },
     /// A tensor in the file claims more data than the file holds.
-    #[error(
-        "initialiser \"{tensor}\" claims {expected} bytes of data but the file holds {got}; \
-         the file is truncated or damaged"
-    )]
+    #[error("initialiser \"{tensor}\" claims {expected} bytes of data but the file holds {got}")]
     Truncated {
         /// The tensor.
         tensor: String,
@@ -34,10 +31,7 @@ pub enum Error {
         got: usize,
     },
     /// Weights beside the file that cannot be used.
-    #[error(
-        "initialiser \"{tensor}\" keeps its data in the file {location:?}: {because}; \
-         keep it beside the model, or save the model with its data inside"
-    )]
+    #[error("initialiser \"{tensor}\" keeps its data in the file {location:?}: {because}")]
     ExternalData {
         /// The tensor.
         tensor: String,
@@ -76,7 +70,7 @@ pub enum Error {
         what: String,
     },
     /// An input shape that does not fit the model.
-    #[error("input \"{input}\" takes shape {expected}, but {got:?} came{hint}")]
+    #[error("input \"{input}\" takes shape {expected}, but {got:?} came")]
     Shape {
         /// The input.
         input: String,
@@ -84,7 +78,7 @@ pub enum Error {
         got: Vec<usize>,
         /// The shape the model takes, symbols for dynamic axes.
         expected: String,
-        /// What to do about it; starts with `; ` or is empty.
+        /// What to do about it, or empty.
         hint: String,
     },
     /// An input of a kind that cannot be frozen.
@@ -106,6 +100,79 @@ pub enum Error {
     /// Capturing the graph failed.
     #[error(transparent)]
     Capture(#[from] linearscope::Error),
+}
+
+/// What to do about an op that has no row.
+pub fn hint_for_op(op: &str) -> &'static str {
+    match op {
+        "LSTM" | "GRU" | "RNN" => {
+            "recurrent ops are not claimed: export the network with its steps unrolled into MatMul, \
+             Sigmoid and Tanh, or cut it before this node"
+        }
+        "Scan" => "export the model with its scan unrolled, or as a Loop of constant trip count",
+        op if op.starts_with("Random") || matches!(op, "Bernoulli" | "Multinomial") => {
+            "random numbers cannot be frozen: export the model in inference mode"
+        }
+        op if op.contains("Sequence") || op.starts_with("Optional") => {
+            "sequences and optionals are no tensors: export the model with tensors there"
+        }
+        op if op.starts_with("String") || matches!(op, "RegexFullMatch" | "TfIdfVectorizer") => {
+            "strings are no tensors: cut the model after its text processing"
+        }
+        op if op.contains("::") => {
+            "export the model with ops of the standard alone, or with the function that defines this \
+             one inside the file"
+        }
+        _ => {
+            "crates/linearscope-onnx/README.md has the table of supported ops: export the model with \
+             those, or cut it before this node"
+        }
+    }
+}
+
+impl Error {
+    /// What to do about it, in a line.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Error::Io { .. } => return None,
+            Error::NotOnnx { .. } => {
+                "is it complete, and really an .onnx? download or export it again"
+            }
+            Error::Truncated { .. } => {
+                "the file is truncated or damaged; download or export it again"
+            }
+            Error::ExternalData { .. } => {
+                "keep it beside the model, or save the model with its data inside"
+            }
+            Error::Initialiser { .. } => {
+                "save the model with dense tensors of the standard's number types"
+            }
+            Error::Parse(_) => "onnx.checker.check_model, in Python, may say more",
+            Error::UnsupportedOp { op, .. } => hint_for_op(op),
+            Error::Unsupported { what, .. } if what.contains("computed from the model's input") => {
+                "export the model for one fixed shape, without what depends on the picture there"
+            }
+            Error::Unsupported { op, .. } if op == "If" || op == "Loop" => {
+                "If and Loop work where their condition and trip count are constant: export the model \
+                 by tracing it, or cut it before this node"
+            }
+            Error::Unsupported { .. } => {
+                "docs/onnx.md says how each op is done: export the model with another value there, or \
+                 with another opset"
+            }
+            Error::Shape { hint, .. } if hint.is_empty() => return None,
+            Error::Shape { hint, .. } => hint,
+            Error::Input { because, .. } if because.contains("varies") => {
+                "Model::with_constant fixes it to given numbers"
+            }
+            Error::Input { .. } => return None,
+            Error::Panicked { .. } => {
+                "this should have been an error of its own: please report it with the model"
+            }
+            Error::Capture(_) => return None,
+        };
+        Some(text.to_string())
+    }
 }
 
 /// Shorthand for results of this crate.

@@ -41,7 +41,7 @@ pub(crate) fn run<B: Backend>(
             });
         }
         let outputs = match constants(node, &scope) {
-            Some(inputs) => fold(node, inputs, env)?,
+            Some(inputs) => fold(node, inputs)?,
             None => step(&Context {
                 scope: &scope,
                 env,
@@ -90,19 +90,15 @@ fn constants<B: Backend>(
 }
 
 /// One node of constants, computed on the host.
-fn fold<B: Backend>(
-    node: &Node,
-    inputs: HashMap<String, Value<Flex>>,
-    outer: &Environment<B>,
-) -> Outputs<B> {
+fn fold<B: Backend>(node: &Node, inputs: HashMap<String, Value<Flex>>) -> Outputs<B> {
     let scope = Scope::new(None, inputs, None);
     let env = Environment {
         device: FlexDevice,
-        opset: outer.opset,
         capturing: false,
         largest: LARGEST_FOLDED,
         budget: Cell::new(1),
         made: RefCell::default(),
+        quantisers: RefCell::default(),
     };
     let cx = Context {
         scope: &scope,

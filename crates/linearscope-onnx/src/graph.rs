@@ -8,8 +8,10 @@ use onnx_ir::{AttributeProto, AttributeType, GraphProto, NodeProto, ValueInfoPro
 
 use crate::{
     error::{Error, Result},
-    initialiser::{Reader, dtype},
+    initialiser::{Reader, dtype, known_type, type_name},
+    local::plain_domain,
     model::Signature,
+    narrow::Narrow,
 };
 
 /// An attribute of a node.
@@ -20,23 +22,32 @@ pub(crate) enum Attribute {
     Text(String),
     Ints(Vec<i64>),
     Floats(Vec<f32>),
-    Tensor(TensorData),
+    /// With its type, if Burn has none for it.
+    Tensor(TensorData, Option<Narrow>),
     Graph(Box<Graph>),
+    /// In a function: the attribute of this name of the call.
+    OfCall(String),
     /// A kind that no op here reads.
     Other(String),
 }
 
 /// One node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Node {
     /// Its name, or that of its first output.
     pub name: String,
     pub op: String,
     pub domain: String,
+    /// Which of several functions of one name it calls.
+    pub overload: String,
+    /// Version of the standard's operator set.
+    pub opset: i64,
     /// Operands; an empty name is one that is left out.
     pub inputs: Vec<String>,
     pub outputs: Vec<String>,
     pub attributes: HashMap<String, Attribute>,
+    /// Types of the operands, where Burn has none for them.
+    pub narrow: Vec<Option<Narrow>>,
     /// Values nobody reads after it.
     pub last_read: Vec<String>,
 }
@@ -51,12 +62,18 @@ pub(crate) struct Graph {
     /// Declared dtypes of the inputs, where Burn has them.
     pub input_dtypes: HashMap<String, DType>,
     pub outputs: Vec<Signature>,
+    /// Declared types that Burn has none for.
+    narrow: HashMap<String, Narrow>,
 }
 
 impl Graph {
-    /// A graph from its protobuf, whose tensors are emptied on the way: no weight exists twice
-    /// for longer than its own copy takes.
-    pub(crate) fn read(proto: &mut GraphProto, reader: &mut Reader) -> Result<Self> {
+    /// A graph from its protobuf, whose tensors are emptied on the way. Its calls of functions are
+    /// not yet resolved, nor is it known what is read last where: see [`finish`](Self::finish).
+    pub(crate) fn read(
+        proto: &mut GraphProto,
+        reader: &mut Reader<'_>,
+        opset: i64,
+    ) -> Result<Self> {
         if let Some(sparse) = proto.sparse_initializer.first() {
             return Err(Error::Initialiser {
                 tensor: sparse.values.name.clone(),
@@ -64,13 +81,18 @@ impl Graph {
             });
         }
         let mut constants = HashMap::new();
+        let declared = proto.input.iter().chain(&proto.value_info);
+        let mut narrow: HashMap<String, Narrow> = declared
+            .filter_map(|value| Some((value.name.clone(), Narrow::of(element_type(value)?)?)))
+            .collect();
         for tensor in &mut proto.initializer {
             let data = reader.read(tensor)?;
+            narrow.extend(Narrow::of(tensor.data_type).map(|kind| (tensor.name.clone(), kind)));
             constants.insert(tensor.name.clone(), data);
         }
-        let mut nodes = std::mem::take(&mut proto.node)
+        let nodes = std::mem::take(&mut proto.node)
             .into_iter()
-            .map(|node| Node::read(node, reader))
+            .map(|node| Node::read(node, reader, opset))
             .collect::<Result<Vec<_>>>()?;
         // Old files list the weights among the inputs.
         let free: Vec<&ValueInfoProto> = proto
@@ -84,8 +106,34 @@ impl Graph {
             .filter_map(|input| declared_dtype(input))
             .collect();
         let outputs: Vec<Signature> = proto.output.iter().map(signature).collect();
-        let mut read: HashSet<String> = outputs.iter().map(|output| output.name.clone()).collect();
-        for node in nodes.iter_mut().rev() {
+        Ok(Self {
+            nodes,
+            constants,
+            inputs,
+            input_dtypes,
+            outputs,
+            narrow,
+        })
+    }
+
+    /// Once every node is there: which values are read last where, and which operands are of types
+    /// that Burn has none for.
+    pub(crate) fn finish(&mut self) {
+        for node in &mut self.nodes {
+            for attribute in node.attributes.values_mut() {
+                if let Attribute::Graph(body) = attribute {
+                    body.finish();
+                }
+            }
+            let inputs = node.inputs.iter();
+            node.narrow = inputs.map(|name| self.narrow.get(name).copied()).collect();
+            if let (Some(kind), Some(output)) = (node.makes(), node.outputs.first()) {
+                self.narrow.insert(output.clone(), kind);
+            }
+        }
+        let outputs = self.outputs.iter().map(|output| output.name.clone());
+        let mut read: HashSet<String> = outputs.collect();
+        for node in self.nodes.iter_mut().rev() {
             let mut names = HashSet::new();
             node.reads(&mut names);
             names.extend(node.outputs.iter().cloned());
@@ -94,18 +142,25 @@ impl Graph {
                 .filter(|name| read.insert(name.clone()))
                 .collect();
         }
-        Ok(Self {
-            nodes,
-            constants,
-            inputs,
-            input_dtypes,
-            outputs,
-        })
+    }
+
+    /// The same under other names; nodes are renamed by the caller.
+    pub(crate) fn rename(&mut self, renamed: &dyn Fn(&String) -> String) {
+        for port in self.inputs.iter_mut().chain(&mut self.outputs) {
+            port.name = renamed(&port.name);
+        }
+        let take = |key: String| renamed(&key);
+        let constants = std::mem::take(&mut self.constants).into_iter();
+        self.constants = constants.map(|(key, data)| (take(key), data)).collect();
+        let dtypes = std::mem::take(&mut self.input_dtypes).into_iter();
+        self.input_dtypes = dtypes.map(|(key, dtype)| (take(key), dtype)).collect();
+        let narrow = std::mem::take(&mut self.narrow).into_iter();
+        self.narrow = narrow.map(|(key, kind)| (take(key), kind)).collect();
     }
 }
 
 impl Node {
-    fn read(node: NodeProto, reader: &mut Reader) -> Result<Self> {
+    pub(crate) fn read(node: NodeProto, reader: &mut Reader<'_>, opset: i64) -> Result<Self> {
         let name = if node.name.is_empty() {
             node.output.first().cloned().unwrap_or_default()
         } else {
@@ -113,22 +168,41 @@ impl Node {
         };
         let mut attributes = HashMap::new();
         for attribute in node.attribute {
-            let (key, value) = Attribute::read(attribute, reader)?;
+            let (key, value) = Attribute::read(attribute, reader, opset)?;
             attributes.insert(key, value);
         }
-        let domain = match node.domain.as_str() {
-            "ai.onnx" => String::new(),
-            _ => node.domain,
-        };
         Ok(Self {
             name,
             op: node.op_type,
-            domain,
+            domain: plain_domain(&node.domain).to_string(),
+            overload: node.overload,
+            opset,
             inputs: node.input,
             outputs: node.output,
             attributes,
-            last_read: Vec::new(),
+            ..Self::default()
         })
+    }
+
+    /// The type of its first output, if Burn has none for it.
+    fn makes(&self) -> Option<Narrow> {
+        let code = |name: &str| match self.attributes.get(name) {
+            Some(Attribute::Int(code)) => i32::try_from(*code).ok().and_then(Narrow::of),
+            _ => None,
+        };
+        let of_input = |index: usize| self.narrow.get(index).copied().flatten();
+        match &self.op[..] {
+            "Cast" => code("to"),
+            "CastLike" => of_input(1),
+            "QuantizeLinear" => code("output_dtype").or_else(|| of_input(2)),
+            "Constant" => self.attributes.values().find_map(|value| match value {
+                Attribute::Tensor(_, kind) => *kind,
+                _ => None,
+            }),
+            "Concat" | "Expand" | "Flatten" | "Gather" | "Identity" | "Pad" | "Reshape"
+            | "Slice" | "Split" | "Squeeze" | "Tile" | "Transpose" | "Unsqueeze" => of_input(0),
+            _ => None,
+        }
     }
 
     /// Every name it reads, also in the bodies it holds.
@@ -146,7 +220,14 @@ impl Node {
 }
 
 impl Attribute {
-    fn read(mut proto: AttributeProto, reader: &mut Reader) -> Result<(String, Self)> {
+    pub(crate) fn read(
+        mut proto: AttributeProto,
+        reader: &mut Reader<'_>,
+        opset: i64,
+    ) -> Result<(String, Self)> {
+        if !proto.ref_attr_name.is_empty() {
+            return Ok((proto.name, Self::OfCall(proto.ref_attr_name)));
+        }
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let kind = proto.type_.enum_value().unwrap_or_default();
         let value = match kind {
@@ -157,21 +238,18 @@ impl Attribute {
             AttributeType::FLOATS => Self::Floats(proto.floats),
             AttributeType::TENSOR => {
                 let tensor = proto.t.mut_or_insert_default();
-                if dtype(tensor.data_type).is_none() {
+                if !known_type(tensor.data_type) {
                     // Refused where an op reads it, by the node's name.
-                    Self::Other(format!(
-                        "a tensor of type {}",
-                        crate::initialiser::type_name(tensor.data_type)
-                    ))
+                    Self::Other(format!("a tensor of type {}", type_name(tensor.data_type)))
                 } else {
                     if tensor.name.is_empty() {
                         tensor.name = proto.name.clone();
                     }
-                    Self::Tensor(reader.read(tensor)?)
+                    Self::Tensor(reader.read(tensor)?, Narrow::of(tensor.data_type))
                 }
             }
             AttributeType::GRAPH => {
-                let graph = Graph::read(proto.g.mut_or_insert_default(), reader)?;
+                let graph = Graph::read(proto.g.mut_or_insert_default(), reader, opset)?;
                 Self::Graph(Box::new(graph))
             }
             other => Self::Other(format!("{other:?}")),
@@ -211,8 +289,13 @@ fn signature(value: &ValueInfoProto) -> Signature {
     }
 }
 
+/// The type of a value's elements, if it declares one.
+fn element_type(value: &ValueInfoProto) -> Option<i32> {
+    let kind = value.type_.as_ref().filter(|kind| kind.has_tensor_type())?;
+    Some(kind.tensor_type().elem_type)
+}
+
 /// Name and dtype of an input that declares one.
 fn declared_dtype(value: &ValueInfoProto) -> Option<(String, DType)> {
-    let kind = value.type_.as_ref().filter(|kind| kind.has_tensor_type())?;
-    Some((value.name.clone(), dtype(kind.tensor_type().elem_type)?))
+    Some((value.name.clone(), dtype(element_type(value)?)?))
 }

@@ -4,14 +4,18 @@
 use std::{
     collections::HashMap,
     fs::File,
-    io::{Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom},
     path::{Component, Path, PathBuf},
 };
 
-use burn_backend::{BoolStore, DType, TensorData, bf16, f16};
+use burn_backend::{BoolStore, Bytes, DType, TensorData, bf16, f16};
 use onnx_ir::TensorProto;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    narrow::Narrow,
+    skeleton::{Field, Message, Place, skeleton},
+};
 
 /// The most bytes the weights of one model may take. Data inside the file is bounded by the file
 /// (a varint of one byte becomes an integer of at most eight); data beside it by the files there,
@@ -36,6 +40,11 @@ pub(crate) fn dtype(data_type: i32) -> Option<DType> {
         16 => DType::BF16,
         _ => return None,
     })
+}
+
+/// Whether numbers of this ONNX data type can be read.
+pub(crate) fn known_type(data_type: i32) -> bool {
+    Kind::of(data_type).is_some()
 }
 
 /// ONNX's name of a data type.
@@ -84,19 +93,48 @@ pub(crate) fn shared(data: TensorData) -> TensorData {
     TensorData::from_bytes(bytes.shared(), shape, dtype)
 }
 
+/// What the bytes of a tensor are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain(DType),
+    Packed(Narrow),
+}
+
+impl Kind {
+    fn of(data_type: i32) -> Option<Self> {
+        let narrow = || Narrow::of(data_type).map(Kind::Packed);
+        dtype(data_type).map(Kind::Plain).or_else(narrow)
+    }
+
+    /// Bytes in the file.
+    fn size(self, numel: u128) -> u128 {
+        match self {
+            Kind::Plain(dtype) => numel.saturating_mul(dtype.size() as u128),
+            Kind::Packed(narrow) => numel.saturating_mul(narrow.bits() as u128).div_ceil(8),
+        }
+    }
+}
+
+/// A file, or bytes in memory.
+pub(crate) trait Source: Read + Seek {}
+impl<S: Read + Seek> Source for S {}
+
 /// Reads the tensors of one model.
-pub(crate) struct Reader {
+pub(crate) struct Reader<'a> {
+    /// The file that holds the tensors' data, and where in it each lies.
+    source: &'a mut dyn Source,
+    places: Vec<Place>,
     /// The folder external data must lie in; none for models without a file.
     folder: Option<PathBuf>,
     /// Bytes promised so far.
     total: u128,
-    /// What of each external file is taken: (offset, length) and its data.
-    taken: HashMap<PathBuf, Vec<(u64, u64, TensorData)>>,
+    /// What of each external file is taken: (offset, length), its kind and its data.
+    taken: HashMap<PathBuf, Vec<(u64, u64, Kind, TensorData)>>,
 }
 
-impl Reader {
-    /// A reader for the model at `path`.
-    pub(crate) fn new(path: &Path) -> Self {
+impl<'a> Reader<'a> {
+    /// A reader for the model at `path`, whose bytes are `source`'s.
+    pub(crate) fn new(path: &Path, source: &'a mut dyn Source, places: Vec<Place>) -> Self {
         let folder = path.parent().map(|folder| {
             if folder.as_os_str().is_empty() {
                 PathBuf::from(".")
@@ -105,20 +143,29 @@ impl Reader {
             }
         });
         Self {
+            source,
+            places,
             folder,
             total: 0,
             taken: HashMap::new(),
         }
     }
 
-    /// The numbers of `tensor`, whose buffers are emptied: it must hold what its shape promises.
+    /// The place a tensor's `raw_data` names; none if the tensor has no data there.
+    fn place(&self, tensor: &TensorProto) -> Option<Place> {
+        let index = tensor.raw_data[..].try_into().ok()?;
+        let index = usize::try_from(u64::from_le_bytes(index)).ok()?;
+        self.places.get(index).copied()
+    }
+
+    /// The numbers of `tensor`, whose lists are emptied: it must hold what its shape promises.
     pub(crate) fn read(&mut self, tensor: &mut TensorProto) -> Result<TensorData> {
         let name = tensor.name.clone();
         let refused = |because: String| Error::Initialiser {
             tensor: name.clone(),
             because,
         };
-        let dtype = dtype(tensor.data_type)
+        let kind = Kind::of(tensor.data_type)
             .ok_or_else(|| refused(format!("is of type {}", type_name(tensor.data_type))))?;
         let shape: Vec<usize> = tensor
             .dims
@@ -129,7 +176,7 @@ impl Reader {
         let numel = shape
             .iter()
             .fold(1u128, |n, &size| n.saturating_mul(size as u128));
-        let expected = numel.saturating_mul(dtype.size() as u128);
+        let expected = kind.size(numel);
         let truncated = |got: usize| Error::Truncated {
             tensor: name.clone(),
             expected,
@@ -143,31 +190,61 @@ impl Reader {
             )));
         }
         if !tensor.external_data.is_empty() || tensor.data_location.value() == 1 {
-            return self.external(tensor, dtype, shape, expected as u64);
+            return self.external(tensor, kind, shape, expected as u64);
         }
         let listed = tensor.float_data.len()
             + tensor.int32_data.len()
             + tensor.int64_data.len()
             + tensor.double_data.len()
             + tensor.uint64_data.len();
+        let wide = || refused("keeps its data in the wrong list".into());
+        if listed != 0 && self.place(tensor).is_some_and(|place| place.length > 0) {
+            return Err(refused("keeps its data twice".into()));
+        }
         if listed == 0 {
-            let raw = std::mem::take(&mut tensor.raw_data);
-            if (raw.len() as u128) < expected {
-                return Err(truncated(raw.len()));
+            let place = self.place(tensor).unwrap_or(Place {
+                field: Field::Raw,
+                offset: 0,
+                length: 0,
+            });
+            match (place.field, kind) {
+                (Field::Raw, _)
+                | (Field::Floats, Kind::Plain(DType::F32))
+                | (Field::Doubles, Kind::Plain(DType::F64)) => {}
+                _ => return Err(wide()),
             }
-            if raw.len() as u128 > expected {
+            let got = place.length;
+            if u128::from(got) < expected {
+                return Err(truncated(usize::try_from(got).unwrap_or(usize::MAX)));
+            }
+            if u128::from(got) > expected {
                 return Err(refused(format!(
-                    "holds {} bytes, its shape {shape:?} needs {expected}",
-                    raw.len()
+                    "holds {got} bytes, its shape {shape:?} needs {expected}"
                 )));
             }
-            return Ok(shared(from_raw(&raw, shape, dtype)));
+            let read = || {
+                self.source.seek(SeekFrom::Start(place.offset))?;
+                filled(self.source, kind, shape)
+            };
+            let data = read().map_err(|error| refused(format!("cannot be read ({error})")))?;
+            return Ok(shared(data));
         }
+        let dtype = match kind {
+            Kind::Plain(dtype) => dtype,
+            Kind::Packed(narrow) => {
+                // One packed byte an entry.
+                let packed = std::mem::take(&mut tensor.int32_data);
+                if packed.len() as u128 != expected || packed.len() != listed {
+                    return Err(truncated(packed.len()));
+                }
+                let packed: Vec<u8> = packed.into_iter().map(|v| v as u8).collect();
+                return Ok(shared(narrow.unpack(&packed, shape)));
+            }
+        };
         if listed as u128 != numel {
             return Err(truncated(listed.saturating_mul(dtype.size())));
         }
         // Which list holds which type: onnx.proto, TensorProto.
-        let wide = || refused("keeps its data in the wrong list".into());
         let small = std::mem::take(&mut tensor.int32_data);
         let full = |length: usize| {
             if length as u128 == numel {
@@ -217,7 +294,7 @@ impl Reader {
     fn external(
         &mut self,
         tensor: &TensorProto,
-        dtype: DType,
+        kind: Kind,
         shape: Vec<usize>,
         expected: u64,
     ) -> Result<TensorData> {
@@ -277,64 +354,75 @@ impl Reader {
         // Tied weights share one place; other overlaps would multiply a small file.
         if let Some((.., data)) = taken
             .iter()
-            .find(|(at, size, data)| (*at, *size) == (offset, length) && data.dtype() == dtype)
+            .find(|(at, size, other, _)| (*at, *size, *other) == (offset, length, kind))
         {
-            let (bytes, ..) = data.clone().into_parts();
+            let (bytes, _, dtype) = data.clone().into_parts();
             return Ok(TensorData::from_bytes(bytes, shape, dtype));
         }
         if taken
             .iter()
-            .any(|(at, size, _)| offset < at + size && *at < offset + length)
+            .any(|(at, size, ..)| offset < at + size && *at < offset + length)
         {
             return Err(refused(format!(
                 "bytes {offset} to {} are used by two tensors",
                 offset + length
             )));
         }
-        let mut raw = vec![0; length as usize];
         file.seek(SeekFrom::Start(offset)).map_err(system)?;
-        file.read_exact(&mut raw).map_err(system)?;
-        let data = shared(from_raw(&raw, shape, dtype));
-        taken.push((offset, length, data.clone()));
+        let data = shared(filled(&mut file, kind, shape).map_err(system)?);
+        taken.push((offset, length, kind, data.clone()));
         Ok(data)
     }
 }
 
-/// Little-endian bytes of exactly the right number.
-fn from_raw(raw: &[u8], shape: Vec<usize>, dtype: DType) -> TensorData {
-    macro_rules! numbers {
-        ($kind:ty) => {{
-            let (chunks, _) = raw.as_chunks::<{ size_of::<$kind>() }>();
-            let numbers = chunks.iter().map(|bytes| <$kind>::from_le_bytes(*bytes));
-            TensorData::new(numbers.collect(), shape)
-        }};
+/// The next numbers of a file, little-endian, read into the memory they stay in. The caller has seen
+/// that there are so many bytes.
+fn filled(source: &mut dyn Read, kind: Kind, shape: Vec<usize>) -> io::Result<TensorData> {
+    let numel: usize = shape.iter().product();
+    let dtype = match kind {
+        Kind::Plain(dtype) => dtype,
+        Kind::Packed(narrow) => {
+            let mut packed = vec![0; (numel * narrow.bits()).div_ceil(8)];
+            source.read_exact(&mut packed)?;
+            return Ok(narrow.unpack(&packed, shape));
+        }
+    };
+    // Memory aligned as the numbers need it.
+    let mut bytes = match dtype.size() {
+        1 => Bytes::from_elems(vec![0u8; numel]),
+        2 => Bytes::from_elems(vec![0u16; numel]),
+        4 => Bytes::from_elems(vec![0u32; numel]),
+        _ => Bytes::from_elems(vec![0u64; numel]),
+    };
+    source.read_exact(&mut bytes)?;
+    if dtype.is_bool() {
+        bytes
+            .iter_mut()
+            .for_each(|byte| *byte = u8::from(*byte != 0));
     }
-    match dtype {
-        DType::F64 => numbers!(f64),
-        DType::F16 => numbers!(f16),
-        DType::BF16 => numbers!(bf16),
-        DType::I64 => numbers!(i64),
-        DType::I32 => numbers!(i32),
-        DType::I16 => numbers!(i16),
-        DType::I8 => numbers!(i8),
-        DType::U64 => numbers!(u64),
-        DType::U32 => numbers!(u32),
-        DType::U16 => numbers!(u16),
-        DType::U8 => numbers!(u8),
-        DType::Bool(_) => TensorData::new(raw.iter().map(|byte| *byte != 0).collect(), shape),
-        _ => numbers!(f32),
+    if cfg!(target_endian = "big") {
+        let numbers = bytes.chunks_exact_mut(dtype.size());
+        numbers.for_each(<[u8]>::reverse);
     }
+    Ok(TensorData::from_bytes(bytes, shape, dtype))
 }
 
 /// The numbers of a tensor file (`.pb`, a `TensorProto`), as data sets beside models have them.
+/// Types that Burn has no dtype for come in the next that holds them: 8- and 4-bit floats as f32,
+/// 4- and 2-bit integers as 8-bit ones.
 ///
 /// # Errors
 /// [`Error::NotOnnx`], [`Error::Truncated`], [`Error::Initialiser`].
 pub fn tensor_from_bytes(bytes: &[u8]) -> Result<TensorData> {
-    use onnx_ir::Message;
-    let mut tensor = TensorProto::parse_from_bytes(bytes).map_err(|error| Error::NotOnnx {
+    use onnx_ir::Message as _;
+    let not_onnx = |because: String| Error::NotOnnx {
         path: "the tensor".into(),
-        because: error.to_string(),
-    })?;
-    Reader::new(Path::new("tensor.pb")).read(&mut tensor)
+        because,
+    };
+    let mut source = io::Cursor::new(bytes);
+    let skeleton =
+        skeleton(&mut source, Message::Tensor).map_err(|error| not_onnx(error.to_string()))?;
+    let mut tensor = TensorProto::parse_from_bytes(&skeleton.bytes)
+        .map_err(|error| not_onnx(error.to_string()))?;
+    Reader::new(Path::new("tensor.pb"), &mut source, skeleton.places).read(&mut tensor)
 }

@@ -20,12 +20,19 @@ mod error;
 mod execute;
 mod graph;
 mod initialiser;
+mod local;
 mod model;
+mod narrow;
 mod ops;
+mod skeleton;
 mod value;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, hint_for_op};
 pub use initialiser::tensor_from_bytes;
-pub use model::{Model, Signature};
+pub use model::{Model, NodeInfo, Signature};
 pub use ops::OPS as SUPPORTED_OPS;
 pub use value::Value;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,23 +3,27 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    fs::File,
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    sync::Arc,
 };
 
 use burn_backend::{Backend, TensorData, ops::FloatTensorOps, tensor::FloatTensor};
 use burn_capture::{CaptureBackend, CaptureDevice};
-use bytes::Bytes;
-use linearscope::{Network, panic_message};
-use onnx_ir::{Message, ModelProto};
+use linearscope::{Entry, Network, Rule, panic_message};
+use onnx_ir::{Message as _, ModelProto};
 
 use crate::{
     context::Environment,
     error::{Error, Result},
     execute,
     graph::Graph,
-    initialiser::Reader,
+    initialiser::{Reader, Source, shared},
+    local::{Functions, plain_domain},
     ops,
+    skeleton::{Message, skeleton},
     value::Value,
 };
 
@@ -71,18 +75,28 @@ impl std::fmt::Display for Signature {
     }
 }
 
+/// A node of the graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeInfo {
+    /// The file's name of it.
+    pub name: String,
+    /// The op, with its domain where that is not the standard's.
+    pub op: String,
+    /// Whether the table of supported ops has a row for it.
+    pub supported: bool,
+}
+
 /// An ONNX model, read and checked; its graph is walked anew for each input shape.
 ///
 /// Clones share the weights.
 #[derive(Clone, Debug)]
 pub struct Model {
-    graph: std::sync::Arc<Graph>,
-    opset: i64,
+    graph: Arc<Graph>,
 }
 
 impl Model {
-    /// Read a model file. Cost: the file, once; memory: one copy of its weights, shared by the
-    /// networks made of it (and a second one, the file, while it is read).
+    /// Read a model file. Cost: the file, once; memory: one copy of its weights, also while it is
+    /// read, shared by the networks made of it.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::NotOnnx`], [`Error::Truncated`], [`Error::Initialiser`],
@@ -90,29 +104,40 @@ impl Model {
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let shown = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|source| Error::Io {
+        let system = |source| Error::Io {
             path: shown.clone(),
             source,
-        })?;
-        Self::from_file(Bytes::from(bytes), &shown)
+        };
+        let mut file = File::open(path).map_err(system)?;
+        if file.metadata().map_err(system)?.is_dir() {
+            return Err(system(io::ErrorKind::IsADirectory.into()));
+        }
+        Self::from_source(&mut file, &shown)
     }
 
     /// A model from the bytes of a file; `path` is named in errors, and external data is looked
-    /// for beside it.
+    /// for beside it. The model keeps a copy of the weights.
     ///
     /// # Errors
     /// As [`load`](Self::load), but for [`Error::Io`].
     pub fn from_bytes(bytes: &[u8], path: &str) -> Result<Self> {
-        Self::from_file(Bytes::copy_from_slice(bytes), path)
+        Self::from_source(&mut io::Cursor::new(bytes), path)
     }
 
-    fn from_file(bytes: Bytes, path: &str) -> Result<Self> {
+    fn from_source(mut source: &mut dyn Source, path: &str) -> Result<Self> {
         let not_onnx = |because: String| Error::NotOnnx {
             path: path.into(),
             because,
         };
-        // The tensors of the protobuf are windows into `bytes`.
-        let parse = || ModelProto::parse_from_tokio_bytes(&bytes);
+        let skeleton =
+            skeleton(&mut source, Message::Model).map_err(|error| match error.kind() {
+                io::ErrorKind::InvalidData => not_onnx(error.to_string()),
+                _ => Error::Io {
+                    path: path.into(),
+                    source: error,
+                },
+            })?;
+        let parse = || ModelProto::parse_from_bytes(&skeleton.bytes);
         let mut proto = catch_unwind(AssertUnwindSafe(parse))
             .map_err(|_| not_onnx("the protobuf parser stopped".into()))?
             .map_err(|error| not_onnx(error.to_string()))?;
@@ -122,15 +147,20 @@ impl Model {
         let opset = proto
             .opset_import
             .iter()
-            .find(|import| matches!(import.domain.as_str(), "" | "ai.onnx"))
+            .find(|import| plain_domain(&import.domain).is_empty())
             .map_or(1, |import| import.version);
-        let mut reader = Reader::new(Path::new(path));
-        let read = || Graph::read(proto.graph.mut_or_insert_default(), &mut reader);
+        let mut reader = Reader::new(Path::new(path), source, skeleton.places);
+        let read = || {
+            let mut functions = Functions::read(&mut proto, &mut reader, opset)?;
+            let mut graph = Graph::read(proto.graph.mut_or_insert_default(), &mut reader, opset)?;
+            functions.inline(&mut graph)?;
+            graph.finish();
+            Ok::<_, Error>(graph)
+        };
         let graph = catch_unwind(AssertUnwindSafe(read))
             .map_err(|panic| not_onnx(panic_message(panic.as_ref())))??;
         Ok(Self {
-            graph: std::sync::Arc::new(graph),
-            opset,
+            graph: Arc::new(graph),
         })
     }
 
@@ -142,6 +172,51 @@ impl Model {
     /// The outputs, in order.
     pub fn outputs(&self) -> &[Signature] {
         &self.graph.outputs
+    }
+
+    /// The same with input `name` fixed to numbers: indices, shapes, a noise level. It is an input no
+    /// longer, and what rests on it folds away.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the numbers do not fit, [`Error::Input`] when there is no such input or
+    /// they are of another kind.
+    pub fn with_constant(&self, name: &str, numbers: TensorData) -> Result<Self> {
+        let refused = |because: String| Error::Input {
+            input: name.into(),
+            because,
+        };
+        let inputs = self.inputs();
+        let at = inputs.iter().position(|input| input.name == name);
+        let at = at.ok_or_else(|| {
+            let names: Vec<&str> = inputs.iter().map(|input| &input.name[..]).collect();
+            refused(format!(
+                "is none of the inputs, which are {}",
+                names.join(", ")
+            ))
+        })?;
+        let shape = numbers.shape().to_vec();
+        if !inputs[at].fits(&shape) {
+            return Err(Error::Shape {
+                input: name.into(),
+                got: shape,
+                expected: inputs[at].to_string(),
+                hint: String::new(),
+            });
+        }
+        let mut graph = Graph::clone(&self.graph);
+        let numbers = match graph.input_dtypes.remove(name) {
+            Some(dtype) if dtype.is_float() != numbers.dtype().is_float() => {
+                let got = numbers.dtype().name();
+                return Err(refused(format!("holds {}, not {got}", dtype.name())));
+            }
+            Some(dtype) => numbers.convert_dtype(dtype),
+            None => numbers,
+        };
+        graph.inputs.remove(at);
+        graph.constants.insert(name.into(), shared(numbers));
+        Ok(Self {
+            graph: Arc::new(graph),
+        })
     }
 
     /// Neither empty nor absurd, whatever the file declares.
@@ -168,14 +243,23 @@ impl Model {
                     got: shape.clone(),
                     expected: input.to_string(),
                     hint: if input.dims.len() == shape.len() {
-                        "; resize the picture, or use a model exported with dynamic axes".into()
+                        "resize the picture, or export the model with dynamic axes".into()
                     } else {
-                        String::new()
+                        format!("it has {} axes, batch first", input.dims.len())
                     },
                 });
             }
         }
         Ok(())
+    }
+
+    /// The graph's nodes in the file's order, functions of the model's own resolved.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeInfo> + '_ {
+        self.graph.nodes.iter().map(|node| NodeInfo {
+            name: node.name.clone(),
+            op: ops::kind(node),
+            supported: ops::supported(node),
+        })
     }
 
     /// Nodes whose op has no row in the table of supported ops: their names, and the ops. None does
@@ -192,7 +276,7 @@ impl Model {
             .collect())
     }
 
-    /// Capture the graph for concrete input shapes: run once on Burn's capture backend, which
+    /// Capture the graph for concrete input shapes, one each for [`inputs`](Self::inputs): run once on Burn's capture backend, which
     /// executes nothing but what rests on constants alone. Memory: the weights are shared with
     /// this model.
     ///
@@ -206,12 +290,13 @@ impl Model {
             if let Some(dtype) = dtype.filter(|dtype| !dtype.is_float()) {
                 return Err(Error::Input {
                     input: input.name.clone(),
-                    because: format!("holds {}; the interpreter takes floats", dtype.name()),
+                    because: format!("holds {}, which no interpreter varies", dtype.name()),
                 });
             }
         }
         let device = CaptureDevice::default();
         let mut failed = None;
+        let mut quantisers = Vec::new();
         let mut nodes = HashMap::new();
         let captured = catch_unwind(AssertUnwindSafe(|| {
             device.capture_scope(|scope| {
@@ -226,6 +311,7 @@ impl Model {
                 let inputs = inputs.into_iter().map(Value::Float).collect();
                 let env = self.environment::<CaptureBackend>(&device, true);
                 let outputs = self.floats(inputs, &env);
+                quantisers = env.quantisers.take();
                 for (node, value) in env.made.take() {
                     if let Value::Float(tensor) = value {
                         nodes.entry(tensor.id()).or_insert(node);
@@ -252,9 +338,10 @@ impl Model {
         let name = |signature: &Signature| signature.name.clone();
         let inputs: Vec<String> = self.inputs().iter().map(name).collect();
         let outputs: Vec<String> = self.outputs().iter().map(name).collect();
-        Ok(Network::new(captured, &inputs, &outputs, |id| {
-            nodes.get(&id).cloned()
-        })?)
+        let network = Network::new(captured, &inputs, &outputs, |id| nodes.get(&id).cloned())?;
+        let straight = |node: String| Entry::new(Rule::StraightThrough).op("round").node(node);
+        let entries = quantisers.into_iter().map(straight);
+        Ok(entries.fold(network, Network::with_default))
     }
 
     /// Run the model on any backend. Weights are uploaded at each call; to run often, capture a
@@ -290,11 +377,11 @@ impl Model {
     fn environment<B: Backend>(&self, device: &B::Device, capturing: bool) -> Environment<B> {
         Environment {
             device: device.clone(),
-            opset: self.opset,
             capturing,
             largest: LARGEST,
             budget: Cell::new(BUDGET),
             made: RefCell::default(),
+            quantisers: RefCell::default(),
         }
     }
 

@@ -52,9 +52,9 @@ fn filled(path: &Path) -> Model {
     let bytes = std::fs::read(path).expect("reads");
     let mut model = ModelProto::parse_from_bytes(&bytes).expect("parses");
     let graph = model.graph.mut_or_insert_default();
-    let mut stream = 0;
     let mut weights = Vec::new();
-    for node in graph.node.iter().filter(|n| n.op_type == "ConstantOfShape") {
+    let filled = graph.node.iter().filter(|n| n.op_type == "ConstantOfShape");
+    for (stream, node) in (0..).zip(filled) {
         let shape = graph.initializer.iter().find(|t| t.name == node.input[0]);
         let shape = shape.expect("a constant shape");
         let dims = match shape.int64_data.is_empty() {
@@ -69,7 +69,6 @@ fn filled(path: &Path) -> Model {
         let count: i64 = dims.iter().product();
         let fan: i64 = dims[1..].iter().product();
         let numbers = uniform(stream, count as usize);
-        stream += 1;
         let role = role(graph, &node.output[0]);
         let value = |u: f64| match (dims.len(), role) {
             (2.., _) => u * (6.0 / fan as f64).sqrt(),

@@ -6,13 +6,15 @@
 //! the list.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use burn_backend::TensorData;
-use burn_flex::{Flex, FlexDevice};
+use burn_backend::{DType, TensorData, TensorMetadata, ops::FloatTensorOps};
+use burn_flex::{Flex, FlexDevice, FlexTensor};
+use linearscope::{Interpreter, Loaded, RuleSet, host};
 use linearscope_onnx::{Model, SUPPORTED_OPS, Value, tensor_from_bytes};
 use onnx_ir::{GraphProto, Message, ModelProto};
 
@@ -206,6 +208,143 @@ fn node_tests() {
         std::fs::write(&listed, all.join("\n") + "\n").expect("the list is written");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Least number of cases that freeze.
+const FROZEN: usize = 884;
+
+/// What came of freezing a case.
+enum Frozen {
+    /// Nothing in it depends on floats.
+    NoFloats,
+    /// Refused by name: the op, and why.
+    Refused(String, String),
+    /// How far F x₀ + r is from y₀, and y₀ from the case's output, both relative.
+    At(f64, f64),
+}
+
+fn norm(x: &[f64]) -> f64 {
+    x.iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+fn gap(a: &[f64], b: &[f64]) -> f64 {
+    let difference: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    norm(&difference)
+}
+
+/// Freeze a case at its inputs: floats vary, other inputs are constants; where that is refused the
+/// first float varies alone, a picture among weights.
+fn freeze(case: &Path) -> Result<Frozen, String> {
+    match freeze_at(case, usize::MAX)? {
+        Frozen::Refused(..) => freeze_at(case, 1),
+        frozen => Ok(frozen),
+    }
+}
+
+/// The first `most` floats vary.
+fn freeze_at(case: &Path, most: usize) -> Result<Frozen, String> {
+    let set = case.join("test_data_set_0");
+    let mut model = Model::load(case.join("model.onnx")).map_err(|error| error.to_string())?;
+    let op = model.nodes().map(|node| node.op).collect::<BTreeSet<_>>();
+    let op = op.into_iter().collect::<Vec<_>>().join(" ");
+    let names: Vec<String> = model.inputs().iter().map(|i| i.name.clone()).collect();
+    let mut x0 = Vec::new();
+    for (i, name) in names.iter().enumerate() {
+        let data = read(&set.join(format!("input_{i}.pb")))?;
+        if !data.dtype().is_float() || data.num_elements() == 0 || x0.len() == most {
+            model = match model.with_constant(name, data) {
+                Ok(model) => model,
+                Err(error) => return Ok(Frozen::Refused(op, error.to_string())),
+            };
+            continue;
+        }
+        x0.push(Flex::float_from_data(
+            data.convert_dtype(DType::F32),
+            &FlexDevice,
+        ));
+    }
+    if x0.is_empty() {
+        return Ok(Frozen::NoFloats);
+    }
+    let shapes: Vec<Vec<usize>> = x0.iter().map(|x| x.shape().to_vec()).collect();
+    let network = match model.network(&shapes) {
+        Ok(network) => network,
+        Err(error) => return Ok(Frozen::Refused(op, error.to_string())),
+    };
+    let loaded = Loaded::<Flex>::new(Arc::new(network), FlexDevice, DType::F32);
+    let frozen = loaded
+        .and_then(|loaded| Interpreter::new(Arc::new(loaded), x0.clone(), RuleSet::default()));
+    let frozen = match frozen {
+        Ok(frozen) => frozen,
+        Err(error) => return Ok(Frozen::Refused(op, error.to_string())),
+    };
+    let batches: Vec<FlexTensor> = x0
+        .into_iter()
+        .map(|x| {
+            let dims = [&[1], &x.shape().to_vec()[..]].concat();
+            Flex::float_reshape(x, dims.into())
+        })
+        .collect();
+    let numbers = |x: FlexTensor| host::<Flex>(x).map_err(|error| error.to_string());
+    let text = |error: linearscope::Error| error.to_string();
+    let all = frozen.affine(&batches).map_err(text)?;
+    let linear = frozen.apply(&batches).map_err(text)?;
+    let (mut inexact, mut wrong) = (0.0f64, 0.0f64);
+    for (i, (y1, fx0)) in all.into_iter().zip(linear).enumerate() {
+        let (y0, y1, fx0) = (
+            numbers(frozen.reference()[i].clone())?,
+            numbers(y1)?,
+            numbers(fx0)?,
+        );
+        let size = norm(&y0).max(norm(&fx0)).max(f64::MIN_POSITIVE);
+        inexact = inexact.max(gap(&y1, &y0) / size);
+        let expected = read(&set.join(format!("output_{i}.pb")))?;
+        let expected: Vec<f64> = expected.iter::<f64>().collect();
+        let size = norm(&expected).max(f64::MIN_POSITIVE);
+        wrong = wrong.max(gap(&y0, &expected) / size);
+    }
+    Ok(Frozen::At(inexact, wrong))
+}
+
+/// Every case that passes, frozen at its own inputs: exact there, or refused by name.
+#[test]
+fn frozen_cases_are_exact() {
+    let Some(folder) = folder() else {
+        eprintln!("SKIPPED freezing the ONNX node tests: no folder of them");
+        return;
+    };
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let (mut count, mut without, mut wrong) = (0, 0, Vec::new());
+    let mut refused: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for name in lines(&lists().join("passing.txt")) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| freeze(&folder.join(&name))));
+        match outcome.unwrap_or_else(|_| Err("panicked".into())) {
+            Ok(Frozen::NoFloats) => without += 1,
+            Ok(Frozen::Refused(op, because)) => {
+                refused
+                    .entry(op)
+                    .or_default()
+                    .insert(format!("{because} ({name})"));
+            }
+            Ok(Frozen::At(inexact, off)) => {
+                count += 1;
+                if !(inexact <= 1e-5 && off <= 1e-3) {
+                    wrong.push(format!(
+                        "{name}: exact to {inexact:.1e}, {off:.1e} from the output"
+                    ));
+                }
+            }
+            Err(because) => wrong.push(format!("{name}: {because}")),
+        }
+    }
+    std::panic::set_hook(hook);
+    println!("{count} cases freeze, {without} take no floats; refused:");
+    for (op, because) in &refused {
+        println!("  {op}: {}", because.iter().next().expect("a reason"));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count >= FROZEN, "{count} cases freeze, {FROZEN} did");
 }
 
 #[test]

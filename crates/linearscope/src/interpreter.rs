@@ -107,6 +107,8 @@ impl<B: Backend> Interpreter<B> {
         budget: usize,
     ) -> Result<Self> {
         rules.check()?;
+        let given = rules.entries().len();
+        let rules = loaded.network().rules(rules);
         let scope = Scope::recording_within(rules.clone(), budget);
         let inputs = x0
             .iter()
@@ -129,7 +131,7 @@ impl<B: Backend> Interpreter<B> {
         };
         let interpreter = Self {
             decisions: scope.decision_sources(),
-            unused_rules: scope.unused_rules(),
+            unused_rules: scope.unused_rules(given),
             loaded,
             reference,
             program,
@@ -192,7 +194,7 @@ impl<B: Backend> Interpreter<B> {
         sources: bool,
     ) -> Result<(Vec<FloatTensor<B>>, Vec<FloatTensor<B>>)> {
         rules.check()?;
-        let scope = Scope::paired(rules, sources);
+        let scope = Scope::paired(loaded.network().rules(rules), sources);
         let inputs = x0
             .into_iter()
             .zip(probes)
@@ -257,7 +259,7 @@ impl<B: Backend> Interpreter<B> {
         &self.program
     }
 
-    /// The rules that froze the non-linear units.
+    /// The rules that froze the non-linear units: those given, then the network's own.
     pub fn rules(&self) -> &RuleSet {
         &self.rules
     }

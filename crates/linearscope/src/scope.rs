@@ -227,11 +227,11 @@ impl<B: Backend> Scope<B> {
             .replacement(&self.state.lock().expect("scope state").site)
     }
 
-    /// Entries of the rule set that nothing in the network has fitted.
-    pub(crate) fn unused_rules(&self) -> Vec<String> {
+    /// Entries among the first `given` of the rule set that nothing in the network has fitted.
+    pub(crate) fn unused_rules(&self, given: usize) -> Vec<String> {
         let state = self.state.lock().expect("scope state");
         let entries = self.rules.entries().iter().zip(&state.used);
-        let unused = entries.filter(|(_, used)| !**used);
+        let unused = entries.take(given).filter(|(_, used)| !**used);
         unused.map(|(entry, _)| entry.to_string()).collect()
     }
 

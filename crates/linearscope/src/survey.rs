@@ -97,7 +97,7 @@ impl<B: Backend> Loaded<B> {
     /// [`Error::Shape`] when x₀ does not fit, [`Error::Panicked`] when Burn stopped.
     pub fn survey(&self, x0: Vec<FloatTensor<B>>, rules: RuleSet) -> Result<Vec<Surveyed>> {
         rules.check()?;
-        let scope = Scope::recording(rules);
+        let scope = Scope::recording(self.network().rules(rules));
         let ports = x0.len();
         let probed = |index: usize, x: FloatTensor<B>| {
             let probe = scope.input(index, &x.shape());

@@ -1,6 +1,9 @@
 //! `inspect`: the graph as the interpreter sees it.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+};
 
 use burn::tensor::{Device, FloatDType, TensorData};
 use linearscope::{
@@ -8,7 +11,7 @@ use linearscope::{
     survey::{Standing, Surveyed},
 };
 use linearscope_analysis::{FrozenNetwork, LinearOperator, host, noise};
-use linearscope_onnx::Signature;
+use linearscope_onnx::{Error, Model, NodeInfo, Signature, hint_for_op};
 use serde_json::{Value, json};
 
 use crate::{
@@ -22,9 +25,12 @@ use crate::{
 const SIDE: usize = 64;
 
 /// The shape asked for, or the file's own with its gaps filled; and whether any was.
-fn shape_of(args: &Inspect, signature: &Signature) -> Result<(Vec<usize>, bool)> {
-    if let Some(shape) = &args.shape {
-        return Ok((shape.clone(), false));
+pub(crate) fn shape_of(
+    given: Option<&[usize]>,
+    signature: &Signature,
+) -> Result<(Vec<usize>, bool)> {
+    if let Some(shape) = given {
+        return Ok((shape.to_vec(), false));
     }
     if signature.dims.is_empty() {
         return Err(
@@ -115,43 +121,126 @@ impl fmt::Display for Accounts {
     }
 }
 
+/// Ops without a row, each once with its first node.
+fn unknown_ops(unknown: &[(String, String)]) -> Failure {
+    let mut ops: Vec<(&str, &str, usize)> = Vec::new();
+    for (node, op) in unknown {
+        match ops.iter_mut().find(|(known, _, _)| known == op) {
+            Some((_, _, count)) => *count += 1,
+            None => ops.push((op, node, 1)),
+        }
+    }
+    let list: Vec<String> = ops
+        .iter()
+        .map(|(op, node, count)| match count {
+            1 => format!("{op} (node \"{node}\")"),
+            count => format!("{op} ({count} nodes, the first \"{node}\")"),
+        })
+        .collect();
+    let hints: BTreeSet<&str> = ops.iter().map(|(op, ..)| hint_for_op(op)).collect();
+    let hints: Vec<&str> = hints.into_iter().collect();
+    Failure {
+        message: format!("ONNX ops that are not supported: {}", list.join(", ")),
+        hint: Some(hints.join("; ")),
+        code: UNSUPPORTED,
+    }
+}
+
+/// A file that the loader refuses: its nodes all the same, and which of them it was.
+fn cannot_run(
+    args: &Inspect,
+    model: &Model,
+    hash: &str,
+    shape: &[usize],
+    refused: &[(String, String)],
+    failure: &Failure,
+) {
+    let is_refused = |node: &NodeInfo| {
+        refused
+            .iter()
+            .any(|(name, op)| (name, op) == (&node.name, &node.op))
+    };
+    let nodes: Vec<NodeInfo> = model.nodes().collect();
+    let input = &model.inputs()[0];
+    if args.json {
+        let rows: Vec<Value> = nodes
+            .iter()
+            .map(|node| json!({ "node": node.name, "op": node.op, "refused": is_refused(node) }))
+            .collect();
+        let text = json!({
+            "schema": SCHEMA,
+            "program": format!("linearscope {}", env!("CARGO_PKG_VERSION")),
+            "command": "inspect",
+            "model": { "file": args.model, "sha256": hash },
+            "input": { "name": input.name, "shape": shape },
+            "can_be_run": false,
+            "can_be_frozen": false,
+            "why": failure.message,
+            "what_to_do": failure.hint,
+            "nodes": rows,
+        });
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&text).expect("plain data serialises")
+        );
+        return;
+    }
+    println!(
+        "{} · input \"{}\" {shape:?}",
+        args.model.display(),
+        input.name
+    );
+    for node in &nodes {
+        let word = if is_refused(node) { "refused" } else { "" };
+        println!(
+            "{}",
+            format!("  {:34} {:22} {word}", node.name, node.op).trim_end()
+        );
+    }
+    println!(
+        "it cannot be run: {} of {} nodes are refused",
+        refused.len(),
+        nodes.len()
+    );
+}
+
 pub(crate) fn run(args: &Inspect) -> Result<()> {
     let (model, hash) = read_model(&args.model)?;
     let signature = &model.inputs()[0];
-    let (shape, assumed) = shape_of(args, signature)?;
+    let (shape, assumed) = shape_of(args.shape.as_deref(), signature)?;
     let shapes = std::slice::from_ref(&shape);
     let unknown = model.unsupported(shapes)?;
-    if !unknown.is_empty() {
-        // Each op once, with its first node.
-        let mut ops: Vec<(&str, &str, usize)> = Vec::new();
-        for (node, op) in &unknown {
-            match ops.iter_mut().find(|(known, _, _)| known == op) {
-                Some((_, _, count)) => *count += 1,
-                None => ops.push((op, node, 1)),
+    let network = match unknown.is_empty() {
+        true => model.network(shapes).map_err(|error| {
+            let refused = match &error {
+                Error::UnsupportedOp { node, op } | Error::Unsupported { node, op, .. } => {
+                    vec![(node.clone(), op.clone())]
+                }
+                _ => vec![],
+            };
+            (Failure::from(error), refused)
+        }),
+        false => Err((unknown_ops(&unknown), unknown)),
+    };
+    let network = match network {
+        Ok(network) => network,
+        Err((failure, refused)) => {
+            if !refused.is_empty() {
+                cannot_run(args, &model, &hash, &shape, &refused, &failure);
             }
+            // An assumed shape may be all that is wrong.
+            return Err(match assumed {
+                true => Failure {
+                    message: format!(
+                        "{} (the shape {shape:?} was assumed; --shape gives another)",
+                        failure.message
+                    ),
+                    ..failure
+                },
+                false => failure,
+            });
         }
-        let list: Vec<String> = ops
-            .iter()
-            .map(|(op, node, count)| match count {
-                1 => format!("{op} (node \"{node}\")"),
-                count => format!("{op} ({count} nodes, the first \"{node}\")"),
-            })
-            .collect();
-        return Err(Failure {
-            message: format!("ONNX ops that are not supported: {}", list.join(", ")),
-            hint: Some("the table of supported ops is in crates/linearscope-onnx/src/ops".into()),
-            code: UNSUPPORTED,
-        });
-    }
-    let network = model.network(shapes).map_err(|error| {
-        let failure = Failure::from(error);
-        match assumed {
-            true => failure.hint(format!(
-                "the shape {shape:?} was assumed; --shape gives another"
-            )),
-            false => failure,
-        }
-    })?;
+    };
     let (network, left_out) = scores(network);
     let parameters = network.parameters();
     let rules = rules::read(&args.rules)?;

@@ -15,4 +15,5 @@ pub(crate) mod project;
 pub(crate) mod run;
 pub(crate) mod spectrum;
 pub(crate) mod svd;
+pub(crate) mod verify;
 pub(crate) mod votes;

@@ -59,12 +59,18 @@ impl Folder {
         out
     }
 
-    /// Run and insist on an exit code; stderr, which must be `error:` and no panic.
+    /// Run and insist on an exit code; stderr, which must be `error:`, after notices at most, and no
+    /// panic.
     pub(crate) fn fails(&self, code: i32, args: &[&str]) -> String {
         let output = self.run(args);
         let err = text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {err}");
-        assert!(err.starts_with("error: "), "{err}");
+        let mut lines = err.lines();
+        let first = lines.find(|line| !line.starts_with("notice: "));
+        assert!(
+            first.is_some_and(|line| line.starts_with("error: ")),
+            "{err}"
+        );
         assert!(!err.contains("panicked"), "{err}");
         err
     }

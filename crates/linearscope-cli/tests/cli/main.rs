@@ -12,4 +12,5 @@ mod refusals;
 mod report;
 mod spectrum;
 mod svd;
+mod verify;
 mod votes;

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::{
-    folder::{Folder, picture, sr},
+    folder::{Folder, ops, picture, sr, text},
     report::commands,
 };
 
@@ -45,6 +45,95 @@ fn the_recipe_comes_from_the_file_and_flags_override_it() {
         error.contains("net.toml") && error.contains("colour"),
         "{error}"
     );
+}
+
+/// What nobody says is guessed from the network's input; who said what is told.
+#[test]
+fn the_recipe_is_guessed_where_nobody_says_it() {
+    let folder = Folder::new();
+    fs::copy(sr(), folder.path("net.onnx")).unwrap();
+    fs::write(folder.path("net.toml"), "range = 255\n").unwrap();
+    let args = ["run", "net.onnx", "--input", &picture(), "--out", "o"];
+    let output = folder.run(&[&args[..], &["--mean", "0.5"]].concat());
+    let told = text(&output.stderr);
+    let line = told
+        .lines()
+        .find(|line| line.contains("recipe:"))
+        .expect("a line");
+    for part in [
+        "channels y (guessed from the network's input)",
+        "range 255 (file)",
+        "mean 0.5 (flag)",
+        "std 1 (default)",
+    ] {
+        assert!(line.contains(part), "{line}");
+    }
+    let manifest = folder.json("o/manifest.json");
+    let from = &manifest["recipe"]["from"];
+    assert_eq!(from["channels"], "guess");
+    assert_eq!(
+        (&from["range"], &from["mean"]),
+        (&"file".into(), &"flag".into())
+    );
+    // An input of any size keeps the picture's; an .npy has no recipe to tell.
+    assert_eq!(from["resize"], Value::Null);
+
+    // A network of one size, not square: resized to it, nothing lost.
+    folder.ok(&["run", &ops(), "--input", &picture(), "--out", "o"]);
+    let manifest = folder.json("o/manifest.json");
+    assert_eq!(
+        manifest["input"]["shape"],
+        serde_json::json!([1, 3, 11, 13])
+    );
+    assert_eq!(manifest["recipe"]["resize"], "11x13");
+    assert_eq!(manifest["recipe"]["from"]["resize"], "guess");
+    // A square one: the shorter side, then the middle.
+    use onnx_ir::{Message, ModelProto};
+    let mut model = ModelProto::parse_from_bytes(&fs::read(sr()).unwrap()).unwrap();
+    let kind = model.graph.mut_or_insert_default().input[0]
+        .type_
+        .mut_or_insert_default();
+    let dims = &mut kind.mut_tensor_type().shape.mut_or_insert_default().dim;
+    dims[2].set_dim_value(16);
+    dims[3].set_dim_value(16);
+    fs::write(folder.path("square.onnx"), model.write_to_bytes().unwrap()).unwrap();
+    let made = image::ImageReader::open(picture())
+        .unwrap()
+        .decode()
+        .unwrap();
+    made.crop_imm(0, 0, 40, 20)
+        .save(folder.path("wide.png"))
+        .unwrap();
+    folder.ok(&["run", "square.onnx", "--input", "wide.png", "--out", "o"]);
+    let manifest = folder.json("o/manifest.json");
+    assert_eq!(
+        manifest["input"]["shape"],
+        serde_json::json!([1, 1, 16, 16])
+    );
+    let recipe = &manifest["recipe"];
+    assert_eq!(
+        (&recipe["resize"], &recipe["crop"]),
+        (&"16".into(), &"16".into())
+    );
+    // Channels last: said, not taken for height.
+    let kind = model.graph.mut_or_insert_default().input[0]
+        .type_
+        .mut_or_insert_default();
+    let dims = &mut kind.mut_tensor_type().shape.mut_or_insert_default().dim;
+    dims[1].set_dim_value(16);
+    dims[3].set_dim_value(3);
+    fs::write(folder.path("last.onnx"), model.write_to_bytes().unwrap()).unwrap();
+    let error = folder.fails(2, &["run", "last.onnx", "--input", "wide.png"]);
+    assert!(
+        error.contains("channels last") && error.contains("16, 16, 3]"),
+        "{error}"
+    );
+    // A flag of either kind ends the guessing.
+    let error = folder.fails(
+        2,
+        &["run", "square.onnx", "--input", "wide.png", "--crop", "20"],
+    );
+    assert!(error.contains("[1, 1, 20, 20]"), "{error}");
 }
 
 /// Lists with negative numbers, as the README writes them; and recipes that mean nothing.

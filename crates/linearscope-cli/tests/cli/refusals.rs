@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::folder::{Folder, ops, ops_input, picture, sr};
+use crate::folder::{Folder, ops, ops_input, picture, sr, text};
 
 #[test]
 fn bad_models_end_with_2() {
@@ -26,8 +26,8 @@ fn bad_models_end_with_2() {
 #[test]
 fn bad_inputs_end_with_2_and_name_the_numbers() {
     let folder = Folder::new();
-    // A picture for a network of fixed size.
-    let error = folder.fails(2, &["run", &ops(), "--input", &picture()]);
+    // A picture for a network of fixed size, which a flag gives another.
+    let error = folder.fails(2, &["run", &ops(), "--input", &picture(), "--crop", "48"]);
     assert!(
         error.contains("[1, 3, 48, 48]") && error.contains("[N, 3, 11, 13]"),
         "{error}"
@@ -124,8 +124,111 @@ fn unsupported_ops_end_with_3() {
         "{seen}"
     );
     assert!(seen.contains("cannot be frozen yet"), "{seen}");
+    // So does a look at a file that cannot be run at all.
     let error = folder.fails(3, &["inspect", "unknown.onnx"]);
     assert!(error.contains("Sigmoin (node \"sigmoid\")"), "{error}");
+    assert!(
+        error.contains("hint: ") && error.contains("README.md"),
+        "{error}"
+    );
+    let output = folder.run(&["inspect", "unknown.onnx"]);
+    let seen = text(&output.stdout);
+    assert!(seen.contains("cannot be run: 1 of"), "{seen}");
+    let row = seen
+        .lines()
+        .find(|line| line.contains("Sigmoin"))
+        .expect("its row");
+    assert!(row.contains("sigmoid") && row.ends_with("refused"), "{row}");
+    let output = folder.run(&["inspect", "unknown.onnx", "--json"]);
+    let seen: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(seen["can_be_run"], false);
+    let nodes = seen["nodes"].as_array().expect("nodes");
+    assert!(nodes.len() > 5, "{seen}");
+    let refused: Vec<_> = nodes
+        .iter()
+        .filter(|node| node["refused"] == true)
+        .collect();
+    assert_eq!(refused.len(), 1, "{seen}");
+    assert_eq!(
+        (&refused[0]["node"], &refused[0]["op"]),
+        (&"sigmoid".into(), &"Sigmoin".into())
+    );
+}
+
+/// What happened, where, in which numbers; and what to do about it: a line each.
+#[test]
+fn errors_of_files_are_two_lines() {
+    use onnx_ir::{Message, ModelProto};
+    let folder = Folder::new();
+    let whole = ModelProto::parse_from_bytes(&fs::read(ops()).unwrap()).unwrap();
+    let save = |name: &str, change: &dyn Fn(&mut onnx_ir::GraphProto)| {
+        let mut model = whole.clone();
+        change(model.graph.mut_or_insert_default());
+        fs::write(folder.path(name), model.write_to_bytes().unwrap()).unwrap();
+    };
+    save("gru.onnx", &|graph| {
+        let mut nodes = graph.node.iter_mut();
+        nodes
+            .find(|node| node.op_type == "Sigmoid")
+            .unwrap()
+            .op_type = "GRU".into();
+    });
+    save("attribute.onnx", &|graph| {
+        let mut nodes = graph.node.iter_mut();
+        let pool = nodes.find(|node| node.op_type == "MaxPool").unwrap();
+        let mut pads = onnx_ir::AttributeProto::new();
+        pads.name = "auto_pad".into();
+        pads.type_ = onnx_ir::AttributeType::STRING.into();
+        pads.s = b"SAME_SIDEWAYS".to_vec().into();
+        pool.attribute.push(pads);
+    });
+    save("beside.onnx", &|graph| {
+        let weight = &mut graph.initializer[0];
+        weight.raw_data = Vec::new().into();
+        weight.float_data = Vec::new();
+        weight.external_data.push(Default::default());
+        weight.external_data[0].key = "location".into();
+        weight.external_data[0].value = "weights.bin".into();
+    });
+    let bytes = fs::read(ops()).unwrap();
+    fs::write(folder.path("cut.onnx"), &bytes[..bytes.len() - 100]).unwrap();
+    let wide = folder.write_npy("wide.npy", &[0.5; 3 * 11 * 14], &[1, 3, 11, 14]);
+    let cases = [
+        (
+            3,
+            "gru.onnx",
+            "error: in node \"sigmoid\": ONNX op GRU",
+            "unrolled",
+        ),
+        (
+            3,
+            "attribute.onnx",
+            "MaxPool with auto_pad SAME_SIDEWAYS",
+            "docs/onnx.md",
+        ),
+        (2, "beside.onnx", "\"weights.bin\"", "beside the model"),
+        (2, "cut.onnx", "bytes, ", "complete"),
+    ];
+    let fails = |code, model: &str, input: &str, what: &str, hint: &str| {
+        let error = folder.fails(code, &["run", model, "--input", input]);
+        let lines: Vec<&str> = error.trim_end().lines().collect();
+        assert_eq!(lines.len(), 2, "{error}");
+        assert!(lines[0].contains(what), "{error}");
+        assert!(
+            lines[1].starts_with("hint: ") && lines[1].contains(hint),
+            "{error}"
+        );
+    };
+    for (code, model, what, hint) in cases {
+        fails(code, model, &ops_input(), what, hint);
+    }
+    fails(
+        2,
+        &ops(),
+        &wide,
+        "takes shape [N, 3, 11, 13], but [1, 3, 11, 14] came",
+        "resize",
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Any bytes: a model or an error, and a network or an error; never a panic, never a hang.
-//! The files of `assets/` are a good corpus to begin with.
+//! `corpus/load` holds files to begin with, of one trick each; `make_corpus.py` made them.
 
 #![no_main]
 

@@ -2,7 +2,7 @@
 
 use burn_backend::{
     Backend, DType, Slice, TensorMetadata,
-    ops::{ConvOptions, ConvTransposeOptions, DeformConvOptions},
+    ops::{ConvOptions, ConvTransposeOptions, DeformConvOptions, PadMode},
     tensor::FloatTensor,
 };
 
@@ -13,6 +13,7 @@ use crate::{
 };
 
 /// Kernel, stride, dilation and pads of a window op, one entry an axis.
+#[derive(Clone)]
 pub(super) struct Window {
     pub kernel: Vec<usize>,
     pub stride: Vec<usize>,
@@ -230,6 +231,16 @@ pub(super) fn convolve<B: Backend>(
     match window.kernel.len() {
         1 => B::conv1d(x, weight, bias, options(window, groups)),
         2 => B::conv2d(x, weight, bias, options(window, groups)),
+        // A captured convolution of three axes has equal pads only.
+        _ if window.pads.iter().any(|(before, after)| before != after) => {
+            let pads = [&[(0, 0); 2], &window.pads[..]].concat();
+            let x = B::float_pad(x, &pads, PadMode::Constant(0.0));
+            let inside = Window {
+                pads: vec![(0, 0); 3],
+                ..window.clone()
+            };
+            B::conv3d(x, weight, bias, options(&inside, groups))
+        }
         _ => B::conv3d(x, weight, bias, options(window, groups)),
     }
 }

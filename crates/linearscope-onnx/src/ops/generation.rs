@@ -14,7 +14,7 @@ pub(super) fn constant<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         return Err(cx.unsupported("no value"));
     };
     known(match value {
-        Attribute::Tensor(data) => data.clone(),
+        Attribute::Tensor(data, _) => data.clone(),
         Attribute::Float(value) => TensorData::new(vec![*value], [0usize; 0]),
         Attribute::Int(value) => TensorData::new(vec![*value], [0usize; 0]),
         Attribute::Floats(values) => TensorData::new(values.clone(), [values.len()]),
@@ -31,7 +31,7 @@ pub(super) fn constant_of_shape<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     cx.room(&sizes)?;
     let (value, dtype) = match cx.attribute("value") {
         None => (0.0, DType::F32),
-        Some(Attribute::Tensor(data)) if data.num_elements() == 1 => {
+        Some(Attribute::Tensor(data, _)) if data.num_elements() == 1 => {
             (data.iter::<f64>().next().unwrap_or(0.0), data.dtype())
         }
         Some(_) => return Err(cx.unsupported("a value that is not one number")),

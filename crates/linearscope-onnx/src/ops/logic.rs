@@ -7,9 +7,10 @@ use burn_backend::{
 
 use super::arithmetic::{broadcast, mixed, spread};
 use crate::{
-    context::{Context, Outputs, empty},
+    context::{Context, Outputs, empty, known},
     error::Result,
     initialiser::{dtype, type_name},
+    narrow::{Narrow, Towards},
     value::Value,
 };
 
@@ -124,16 +125,41 @@ fn target<B: Backend>(cx: &Context<'_, B>, to: DType) -> DType {
     }
 }
 
-pub(super) fn cast<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
-    let to = cx.int_or("to", 0)?;
-    let Some(to) = i32::try_from(to).ok().and_then(dtype) else {
-        let name = i32::try_from(to).map_or("an unknown type".into(), type_name);
-        return Err(cx.unsupported(format!("to = {name}")));
+/// To a type that Burn has none for: rounded on the host, and carried by a wider one.
+fn cast_to_narrow<B: Backend>(cx: &Context<'_, B>, to: Narrow) -> Outputs<B> {
+    if cx.narrow(0) == Some(to) {
+        return Ok(vec![cx.raw(0)?]);
+    }
+    let towards = match cx.text_or("round_mode", "up")? {
+        "up" => Towards::Up,
+        "down" => Towards::Down,
+        "nearest" => Towards::Nearest,
+        other => return Err(cx.unsupported(format!("round_mode={other}"))),
     };
+    let x = cx.known(0, "numbers of 8 bits or fewer")?;
+    known(to.rounded(&x, cx.flag("saturate", true)?, towards))
+}
+
+pub(super) fn cast<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
+    let code = i32::try_from(cx.int_or("to", 0)?).unwrap_or(0);
+    if let Some(to) = Narrow::of(code) {
+        return cast_to_narrow(cx, to);
+    }
+    let to = dtype(code).ok_or_else(|| cx.unsupported(format!("to = {}", type_name(code))))?;
     Ok(vec![cx.value(0)?.cast(target(cx, to))])
 }
 
 pub(super) fn cast_like<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
-    let to = cx.raw(1)?.dtype();
-    Ok(vec![cx.value(0)?.cast(target(cx, to))])
+    if let Some(to) = cx.narrow(1) {
+        return cast_to_narrow(cx, to);
+    }
+    let to = target(cx, cx.raw(1)?.dtype());
+    // Of the other operand only the type is read: a constant stays one.
+    if let Value::Known(data) = cx.raw(0)?
+        && to.is_float()
+        && !data.dtype().is_bool()
+    {
+        return known(data.convert_dtype(to));
+    }
+    Ok(vec![cx.value(0)?.cast(to)])
 }

@@ -10,8 +10,10 @@ use crate::{
 };
 
 pub(super) fn batch_norm<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
-    if cx.flag("training_mode", false)? || (cx.wants(1) && cx.opset() >= 14) {
-        return Err(cx.unsupported("training_mode=1"));
+    // Before opset 14 a training form was told by its outputs.
+    let training = cx.flag("training_mode", false)?;
+    if !training && (1..cx.node.outputs.len()).any(|index| cx.wants(index)) {
+        return Err(cx.unsupported("outputs of training, without training_mode=1,"));
     }
     if cx.opset() < 9 && !cx.flag("spatial", true)? {
         return Err(cx.unsupported("spatial=0"));
@@ -29,7 +31,53 @@ pub(super) fn batch_norm<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     }
     let [gamma, beta, mean, variance] = statistics;
     let epsilon = cx.float_or("epsilon", 1e-5)?;
+    if training {
+        return batch_statistics(cx, x, [gamma, beta, mean, variance], epsilon);
+    }
     one(B::batch_norm(x, gamma, beta, mean, variance, epsilon))
+}
+
+/// A batch norm by the statistics of the batch, and the running statistics after it.
+fn batch_statistics<B: Backend>(
+    cx: &Context<'_, B>,
+    x: FloatTensor<B>,
+    [gamma, beta, old_mean, old_variance]: [FloatTensor<B>; 4],
+    epsilon: f64,
+) -> Outputs<B> {
+    let shape = x.shape().to_vec();
+    let (batch, channels) = (shape[0], shape[1]);
+    let plane: usize = shape[2..].iter().product();
+    let rows = [channels, batch * plane];
+    // One row a channel.
+    let x = B::float_swap_dims(reshaped::<B>(x, &[batch, channels, plane]), 0, 1);
+    let x = reshaped::<B>(x, &rows);
+    let mean = B::float_mean_dim(x.clone(), 1);
+    let centred = B::float_sub(x, mean.clone());
+    let variance = B::float_mean_dim(B::float_mul(centred.clone(), centred.clone()), 1);
+    let spread = B::float_sqrt(B::float_add_scalar(
+        variance.clone(),
+        Scalar::Float(epsilon),
+    ));
+    let column = |x: FloatTensor<B>| reshaped::<B>(x, &[channels, 1]);
+    let y = floats::<B>(B::float_div(centred, spread), column(gamma), B::float_mul);
+    let y = floats::<B>(y, column(beta), B::float_add);
+    let y = reshaped::<B>(y, &[channels, batch, plane]);
+    let y = reshaped::<B>(B::float_swap_dims(y, 0, 1), &shape);
+    let momentum = cx.float_or("momentum", 0.9)?;
+    let running = |old: FloatTensor<B>, new: FloatTensor<B>| {
+        let kept = B::float_mul_scalar(old, Scalar::Float(momentum));
+        let new = B::float_mul_scalar(
+            reshaped::<B>(new, &[channels]),
+            Scalar::Float(1.0 - momentum),
+        );
+        Value::Float(B::float_add(kept, new))
+    };
+    let mut outputs = vec![Value::Float(y)];
+    if cx.wants(1) || cx.wants(2) {
+        outputs.push(running(old_mean, mean));
+        outputs.push(running(old_variance, variance));
+    }
+    Ok(outputs)
 }
 
 /// One entry a channel, in a shape that broadcasts.

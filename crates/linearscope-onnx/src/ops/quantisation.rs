@@ -1,5 +1,6 @@
-//! Quantised tensors. While a graph is captured they travel as floats that hold whole numbers:
-//! the scale is frozen, and the interpreter's own rule for rounding (or its refusal) decides.
+//! Quantised tensors. While a graph is captured they travel as floats that hold whole numbers. The
+//! scale is frozen, and the rounding of a quantiser is straight-through where the user's rule set
+//! says nothing else: x₁ + (round(x₀) − x₀).
 
 use burn_backend::{Backend, DType, TensorData, TensorMetadata, tensor::FloatTensor};
 
@@ -8,6 +9,7 @@ use crate::{
     context::{Context, Outputs, one, reshaped},
     error::Result,
     initialiser::{dtype, type_name},
+    narrow::{Narrow, Towards},
     value::Value,
 };
 
@@ -101,8 +103,19 @@ pub(super) fn scaled_by<B: Backend>(
     Ok(floats::<B>(x, scale, B::float_mul))
 }
 
+/// What is quantised to.
+#[derive(Clone, Copy)]
+enum Target {
+    Plain(DType),
+    Packed(Narrow),
+}
+
 /// The range of an integer type.
-fn range(dtype: DType) -> Option<(f64, f64)> {
+fn range(target: Target) -> Option<(f64, f64)> {
+    let dtype = match target {
+        Target::Packed(narrow) => return narrow.range(),
+        Target::Plain(dtype) => dtype,
+    };
     Some(match dtype {
         DType::U8 => (0.0, 255.0),
         DType::I8 => (-128.0, 127.0),
@@ -125,7 +138,7 @@ pub(super) fn quantised<B: Backend>(
         Some(zero) => cx.raw(zero)?.dtype(),
         None => DType::U8,
     };
-    quantised_to(cx, x, scale, zero, (axis, 0), to)
+    quantised_to(cx, x, scale, zero, (axis, 0), Target::Plain(to))
 }
 
 fn quantised_to<B: Backend>(
@@ -134,23 +147,44 @@ fn quantised_to<B: Backend>(
     scale: usize,
     zero: Option<usize>,
     (axis, block): (usize, usize),
-    to: DType,
+    to: Target,
 ) -> Result<Value<B>> {
-    let Some((low, high)) = range(to) else {
-        return Err(cx.unsupported(format!("quantisation to {}", to.name())));
-    };
     let dims = x.shape().to_vec();
     let like = x.dtype();
     let scale = per_axis(cx, scale, &dims, axis, block, like)?;
-    let mut y = B::float_round(floats::<B>(x, scale, B::float_div));
+    let mut y = floats::<B>(x, scale, B::float_div);
+    let range = range(to);
+    if range.is_some() {
+        y = B::float_round(y);
+        if cx.env.capturing {
+            let mut quantisers = cx.env.quantisers.borrow_mut();
+            quantisers.push(cx.node.name.clone());
+        }
+    }
     if let Some(zero) = zero.filter(|zero| cx.has(*zero)) {
         let zero = per_axis(cx, zero, &dims, axis, block, like)?;
         y = floats::<B>(y, zero, B::float_add);
     }
-    let y = reshaped::<B>(B::float_clamp(y, low.into(), high.into()), &dims);
-    Ok(match cx.env.capturing {
-        true => Value::Float(y),
-        false => Value::<B>::Float(y).cast(to),
+    let y = reshaped::<B>(y, &dims);
+    let (low, high) = match (range, to) {
+        (Some(range), _) => range,
+        (None, Target::Packed(to)) if !cx.env.capturing => {
+            let y = cx.read(Value::Float(y))?;
+            let saturate = cx.flag("saturate", true)?;
+            return Ok(Value::Known(to.rounded(&y, saturate, Towards::Up)));
+        }
+        (None, Target::Packed(to)) => {
+            return Err(cx.unsupported(format!("{to:?} numbers computed from the model's input")));
+        }
+        (None, Target::Plain(to)) => {
+            return Err(cx.unsupported(format!("quantisation to {}", to.name())));
+        }
+    };
+    let y = B::float_clamp(y, low.into(), high.into());
+    Ok(match (cx.env.capturing, to) {
+        (true, _) => Value::Float(y),
+        (false, Target::Plain(to)) => Value::<B>::Float(y).cast(to),
+        (false, Target::Packed(to)) => Value::<B>::Float(y).cast(to.carrier()),
     })
 }
 
@@ -162,14 +196,25 @@ pub(super) fn quantize<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
             _ => unreachable!("a cast to floats"),
         },
     };
-    let to = match (cx.has(2), cx.int_or("output_dtype", 0)?) {
-        (true, _) => cx.raw(2)?.dtype(),
-        (false, 0) => DType::U8,
-        (false, code) => i32::try_from(code).ok().and_then(dtype).ok_or_else(|| {
-            let name = i32::try_from(code).map_or_else(|_| code.to_string(), type_name);
-            cx.unsupported(format!("output_dtype = {name}"))
-        })?,
+    let code = i32::try_from(cx.int_or("output_dtype", 0)?).unwrap_or(-1);
+    let to = match (cx.has(2), code) {
+        (true, _) => match cx.narrow(2) {
+            Some(narrow) => Target::Packed(narrow),
+            None => Target::Plain(cx.raw(2)?.dtype()),
+        },
+        (false, 0) => Target::Plain(DType::U8),
+        (false, code) => match (dtype(code), Narrow::of(code)) {
+            (Some(dtype), _) => Target::Plain(dtype),
+            (None, Some(narrow)) => Target::Packed(narrow),
+            (None, None) => {
+                return Err(cx.unsupported(format!("output_dtype = {}", type_name(code))));
+            }
+        },
     };
+    let precision = cx.int_or("precision", 0)?;
+    if precision != 0 && dtype(precision as i32) != Some(x.dtype()) {
+        return Err(cx.unsupported(format!("precision = {}", type_name(precision as i32))));
+    }
     let place = axis_and_block(cx, x.shape().num_dims())?;
     Ok(vec![quantised_to(cx, x, 1, Some(2), place, to)?])
 }
@@ -190,7 +235,13 @@ pub(super) fn dequantize<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         x = floats::<B>(x, zero, B::float_sub);
     }
     let scale = per_axis(cx, 1, &dims, axis, block, to)?;
-    one(reshaped::<B>(floats::<B>(x, scale, B::float_mul), &dims))
+    let y = reshaped::<B>(floats::<B>(x, scale, B::float_mul), &dims);
+    let code = i32::try_from(cx.int_or("output_dtype", 0)?).unwrap_or(-1);
+    match dtype(code) {
+        _ if code == 0 || cx.env.capturing => one(y),
+        Some(to) if to.is_float() => Ok(vec![Value::<B>::Float(y).cast(to)]),
+        _ => Err(cx.unsupported(format!("output_dtype = {}", type_name(code)))),
+    }
 }
 
 /// Scale and zero point from the input's own range: a constant graph has none such.

@@ -204,21 +204,21 @@ pub(super) fn resize<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         return one(B::interpolate(x.clone(), size, options));
     }
     let cropping = coordinates == "tf_crop_and_resize";
-    for axis in 0..dims.len() {
-        let identical = resized.sizes[axis] == dims[axis] && resized.scales[axis] == 1.0;
+    for (axis, &size) in dims.iter().enumerate() {
+        let identical = resized.sizes[axis] == size && resized.scales[axis] == 1.0;
         if identical && !cropping {
             continue;
         }
         let sources = (0..resized.sizes[axis])
-            .map(|at| resized.source(cx, coordinates, axis, dims[axis], at))
+            .map(|at| resized.source(cx, coordinates, axis, size, at))
             .collect::<Result<Vec<f64>>>()?;
         x = match (mode, x) {
             ("nearest", x) => {
-                let from = nearest_cells(cx, &sources, dims[axis], nearest)?;
+                let from = nearest_cells(cx, &sources, size, nearest)?;
                 x.select(axis, cx.indices(from))
             }
             ("linear" | "cubic", Value::Float(x)) => {
-                let weights = weights(cx, mode, &sources, dims[axis], resized.scales[axis])?;
+                let weights = weights(cx, mode, &sources, size, resized.scales[axis])?;
                 Value::Float(apply(cx, x, axis, weights, resized.sizes[axis])?)
             }
             (mode, x) => {
@@ -226,7 +226,7 @@ pub(super) fn resize<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
             }
         };
         if cropping {
-            x = outside(cx, x, axis, &sources, dims[axis])?;
+            x = outside(cx, x, axis, &sources, size)?;
         }
     }
     Ok(vec![x])

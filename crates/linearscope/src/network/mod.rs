@@ -22,7 +22,10 @@ use burn_backend::{Shape, TensorData};
 use burn_capture::CapturedGraph;
 use burn_ir::{OperationIr, TensorId, TensorIr};
 
-use crate::error::{Error, Place, Result};
+use crate::{
+    error::{Error, Place, Result},
+    rules::{Entry, RuleSet},
+};
 
 /// An input or output of a network.
 #[derive(Clone, Debug)]
@@ -118,6 +121,8 @@ pub struct Network {
     pub(crate) steps: Vec<Step>,
     pub(crate) weights: BTreeMap<TensorId, TensorData>,
     pub(crate) recognised: Recognised,
+    /// Entries below every rule set: see [`Network::with_default`].
+    defaults: Vec<Entry>,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
 }
@@ -202,9 +207,22 @@ impl Network {
             steps,
             weights: values,
             recognised,
+            defaults: Vec::new(),
             inputs,
             outputs,
         })
+    }
+
+    /// The same with an entry of its own below those of whatever rule set it is frozen with: what a
+    /// loader knows of a node and Burn's op does not say, as that a rounding is a quantiser's.
+    pub fn with_default(mut self, entry: Entry) -> Self {
+        self.defaults.push(entry);
+        self
+    }
+
+    /// A rule set with the network's own entries below it.
+    pub(crate) fn rules(&self, rules: RuleSet) -> RuleSet {
+        self.defaults.iter().cloned().fold(rules, RuleSet::with)
     }
 
     /// The inputs, in order.

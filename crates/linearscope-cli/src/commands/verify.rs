@@ -1,0 +1,199 @@
+//! `verify`: whether this model keeps every promise on this device, and agrees with another program.
+
+use burn::tensor::{FloatDType, TensorData};
+use linearscope::device;
+use linearscope_analysis::{
+    FrozenNetwork, LinearOperator,
+    certificate::certificate,
+    conformance::{Check, conformance},
+    host, noise,
+};
+use serde_json::{Value, json};
+
+use super::inspect::shape_of;
+use crate::{
+    args::{Precision, Verify},
+    error::{CERTIFICATE, Failure, Result},
+    npy::{self, is_npy},
+    output,
+    recipe::Recipe,
+    rules,
+    session::{SCHEMA, certificate_line, check_finite, read_input, read_model, scores},
+};
+
+/// What another program's output may be off, over its largest entry: it computes in f32.
+const AGREEMENT: f64 = 1e-4;
+
+/// max |y − e| / max |e|.
+fn disagreement(y: &[f64], expected: &[f64]) -> f64 {
+    let largest =
+        |values: &mut dyn Iterator<Item = f64>| values.fold(0.0f64, |a, b| a.max(b.abs()));
+    let gap = largest(&mut y.iter().zip(expected).map(|(a, b)| a - b));
+    match gap {
+        0.0 => 0.0,
+        gap => gap / largest(&mut expected.iter().copied()),
+    }
+}
+
+pub(crate) fn run(args: &Verify) -> Result<()> {
+    let dtype = match args.dtype {
+        Precision::F32 => FloatDType::F32,
+        Precision::F64 => FloatDType::F64,
+    };
+    let device = device::select(&args.device)?;
+    device::check_dtype(&args.device, &device, dtype)?;
+    let (model, hash) = read_model(&args.model)?;
+    let signature = model.inputs()[0].clone();
+    let (values, shape) = match &args.input {
+        Some(path) => {
+            let recipe = Recipe::of_input(&args.model, &args.recipe, path, &signature)?;
+            let read = read_input(path, recipe.as_ref(), &signature)?;
+            check_finite(path, &read.0)?;
+            if let Some(recipe) = recipe.filter(|_| !is_npy(path)) {
+                output::notice(&recipe.line());
+            }
+            read
+        }
+        None => {
+            let (shape, _) = shape_of(args.shape.as_deref(), &signature)?;
+            linearscope::check_input(&signature.name, &shape)?;
+            let values = noise(shape.iter().product(), args.seed);
+            (values.iter().map(|v| 0.5 + 0.5 * v).collect(), shape)
+        }
+    };
+    if let Some(path) = &args.write_input {
+        npy::write(path, &values, &shape, args.dtype)?;
+    }
+    let whole = model.network(std::slice::from_ref(&shape))?;
+    let (network, left_out) = scores(whole.clone());
+    let parameters = network.parameters();
+    let x0 = TensorData::new(values, shape.clone());
+    let loaded = FrozenNetwork::load(network, &device, dtype)?;
+    output::progress(&format!(
+        "freezing {parameters} parameters at x₀ of shape {shape:?}"
+    ));
+    let frozen = FrozenNetwork::new(loaded, x0.clone(), rules::read(&args.rules)?)?;
+    output::progress("checking the promises");
+    let certificate = certificate(&frozen)?;
+    let mut checks = conformance(&frozen)?;
+
+    if let Some(path) = &args.reference {
+        let (expected, given) = npy::read(path)?;
+        check_finite(path, &expected)?;
+        // The other program ran the whole network, a final softmax too.
+        let out = whole.outputs()[0].shape.to_vec();
+        if given != out && [vec![1], given.clone()].concat() != out {
+            return Err(Failure::input(format!(
+                "{} has shape {given:?}, but the network's output has {out:?}",
+                path.display()
+            ))
+            .hint("save what the other program makes of the same x₀, with numpy.save"));
+        }
+        let y: Vec<f64> = match left_out.is_empty() {
+            true => host(frozen.reference())?,
+            false => {
+                let loaded = FrozenNetwork::load(whole, &device, dtype)?;
+                FrozenNetwork::forward(&loaded, x0)?.iter::<f64>().collect()
+            }
+        };
+        checks.push(Check {
+            promise: "f(x₀) is the reference file's",
+            error: disagreement(&y, &expected),
+            limit: AGREEMENT,
+        });
+    }
+    let holds = certificate.holds() && checks.iter().all(Check::holds);
+
+    if args.json {
+        let rows: Vec<Value> = checks
+            .iter()
+            .map(|check| {
+                json!({
+                    "promise": check.promise,
+                    "error": check.error,
+                    "limit": check.limit,
+                    "holds": check.holds(),
+                })
+            })
+            .collect();
+        let text = json!({
+            "schema": SCHEMA,
+            "program": format!("linearscope {}", env!("CARGO_PKG_VERSION")),
+            "command": "verify",
+            "model": { "file": args.model, "sha256": hash, "parameters": parameters },
+            "input": {
+                "file": args.input,
+                "seed": args.input.is_none().then_some(args.seed),
+                "shape": shape,
+            },
+            "output": { "shape": frozen.output_shape() },
+            "reference": args.reference,
+            "backend": frozen.backend_name(),
+            "device": args.device,
+            "dtype": args.dtype.name(),
+            "rules": frozen.interpreter().rules().to_string(),
+            "final_softmax_left_out": left_out,
+            "mode": if frozen.interpreter().is_recorded() { "recorded" } else { "paired" },
+            "certificate": certificate,
+            "checks": rows,
+            "holds": holds,
+        });
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&text).expect("plain data serialises")
+        );
+    } else {
+        let from = match &args.input {
+            Some(path) => path.display().to_string(),
+            None => format!("noise of seed {}", args.seed),
+        };
+        println!(
+            "{} at {from}, {shape:?} → {:?}, on {} ({})",
+            args.model.display(),
+            frozen.output_shape(),
+            args.device,
+            frozen.backend_name(),
+        );
+        for check in &checks {
+            println!(
+                "{:5} {:40} {:.1e} (limit {:.0e})",
+                if check.holds() { "holds" } else { "FAILS" },
+                check.promise,
+                check.error,
+                check.limit,
+            );
+        }
+        if !frozen.interpreter().is_recorded() {
+            println!("not recorded: the decisions do not fit the memory; contributions not asked");
+        }
+        println!("{}", certificate_line(&certificate, args.dtype));
+    }
+    if holds {
+        return Ok(());
+    }
+    let broken: Vec<String> = checks
+        .iter()
+        .filter(|check| !check.holds())
+        .map(|check| {
+            format!(
+                "{}: {:.1e}, limit {:.0e}",
+                check.promise, check.error, check.limit
+            )
+        })
+        .collect();
+    let mut message = format!("{} does not hold", args.model.display());
+    match broken.is_empty() {
+        true => message += &format!(": {}", certificate_line(&certificate, args.dtype)),
+        false => message += &format!(": {}", broken.join("; ")),
+    }
+    Err(Failure {
+        message,
+        hint: Some(match args.dtype {
+            Precision::F32 => "--dtype f64 tells rounding from a mistake".into(),
+            Precision::F64 => {
+                "please report it with the model; was the reference made of this x₀?".into()
+            }
+        }),
+        code: CERTIFICATE,
+    })
+}
