@@ -98,22 +98,19 @@ fn summary(sizes: &Moments, spread: &Density, directions: usize) -> Vec<String> 
 }
 
 fn chart(session: &Session, spread: &Density) -> CurveChart {
-    let curve = |label: &str, estimates: &[Estimate], of: fn(&Estimate) -> f64| Curve {
+    let curve = |label: &str, estimates: &[Estimate]| Curve {
         label: label.into(),
         points: spread
             .sigma
             .iter()
             .copied()
-            .zip(estimates.iter().map(of))
+            .zip(estimates.iter().map(|e| e.value))
             .collect(),
+        band: estimates.iter().map(|e| e.error).collect(),
     };
     let panel = |title: &str, estimates: &[Estimate]| CurvePanel {
         title: title.into(),
-        curves: vec![
-            curve("estimate", estimates, |e| e.value),
-            curve("+ its error", estimates, |e| e.value + e.error),
-            curve("− its error", estimates, |e| (e.value - e.error).max(0.0)),
-        ],
+        curves: vec![curve("estimate and its error", estimates)],
     };
     CurveChart {
         title: format!("Singular values of F, {}", session.model),

@@ -13,6 +13,9 @@ use super::{geometry::Axis, lanes::Lanes};
 /// Taps summed up before the sum is added to the others: long sums in f32 lose less so.
 const SUMMED: usize = 256;
 
+/// Bytes of pictures that stay in a core's cache beside the weights.
+const CACHED: usize = 1 << 19;
+
 /// Entries that a tile may read past the last plane: the longest run of a tile.
 const SLACK: usize = 8 * 64;
 
@@ -82,7 +85,8 @@ pub(super) fn run<T: Lanes>(
     let [down, across] = axes;
     let plane = down.padded * across.padded;
     let channel = down.split * across.split * plane;
-    let padded = padded(x, size, axes, pictures * groups * from);
+    let padded = Padded::new(x, size, axes, pictures * groups * from);
+    let padded = padded.numbers();
     let mut y = vec![T::default(); pictures * groups * to * made[0] * made[1]];
 
     // Where each tap of a pair of parts begins.
@@ -116,7 +120,9 @@ pub(super) fn run<T: Lanes>(
     }
     let enough = 4 * rayon::current_num_threads();
     let whole = pictures * groups * blocks[0][0].len() * down.parts.len();
-    let strips = enough.div_ceil(whole.max(1));
+    // What a strip reads stays in a core's cache while all blocks of channels read it.
+    let read = from * channel * size_of::<T>();
+    let strips = enough.div_ceil(whole.max(1)).max(read.div_ceil(CACHED));
     let tallest = down.parts.iter().map(|p| p.count).max().unwrap_or(0);
     let per = tallest.div_ceil(strips).max(1);
     let strips = tallest.div_ceil(per);
@@ -147,6 +153,9 @@ pub(super) fn run<T: Lanes>(
             }
         }
     }
+    if read > CACHED {
+        tasks.sort_by_key(|(from, _, _, _, first, _)| (*from, *first));
+    }
     let arch = Arch::new();
     tasks
         .into_par_iter()
@@ -171,38 +180,64 @@ pub(super) fn run<T: Lanes>(
 }
 
 /// Each channel's interleaved parts with zeros around, one after the other.
-fn padded<T: Lanes>(x: &[T], size: [usize; 2], axes: &[Axis; 2], channels: usize) -> Vec<T> {
-    let [down, across] = axes;
-    let plane = down.padded * across.padded;
-    let channel = down.split * across.split * plane;
-    let mut padded = vec![T::default(); channels * channel + SLACK];
-    let fill = |(c, into): (usize, &mut [T])| {
-        for (row, from) in x[c * size[0] * size[1]..][..size[0] * size[1]]
-            .chunks(size[1].max(1))
-            .enumerate()
-        {
-            let at = row + down.before;
-            let (part, at) = (at % down.split, at / down.split);
-            let begin = (part * across.split * down.padded + at) * across.padded;
-            if across.split == 1 {
-                into[begin + across.before..][..size[1]].copy_from_slice(from);
-                continue;
+///
+/// The memory is kept for the next convolution: asking the system for megabytes again and again
+/// costs more than the copy.
+struct Padded<T: Lanes>(Vec<T>);
+
+impl<T: Lanes> Padded<T> {
+    fn new(x: &[T], size: [usize; 2], axes: &[Axis; 2], channels: usize) -> Self {
+        let [down, across] = axes;
+        let plane = down.padded * across.padded;
+        let channel = down.split * across.split * plane;
+        let mut numbers = T::scratch()
+            .lock()
+            .ok()
+            .and_then(|mut kept| kept.pop())
+            .unwrap_or_default();
+        numbers.resize(channels * channel + SLACK, T::default());
+        let fill = |(c, into): (usize, &mut [T])| {
+            into.fill(T::default());
+            for (row, from) in x[c * size[0] * size[1]..][..size[0] * size[1]]
+                .chunks(size[1].max(1))
+                .enumerate()
+            {
+                let at = row + down.before;
+                let (part, at) = (at % down.split, at / down.split);
+                let begin = (part * across.split * down.padded + at) * across.padded;
+                if across.split == 1 {
+                    into[begin + across.before..][..size[1]].copy_from_slice(from);
+                    continue;
+                }
+                for (column, &value) in from.iter().enumerate() {
+                    let at = column + across.before;
+                    let (part, at) = (at % across.split, at / across.split);
+                    into[begin + part * plane + at] = value;
+                }
             }
-            for (column, &value) in from.iter().enumerate() {
-                let at = column + across.before;
-                let (part, at) = (at % across.split, at / across.split);
-                into[begin + part * plane + at] = value;
-            }
+        };
+        if channel > 0 {
+            numbers[..channels * channel]
+                .par_chunks_mut(channel)
+                .with_min_len(4)
+                .enumerate()
+                .for_each(fill);
         }
-    };
-    if channel > 0 {
-        padded[..channels * channel]
-            .par_chunks_mut(channel)
-            .with_min_len(4)
-            .enumerate()
-            .for_each(fill);
+        Self(numbers)
     }
-    padded
+
+    fn numbers(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T: Lanes> Drop for Padded<T> {
+    fn drop(&mut self) {
+        // As many as convolutions run at once; a poisoned lock loses one.
+        if let Ok(mut kept) = T::scratch().lock() {
+            kept.push(std::mem::take(&mut self.0));
+        }
+    }
 }
 
 /// Some rows of some channels.

@@ -1,5 +1,7 @@
 //! Vectors of floats in registers, for either precision.
 
+use std::sync::Mutex;
+
 use burn_backend::Element;
 use pulp::Simd;
 
@@ -30,6 +32,9 @@ pub(super) trait Lanes: Element + Default {
 
     /// Numbers as whole vectors to be written.
     fn vectors_mut<S: Simd>(numbers: &mut [Self]) -> &mut [Self::Vector<S>];
+
+    /// Memory that convolutions use again.
+    fn scratch() -> &'static Mutex<Vec<Vec<Self>>>;
 }
 
 macro_rules! lanes {
@@ -70,6 +75,11 @@ macro_rules! lanes {
             #[inline(always)]
             fn vectors_mut<S: Simd>(numbers: &mut [Self]) -> &mut [S::$vector] {
                 S::$view_mut(numbers).0
+            }
+
+            fn scratch() -> &'static Mutex<Vec<Vec<Self>>> {
+                static SCRATCH: Mutex<Vec<Vec<$float>>> = Mutex::new(Vec::new());
+                &SCRATCH
             }
         }
     };
