@@ -35,8 +35,9 @@ fn assert_radii(f: &FrozenNetwork, name: &str) -> f64 {
             gaps[0] < 1e-13 && gaps[1] < 1e-13,
             "{name} within {t}: {gaps:?}"
         );
+        // A unit that has just flipped is wrong by its slope times a hundredth of t.
         assert!(
-            gaps[2] > 1e-11,
+            gaps[2] > 100.0 * gaps[1].max(gaps[0]),
             "{name} beyond {t}, {}: {gaps:?}",
             found.by[j]
         );

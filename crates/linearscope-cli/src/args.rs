@@ -51,7 +51,7 @@ pub(crate) enum Command {
     Verify(Verify),
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Demo {
     /// Folder for the report and its numbers
     #[arg(long, default_value = "linearscope-demo")]
@@ -61,7 +61,7 @@ pub(crate) struct Demo {
     pub open: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Inspect {
     /// The network, an .onnx file
     pub model: PathBuf,
@@ -77,12 +77,13 @@ pub(crate) struct Inspect {
 }
 
 /// What every command takes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
     /// The network, an .onnx file
     pub model: PathBuf,
-    /// x₀: a picture, or an .npy that goes in as it is
-    #[arg(long, value_name = "IMG|NPY")]
+    /// x₀: a picture, or an .npy that goes in as it is; for svd, votes, contributions, attack, maps and
+    /// analyse also a folder of them
+    #[arg(long, value_name = "IMG|NPY|FOLDER")]
     pub input: PathBuf,
     /// Folder for the results
     #[arg(long, default_value = "linearscope-out")]
@@ -108,12 +109,15 @@ pub(crate) struct Common {
     /// Print the manifest as JSON on stdout
     #[arg(long)]
     pub json: bool,
+    /// One of several pictures: results are written, and the summary of all is printed.
+    #[arg(skip)]
+    pub quiet: bool,
     #[command(flatten)]
     pub recipe: RecipeFlags,
 }
 
 /// How a picture becomes x₀. Each flag overrides the file MODEL.toml beside the model.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Recipe (a picture's way into the network)")]
 pub(crate) struct RecipeFlags {
     /// White in the network's units, before mean and std: 1 or 255 [default: 1]
@@ -203,7 +207,7 @@ impl Common {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct At {
     #[command(flatten)]
     pub common: Common,
@@ -213,7 +217,7 @@ pub(crate) struct At {
     pub at: Vec<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Project {
     #[command(flatten)]
     pub common: Common,
@@ -224,19 +228,23 @@ pub(crate) struct Project {
     pub between: Between,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Backproject {
     #[command(flatten)]
     pub common: Common,
     /// y₂: an .npy of the output's shape
     #[arg(long, value_name = "NPY")]
     pub output: PathBuf,
+    /// Zeiler and Fergus' deconvolution instead of Fᵀ: units let through what is positive on the way
+    /// back. No part of F; for comparison
+    #[arg(long)]
+    pub deconvolution: bool,
     #[command(flatten)]
     pub between: Between,
 }
 
 /// A part of the network, by the model's own node names.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Between {
     /// Begin at the output of this node instead of the input
     #[arg(long, value_name = "NODE")]
@@ -246,7 +254,7 @@ pub(crate) struct Between {
     pub to: Option<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Analyse {
     #[command(flatten)]
     pub common: Common,
@@ -269,7 +277,7 @@ pub(crate) enum Task {
     I2i,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Svd {
     #[command(flatten)]
     pub common: Common,
@@ -309,7 +317,7 @@ pub(crate) enum SolverName {
     PowerPlain,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Contributions {
     #[command(flatten)]
     pub common: Common,
@@ -318,7 +326,7 @@ pub(crate) struct Contributions {
     pub target: String,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Spectrum {
     #[command(flatten)]
     pub common: Common,
@@ -338,10 +346,17 @@ pub(crate) struct Spectrum {
     pub between: Between,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Maps {
     #[command(flatten)]
     pub common: Common,
+    #[command(flatten)]
+    pub grid: MapFlags,
+}
+
+/// Where maps look, and what counts.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MapFlags {
     /// Distance of the places whose rows are looked at, in output pixels [default: about 16 places
     /// along the longer side, meeting every sub-pixel]
     #[arg(long, value_name = "PX")]
@@ -367,7 +382,20 @@ pub(crate) struct Maps {
     pub templates: usize,
 }
 
-#[derive(Debug, Args)]
+impl Default for MapFlags {
+    fn default() -> Self {
+        Self {
+            stride: None,
+            at: vec!["auto".into()],
+            radius: None,
+            period: 1,
+            template_area: None,
+            templates: 6,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Votes {
     #[command(flatten)]
     pub common: Common,
@@ -382,7 +410,7 @@ pub(crate) struct Votes {
 }
 
 /// How pixels are heard. See docs/votes.md
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Hearing {
     /// How the sources' part is carried back to pixels
     #[arg(long, default_value = "scored")]
@@ -403,7 +431,7 @@ pub(crate) enum DiscussionName {
     Paper,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Attack {
     #[command(flatten)]
     pub common: Common,
@@ -447,7 +475,7 @@ pub(crate) enum LossName {
     Score,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Matrix {
     #[command(flatten)]
     pub common: Common,
@@ -459,7 +487,7 @@ pub(crate) struct Matrix {
     pub max_size: f64,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Bench {
     /// The network, an .onnx file
     pub model: PathBuf,
@@ -483,7 +511,7 @@ pub(crate) struct Bench {
     pub json: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Verify {
     /// The network, an .onnx file
     pub model: PathBuf,

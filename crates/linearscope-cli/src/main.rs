@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod error;
+mod folder;
 mod npy;
 mod npz;
 mod output;

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     args::{Common, Precision},
     error::{CERTIFICATE, Failure, Result},
+    folder,
     npy::{self, is_npy},
     output,
     picture::{Painter, View},
@@ -40,6 +41,7 @@ pub(crate) struct Session {
     pub out: PathBuf,
     precision: Precision,
     json: bool,
+    quiet: bool,
     manifest: Map<String, Value>,
     files: Vec<Value>,
 }
@@ -140,6 +142,13 @@ impl Session {
             Precision::F32 => FloatDType::F32,
             Precision::F64 => FloatDType::F64,
         };
+        if folder::is_one(common) {
+            return Err(Failure::input(format!(
+                "--input {} is a folder; {command} takes one picture",
+                common.input.display()
+            ))
+            .hint("svd, votes, contributions, attack, maps and analyse take folders"));
+        }
         let device = device::select(&common.device)?;
         device::check_dtype(&common.device, &device, dtype)?;
         let out = output::prepare(&common.out)?;
@@ -217,6 +226,7 @@ impl Session {
             out,
             precision: common.dtype,
             json: common.json,
+            quiet: common.quiet,
             manifest,
             files: Vec::new(),
         })
@@ -443,6 +453,9 @@ impl Session {
     /// Finish, print the certificate, and say where the results are.
     pub(crate) fn close(mut self, summary: &[String]) -> Result<()> {
         let (certificate, text) = self.finish()?;
+        if self.quiet {
+            return judge(&certificate);
+        }
         if self.json {
             println!("{text}");
         } else {

@@ -1,14 +1,16 @@
 //! `analyse`: everything that fits the task, as files and as one report.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::PathBuf};
 
 use linearscope_analysis::{LinearOperator, projection::Field, svd::SvdConfig};
 use linearscope_picture::{Band, Sheet};
+use serde_json::json;
 
-use super::{contributions, fields, position, svd};
+use super::{contributions, fields, maps, position, svd, votes};
 use crate::{
-    args::{Analyse, Between, Task},
+    args::{Analyse, Between, Common, Task},
     error::{Failure, Result},
+    folder::{self, One},
     output,
     picture::View,
     report::{Chapter, Part, Report, escaped},
@@ -19,6 +21,61 @@ pub(crate) fn run(args: &Analyse) -> Result<()> {
     if args.k == 0 {
         return Err(Failure::input("-k 0: at least one triplet is needed"));
     }
+    if !folder::is_one(&args.common) {
+        let (found, text) = one(args)?;
+        let Told { chapter, failure } = found.found;
+        let path = report(&args.common, vec![chapter])?;
+        if args.common.json {
+            println!("{text}");
+        } else {
+            println!("{}", found.line);
+            println!("the report is {}", path.display());
+        }
+        return failure.map_or(Ok(()), Err);
+    }
+    // One report, a chapter for each picture.
+    let each = |args: &Analyse| Ok(one(args)?.0);
+    let mut set = folder::each("analyse", args, |args| &mut args.common, each)?;
+    let (mut chapters, mut failures, mut done) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, one) in set.take() {
+        chapters.push(one.found.chapter);
+        failures.extend(one.found.failure);
+        let (line, numbers) = (one.line, one.numbers);
+        done.push((
+            name,
+            One {
+                line,
+                numbers,
+                found: (),
+            },
+        ));
+    }
+    let path = report(&args.common, chapters)?;
+    set.with(done)
+        .close((), &[format!("the report is {}", path.display())])?;
+    failures.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// What is told of one picture, and what did not hold.
+struct Told {
+    chapter: Chapter,
+    failure: Option<Failure>,
+}
+
+fn report(common: &Common, chapters: Vec<Chapter>) -> Result<PathBuf> {
+    let model = common.model.file_name().unwrap_or_default();
+    let report = Report {
+        title: format!("What {} does", model.to_string_lossy()),
+        intro: vec![INTRO.into()],
+        chapters,
+    };
+    let path = common.out.join("report.html");
+    output::write_whole(&path, report.html().as_bytes())?;
+    Ok(path)
+}
+
+/// One picture's chapter, and the manifest's text.
+fn one(args: &Analyse) -> Result<(One<Told>, String)> {
     let mut session = Session::open("analyse", &args.common)?;
     let task = args.task.unwrap_or_else(|| guess(&session));
     session.note("task", format!("{task:?}").to_lowercase());
@@ -31,21 +88,17 @@ pub(crate) fn run(args: &Analyse) -> Result<()> {
     let (certificate, text) = session.finish()?;
     chapter.certificate = certificate_line(&certificate, args.common.dtype);
     let line = chapter.certificate.clone();
-    let report = Report {
-        title: format!("What {model} does"),
-        intro: vec![INTRO.into()],
-        chapters: vec![chapter],
-    };
-    let path = session.out.join("report.html");
-    output::write_whole(&path, report.html().as_bytes())?;
-    if args.common.json {
-        println!("{text}");
-    } else {
-        println!("{line}");
-        println!("the report is {}", path.display());
-    }
-    judge(&certificate)?;
-    failures.into_iter().next().map_or(Ok(()), Err)
+    let failure = judge(&certificate).err().or(failures.into_iter().next());
+    let numbers = json!({ "certificate": certificate });
+    let found = Told { chapter, failure };
+    Ok((
+        One {
+            line,
+            numbers,
+            found,
+        },
+        text,
+    ))
 }
 
 /// What every report begins with.
@@ -104,12 +157,13 @@ pub(crate) fn chapter(
     let shape = session.frozen.output_shape().to_vec();
     let y0 = session.numbers(session.frozen.reference())?;
     let residual = session.numbers(session.frozen.residual()?)?;
+    let flags = session.line.clone();
     let line = |command: &str, more: &str| {
         let more = match more {
             "" => String::new(),
             more => format!(" {more}"),
         };
-        format!("linearscope {command} {}{more}", session.line)
+        format!("linearscope {command} {flags}{more}")
     };
     let commands = |command: &str, more: &str| vec![line(command, more)];
     let (run, row, column) = (
@@ -196,6 +250,7 @@ pub(crate) fn chapter(
              differ in the same place.",
             row,
         )?);
+        chapter.parts.push(votes_part(session, &line("votes", ""))?);
     } else {
         chapter.parts.push(part_of(
             session,
@@ -231,6 +286,19 @@ pub(crate) fn chapter(
             },
             column,
         )?);
+    }
+    if !classifier && let Ok((sheet, lines)) = maps::part(session) {
+        let mut sheet = sheet;
+        sheet.bands.retain(signed);
+        chapter.parts.push(Part {
+            heading: "How far it reaches, and what it copies".into(),
+            look: "Radii that hold so much of a field's energy, what comes from beyond a place's own \
+                   surroundings (arrows: the strongest ways), columns that draw whole shapes, and how \
+                   much neighbouring filters differ."
+                .into(),
+            body: format!("{}<pre>{}</pre>", body(Some(&sheet))?, escaped(&lines.join("\n"))),
+            commands: commands("maps", ""),
+        });
     }
     let config = SvdConfig::new(k);
     let triplets = svd::find(session, &config, &Between::default())?;
@@ -274,6 +342,34 @@ pub(crate) fn chapter(
 /// Whether a band shows findings rather than the reference.
 pub(crate) fn signed(band: &Band) -> bool {
     band.panels.iter().all(|panel| panel.raster.scale.is_some())
+}
+
+/// Classes whose votes are counted without being asked: each costs two products.
+const VOTED: usize = 200;
+
+fn votes_part(session: &mut Session, command: &str) -> Result<Part> {
+    let classes = session.frozen.output_len();
+    let (look, body) = if classes > VOTED {
+        let look = format!(
+            "Each pixel votes for the class whose discussion it speaks loudest in. With {classes} classes \
+             that takes minutes; the command below does it."
+        );
+        (look, String::new())
+    } else {
+        let (sheet, lines) = votes::part(session)?;
+        let look = "Each pixel votes for the class whose discussion it speaks loudest in: what the score \
+                    makes of the pixel, and of the biases on its way. Look for whether the loud votes lie \
+                    on the object."
+            .to_string();
+        let table = format!("<pre>{}</pre>", escaped(&lines.join("\n")));
+        (look, body(sheet.as_ref())? + &table)
+    };
+    Ok(Part {
+        heading: "Which class each pixel votes for".into(),
+        look,
+        body,
+        commands: vec![command.into()],
+    })
 }
 
 fn part_of(

@@ -2,10 +2,10 @@
 
 use burn::tensor::TensorData;
 use linearscope_analysis::{
-    FrozenNetwork, LinearOperator,
+    FrozenNetwork, LinearOperator, Spread,
     attack::{self, AttackConfig, Attacked, Ball, Goal, Loss},
     contribution::{self, Contributions, contributions},
-    outcome::{Outcome, outcome},
+    outcome::{self, Outcome, Outcomes, outcome},
     votes::classes,
 };
 use linearscope_picture::{Band, Curve, CurveChart, CurvePanel, Panel, Sheet};
@@ -15,6 +15,8 @@ use super::votes::{self, coloured, name};
 use crate::{
     args::{Attack, EpsUnit, LossName},
     error::{Failure, Result},
+    folder::{self, One},
+    npy::is_npy,
     output,
     picture::View,
     recipe::Recipe,
@@ -46,21 +48,113 @@ pub(crate) fn run(args: &Attack) -> Result<()> {
             )));
         }
     }
-    let is_npy = args
-        .common
-        .input
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("npy"));
-    if is_npy && args.eps_unit == EpsUnit::Pixel {
+    if is_npy(&args.common.input) && args.eps_unit == EpsUnit::Pixel {
         return Err(Failure::input(
             "ε in pixels needs a picture: an .npy goes in as it is, without a recipe",
         )
         .hint("--eps-unit input"));
     }
+    if !folder::is_one(&args.common) {
+        return one(args).map(drop);
+    }
+    let mut set = folder::each("attack", args, |args| &mut args.common, one)?;
+    let mut outcomes = Vec::new();
+    let done = set.take().into_iter().map(|(name, of)| {
+        outcomes.push(of.found);
+        let (line, numbers) = (of.line, of.numbers);
+        (
+            name,
+            One {
+                line,
+                numbers,
+                found: (),
+            },
+        )
+    });
+    let done = done.collect();
+    let over = outcome::over(&outcomes)?;
+    set.save_curves(
+        "contributions",
+        &set_chart(&args.common.model.display().to_string(), &over),
+    )?;
+    let percent =
+        |spread: Spread| format!("{:.1} ± {:.1} %", 100.0 * spread.mean, 100.0 * spread.std);
+    let lines = [
+        format!(
+            "{} of {} have another best class",
+            over.changed, over.pictures
+        ),
+        format!("decisions flipped {}", percent(over.flipped_share)),
+        format!("pixels that vote otherwise {}", percent(over.moved)),
+        format!(
+            "votes for the first class {} before, {} after",
+            percent(over.share_before),
+            percent(over.share_after)
+        ),
+        format!(
+            "residual share of it {} before, {} after",
+            percent(over.before.residual_share),
+            percent(over.after.residual_share)
+        ),
+        format!(
+            "‖F′ − F‖ over ‖F‖ {:.3} ± {:.3}, ‖r′ − r‖ over ‖r‖ {:.3} ± {:.3}",
+            over.f_change.mean,
+            over.f_change.std,
+            over.residual_change.mean,
+            over.residual_change.std
+        ),
+    ];
+    set.with(done).close(&over, &lines)
+}
+
+/// The paper's figure 8: contributions before and after, mean and standard deviation.
+fn set_chart(model: &str, over: &Outcomes) -> CurveChart {
+    let curve = |label: &str, of: &contribution::Over| Curve {
+        label: label.into(),
+        points: of
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(i, layer)| (i as f64, layer.value.mean))
+            .collect(),
+        band: of.layers.iter().map(|layer| layer.value.std).collect(),
+    };
+    let layers = over.before.layers.iter();
+    let names: Vec<&str> = layers.map(|layer| layer.name.as_str()).collect();
+    CurveChart {
+        title: format!(
+            "Contributions before and after, {} pictures, {model}",
+            over.pictures
+        ),
+        notes: vec![format!("From left to right: {}.", names.join(", "))],
+        across: "layer".into(),
+        panels: vec![CurvePanel {
+            title: "contribution, mean and standard deviation".into(),
+            curves: vec![curve("before", &over.before), curve("after", &over.after)],
+        }],
+    }
+}
+
+fn one(args: &Attack) -> Result<One<Outcome>> {
     let mut session = Session::open("attack", &args.common)?;
-    let recipe = session.painter.recipe.clone().filter(|_| !is_npy);
-    let summary = find(&mut session, args, recipe.as_ref())?;
-    session.close(&summary)
+    let recipe = session
+        .painter
+        .recipe
+        .clone()
+        .filter(|_| !is_npy(&args.common.input));
+    let (summary, found) = find(&mut session, args, recipe.as_ref())?;
+    session.close(&summary)?;
+    Ok(One {
+        line: summary.first().cloned().unwrap_or_default(),
+        numbers: json!({
+            "class_before": found.class,
+            "class_after": found.class_after,
+            "votes_moved": found.moved(),
+            "flipped_share": found.change.flipped_share,
+            "f_change": found.change.f_change(),
+        }),
+        found,
+    })
 }
 
 /// ε and the valid range of each entry, in units of the network's input.
@@ -94,7 +188,11 @@ fn rounded(recipe: &Recipe, x: &[f64]) -> Vec<f64> {
     seen.iter().enumerate().map(level).collect()
 }
 
-fn find(session: &mut Session, args: &Attack, recipe: Option<&Recipe>) -> Result<Vec<String>> {
+fn find(
+    session: &mut Session,
+    args: &Attack,
+    recipe: Option<&Recipe>,
+) -> Result<(Vec<String>, Outcome)> {
     let frozen = &session.frozen;
     let count = classes(frozen)?;
     let class = contribution::top1(frozen)?;
@@ -231,7 +329,7 @@ fn find(session: &mut Session, args: &Attack, recipe: Option<&Recipe>) -> Result
         ));
     }
     lines.extend(summary(session, args.top, &found));
-    Ok(lines)
+    Ok((lines, found))
 }
 
 /// Contributions over layers, before and after.

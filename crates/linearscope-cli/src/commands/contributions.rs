@@ -1,23 +1,101 @@
 //! `contributions`: which layer's biases made the score.
 
 use linearscope_analysis::{LinearOperator, certificate, contribution};
-use linearscope_picture::{Bar, BarChart};
+use linearscope_picture::{Bar, BarChart, Curve, CurveChart, CurvePanel};
+use serde_json::json;
 
 use super::position;
 use crate::{
     args::Contributions,
     error::{CERTIFICATE, Failure, Result},
+    folder::{self, One},
     session::Session,
 };
 
 pub(crate) fn run(args: &Contributions) -> Result<()> {
+    if !folder::is_one(&args.common) {
+        return one(args).map(drop);
+    }
+    let set = folder::each("contributions", args, |args| &mut args.common, one)?;
+    let over = contribution::over(set.found())?;
+    set.save_curves(
+        "contributions",
+        &spread(&args.common.model.display().to_string(), &over),
+    )?;
+    let mut lines = vec![format!(
+        "residual share {:.1} ± {:.1} %{}, the largest gap {:.1e}",
+        100.0 * over.residual_share.mean,
+        100.0 * over.residual_share.std,
+        match over.not_positive {
+            0 => String::new(),
+            some => format!(" ({some} scores are not positive and left out)"),
+        },
+        over.gap,
+    )];
+    for layer in &over.layers {
+        lines.push(format!(
+            "  {:3} {:36} {:10.4} ± {:8.4} {:7.1} ± {:5.1} %",
+            layer.layer,
+            layer.name,
+            layer.value.mean,
+            layer.value.std,
+            100.0 * layer.share.mean,
+            100.0 * layer.share.std,
+        ));
+    }
+    set.close(&over, &lines)
+}
+
+/// Mean and standard deviation of each layer's contribution.
+fn spread(model: &str, over: &contribution::Over) -> CurveChart {
+    let number = |i: usize| i as f64;
+    CurveChart {
+        title: format!("Contributions over {} pictures, {model}", over.pictures),
+        notes: vec![
+            format!(
+                "What each layer's biases add to the score, mean and standard deviation; residual share \
+                 {:.1} ± {:.1} %.",
+                100.0 * over.residual_share.mean,
+                100.0 * over.residual_share.std
+            ),
+            format!(
+                "From left to right: {}.",
+                over.layers
+                    .iter()
+                    .map(|layer| layer.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        ],
+        across: "layer".into(),
+        panels: vec![CurvePanel {
+            title: "contribution".into(),
+            curves: vec![Curve {
+                label: "mean and standard deviation".into(),
+                points: over
+                    .layers
+                    .iter()
+                    .enumerate()
+                    .map(|(i, layer)| (number(i), layer.value.mean))
+                    .collect(),
+                band: over.layers.iter().map(|layer| layer.value.std).collect(),
+            }],
+        }],
+    }
+}
+
+fn one(args: &Contributions) -> Result<One<contribution::Contributions>> {
     let mut session = Session::open("contributions", &args.common)?;
     let found = find(&mut session, &args.target)?;
     let limit = certificate::limit(session.frozen.dtype());
     session.close(&found.summary)?;
     let gap = found.gap;
     if gap <= limit {
-        return Ok(());
+        return Ok(One {
+            line: found.summary.first().cloned().unwrap_or_default(),
+            numbers: json!(found.found),
+            found: found.found,
+        });
     }
     Err(Failure {
         message: format!("contributions miss the score by {gap:.1e}, more than {limit:.0e}"),
@@ -30,6 +108,7 @@ pub(crate) fn run(args: &Contributions) -> Result<()> {
 pub(crate) struct Parts {
     pub chart: BarChart,
     pub summary: Vec<String>,
+    found: contribution::Contributions,
     /// |Σ contributions − score| / Σ|contributions|.
     pub gap: f64,
 }
@@ -91,6 +170,7 @@ pub(crate) fn find(session: &mut Session, target: &str) -> Result<Parts> {
         chart,
         summary,
         gap: found.gap,
+        found,
     })
 }
 

@@ -15,13 +15,15 @@ use linearscope_analysis::{
     },
     projection::Field,
 };
+use linearscope_picture::Sheet;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::position;
 use crate::{
-    args::Maps,
+    args::{MapFlags, Maps},
     error::{Failure, Result},
+    folder::{self, One},
     output,
     session::Session,
 };
@@ -55,14 +57,33 @@ struct Found {
 }
 
 pub(crate) fn run(args: &Maps) -> Result<()> {
-    check(args)?;
-    let mut session = Session::open("maps", &args.common)?;
-    let found = find(&session, args)?;
-    write(&mut session, &found)?;
-    session.close(&summary(&found))
+    check(&args.grid)?;
+    if !folder::is_one(&args.common) {
+        return one(args).map(drop);
+    }
+    folder::each("maps", args, |args| &mut args.common, one)?.close((), &[])
 }
 
-fn check(args: &Maps) -> Result<()> {
+fn one(args: &Maps) -> Result<One<()>> {
+    let mut session = Session::open("maps", &args.common)?;
+    let found = find(&session, &args.grid)?;
+    write(&mut session, &found)?;
+    let lines = summary(&found);
+    session.close(&lines)?;
+    Ok(One {
+        line: lines.first().cloned().unwrap_or_default(),
+        numbers: lines.into(),
+        found: (),
+    })
+}
+
+/// The maps of a network from picture to picture, written: their sheet and what they say.
+pub(crate) fn part(session: &mut Session) -> Result<(Sheet, Vec<String>)> {
+    let found = find(session, &MapFlags::default())?;
+    Ok((write(session, &found)?, summary(&found)))
+}
+
+fn check(args: &MapFlags) -> Result<()> {
     let positive = |flag: &str, value: Option<f64>, least: f64| match value {
         Some(value) if !(value >= least && value.is_finite()) => Err(Failure::input(format!(
             "--{flag} {value}: give at least {least} pixels"
@@ -86,7 +107,7 @@ fn told(what: &'static str, of: usize) -> impl FnMut(usize) {
     }
 }
 
-fn find(session: &Session, args: &Maps) -> Result<Found> {
+fn find(session: &Session, args: &MapFlags) -> Result<Found> {
     let f = &session.frozen;
     let pictures = Pictures::of(f).map_err(|_| {
         Failure::input(format!(
@@ -177,7 +198,7 @@ fn at(session: &Session, pictures: &Pictures, texts: &[String], radius: f64) -> 
         .collect())
 }
 
-fn write(session: &mut Session, found: &Found) -> Result<()> {
+fn write(session: &mut Session, found: &Found) -> Result<Sheet> {
     let [[rows, columns], [down, right], [some_rows, some_columns]] = [
         found.rows.grid.shape(),
         found.columns.grid.shape(),

@@ -1,6 +1,7 @@
 //! `project` and `backproject`: F x₁, F x₁ + r and Fᵀ y₂, for the network or a part of it.
 
-use linearscope_analysis::LinearOperator;
+use burn::tensor::Tensor;
+use linearscope_analysis::{LinearOperator, validity};
 
 use crate::{
     args::{Backproject, Project},
@@ -9,6 +10,9 @@ use crate::{
     session::Session,
 };
 
+/// Where on the way from x₀ to x₁ the error of the linear reading is looked at.
+const TOWARDS: [f64; 6] = [0.0, 1e-3, 1e-2, 0.1, 0.3, 1.0];
+
 pub(crate) fn project(args: &Project) -> Result<()> {
     let mut session = Session::open("project", &args.common)?;
     let part = session
@@ -16,6 +20,7 @@ pub(crate) fn project(args: &Project) -> Result<()> {
         .between(args.between.from.as_deref(), args.between.to.as_deref())?;
     let shape = part.output_shape().to_vec();
     let probe = session.read_probe(&args.probe, part.input_shape())?;
+    let x1 = probe.clone();
     let projected = session.numbers(part.apply(probe.clone())?)?;
     let affine = session.numbers(part.affine(probe)?)?;
     session.note("probe", &args.probe);
@@ -28,7 +33,52 @@ pub(crate) fn project(args: &Project) -> Result<()> {
         // Inside the network a value is no picture.
         session.save_signed("affine", "F x₁ + r", &affine, &shape, View::Whole)?;
     }
-    session.close(&[format!("F x₁ and F x₁ + r have shape {shape:?}")])
+    let mut summary = vec![format!("F x₁ and F x₁ + r have shape {shape:?}")];
+    if args.between.from.is_none() && args.between.to.is_none() {
+        summary.push(reach(&mut session, &x1)?);
+    }
+    session.close(&summary)
+}
+
+/// How far towards x₁ the reading at x₀ holds.
+fn reach(session: &mut Session, x1: &Tensor<2>) -> Result<String> {
+    let direction = x1.clone() - session.frozen.x0();
+    let gaps = validity::growth(&session.frozen, direction.clone(), &TOWARDS)?;
+    let growth: Vec<(f64, f64)> = TOWARDS.into_iter().zip(gaps).collect();
+    session.note("error_towards_probe", &growth);
+    let at = |t: f64| {
+        growth
+            .iter()
+            .find(|(s, _)| *s == t)
+            .map_or(0.0, |(_, gap)| *gap)
+    };
+    let error = format!(
+        "F x + r differs from f by {:.1e} of it a tenth of the way from x₀ to x₁, by {:.1e} there",
+        at(0.1),
+        at(1.0)
+    );
+    match validity::radii(&session.frozen, direction) {
+        Ok(found) => {
+            session.note("validity_towards_probe", &found);
+            let (t, by) = (found.radii[0], &found.by[0]);
+            let kinks = match found.at_kink {
+                0 => String::new(),
+                some => format!(" ({some} units stand exactly at their kink and are not counted)"),
+            };
+            Ok(match t.is_finite() {
+                true => format!(
+                    "towards x₁ nothing flips for {:.2e} of the way, then a unit of {by}{kinks}; {error}",
+                    t
+                ),
+                false => format!("towards x₁ nothing ever flips{kinks}; {error}"),
+            })
+        }
+        Err(curved @ linearscope::Error::NotPiecewise { .. }) => {
+            session.note("validity_towards_probe", curved.to_string());
+            Ok(error)
+        }
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 pub(crate) fn backproject(args: &Backproject) -> Result<()> {
@@ -38,16 +88,15 @@ pub(crate) fn backproject(args: &Backproject) -> Result<()> {
         .between(args.between.from.as_deref(), args.between.to.as_deref())?;
     let shape = part.input_shape().to_vec();
     let output = session.read_array(&args.output, part.output_shape())?;
-    let backprojected = session.numbers(part.apply_adjoint(output)?)?;
+    let (back, title) = match args.deconvolution {
+        true => (part.deconvolution(output)?, "deconvolution of y₂"),
+        false => (part.apply_adjoint(output)?, "Fᵀ y₂"),
+    };
+    let backprojected = session.numbers(back)?;
+    session.note("deconvolution", args.deconvolution);
     session.note("output_file", &args.output);
     session.note("from", &args.between.from);
     session.note("to", &args.between.to);
-    session.save_signed(
-        "backprojected",
-        "Fᵀ y₂",
-        &backprojected,
-        &shape,
-        View::Whole,
-    )?;
-    session.close(&[format!("Fᵀ y₂ has shape {shape:?}")])
+    session.save_signed("backprojected", title, &backprojected, &shape, View::Whole)?;
+    session.close(&[format!("{title} has shape {shape:?}")])
 }

@@ -17,6 +17,7 @@ use super::{bases, position};
 use crate::{
     args::{Between, SolverName, Svd},
     error::{CERTIFICATE, Failure, Result},
+    folder::{self, One},
     output,
     picture::View,
     session::Session,
@@ -45,6 +46,13 @@ impl From<SvdError> for Failure {
 const ACROSS: usize = 6;
 
 pub(crate) fn run(args: &Svd) -> Result<()> {
+    if !folder::is_one(&args.common) {
+        return one(args).map(drop);
+    }
+    folder::each("svd", args, |args| &mut args.common, one)?.close((), &[])
+}
+
+fn one(args: &Svd) -> Result<One<()>> {
     let mut session = Session::open("svd", &args.common)?;
     let config = SvdConfig {
         k: args.k,
@@ -66,7 +74,14 @@ pub(crate) fn run(args: &Svd) -> Result<()> {
     };
     let found = find(&mut session, &config, &args.between)?;
     session.close(&found.summary)?;
-    found.failure.map_or(Ok(()), Err)
+    match found.failure {
+        Some(failure) => Err(failure),
+        None => Ok(One {
+            line: found.line,
+            numbers: found.numbers,
+            found: (),
+        }),
+    }
 }
 
 /// What `svd` found.
@@ -74,6 +89,9 @@ pub(crate) struct Triplets {
     /// Its sheet, if either side is a picture.
     pub sheet: Option<Sheet>,
     pub summary: Vec<String>,
+    /// σ and products, in a line and as numbers.
+    line: String,
+    numbers: serde_json::Value,
     /// Why it is not all that was asked for.
     pub failure: Option<Failure>,
 }
@@ -151,9 +169,16 @@ pub(crate) fn find(
     if drawn {
         session.save_sheet("svd", &sheet)?;
     }
+    let sigma: Vec<String> = found.sigma.iter().map(|s| format!("{s:.4}")).collect();
     Ok(Triplets {
         sheet: drawn.then_some(sheet),
         summary,
+        line: format!("σ {} · {} products", sigma.join(" "), found.products),
+        numbers: json!({
+            "sigma": found.sigma,
+            "products": found.products,
+            "seconds": seconds,
+        }),
         failure,
     })
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     args::{self, DiscussionName, Hearing},
     error::{Failure, Result},
+    folder::{self, One},
     output,
     picture::View,
     session::Session,
@@ -20,10 +21,28 @@ pub(crate) fn run(args: &args::Votes) -> Result<()> {
     if args.top == 0 {
         return Err(Failure::input("--top 0: at least one class is needed"));
     }
+    if !folder::is_one(&args.common) {
+        return one(args).map(drop);
+    }
+    folder::each("votes", args, |args| &mut args.common, one)?.close((), &[])
+}
+
+fn one(args: &args::Votes) -> Result<One<()>> {
     let mut session = Session::open("votes", &args.common)?;
     let config = config(&session, &args.hearing, args.by_channel)?;
     let found = find(&mut session, &config, args.top)?;
-    session.close(&found.summary)
+    session.close(&found.summary)?;
+    Ok(One {
+        line: found.line,
+        numbers: found.numbers,
+        found: (),
+    })
+}
+
+/// The votes of the default reading, written: their sheet and what they say.
+pub(crate) fn part(session: &mut Session) -> Result<(Option<Sheet>, Vec<String>)> {
+    let found = find(session, &VoteConfig::default(), 5)?;
+    Ok((found.sheet, found.summary))
 }
 
 /// The flags as the library takes them.
@@ -65,9 +84,11 @@ pub(crate) fn count(f: &FrozenNetwork, config: &VoteConfig, what: &str) -> Resul
 /// What `votes` found.
 pub(crate) struct Counted {
     /// Its sheet, if the input is a picture.
-    #[allow(dead_code)]
-    pub sheet: Option<Sheet>,
+    sheet: Option<Sheet>,
     pub summary: Vec<String>,
+    /// The class of most votes and the best one, in a line and as numbers.
+    line: String,
+    numbers: Value,
 }
 
 /// Count, write, and tell.
@@ -154,8 +175,23 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
     if let Some(sheet) = &sheet {
         session.save_sheet("votes", sheet)?;
     }
+    let most = table.first();
+    let first = table.iter().find(|tally| tally.rank == 1);
+    let said = |tally: Option<&Tally>| {
+        tally.map_or(String::new(), |tally| {
+            let share = 100.0 * tally.share;
+            format!("{} ({share:.1} % of the votes)", name(session, tally.class))
+        })
+    };
     Ok(Counted {
         summary: summary(session, &found, &table, top),
+        line: format!("best {}, most votes {}", said(first), said(most)),
+        numbers: json!({
+            "best": first.map(|tally| tally.class),
+            "share_of_best": first.map(|tally| tally.share),
+            "most_votes": most.map(|tally| tally.class),
+            "share_of_most": most.map(|tally| tally.share),
+        }),
         sheet,
     })
 }

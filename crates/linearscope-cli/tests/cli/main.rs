@@ -7,6 +7,8 @@ mod folder;
 mod inspect;
 mod maps;
 mod matrix;
+mod pictures;
+mod project;
 mod recipe;
 mod refusals;
 mod report;

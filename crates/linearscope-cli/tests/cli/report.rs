@@ -55,7 +55,18 @@ fn the_demo_ends_in_a_report_whose_commands_run() {
         }
     }
     let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
-    assert_eq!(kinds, ["column", "contributions", "row", "run", "svd"]);
+    assert_eq!(
+        kinds,
+        [
+            "column",
+            "contributions",
+            "maps",
+            "row",
+            "run",
+            "svd",
+            "votes"
+        ]
+    );
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn templates(session: &Session, found: &Found) -> Result<Vec<Panel>> {
     Ok(panels)
 }
 
-pub(super) fn draw(session: &mut Session, found: &Found) -> Result<()> {
+pub(super) fn draw(session: &mut Session, found: &Found) -> Result<Sheet> {
     let ([_, h, w], rows, columns) = (found.pictures.input, &found.rows, &found.columns);
     let (grid, inputs) = (rows.grid.shape(), columns.grid.shape());
     let row_radii = radii(&rows.radii, grid, "radius of rows");
@@ -203,5 +203,6 @@ pub(super) fn draw(session: &mut Session, found: &Found) -> Result<()> {
     one("feeds", feeds.into_iter().collect())?;
     one("shift_variance", shift.into_iter().collect())?;
     one("template_area", area.into_iter().collect())?;
-    session.save_sheet("maps", &sheet)
+    session.save_sheet("maps", &sheet)?;
+    Ok(sheet)
 }

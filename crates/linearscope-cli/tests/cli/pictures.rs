@@ -1,0 +1,135 @@
+//! A folder of pictures: results of each, a summary of all; a picture that fails is told and left out.
+
+use std::fs;
+
+use crate::folder::{Folder, assets, picture, sr};
+
+fn copied(folder: &Folder, names: &[&str], from: &str) {
+    fs::create_dir(folder.path("in")).expect("a folder");
+    for name in names {
+        fs::copy(from, folder.path(&format!("in/{name}"))).expect("copied");
+    }
+}
+
+fn vgg() -> String {
+    assets().join("vgg/vgg.onnx").display().to_string()
+}
+
+/// Two pictures of the classifier's size.
+fn scenes(folder: &Folder) {
+    fs::create_dir(folder.path("in")).expect("a folder");
+    let all = fs::read_dir(assets().join("pictures")).expect("pictures");
+    let mut paths: Vec<_> = all.map(|entry| entry.expect("an entry").path()).collect();
+    paths.sort();
+    let scenes = paths.iter().filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("scene") && name.ends_with(".png")
+    });
+    for path in scenes.take(2) {
+        let name = path.file_name().expect("a name");
+        fs::copy(path, folder.path("in").join(name)).expect("copied");
+    }
+}
+
+#[test]
+fn contributions_over_a_folder_have_means_and_a_chart() {
+    let folder = Folder::new();
+    scenes(&folder);
+    let out = folder.ok(&["contributions", &vgg(), "--input", "in", "--out", "o"]);
+    assert!(out.contains("residual share"), "{out}");
+    let summary = folder.json("o/summary.json");
+    let pictures = summary["pictures"].as_array().expect("a list");
+    assert_eq!(pictures.len(), 2);
+    let scores: Vec<f64> = pictures
+        .iter()
+        .map(|picture| picture["found"]["score"].as_f64().expect("a score"))
+        .collect();
+    let mean = summary["over"]["score"]["mean"].as_f64().expect("a mean");
+    assert!((mean - 0.5 * (scores[0] + scores[1])).abs() < 1e-9 * mean.abs());
+    for picture in pictures {
+        let name = picture["file"].as_str().expect("a name");
+        assert!(
+            folder
+                .path(&format!("o/{name}/contributions.json"))
+                .exists()
+        );
+    }
+    assert!(folder.path("o/contributions.png").exists());
+}
+
+#[test]
+fn a_picture_that_fails_is_left_out_and_told() {
+    let folder = Folder::new();
+    copied(&folder, &["a.png", "b.png"], &picture());
+    fs::write(folder.path("in/broken.png"), b"no picture").expect("written");
+    fs::write(folder.path("in/notes.txt"), b"no picture either").expect("written");
+    let output = folder.run(&["svd", &sr(), "--input", "in", "-k", "2", "--out", "o"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("broken.png is left out"), "{told}");
+    let summary = folder.json("o/summary.json");
+    assert_eq!(summary["pictures"].as_array().expect("a list").len(), 2);
+    assert_eq!(summary["left_out"][0]["file"], "broken.png");
+    // The same picture twice: the same numbers.
+    let sigma = |i: usize| summary["pictures"][i]["found"]["sigma"].clone();
+    assert_eq!(sigma(0), sigma(1));
+    assert!(folder.path("o/a.png/sigma.npy").exists());
+}
+
+#[test]
+fn one_report_has_a_chapter_for_each() {
+    let folder = Folder::new();
+    copied(&folder, &["first.png", "second.png"], &picture());
+    let args = [
+        "analyse",
+        &sr(),
+        "--input",
+        "in",
+        "-k",
+        "2",
+        "--out",
+        "o",
+        "--json",
+    ];
+    let out = folder.ok(&args);
+    let summary: serde_json::Value = serde_json::from_str(&out).expect("JSON alone");
+    assert_eq!(summary["pictures"].as_array().expect("a list").len(), 2);
+    let html = fs::read_to_string(folder.path("o/report.html")).expect("a report");
+    for name in ["first.png", "second.png"] {
+        assert!(html.contains(&format!("at {name}")), "{name}");
+    }
+    assert!(html.contains("How far it reaches"));
+}
+
+#[test]
+fn attacks_over_a_folder() {
+    let folder = Folder::new();
+    scenes(&folder);
+    let args = [
+        "attack",
+        &vgg(),
+        "--input",
+        "in",
+        "--eps",
+        "8",
+        "--probes",
+        "2",
+        "--out",
+        "o",
+    ];
+    let out = folder.ok(&args);
+    assert!(out.contains("have another best class"), "{out}");
+    let summary = folder.json("o/summary.json");
+    assert_eq!(summary["over"]["pictures"], 2);
+    assert!(folder.path("o/contributions.svg").exists());
+}
+
+#[test]
+fn folders_without_pictures_and_commands_of_one_picture_refuse() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("in")).expect("a folder");
+    let told = folder.fails(2, &["votes", &vgg(), "--input", "in"]);
+    assert!(told.contains("holds no picture"), "{told}");
+    let told = folder.fails(2, &["row", &sr(), "--input", "in"]);
+    assert!(told.contains("is a folder"), "{told}");
+}
