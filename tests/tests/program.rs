@@ -78,9 +78,21 @@ fn a_budget_cuts_batches_and_changes_nothing() {
         let y = upload::<Flex>(&pseudo_input(&y, 1.0, 3), &FlexDevice, DType::F64);
         let read = |x| host::<Flex>(x).expect("reads");
         for (what, one, other) in [
-            ("F x", wide.apply(&[x.clone()]), narrow.apply(&[x.clone()])),
-            ("F x + r", wide.affine(&[x.clone()]), narrow.affine(&[x])),
-            ("Fᵀ y", wide.adjoint(&[y.clone()]), narrow.adjoint(&[y])),
+            (
+                "F x",
+                wide.apply(std::slice::from_ref(&x)),
+                narrow.apply(std::slice::from_ref(&x)),
+            ),
+            (
+                "F x + r",
+                wide.affine(std::slice::from_ref(&x)),
+                narrow.affine(std::slice::from_ref(&x)),
+            ),
+            (
+                "Fᵀ y",
+                wide.adjoint(std::slice::from_ref(&y)),
+                narrow.adjoint(std::slice::from_ref(&y)),
+            ),
         ] {
             let (one, other) = (one.unwrap().remove(0), other.unwrap().remove(0));
             assert_equal(&format!("{name}, {what}"), &read(other), &read(one));

@@ -87,7 +87,7 @@ fn a_refused_op_takes_the_rule_its_entry_names() {
 
 #[test]
 fn a_rule_of_ones_own() {
-    let smooth = || network(|x| activation::sigmoid(x));
+    let smooth = || network(activation::sigmoid);
     let own = |name| Rule::own::<Flex>(name, |at| linear::gain(Flex::float_div(at.y0(), at.x0())));
     let rules = RuleSet::default().with(Entry::new(own("share kept")).op("sigmoid"));
     let frozen = freeze(smooth(), rules).expect("freezes");

@@ -6,7 +6,7 @@
 //! error grows.
 
 use burn::tensor::{DType, Tensor, TensorData};
-use linearscope::{Error, Flips, Interpreter};
+use linearscope::{Error, Interpreter, Kinks};
 use serde::Serialize;
 
 use crate::{
@@ -61,7 +61,7 @@ pub fn radii(f: &FrozenNetwork, directions: Tensor<2>) -> Result<Validity> {
     let flips = Interpreter::first_flips(interpreter.loaded(), vec![x0], vec![d], rules)?;
     let mut radii = vec![f64::INFINITY; k];
     let mut by = vec![String::new(); k];
-    for Flips { node, first, .. } in &flips {
+    for Kinks { node, first, .. } in &flips {
         for (j, &t) in first.iter().enumerate() {
             if t < radii[j] {
                 (radii[j], by[j]) = (t, node.to_string());

@@ -244,13 +244,14 @@ fn no_copy_is_missing_in_clusters() {
 /// Copies of wanted values hide in spectra of every kind: flat, dense, steep, one far above the rest.
 #[test]
 fn copies_are_found_in_every_kind_of_spectrum() {
+    type Value = Box<dyn Fn(f64) -> f64>;
     let n = 90;
     let mut random = Stream::new(99);
     let mut missed = Vec::new();
     let mut products = 0;
     let (mut runs, mut most) = (0, 0);
     for round in 0..12 {
-        let kinds: [(&str, Box<dyn Fn(f64) -> f64>); 6] = [
+        let kinds: [(&str, Value); 6] = [
             ("dense", Box::new(|i| 1.0 - 0.004 * i)),
             ("linear", Box::new(|i| 1.0 - i / 100.0)),
             ("steep", Box::new(|i| 0.8f64.powf(i))),

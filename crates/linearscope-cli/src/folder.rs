@@ -74,8 +74,8 @@ pub(crate) fn each<A: Clone, T>(
     let whole = common(&mut args).clone();
     let all = pictures(&whole.input)?;
     output::prepare(&whole.out)?;
-    let (mut done, mut failed): (Vec<(String, One<T>)>, Vec<(String, Failure)>) =
-        Default::default();
+    let mut done: Vec<(String, One<T>)> = Vec::new();
+    let mut failed: Vec<(String, Failure)> = Vec::new();
     for (i, path) in all.iter().enumerate() {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let name = name.into_owned();

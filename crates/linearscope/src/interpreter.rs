@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Place, Result, guarded},
     linear::batch,
     program::{Carry, Node, NodeId, Program, machine_budget},
-    rules::{Flips, RuleSet},
+    rules::{Kinks, RuleSet},
     scope::{Probe, Scope},
     tensor::{Lineage, ScopeTensor},
 };
@@ -228,7 +228,7 @@ impl<B: Backend> Interpreter<B> {
         x0: Vec<FloatTensor<B>>,
         directions: Vec<FloatTensor<B>>,
         rules: RuleSet,
-    ) -> Result<Vec<Flips>> {
+    ) -> Result<Vec<Kinks>> {
         rules.check()?;
         let scope = Scope::watching(rules);
         let inputs = x0

@@ -33,7 +33,7 @@ pub use error::{Error, Place, Result, panic_message};
 pub use interpreter::{Interpreter, SourceShare, host, one_hot};
 pub use network::{Network, Port, Ports, Role, check_input};
 pub use rules::{
-    Choices, Entry, Flips, Normalisation, Own, PRESETS, Pointwise, Product, Reference, Rule,
+    Choices, Entry, Kinks, Normalisation, Own, PRESETS, Pointwise, Product, Reference, Rule,
     RuleSet,
 };
 pub use tensor::{Lineage, ScopeTensor, Tracked};

@@ -20,7 +20,7 @@ use crate::{
     linear::{LinearMap, batch},
     program::{Node, NodeId, Operation, Program},
     rules::{
-        Choices, Flips, Rule, RuleSet,
+        Choices, Kinks, Rule, RuleSet,
         set::{Site, plain},
     },
 };
@@ -55,7 +55,7 @@ struct State {
 /// What a run that watches its decisions has seen.
 #[derive(Debug, Default)]
 struct Watched {
-    flips: Vec<Flips>,
+    flips: Vec<Kinks>,
     /// Where, and how often, an op was frozen.
     frozen: Vec<(Arc<str>, &'static str)>,
 }
@@ -126,7 +126,7 @@ impl<B: Backend> Scope<B> {
     pub(crate) fn watch(
         &self,
         probe: &Probe<B>,
-        flips: impl FnOnce(Arc<str>, FloatTensor<B>) -> Result<Flips>,
+        flips: impl FnOnce(Arc<str>, FloatTensor<B>) -> Result<Kinks>,
     ) {
         let Carrier::Batch(batch) = &probe.carrier else {
             return;
@@ -152,7 +152,7 @@ impl<B: Backend> Scope<B> {
     ///
     /// # Errors
     /// [`Error::NotPiecewise`] at the first op that was frozen in another way.
-    pub(crate) fn flips(&self) -> Result<Vec<Flips>> {
+    pub(crate) fn flips(&self) -> Result<Vec<Kinks>> {
         let mut state = self.state.lock().expect("scope state");
         let Watched { flips, frozen } = state.watched.take().unwrap_or_default();
         let seen = |node: &Arc<str>| flips.iter().any(|flips| flips.node == *node);

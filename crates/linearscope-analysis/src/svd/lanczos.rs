@@ -256,7 +256,7 @@ pub(super) fn solve<F: LinearOperator>(
                     chain.begin(u, v, &ritz.sigma[..k]);
                     chain.next = chain
                         .v
-                        .orthonormalise(f.f, start, None, &mut random)?
+                        .orthonormalise(f.f, *start, None, &mut random)?
                         .vectors;
                 }
             }
@@ -279,7 +279,7 @@ struct Second<'a> {
 enum Verdict {
     Nothing,
     /// A vector of more than σ_K.
-    Missing(Tensor<2>),
+    Missing(Box<Tensor<2>>),
     /// Products were used up, or the observer said stop.
     Unknown,
 }
@@ -301,7 +301,7 @@ impl Second<'_> {
                 break;
             };
             if theta > self.smallest + self.slack {
-                return Ok(Verdict::Missing(chain.vectors(f.f, &ritz, 1).1));
+                return Ok(Verdict::Missing(Box::new(chain.vectors(f.f, &ritz, 1).1)));
             }
             let settled = rho <= self.slack || theta + RESIDUALS * rho < self.smallest;
             if steps >= CONFIRMING && settled {

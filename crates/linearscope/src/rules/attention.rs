@@ -40,7 +40,7 @@ pub(crate) fn attention<B: Backend>(
         values.clone(),
         mask.clone(),
         bias.clone(),
-        options.clone(),
+        options,
     );
     let Lineage::Probed(probe) = v else {
         let mut weights = [q, k, b, masked].into_iter();

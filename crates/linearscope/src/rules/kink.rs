@@ -20,7 +20,7 @@ use crate::{
 
 /// What one unit op of a network says of some directions.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Flips {
+pub struct Kinks {
     /// The network node.
     pub node: Arc<str>,
     /// How many units it has.
@@ -85,7 +85,7 @@ pub(crate) fn watch<B: Backend>(probe: &Probe<B>, x: &FloatTensor<B>, kinks: &[f
                 }))
             })
             .collect();
-        Ok(Flips {
+        Ok(Kinks {
             node,
             units: value.len(),
             at_kink: value.iter().filter(|z| kinks.contains(z)).count(),
@@ -141,7 +141,7 @@ pub(crate) fn watch_pool<B: Backend>(
                 at_kink += usize::from(tied);
             }
         }
-        Ok(Flips {
+        Ok(Kinks {
             node,
             units: planes * cells,
             at_kink,

@@ -32,7 +32,7 @@ pub(crate) mod transfer;
 pub(crate) mod unfold;
 pub(crate) mod weighted;
 
-pub use kink::Flips;
+pub use kink::Kinks;
 pub use set::{
     Choices, Entry, Normalisation, Own, PRESETS, Pointwise, Product, Reference, Rule, RuleSet,
 };

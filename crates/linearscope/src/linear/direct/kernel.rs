@@ -130,9 +130,9 @@ pub(super) fn run<T: Lanes>(
     let mut tasks = Vec::new();
     let mut rows = y.chunks_mut(made[1].max(1));
     for picture in 0..pictures {
-        for group in 0..groups {
+        for (group, all) in blocks[0].iter().enumerate() {
             let first = (picture * groups + group) * from * channel;
-            for (number, block) in blocks[0][group].iter().enumerate() {
+            for (number, block) in all.iter().enumerate() {
                 let mut own: Vec<Vec<Vec<&mut [T]>>> = down
                     .parts
                     .iter()

@@ -155,7 +155,7 @@ pub(crate) struct Site {
     pub position: usize,
 }
 
-/// The rules of a run; see the [module](self). The default is empty: the paper's reading where it
+/// The rules of a run; see the module's own words. The default is empty: the paper's reading where it
 /// has one.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
