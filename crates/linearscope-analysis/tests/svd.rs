@@ -241,6 +241,51 @@ fn no_copy_is_missing_in_clusters() {
     }
 }
 
+/// Every solver, wide and tall: a ratio of a million, clusters, copies, a rank below K.
+#[test]
+fn every_solver_on_hard_spectra() {
+    let million: Vec<f64> = (0..7).map(|i| 10f64.powi(-i)).collect();
+    let mut copies = vec![3.0, 3.0, 2.0, 2.0, 2.0, 1.0];
+    copies.extend((0..20).map(|i| 0.5 - 0.01 * f64::from(i)));
+    let spectra = [
+        ("a million", million, 7),
+        ("copies", copies, 6),
+        ("rank 3 of 5", vec![5.0, 4.0, 1.0], 5),
+        ("zero", vec![0.0], 2),
+    ];
+    let solvers = [
+        Solver::Lanczos {
+            block: 1,
+            basis: None,
+        },
+        Solver::Lanczos {
+            block: 3,
+            basis: None,
+        },
+        Solver::Subspace { extra: 8 },
+        Solver::Power {
+            momentum: Momentum::Adaptive,
+        },
+    ];
+    for (name, sigma, k) in &spectra {
+        let mut expected = sigma.clone();
+        expected.resize(expected.len().max(*k), 0.0);
+        for (rows, columns) in [(60, 40), (40, 60)] {
+            let f = with_spectrum(rows, columns, sigma, FloatDType::F64);
+            for solver in solvers {
+                let config = SvdConfig {
+                    tolerance: 1e-10,
+                    solver,
+                    ..SvdConfig::new(*k)
+                };
+                let what = format!("{name}, {rows}×{columns}, {solver:?}");
+                let found = quiet(&f, &config).unwrap_or_else(|e| panic!("{what}: {e}"));
+                assert_found(&found, &expected[..*k], 1e-10, &what);
+            }
+        }
+    }
+}
+
 /// Copies of wanted values hide in spectra of every kind: flat, dense, steep, one far above the rest.
 #[test]
 fn copies_are_found_in_every_kind_of_spectrum() {

@@ -311,6 +311,8 @@ pub(crate) struct Svd {
 pub(crate) enum SolverName {
     /// Thick-restart block Golub–Kahan–Lanczos
     Lanczos,
+    /// Subspace iteration on K + 8 vectors at once
+    Subspace,
     /// The paper's Algorithm 1: power iteration with momentum, deflation
     Power,
     /// The same as printed: without momentum

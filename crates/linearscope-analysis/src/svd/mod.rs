@@ -8,6 +8,7 @@ mod basis;
 mod dense;
 mod lanczos;
 mod power;
+mod subspace;
 
 use std::ops::ControlFlow;
 
@@ -27,6 +28,12 @@ pub enum Solver {
         block: usize,
         /// Vectors kept on either side before a restart; `None`: the larger of 4 K and K + 24.
         basis: Option<usize>,
+    },
+    /// Subspace iteration with Rayleigh–Ritz on K + `extra` vectors, all multiplied at once. Needs many
+    /// products where σ cluster; simple, and a second opinion.
+    Subspace {
+        /// Vectors beyond K: more make it converge faster.
+        extra: usize,
     },
     /// The paper's Algorithm 1: power iteration on FᵀF with momentum, one triplet after the other,
     /// found ones deflated. Slow where σ cluster.
@@ -215,6 +222,7 @@ pub fn svd(
         Solver::Lanczos { block, basis } => {
             lanczos::solve(&mut counted, config, block, basis, on_step)?
         }
+        Solver::Subspace { extra } => subspace::solve(&mut counted, config, extra, on_step)?,
         Solver::Power { momentum } => power::solve(&mut counted, config, momentum, on_step)?,
     };
     let found = measured(&mut counted, u, v)?;

@@ -64,6 +64,7 @@ fn one(args: &Svd) -> Result<One<()>> {
                 block: args.block,
                 basis: args.basis,
             },
+            SolverName::Subspace => Solver::Subspace { extra: 8 },
             SolverName::Power => Solver::Power {
                 momentum: Momentum::Adaptive,
             },
