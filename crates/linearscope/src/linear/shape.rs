@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn_backend::{Backend, Shape, Slice as Range, TensorMetadata, tensor::FloatTensor};
 
-use super::{Cut, LinearMap, Region, Restricted, Scalar, batch};
+use super::{Cut, LinearMap, Region, Restricted, Scalar, batch, direct::permuted};
 
 /// y = 0: what a constant operand passes of the input.
 #[derive(Debug)]
@@ -197,10 +197,10 @@ impl<B: Backend> LinearMap<B> for Permute {
         true
     }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        B::float_permute(x, &self.axes)
+        permuted::<B>(x, &self.axes).unwrap_or_else(|x| B::float_permute(x, &self.axes))
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        B::float_permute(y, &self.inverse)
+        permuted::<B>(y, &self.inverse).unwrap_or_else(|y| B::float_permute(y, &self.inverse))
     }
     fn reach(&self, _input: &Shape, _output: &Shape, from: &Region) -> Region {
         let axes = self.axes[1..].iter();

@@ -9,6 +9,7 @@ mod geometry;
 mod kernel;
 mod lanes;
 mod map;
+mod permute;
 
 use std::sync::{Arc, OnceLock};
 
@@ -19,6 +20,7 @@ use geometry::{Axis, Window};
 use kernel::{Block, Planes};
 use lanes::Lanes;
 pub(super) use map::OnHost;
+pub(super) use permute::permuted;
 
 use super::batch;
 
