@@ -195,15 +195,7 @@ impl<B: Backend> Interpreter<B> {
     ) -> Result<(Vec<FloatTensor<B>>, Vec<FloatTensor<B>>)> {
         rules.check()?;
         let scope = Scope::paired(loaded.network().rules(rules), sources);
-        let inputs = x0
-            .into_iter()
-            .zip(probes)
-            .map(|(x0, probes)| {
-                let probe = scope.probe(probes, &x0.shape())?;
-                Ok(ScopeTensor::probed(x0, probe))
-            })
-            .collect::<Result<_>>()?;
-        let (reference, probes) = probed_outputs(loaded, inputs, &scope)?;
+        let (reference, probes) = beside(loaded, x0, probes, &scope)?;
         let probes = probes
             .into_iter()
             .map(|probe| {
@@ -230,17 +222,9 @@ impl<B: Backend> Interpreter<B> {
         rules: RuleSet,
     ) -> Result<Vec<Kinks>> {
         rules.check()?;
-        let scope = Scope::watching(rules);
-        let inputs = x0
-            .into_iter()
-            .zip(directions)
-            .map(|(x0, d)| {
-                let probe = scope.probe(d, &x0.shape())?;
-                Ok(ScopeTensor::probed(x0, probe))
-            })
-            .collect::<Result<_>>()?;
-        probed_outputs(loaded, inputs, &scope)?;
-        scope.flips()
+        let scope = Scope::watching(loaded.network().rules(rules));
+        beside(loaded, x0, directions, &scope)?;
+        scope.kinks()
     }
 
     /// The network this is an interpreter of.
@@ -682,6 +666,25 @@ fn replaying(what: &str) -> Place {
 
 fn pairs<B: Backend>(ids: &[NodeId], tensors: &[FloatTensor<B>]) -> Vec<(NodeId, FloatTensor<B>)> {
     ids.iter().copied().zip(tensors.iter().cloned()).collect()
+}
+
+/// Run a paired scope: x₀ and `[k, ..input]` probes per input.
+#[allow(clippy::type_complexity)]
+fn beside<B: Backend>(
+    loaded: &Loaded<B>,
+    x0: Vec<FloatTensor<B>>,
+    probes: Vec<FloatTensor<B>>,
+    scope: &Arc<Scope<B>>,
+) -> Result<(Vec<FloatTensor<B>>, Vec<Probe<B>>)> {
+    let inputs = x0
+        .into_iter()
+        .zip(probes)
+        .map(|(x0, probes)| {
+            let probe = scope.probe(probes, &x0.shape())?;
+            Ok(ScopeTensor::probed(x0, probe))
+        })
+        .collect::<Result<_>>()?;
+    probed_outputs(loaded, inputs, scope)
 }
 
 /// Run, and insist that every output is still a linear function of the input.

@@ -55,9 +55,13 @@ struct State {
 /// What a run that watches its decisions has seen.
 #[derive(Debug, Default)]
 struct Watched {
-    flips: Vec<Kinks>,
-    /// Where, and how often, an op was frozen.
-    frozen: Vec<(Arc<str>, &'static str)>,
+    kinks: Vec<Kinks>,
+    /// How many ops have been entered: a node may be several, of one position.
+    entered: usize,
+    /// Which of them said so.
+    told: Vec<usize>,
+    /// Which were frozen, at what node, and how.
+    frozen: Vec<(usize, Arc<str>, &'static str)>,
 }
 
 /// One run of a network with probes. Shared by every probed tensor of the run.
@@ -121,12 +125,12 @@ impl<B: Backend> Scope<B> {
         scope
     }
 
-    /// Note what a unit op that `probe` enters says of its decisions, if this run watches; `flips`
-    /// gets the current node and the probes.
+    /// Note what a unit op that `probe` enters says of its decisions, if this run watches; `kinks` gets
+    /// the current node and the probes.
     pub(crate) fn watch(
         &self,
         probe: &Probe<B>,
-        flips: impl FnOnce(Arc<str>, FloatTensor<B>) -> Result<Kinks>,
+        kinks: impl FnOnce(Arc<str>, FloatTensor<B>) -> Result<Kinks>,
     ) {
         let Carrier::Batch(batch) = &probe.carrier else {
             return;
@@ -138,27 +142,32 @@ impl<B: Backend> Scope<B> {
             }
             state.site.node.clone()
         };
-        match flips(node, batch.clone()) {
-            Ok(flips) => {
+        match kinks(node, batch.clone()) {
+            Ok(kinks) => {
                 if let Some(watched) = &mut self.state.lock().expect("scope state").watched {
-                    watched.flips.push(flips);
+                    watched.kinks.push(kinks);
+                    watched.told.push(watched.entered);
                 }
             }
             Err(error) => self.fail(error),
         }
     }
 
-    /// What a watching run has seen: every piecewise-linear op's flips.
+    /// What a watching run has seen: every piecewise-linear op's kinks.
     ///
     /// # Errors
     /// [`Error::NotPiecewise`] at the first op that was frozen in another way.
-    pub(crate) fn flips(&self) -> Result<Vec<Kinks>> {
+    pub(crate) fn kinks(&self) -> Result<Vec<Kinks>> {
         let mut state = self.state.lock().expect("scope state");
-        let Watched { flips, frozen } = state.watched.take().unwrap_or_default();
-        let seen = |node: &Arc<str>| flips.iter().any(|flips| flips.node == *node);
-        match frozen.into_iter().find(|(node, _)| !seen(node)) {
-            None => Ok(flips),
-            Some((node, rule)) => Err(Error::NotPiecewise {
+        let Watched {
+            kinks,
+            told,
+            frozen,
+            ..
+        } = state.watched.take().unwrap_or_default();
+        match frozen.into_iter().find(|(op, ..)| !told.contains(op)) {
+            None => Ok(kinks),
+            Some((_, node, rule)) => Err(Error::NotPiecewise {
                 node: node.to_string(),
                 rule,
             }),
@@ -246,6 +255,9 @@ impl<B: Backend> Scope<B> {
         };
         // What follows is decided anew.
         state.rule = None;
+        if let Some(watched) = &mut state.watched {
+            watched.entered += 1;
+        }
     }
 
     /// Whether the ops that follow take their tangents, whatever the rules: parts of a function that
@@ -298,7 +310,9 @@ impl<B: Backend> Scope<B> {
             used[entry] = true;
         }
         if let Some(watched) = watched {
-            watched.frozen.push((site.node.clone(), rule));
+            watched
+                .frozen
+                .push((watched.entered, site.node.clone(), rule));
         }
         state.rule = Some(rule);
     }

@@ -70,3 +70,32 @@ fn deconvolution_is_not_the_adjoint() {
     assert!(deconvolution.iter().any(|v| *v != 0.0));
     assert_eq!(folder.json("d/manifest.json")["deconvolution"], true);
 }
+
+/// x · clip(x) is made of a clip, whose kinks are known, and a product, which is curved: the second
+/// is named though both are one node.
+#[test]
+fn a_gate_is_no_piecewise_linear_unit() {
+    use onnx_ir::{Message, ModelProto};
+    let folder = Folder::new();
+    let bytes = std::fs::read(sr()).expect("a model");
+    let mut model = ModelProto::parse_from_bytes(&bytes).expect("ONNX");
+    model.opset_import[0].version = 18;
+    let nodes = &mut model.graph.mut_or_insert_default().node;
+    let relu = nodes.iter_mut().find(|node| node.op_type == "Relu");
+    relu.expect("a unit").op_type = "HardSwish".into();
+    let gated = folder.path("gated.onnx");
+    std::fs::write(&gated, model.write_to_bytes().expect("bytes")).expect("written");
+    let probe = folder.write_npy("x1.npy", &noise(48 * 48), &[1, 1, 48, 48]);
+    folder.ok(&[
+        "project",
+        &gated.display().to_string(),
+        "--input",
+        &picture(),
+        "--probe",
+        &probe,
+        "--out",
+        "o",
+    ]);
+    let told = folder.json("o/manifest.json")["validity_towards_probe"].to_string();
+    assert!(told.contains("not piecewise linear"), "{told}");
+}
