@@ -1,47 +1,15 @@
 //! The solvers on matrices whose singular values are known by construction.
 
+mod operators;
+
 use std::ops::ControlFlow;
 
-use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{FloatDType, Tensor};
 use linearscope_analysis::{
-    LinearOperator, Result, Stream, host,
+    Stream, host,
     svd::{Momentum, Solver, Svd, SvdConfig, SvdError, svd},
 };
-
-/// A matrix as an operator, `[N, n]`.
-struct Matrix {
-    f: Tensor<2>,
-    device: Device,
-    dtype: FloatDType,
-    input: [usize; 1],
-    output: [usize; 1],
-}
-
-impl LinearOperator for Matrix {
-    fn input_shape(&self) -> &[usize] {
-        &self.input
-    }
-
-    fn output_shape(&self) -> &[usize] {
-        &self.output
-    }
-
-    fn device(&self) -> &Device {
-        &self.device
-    }
-
-    fn dtype(&self) -> FloatDType {
-        self.dtype
-    }
-
-    fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
-        Ok(x.matmul(self.f.clone().transpose()))
-    }
-
-    fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>> {
-        Ok(y.matmul(self.f.clone()))
-    }
-}
+use operators::Dense as Matrix;
 
 /// Numbers in [−1, 1) that any reader can make: Knuth's multiplicative hash.
 fn pseudo(i: usize) -> f64 {
@@ -84,16 +52,7 @@ fn with_spectrum(rows: usize, columns: usize, sigma: &[f64], dtype: FloatDType) 
         columns,
         rows,
     );
-    let device = Device::flex();
-    let dtype_of: DType = dtype.into();
-    let data = TensorData::new(f, [rows, columns]).convert_dtype(dtype_of);
-    Matrix {
-        f: Tensor::from_data(data, (&device, dtype_of)),
-        device,
-        dtype,
-        input: [columns],
-        output: [rows],
-    }
+    Matrix::matrix(f, rows, columns, dtype)
 }
 
 fn quiet(f: &Matrix, config: &SvdConfig) -> Result<Svd, SvdError> {
@@ -194,15 +153,7 @@ fn cubic(n: usize) -> Vec<f64> {
 }
 
 fn matrix(values: Vec<f64>, rows: usize, columns: usize) -> Matrix {
-    let device = Device::flex();
-    let data = TensorData::new(values, [rows, columns]);
-    Matrix {
-        f: Tensor::from_data(data, (&device, DType::F64)),
-        device,
-        dtype: FloatDType::F64,
-        input: [columns],
-        output: [rows],
-    }
+    Matrix::matrix(values, rows, columns, FloatDType::F64)
 }
 
 /// The bicubic upscaler of a square picture: F = A ⊗ A has every σᵢσⱼ twice, in clusters a part in

@@ -104,24 +104,33 @@ pub(crate) fn each<A: Clone, T>(
 }
 
 impl<T> Set<T> {
-    /// What was found, picture by picture.
-    pub(crate) fn found(&self) -> impl Iterator<Item = &T> {
-        self.done.iter().map(|(_, one)| &one.found)
-    }
-
-    /// The same to be taken apart, with the pictures' names.
-    pub(crate) fn take(&mut self) -> Vec<(String, One<T>)> {
-        std::mem::take(&mut self.done)
-    }
-
-    /// The set with what is left of what was found.
-    pub(crate) fn with<U>(self, done: Vec<(String, One<U>)>) -> Set<U> {
-        Set {
+    /// What was found, picture by picture, and the set without it.
+    pub(crate) fn apart(self) -> (Set<()>, Vec<T>) {
+        let (mut done, mut all) = (Vec::new(), Vec::new());
+        for (
+            name,
+            One {
+                line,
+                numbers,
+                found,
+            },
+        ) in self.done
+        {
+            let kept = One {
+                line,
+                numbers,
+                found: (),
+            };
+            done.push((name, kept));
+            all.push(found);
+        }
+        let set = Set {
             command: self.command,
             common: self.common,
             done,
             failed: self.failed,
-        }
+        };
+        (set, all)
     }
 
     /// The folder of all results.
@@ -135,14 +144,6 @@ impl<T> Set<T> {
         let path = |kind: &str| self.out().join(format!("{name}.{kind}"));
         output::write_whole(&path("svg"), drawing.to_svg().as_bytes())?;
         output::write_whole(&path("png"), &drawing.to_png()?)
-    }
-
-    /// Whether pictures were left out.
-    pub(crate) fn failure(&mut self) -> Result<()> {
-        match self.failed.is_empty() {
-            true => Ok(()),
-            false => Err(self.failed.remove(0).1),
-        }
     }
 
     /// Write and print the summary; `over` and `lines` are what there is to say of all together.
@@ -189,6 +190,9 @@ impl<T> Set<T> {
                 self.common.out.display()
             );
         }
-        self.failure()
+        match self.failed.is_empty() {
+            true => Ok(()),
+            false => Err(self.failed.remove(0).1),
+        }
     }
 }

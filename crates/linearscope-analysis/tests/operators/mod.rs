@@ -1,14 +1,18 @@
-//! Small matrices between pictures, as operators.
+//! Small matrices as operators.
+
+// Each test program takes what it needs.
+#![allow(dead_code)]
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use linearscope_analysis::{LinearOperator, Result};
 
-/// A matrix from `[1, c, h, w]` to `[1, d, H, W]`, in f64.
+/// A matrix between vectors, or from `[1, c, h, w]` to `[1, d, H, W]`.
 pub struct Dense {
     f: Tensor<2>,
     device: Device,
-    input: [usize; 4],
-    output: [usize; 4],
+    dtype: FloatDType,
+    input: Vec<usize>,
+    output: Vec<usize>,
 }
 
 fn places([c, h, w]: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
@@ -16,7 +20,21 @@ fn places([c, h, w]: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
 }
 
 impl Dense {
-    /// Entries from the output's `[d, y, x]` and the input's `[c, y, x]`.
+    /// Rows one after the other, between vectors.
+    pub fn matrix(values: Vec<f64>, rows: usize, columns: usize, dtype: FloatDType) -> Self {
+        let device = Device::flex();
+        let of: DType = dtype.into();
+        let data = TensorData::new(values, [rows, columns]).convert_dtype(of);
+        Self {
+            f: Tensor::from_data(data, (&device, of)),
+            device,
+            dtype,
+            input: vec![columns],
+            output: vec![rows],
+        }
+    }
+
+    /// Between pictures, in f64: entries from the output's `[d, y, x]` and the input's `[c, y, x]`.
     pub fn of(
         input: [usize; 3],
         output: [usize; 3],
@@ -26,15 +44,12 @@ impl Dense {
             .flat_map(|p| places(input).map(move |q| (p, q)))
             .map(|(p, q)| entry(p, q))
             .collect();
-        let device = Device::flex();
         let len = |[c, h, w]: [usize; 3]| c * h * w;
-        let data = TensorData::new(values, [len(output), len(input)]);
-        let batch = |[c, h, w]: [usize; 3]| [1, c, h, w];
+        let batch = |[c, h, w]: [usize; 3]| vec![1, c, h, w];
         Self {
-            f: Tensor::from_data(data, (&device, DType::F64)),
-            device,
             input: batch(input),
             output: batch(output),
+            ..Self::matrix(values, len(output), len(input), FloatDType::F64)
         }
     }
 }
@@ -53,7 +68,7 @@ impl LinearOperator for Dense {
     }
 
     fn dtype(&self) -> FloatDType {
-        FloatDType::F64
+        self.dtype
     }
 
     fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {

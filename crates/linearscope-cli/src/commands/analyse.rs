@@ -35,25 +35,14 @@ pub(crate) fn run(args: &Analyse) -> Result<()> {
     }
     // One report, a chapter for each picture.
     let each = |args: &Analyse| Ok(one(args)?.0);
-    let mut set = folder::each("analyse", args, |args| &mut args.common, each)?;
-    let (mut chapters, mut failures, mut done) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, one) in set.take() {
-        chapters.push(one.found.chapter);
-        failures.extend(one.found.failure);
-        let (line, numbers) = (one.line, one.numbers);
-        done.push((
-            name,
-            One {
-                line,
-                numbers,
-                found: (),
-            },
-        ));
-    }
+    let (set, told) = folder::each("analyse", args, |args| &mut args.common, each)?.apart();
+    let (chapters, failures): (Vec<_>, Vec<_>) = told
+        .into_iter()
+        .map(|Told { chapter, failure }| (chapter, failure))
+        .unzip();
     let path = report(&args.common, chapters)?;
-    set.with(done)
-        .close((), &[format!("the report is {}", path.display())])?;
-    failures.into_iter().next().map_or(Ok(()), Err)
+    set.close((), &[format!("the report is {}", path.display())])?;
+    failures.into_iter().flatten().next().map_or(Ok(()), Err)
 }
 
 /// What is told of one picture, and what did not hold.
@@ -287,8 +276,8 @@ pub(crate) fn chapter(
             column,
         )?);
     }
-    if !classifier && let Ok((sheet, lines)) = maps::part(session) {
-        let mut sheet = sheet;
+    if !classifier && maps::are_of(session) {
+        let (mut sheet, lines) = maps::part(session)?;
         sheet.bands.retain(signed);
         chapter.parts.push(Part {
             heading: "How far it reaches, and what it copies".into(),

@@ -57,21 +57,7 @@ pub(crate) fn run(args: &Attack) -> Result<()> {
     if !folder::is_one(&args.common) {
         return one(args).map(drop);
     }
-    let mut set = folder::each("attack", args, |args| &mut args.common, one)?;
-    let mut outcomes = Vec::new();
-    let done = set.take().into_iter().map(|(name, of)| {
-        outcomes.push(of.found);
-        let (line, numbers) = (of.line, of.numbers);
-        (
-            name,
-            One {
-                line,
-                numbers,
-                found: (),
-            },
-        )
-    });
-    let done = done.collect();
+    let (set, outcomes) = folder::each("attack", args, |args| &mut args.common, one)?.apart();
     let over = outcome::over(&outcomes)?;
     set.save_curves(
         "contributions",
@@ -104,7 +90,7 @@ pub(crate) fn run(args: &Attack) -> Result<()> {
             over.residual_change.std
         ),
     ];
-    set.with(done).close(&over, &lines)
+    set.close(&over, &lines)
 }
 
 /// The paper's figure 8: contributions before and after, mean and standard deviation.

@@ -16,8 +16,8 @@ pub(crate) fn run(args: &Contributions) -> Result<()> {
     if !folder::is_one(&args.common) {
         return one(args).map(drop);
     }
-    let set = folder::each("contributions", args, |args| &mut args.common, one)?;
-    let over = contribution::over(set.found())?;
+    let (set, all) = folder::each("contributions", args, |args| &mut args.common, one)?.apart();
+    let over = contribution::over(&all)?;
     set.save_curves(
         "contributions",
         &spread(&args.common.model.display().to_string(), &over),

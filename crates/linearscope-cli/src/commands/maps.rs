@@ -77,6 +77,11 @@ fn one(args: &Maps) -> Result<One<()>> {
     })
 }
 
+/// Whether this network makes one picture from one.
+pub(crate) fn are_of(session: &Session) -> bool {
+    Pictures::of(&session.frozen).is_ok()
+}
+
 /// The maps of a network from picture to picture, written: their sheet and what they say.
 pub(crate) fn part(session: &mut Session) -> Result<(Sheet, Vec<String>)> {
     let found = find(session, &MapFlags::default())?;

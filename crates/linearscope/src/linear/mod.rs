@@ -11,6 +11,36 @@ use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 
 use crate::error::Result;
 
+/// What a map in another form leaves to `self.own`: all but how it is applied and what it stores. A box
+/// of it is prepared anew.
+macro_rules! as_own {
+    () => {
+        fn flops(&self, input: &Shape, output: &Shape) -> u64 {
+            self.own.flops(input, output)
+        }
+
+        fn reach(&self, input: &Shape, output: &Shape, from: &Region) -> Region {
+            self.own.reach(input, output, from)
+        }
+
+        fn field(&self, input: &Shape, output: &Shape, to: &Region) -> Region {
+            self.own.field(input, output, to)
+        }
+
+        fn restrict(&self, cut: &Cut<'_>) -> Option<Restricted<B>> {
+            let own = self.own.restrict(cut)?;
+            Some(Restricted {
+                map: own.map.prepared().unwrap_or(own.map),
+                ..own
+            })
+        }
+
+        fn then_gain(&self, gain: &FloatTensor<B>) -> Option<Arc<dyn LinearMap<B>>> {
+            self.own.then_gain(gain)
+        }
+    };
+}
+
 pub(crate) mod batch;
 mod chosen;
 mod conv;
