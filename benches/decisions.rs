@@ -168,7 +168,7 @@ fn report(name: &str, network: Network, shape: [usize; 4]) -> Result<(), linears
     let start = Instant::now();
     let frozen = FrozenNetwork::new(loaded, TensorData::new(x0, shape), RuleSet::default())?;
     let seconds = start.elapsed().as_secs_f64();
-    let account = frozen.interpreter().program().account();
+    let account = frozen.recorded().expect("it fits").program().account();
     println!(
         "{name} at {shape:?}: {} decisions in {:.2} MB, as floats {:.1} MB, {:.1} times as much; \
          {:.1} GFLOP a probe; frozen in {seconds:.1} s",

@@ -1,6 +1,7 @@
 //! What the conformance tests share: where the shared data lies, inputs that any language can
 //! make, and small measures.
 
+pub mod certified;
 pub mod promises;
 pub mod random;
 

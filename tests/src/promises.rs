@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use burn_backend::{Backend, DType, TensorData, TensorMetadata, tensor::FloatTensor};
-use linearscope::{Interpreter, Loaded, Network, RuleSet, host};
+use linearscope::{Loaded, Network, Paired, Recorded, RuleSet, host};
 
 use crate::{dot, pseudo, relative, upload};
 
@@ -47,7 +47,7 @@ impl<B: Backend> Platform<B> {
 
         // ◆ The reference is untouched.
         let plain = read(loaded.forward(vec![x()]).expect("runs").remove(0));
-        let frozen = Interpreter::new(loaded.clone(), vec![x()], rules.clone()).expect("freezes");
+        let frozen = Recorded::new(loaded.clone(), vec![x()], rules.clone()).expect("freezes");
         let y0 = read(frozen.reference()[0].clone());
         if self.bitwise {
             let bits = |v: &[f64]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
@@ -67,7 +67,7 @@ impl<B: Backend> Platform<B> {
         let off = relative(at_x0, &y0);
         assert!(off <= limit, "{name}: y1 is {off:e} off y0 at x1 = x0");
         let (_, paired) =
-            Interpreter::paired(&loaded, vec![x()], vec![probes()], rules, true).expect("runs");
+            Paired::beside(&loaded, vec![x()], vec![probes()], rules, true).expect("runs");
         let paired = read(paired.into_iter().next().expect("one output"));
         let off = relative(&paired, &affine);
         assert!(off <= limit, "{name}: paired is {off:e} off replayed");

@@ -218,7 +218,7 @@ fn attacks_stay_in_the_ball_and_move_the_loss() {
     let config = AttackConfig::fgsm(Goal::From(best));
     let found = attack(&f, &ball, &config, |_| {}).unwrap();
     let slope = gradient(
-        f.interpreter().loaded(),
+        f.frozen().loaded(),
         x0(),
         &RuleSet::default(),
         1 << 30,
@@ -356,9 +356,9 @@ fn flips_are_those_of_the_masks() {
     }
     let (a, b) = (decided(&x0()), decided(&other));
     let expected = [
-        ("slopes", count(&a.0, &b.0)),
-        ("winners", count(&a.1, &b.1)),
-        ("slopes", count(&a.2, &b.2)),
+        ("slope_mask", count(&a.0, &b.0)),
+        ("switches", count(&a.1, &b.1)),
+        ("slope_mask", count(&a.2, &b.2)),
     ];
     let found = flips(&f, &g).expect("two programs of one network");
     let found: Vec<_> = found
@@ -375,6 +375,49 @@ fn flips_are_those_of_the_masks() {
     let h = frozen(captured(&model, smooth), x0());
     let error = flips(&f, &h).expect_err("they differ");
     assert!(matches!(error, Error::ProgramsDiffer { .. }), "{error}");
+}
+
+/// The larger of two tensors is a choice of each entry, counted once; a choice by constants is none.
+#[test]
+fn flips_of_a_maximum_are_those_of_its_comparison() {
+    let model = small();
+    let network = || {
+        Network::capture(&model, |model, ports| {
+            let x = ports.input::<4>("x", SHAPE);
+            let x = model.first.forward(x);
+            let shifted = x.clone().flip([3]).add_scalar(0.1);
+            let x = x.max_pair(shifted);
+            let fixed = Tensor::<4>::ones([1, 5, 6, 6], &x.device()).cumsum(3);
+            let few = fixed.lower_equal_elem(2.0);
+            let x = x.clone().mask_where(few, x.mul_scalar(3.0));
+            ports.output("y", x.reshape([1, 180]));
+        })
+        .expect("captures")
+    };
+    let other = TensorData::new(
+        numbers(&x0()).iter().map(|x| 0.3 - x).collect::<Vec<_>>(),
+        SHAPE,
+    );
+    let (f, g) = (frozen(network(), x0()), frozen(network(), other.clone()));
+    let second = |x: &TensorData| -> Vec<bool> {
+        let x = x.clone().convert_dtype(DType::F32);
+        let x = model
+            .first
+            .forward(Tensor::<4>::from_data(x, &Device::flex()));
+        let shifted = x.clone().flip([3]).add_scalar(0.1);
+        let (x, shifted) = (x.into_data(), shifted.into_data());
+        let pairs = x.iter::<f32>().zip(shifted.iter::<f32>());
+        pairs.map(|(a, b)| a < b).collect()
+    };
+    let (a, b) = (second(&x0()), second(&other));
+    let flipped = a.iter().zip(&b).filter(|(a, b)| a != b).count();
+    let found = flips(&f, &g).expect("one network");
+    let found: Vec<_> = found
+        .iter()
+        .map(|flip| (flip.kind.as_str(), flip.units, flip.flipped))
+        .collect();
+    assert!(flipped > 0 && flipped < 180, "{flipped}");
+    assert_eq!(found, [("mask", 180, flipped)]);
 }
 
 #[test]

@@ -9,7 +9,9 @@ use burn::{
 use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::Dispatch;
 use burn_flex::{Flex, FlexDevice};
-use linearscope::{Entry, Interpreter, Loaded, Network, Normalisation, RuleSet, host, one_hot};
+use linearscope::{
+    Entry, Loaded, Network, Normalisation, Paired, Recorded, RuleSet, host, one_hot,
+};
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
     certificate::certificate,
@@ -82,15 +84,14 @@ fn the_reference_is_untouched() {
     let bits = |v: Vec<f64>| v.into_iter().map(f64::to_bits).collect::<Vec<_>>();
     let plain = bits(host::<Flex>(plain).expect("reads"));
     let loaded = load::<Flex>(&tiny_ops(), &OPS, &FlexDevice, DType::F32);
-    let recorded =
-        Interpreter::new(loaded.clone(), vec![x()], RuleSet::default()).expect("freezes");
+    let recorded = Recorded::new(loaded.clone(), vec![x()], RuleSet::default()).expect("freezes");
     assert_eq!(
         bits(host::<Flex>(recorded.reference()[0].clone()).unwrap()),
         plain
     );
     let probes = Flex::float_reshape(x(), Shape::from(vec![1, 1, 3, 11, 13]));
-    let (y0, _) = Interpreter::paired(&loaded, vec![x()], vec![probes], RuleSet::default(), true)
-        .expect("runs");
+    let (y0, _) =
+        Paired::beside(&loaded, vec![x()], vec![probes], RuleSet::default(), true).expect("runs");
     assert_eq!(bits(host::<Flex>(y0[0].clone()).unwrap()), plain);
     let dispatched = frozen(FloatDType::F32, RuleSet::default());
     assert_eq!(
@@ -120,7 +121,7 @@ fn rows_equal_autodiff(path: &Path, x0: &TensorData, at: usize) {
     )
     .require_grad();
     let probes = vec![probe.clone().into_dispatch()];
-    let (_, y1) = Interpreter::paired(&loaded, vec![x0], probes, rules, true).expect("runs");
+    let (_, y1) = Paired::beside(&loaded, vec![x0], probes, rules, true).expect("runs");
     let y1 = y1.into_iter().next().expect("one output");
     let flat = vec![y1.shape().num_elements()];
     let y1 = Tensor::<1>::from_dispatch(Dispatch::float_reshape(y1, Shape::from(flat)));
@@ -267,7 +268,7 @@ fn batches_of_references_are_independent() {
     let pair = load::<Flex>(&tiny_ops(), &[2, 3, 11, 13], &FlexDevice, DType::F64);
     let x = pseudo_input(&[2, 3, 11, 13], 1.0, 50);
     let x = upload::<Flex>(&x, &FlexDevice, DType::F64);
-    let both = Interpreter::new(pair, vec![x], rules.clone()).expect("freezes");
+    let both = Recorded::new(pair, vec![x], rules.clone()).expect("freezes");
     let shape = both.reference()[0].shape();
     let rows = |at: usize| {
         let y = one_hot::<Flex>(&[at], &shape, &FlexDevice, DType::F64).unwrap();
@@ -288,7 +289,7 @@ fn batches_of_references_are_independent() {
     let single = load::<Flex>(&tiny_ops(), &OPS, &FlexDevice, DType::F64);
     let alone = pseudo_input(&OPS, 1.0, 50 + 429);
     let alone = upload::<Flex>(&alone, &FlexDevice, DType::F64);
-    let alone = Interpreter::new(single, vec![alone], rules).expect("freezes");
+    let alone = Recorded::new(single, vec![alone], rules).expect("freezes");
     let y = one_hot::<Flex>(&[1], &alone.reference()[0].shape(), &FlexDevice, DType::F64).unwrap();
     let row = host::<Flex>(alone.adjoint(&[y]).unwrap().remove(0)).unwrap();
     assert!(relative(&second[429..], &row) < 1e-12);
@@ -338,7 +339,7 @@ fn instance_and_group_norms_freeze_their_statistics() {
         ] {
             let rules = RuleSet::of(normalisation);
             let tensor = upload::<Flex>(&x0, &FlexDevice, DType::F64);
-            let frozen = Interpreter::new(loaded.clone(), vec![tensor], rules).expect("freezes");
+            let frozen = Recorded::new(loaded.clone(), vec![tensor], rules).expect("freezes");
             let probe = upload::<Flex>(&x1, &FlexDevice, DType::F64);
             let probe = Flex::float_reshape(probe, Shape::from(vec![1, 1, 4, 3, 2]));
             let y1 = host::<Flex>(frozen.affine(&[probe]).unwrap().remove(0)).unwrap();

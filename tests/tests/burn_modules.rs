@@ -14,7 +14,7 @@ use burn::{
 };
 use burn_backend::{Shape, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice};
-use linearscope::{Error, Interpreter, Loaded, Network, RuleSet, host, survey::Standing};
+use linearscope::{Error, Loaded, Network, Recorded, RuleSet, host, survey::Standing};
 use linearscope_analysis::{FrozenNetwork, certificate::certificate, contribution};
 use linearscope_tests::*;
 
@@ -145,8 +145,7 @@ fn several_inputs_and_outputs() {
         upload::<Flex>(&pseudo_input(shape, 1.0, offset), &FlexDevice, DType::F64)
     };
     let x0 = vec![tensor(&[2, 3], 0), tensor(&[2, 2], 50)];
-    let frozen =
-        Interpreter::new(Arc::new(loaded), x0.clone(), RuleSet::default()).expect("freezes");
+    let frozen = Recorded::new(Arc::new(loaded), x0.clone(), RuleSet::default()).expect("freezes");
     let batch = |x: burn_flex::FlexTensor, shape: [usize; 3]| {
         Flex::float_reshape(x, Shape::from(shape.to_vec()))
     };
@@ -199,7 +198,7 @@ fn shared_statistics_are_no_norm() {
     let loaded = Loaded::<Flex>::new(Arc::new(shared), FlexDevice, DType::F64).expect("loads");
     let data = pseudo_input(&[3, 4], 1.0, 0);
     let x0 = upload::<Flex>(&data, &FlexDevice, DType::F64);
-    let frozen = Interpreter::new(Arc::new(loaded), vec![x0], RuleSet::default()).expect("freezes");
+    let frozen = Recorded::new(Arc::new(loaded), vec![x0], RuleSet::default()).expect("freezes");
     let numbers: Vec<f64> = data.convert_dtype(DType::F64).try_to_vec().unwrap();
     let probe = upload::<Flex>(&pseudo_input(&[1, 3, 4], 1.0, 77), &FlexDevice, DType::F64);
     let x1 = host::<Flex>(probe.clone()).unwrap();

@@ -12,7 +12,7 @@ use burn::{
 };
 use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
-use linearscope::{Interpreter, Loaded, Network, RuleSet, host, survey::Standing};
+use linearscope::{Loaded, Network, Recorded, RuleSet, host, survey::Standing};
 use linearscope_tests::*;
 
 const SHAPE: [usize; 4] = [2, 3, 4, 5];
@@ -116,7 +116,7 @@ fn ops_of_burns_tensor_api_are_frozen() {
     let load =
         |dtype| Arc::new(Loaded::<Flex>::new(network.clone(), FlexDevice, dtype).expect("loads"));
     let x0 = upload::<Flex>(&x_data, &FlexDevice, DType::F32);
-    let frozen = Interpreter::new(load(DType::F32), vec![x0], RuleSet::default()).expect("freezes");
+    let frozen = Recorded::new(load(DType::F32), vec![x0], RuleSet::default()).expect("freezes");
     for ((name, plain), y0) in outputs(&layer, x).into_iter().zip(frozen.reference()) {
         let plain: Vec<f32> = plain.into_data().try_to_vec().expect("floats");
         let y0 = host::<Flex>(y0.clone()).expect("reads");
@@ -131,7 +131,7 @@ fn ops_of_burns_tensor_api_are_frozen() {
     let x0 = upload::<Flex>(&x_data, &FlexDevice, DType::F64);
     let loaded = load(DType::F64);
     let frozen =
-        Interpreter::new(loaded.clone(), vec![x0.clone()], RuleSet::default()).expect("freezes");
+        Recorded::new(loaded.clone(), vec![x0.clone()], RuleSet::default()).expect("freezes");
     let batch = |x: FlexTensor| {
         let shape = [&[1], &x.shape().to_vec()[..]].concat();
         Flex::float_reshape(x, Shape::from(shape))
@@ -185,7 +185,7 @@ fn ops_of_burns_tensor_api_are_frozen() {
     for word in [
         "winners",
         "order",
-        "indices",
+        "pick",
         "weights",
         "offsets",
         "half of each",

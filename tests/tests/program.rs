@@ -4,8 +4,13 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use burn_backend::{DType, TensorMetadata};
-use burn_flex::{Flex, FlexDevice};
-use linearscope::{Error, Interpreter, RuleSet, host, one_hot};
+use burn_flex::{Flex, FlexDevice, FlexTensor};
+use linearscope::{
+    Error, Frozen, Paired, Recorded, RuleSet, host,
+    linear::Region,
+    one_hot,
+    program::{Carry, Node, NodeId},
+};
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
     contribution::contributions,
@@ -63,12 +68,11 @@ fn a_budget_cuts_batches_and_changes_nothing() {
         let x0 = upload::<Flex>(&pseudo_input(&shape, scale, 5), &FlexDevice, DType::F64);
         let freeze = |budget| {
             let (loaded, x0) = (Arc::clone(&loaded), vec![x0.clone()]);
-            Interpreter::within(loaded, x0, RuleSet::default(), budget).expect("freezes")
+            Recorded::within(loaded, x0, RuleSet::default(), budget).expect("freezes")
         };
         let wide = freeze(1 << 32);
         let narrow = 4 * wide.program().probe_bytes();
         let narrow = freeze(narrow.max(wide.program().account().decision_bytes));
-        assert!(narrow.is_recorded());
         assert!((1..7).contains(&narrow.probes_at_once()), "{name}");
         let k = 7;
         let batch: Vec<usize> = [&[k], &shape[..]].concat();
@@ -109,7 +113,7 @@ fn without_room_for_decisions_products_are_the_same() {
             frozen(name, &shape, scale),
             frozen_within(name, &shape, scale, 16),
         );
-        assert!(wide.interpreter().is_recorded() && !none.interpreter().is_recorded());
+        assert!(wide.recorded().is_some() && none.recorded().is_none());
         let k = 3;
         let x = pseudo_input(&[k, wide.input_len()], 1.0, 1);
         let y = pseudo_input(&[k, wide.output_len()], 1.0, 2);
@@ -282,7 +286,7 @@ fn a_relu_takes_one_bit() {
     let shape = [1, 1, 40, 40];
     let loaded = load::<Flex>(&path, &shape, &FlexDevice, DType::F32);
     let x0 = upload::<Flex>(&pseudo_input(&shape, 1.0, 5), &FlexDevice, DType::F32);
-    let frozen = Interpreter::new(loaded, vec![x0], RuleSet::default()).expect("freezes");
+    let frozen = Recorded::new(loaded, vec![x0], RuleSet::default()).expect("freezes");
     let account = frozen.program().account();
     assert!(account.decisions > 100_000, "{account:?}");
     // A few numbers a unit besides the bits.
@@ -295,4 +299,393 @@ fn a_relu_takes_one_bit() {
     frozen.program().keep_expanded(usize::MAX);
     let kept = host::<Flex>(frozen.apply(&[column.unwrap()]).unwrap().remove(0));
     assert_eq!(fresh.unwrap(), kept.unwrap());
+}
+
+/// A network frozen on flex, within a budget.
+fn within(
+    (name, shape, scale): (&str, [usize; 4], f64),
+    dtype: DType,
+    budget: usize,
+) -> Frozen<Flex> {
+    let path = assets().join(format!("{name}.onnx"));
+    let loaded = load::<Flex>(&path, &shape, &FlexDevice, dtype);
+    let x0 = upload::<Flex>(&pseudo_input(&shape, scale, 5), &FlexDevice, dtype);
+    Frozen::within(loaded, vec![x0], RuleSet::default(), budget).expect("freezes")
+}
+
+/// The same with its program, which the budget has room for.
+fn recorded(network: (&str, [usize; 4], f64), dtype: DType, budget: usize) -> Recorded<Flex> {
+    match within(network, dtype, budget) {
+        Frozen::Recorded(recorded) => recorded,
+        Frozen::Paired(_) => panic!("the decisions of {network:?} do not fit {budget} bytes"),
+    }
+}
+
+/// The least budget, or nearly, within which it is recorded.
+fn narrowest(network: (&str, [usize; 4], f64), dtype: DType) -> Recorded<Flex> {
+    let account = recorded(network, dtype, 1 << 32).program().account();
+    let mut budget = account.decision_bytes.max(1 << 10);
+    loop {
+        if let Frozen::Recorded(narrow) = within(network, dtype, budget) {
+            return narrow;
+        }
+        budget += budget / 8;
+    }
+}
+
+/// Batches of k probes of any shape.
+fn probes(k: usize, shape: &[usize], offset: usize, dtype: DType) -> FlexTensor {
+    let data = pseudo_input(&[&[k], shape].concat(), 1.0, offset);
+    upload::<Flex>(&data, &FlexDevice, dtype)
+}
+
+fn bits(x: FlexTensor) -> Vec<u64> {
+    let numbers = host::<Flex>(x).expect("reads");
+    numbers.into_iter().map(f64::to_bits).collect()
+}
+
+/// Some pairs of places, the second after the first.
+fn pairs(f: &Recorded<Flex>) -> Vec<[Option<NodeId>; 2]> {
+    let program = f.program();
+    let mut places: Vec<NodeId> = program
+        .place_names()
+        .map(|name| f.node(name).expect("a place"))
+        .collect();
+    places.sort();
+    let n = places.len();
+    let some = [0, n / 4, n / 2, 3 * n / 4, n - 1].map(|at| places[at]);
+    let mut pairs = vec![[None, Some(some[2])], [Some(some[2]), None]];
+    for (from, to) in [(0, 2), (1, 3), (2, 4), (1, 4)] {
+        let (from, to) = (some[from], some[to]);
+        if program.depends(to, from).expect("its own nodes") {
+            pairs.push([Some(from), Some(to)]);
+        }
+    }
+    pairs
+}
+
+/// Whatever sweeps along sources or between two nodes is cut by the budget too, down to single probes,
+/// and gives the same bits. (Forwards through wide dense layers flex's product adds up in another order
+/// for another number of rows; none of these networks has one.)
+#[test]
+fn every_sweep_is_cut_and_gives_the_same_bits() {
+    let k = 3;
+    for &network in NETWORKS {
+        for dtype in [DType::F32, DType::F64] {
+            let (name, shape, scale) = network;
+            let (wide, narrow) = (recorded(network, dtype, 1 << 32), narrowest(network, dtype));
+            assert_eq!(narrow.probes_at_once(), 1, "{name}");
+            assert!(wide.probes_at_once() > k, "{name}");
+            let output = wide.reference()[0].shape().to_vec();
+            let y = probes(k, &output, 3, dtype);
+            let both = |what: &str, ask: &dyn Fn(&Recorded<Flex>) -> Vec<FlexTensor>| {
+                for (one, other) in ask(&wide).into_iter().zip(ask(&narrow)) {
+                    assert_eq!(bits(one), bits(other), "{name} {dtype:?}, {what}");
+                }
+            };
+            let shares = |f: &Recorded<Flex>| f.contributions(std::slice::from_ref(&y)).unwrap().1;
+            both("contributions", &|f| {
+                f.contributions(std::slice::from_ref(&y)).unwrap().0
+            });
+            assert_eq!(shares(&wide), shares(&narrow), "{name}");
+            assert!(shares(&narrow).iter().all(|share| share.values.len() == k));
+            both("contributions of all", &|f| {
+                f.contributions_of_all().unwrap()
+            });
+            for carry in [Carry::Scored, Carry::Conserving, Carry::Plain] {
+                both(&format!("{carry:?}"), &|f| {
+                    let (q, s) = f.carried(&y, carry, None).unwrap();
+                    vec![q, s]
+                });
+            }
+            let x0 = upload::<Flex>(&pseudo_input(&shape, scale, 5), &FlexDevice, dtype);
+            let mut singly = 0;
+            for (at, [from, to]) in pairs(&wide).into_iter().enumerate() {
+                // The same places of either.
+                let ends = |f: &Recorded<Flex>| pairs(f)[at];
+                let most = narrow.probes_at_once_between(ends(&narrow)[0], ends(&narrow)[1]);
+                singly += usize::from(most.unwrap() == 1);
+                let shape_of = |id: Option<NodeId>, else_: &[usize]| match id {
+                    Some(id) => wide.program().shape(id).unwrap().to_vec(),
+                    None => else_.to_vec(),
+                };
+                let x = probes(k, &shape_of(from, &shape), 2, dtype);
+                let y = probes(k, &shape_of(to, &output), 4, dtype);
+                both(&format!("apply between {from:?} and {to:?}"), &|f| {
+                    let [from, to] = ends(f);
+                    vec![f.apply_between(x.clone(), from, to).unwrap()]
+                });
+                both("affine between", &|f| {
+                    let [from, to] = ends(f);
+                    let x0 = std::slice::from_ref(&x0);
+                    vec![f.affine_between(x.clone(), from, to, x0).unwrap()]
+                });
+                both("adjoint between", &|f| {
+                    let [from, to] = ends(f);
+                    vec![f.adjoint_between(y.clone(), from, to).unwrap()]
+                });
+                both("deconvolution between", &|f| {
+                    let [from, to] = ends(f);
+                    vec![f.deconvolution_between(y.clone(), from, to).unwrap()]
+                });
+            }
+            assert!(
+                singly > 0,
+                "{name}: no sub-network was cut into single probes"
+            );
+        }
+    }
+}
+
+/// Parts of a network need less than all of it.
+#[test]
+fn sub_networks_count_with_their_own_bytes() {
+    let f = recorded(NETWORKS[3], DType::F32, 1 << 32);
+    let program = f.program();
+    let whole = program.probe_bytes();
+    let all = program.probe_bytes_between(program.inputs(), program.outputs());
+    assert_eq!(all.unwrap(), whole);
+    for [from, to] in pairs(&f) {
+        let part = f.probes_at_once_between(from, to).unwrap();
+        assert!(part >= f.probes_at_once());
+    }
+    let last = f.node(program.place_names().last().unwrap()).unwrap();
+    let alone = program.probe_bytes_between(&[last], &[last]).unwrap();
+    assert_eq!(alone, 2 * 4 * program.shape(last).unwrap().num_elements());
+}
+
+fn is_foreign<T: std::fmt::Debug>(what: &str, found: Result<T, Error>) {
+    let error = found.map(|_| ()).expect_err(what);
+    assert!(
+        matches!(error, Error::ForeignNode { .. }),
+        "{what}: {error}"
+    );
+    let says = "take them from its `inputs`";
+    assert!(error.to_string().contains(says), "{error}");
+}
+
+/// Node ids of another program of the same network, of the homogeneous form or of a window: an error
+/// wherever an id is taken.
+#[test]
+fn an_id_of_another_program_is_refused() {
+    let (f, other) = (
+        recorded(NETWORKS[0], DType::F64, 1 << 30),
+        recorded(NETWORKS[0], DType::F64, 1 << 30),
+    );
+    let program = f.program();
+    let (input, output) = (program.inputs()[0], program.outputs()[0]);
+    let (shape, out) = (
+        program.shape(input).unwrap().to_vec(),
+        program.shape(output).unwrap().to_vec(),
+    );
+    let (x, y) = (
+        || probes(2, &shape, 1, DType::F64),
+        || probes(2, &out, 1, DType::F64),
+    );
+    let region = || Region::full(&shape.clone().into());
+    let regions = program.fields(&[(output, Region::full(&out.clone().into()))]);
+    let regions = regions.unwrap();
+    let window = program.window(&regions, &[output]).unwrap();
+    for (whose, foreign) in [
+        ("another interpreter's", other.program()),
+        ("the homogeneous form's", f.homogeneous()),
+        ("a window's", &window.program),
+    ] {
+        let (from, to) = (foreign.inputs()[0], foreign.outputs()[0]);
+        let check = |what: &str| format!("{what} with {whose} id");
+        let hear = |_: &Node<Flex>, _: &FlexTensor, _: &FlexTensor| Ok(());
+        is_foreign(&check("node"), program.node(to).map(|_| ()));
+        is_foreign(&check("shape"), program.shape(to));
+        is_foreign(&check("operands"), program.operands(to));
+        is_foreign(&check("depends"), program.depends(to, input));
+        is_foreign(&check("depends"), program.depends(output, from));
+        is_foreign(
+            &check("forward"),
+            program.forward(&[(from, x())], &[output], true),
+        );
+        is_foreign(
+            &check("forward"),
+            program.forward(&[(input, x())], &[to], true),
+        );
+        is_foreign(&check("backward"), program.backward(&[(to, y())], &[input]));
+        is_foreign(
+            &check("backward"),
+            program.backward(&[(output, y())], &[from]),
+        );
+        is_foreign(
+            &check("contributions"),
+            program.contributions(&[(to, y())], &[input], hear),
+        );
+        is_foreign(
+            &check("contributions"),
+            program.contributions(&[(output, y())], &[from], hear),
+        );
+        is_foreign(
+            &check("deconvolution"),
+            program.deconvolution(&[(to, y())], &[input]),
+        );
+        is_foreign(
+            &check("deconvolution"),
+            program.deconvolution(&[(output, y())], &[from]),
+        );
+        is_foreign(&check("carry"), program.carry(&[(to, y())], Carry::Plain));
+        is_foreign(
+            &check("carry_of"),
+            program.carry_of(&[(to, y())], Carry::Plain, |_| true),
+        );
+        is_foreign(
+            &check("fields"),
+            program.fields(&[(to, Region::full(&out.clone().into()))]),
+        );
+        is_foreign(&check("reaches"), program.reaches(&[(from, region())]));
+        is_foreign(&check("window"), program.window(&regions, &[to]));
+        let all = Region::full(foreign.shape(from).unwrap());
+        let own = foreign.reaches(&[(from, all)]).unwrap();
+        is_foreign(&check("window of boxes"), program.window(&own, &[output]));
+        is_foreign(&check("a box"), own.of(output));
+        is_foreign(
+            &check("bytes"),
+            program.probe_bytes_between(&[from], &[output]),
+        );
+        is_foreign(
+            &check("bytes"),
+            program.probe_bytes_between(&[input], &[to]),
+        );
+        let x0 = upload::<Flex>(&pseudo_input(&shape, 1.0, 5), &FlexDevice, DType::F64);
+        for (from, to) in [(Some(from), None), (None, Some(to))] {
+            is_foreign(&check("probes at once"), f.probes_at_once_between(from, to));
+            is_foreign(&check("apply_between"), f.apply_between(x(), from, to));
+            is_foreign(
+                &check("affine_between"),
+                f.affine_between(x(), from, to, std::slice::from_ref(&x0)),
+            );
+            is_foreign(&check("adjoint_between"), f.adjoint_between(y(), from, to));
+            is_foreign(
+                &check("deconvolution_between"),
+                f.deconvolution_between(y(), from, to),
+            );
+        }
+    }
+    // A stop that depends on an input which is no start is an error too, and so are starts of other
+    // shapes than their nodes', or of another k than the others.
+    let found = program.forward(&[], &[output], true);
+    assert!(
+        matches!(found, Err(Error::NoStart { input: 0 })),
+        "{found:?}"
+    );
+    let found = program.forward(&[(output, x())], &[output], true);
+    assert!(matches!(found, Err(Error::Shape { .. })), "{found:?}");
+    let starts = [(input, x()), (output, probes(3, &out, 1, DType::F64))];
+    let found = program.forward(&starts, &[output], true);
+    assert!(matches!(found, Err(Error::Shape { .. })), "{found:?}");
+    let found = f.affine_between(x(), None, None, &[]);
+    assert!(matches!(found, Err(Error::Shape { .. })), "{found:?}");
+    let found = f.affine_between(x(), None, None, &[x()]);
+    assert!(matches!(found, Err(Error::Shape { .. })), "{found:?}");
+    let found = f.carried(&y(), Carry::Plain, Some(program.layers().len()));
+    assert!(matches!(found, Err(Error::OutOfRange { .. })), "{found:?}");
+}
+
+fn is_empty<T: std::fmt::Debug>(what: &str, found: Result<T, Error>) {
+    let error = found.map(|_| ()).expect_err(what);
+    assert!(matches!(error, Error::NoProbes { .. }), "{what}: {error}");
+    let says = "has no probes: the first axis counts them, and is 0";
+    assert!(error.to_string().contains(says), "{error}");
+}
+
+/// No vectors of a length.
+fn nothing(f: &FrozenNetwork, len: usize) -> Tensor<2> {
+    let data = TensorData::new(Vec::<f64>::new(), [0, len]);
+    Tensor::from_data(data, (f.device(), DType::F64))
+}
+
+/// k = 0, recorded or not: an error in every method that takes a batch, never a division or a panic.
+#[test]
+fn a_batch_without_probes_is_refused() {
+    let (name, shape, scale) = NETWORKS[0];
+    let recorded = recorded(NETWORKS[0], DType::F64, 1 << 30);
+    let (roomy, tight) = (
+        within(NETWORKS[0], DType::F64, 1 << 30),
+        within(NETWORKS[0], DType::F64, 16),
+    );
+    assert!(roomy.recorded().is_some() && tight.recorded().is_none());
+    let out = recorded.reference()[0].shape().to_vec();
+    let (x, y) = (
+        || probes(0, &shape, 1, DType::F64),
+        || probes(0, &out, 1, DType::F64),
+    );
+    let x0 = || upload::<Flex>(&pseudo_input(&shape, scale, 5), &FlexDevice, DType::F64);
+    for f in [&roomy, &tight] {
+        is_empty("apply", f.apply(&[x()]));
+        is_empty("affine", f.affine(&[x()]));
+        let (loaded, rules) = (f.loaded(), RuleSet::default);
+        for sources in [true, false] {
+            let found = Paired::beside(loaded, vec![x0()], vec![x()], rules(), sources);
+            is_empty("paired", found);
+        }
+        let found = Paired::first_flips(loaded, vec![x0()], vec![x()], rules());
+        is_empty("first_flips", found);
+    }
+    let f = &recorded;
+    is_empty("adjoint", f.adjoint(&[y()]));
+    is_empty("contributions", f.contributions(&[y()]));
+    is_empty("apply_between", f.apply_between(x(), None, None));
+    is_empty("affine_between", f.affine_between(x(), None, None, &[x0()]));
+    is_empty("adjoint_between", f.adjoint_between(y(), None, None));
+    is_empty(
+        "deconvolution_between",
+        f.deconvolution_between(y(), None, None),
+    );
+    let program = f.program();
+    let (inputs, outputs) = (program.inputs(), program.outputs());
+    let (start, seed) = (|| [(inputs[0], x())], || [(outputs[0], y())]);
+    for carry in [Carry::Scored, Carry::Conserving, Carry::Plain] {
+        is_empty("carried", f.carried(&y(), carry, None));
+        is_empty("carry", program.carry(&seed(), carry));
+        is_empty("carry_of", program.carry_of(&seed(), carry, |_| true));
+    }
+    is_empty("forward", program.forward(&start(), outputs, true));
+    is_empty("backward", program.backward(&seed(), inputs));
+    is_empty("deconvolution", program.deconvolution(&seed(), inputs));
+    let hear = |_: &Node<Flex>, _: &FlexTensor, _: &FlexTensor| Ok(());
+    is_empty(
+        "contributions",
+        program.contributions(&seed(), inputs, hear),
+    );
+    is_empty("times", program.times(0, 1, &FlexDevice));
+
+    // The analyses, recorded or not.
+    for f in [
+        frozen(name, &shape, scale),
+        frozen_within(name, &shape, scale, 16),
+    ] {
+        let empty = |len| nothing(&f, len);
+        let (x, y) = (|| empty(f.input_len()), || empty(f.output_len()));
+        is_empty("apply", f.apply(x()));
+        is_empty("affine", f.affine(x()));
+        is_empty("apply_adjoint", f.apply_adjoint(y()));
+        is_empty("contributions", f.contributions(y()));
+        for field in [Field::Column, Field::Row] {
+            is_empty("fields", projection::fields(&f, field, &[], |_| {}));
+            is_empty(
+                "fields by locality",
+                locality::fields(&f, field, &[], |_| {}),
+            );
+        }
+        is_empty("columns", projection::columns(&f, &[]));
+        is_empty("rows", projection::rows(&f, &[]));
+    }
+    let f = frozen(name, &shape, scale);
+    let (x, y) = (
+        || nothing(&f, f.input_len()),
+        || nothing(&f, f.output_len()),
+    );
+    let part = f.between(None, None).unwrap();
+    is_empty("a part's apply", part.apply(x()));
+    is_empty("a part's affine", part.affine(x()));
+    is_empty("a part's adjoint", part.apply_adjoint(y()));
+    is_empty("a part's deconvolution", part.deconvolution(y()));
+    for reading in [Reading::Scored, Reading::Conserving, Reading::Paper] {
+        is_empty("discussions", discussions(&f, &[], reading));
+    }
 }

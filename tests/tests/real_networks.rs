@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::ControlFlow, path::Path, sync::Arc};
 use burn::tensor::{Device, FloatDType};
 use burn_backend::{Backend, DType, TensorMetadata};
 use burn_flex::{Flex, FlexDevice};
-use linearscope::{Interpreter, Loaded, RuleSet, host, one_hot};
+use linearscope::{Loaded, Paired, Recorded, RuleSet, host, one_hot};
 use linearscope_analysis::{
     FrozenNetwork,
     svd::{Momentum, Solver, SvdConfig, svd},
@@ -67,10 +67,10 @@ fn within(what: &str, error: f64, limit: f64) -> Result<String, String> {
     }
 }
 
-fn frozen(net: &RealNetwork, path: &Path, dtype: DType) -> Interpreter<Flex> {
+fn frozen(net: &RealNetwork, path: &Path, dtype: DType) -> Recorded<Flex> {
     let loaded = load::<Flex>(path, &net.shape, &DEVICE, dtype);
     let x0 = upload::<Flex>(&pseudo_input(&net.shape, net.scale, 0), &DEVICE, dtype);
-    Interpreter::new(loaded, vec![x0], RuleSet::default()).expect("the network freezes")
+    Recorded::new(loaded, vec![x0], RuleSet::default()).expect("the network freezes")
 }
 
 fn values(x: burn_flex::FlexTensor) -> Vec<f64> {
@@ -103,12 +103,11 @@ fn the_reference_is_untouched() {
             .map_err(|e| e.to_string())?
             .remove(0);
         let loaded = load::<Flex>(path, &net.shape, &DEVICE, DType::F32);
-        let recorded = Interpreter::new(loaded.clone(), vec![x()], RuleSet::default())
+        let recorded = Recorded::new(loaded.clone(), vec![x()], RuleSet::default())
             .map_err(|e| e.to_string())?;
         let batch = Flex::float_reshape_to_batch(x());
-        let (paired, _) =
-            Interpreter::paired(&loaded, vec![x()], vec![batch], RuleSet::default(), true)
-                .map_err(|e| e.to_string())?;
+        let (paired, _) = Paired::beside(&loaded, vec![x()], vec![batch], RuleSet::default(), true)
+            .map_err(|e| e.to_string())?;
         let bits = |x: burn_flex::FlexTensor| -> Vec<u64> {
             values(x).into_iter().map(f64::to_bits).collect()
         };
@@ -144,9 +143,8 @@ fn probe_at_the_reference(dtype: DType, limit: f64) {
             .affine(std::slice::from_ref(&batch))
             .map_err(|e| e.to_string())?;
         let loaded: &Loaded<Flex> = interpreter.loaded();
-        let (_, paired) =
-            Interpreter::paired(loaded, vec![x0()], vec![batch], RuleSet::default(), true)
-                .map_err(|e| e.to_string())?;
+        let (_, paired) = Paired::beside(loaded, vec![x0()], vec![batch], RuleSet::default(), true)
+            .map_err(|e| e.to_string())?;
         let replayed = relative(&values(replayed[0].clone()), &y0);
         let paired = relative(&values(paired[0].clone()), &y0);
         within("replayed", replayed, limit)?;
@@ -248,7 +246,7 @@ fn rows_columns_and_residuals_equal_the_twin() {
             DType::F64,
         );
         let input = x0.shape();
-        let interpreter = Interpreter::new(loaded, vec![x0], RuleSet::default()).expect("freezes");
+        let interpreter = Recorded::new(loaded, vec![x0], RuleSet::default()).expect("freezes");
         let y0 = interpreter.reference()[0].clone();
         let delta = one_hot::<Flex>(&[twin.column_at], &input, &DEVICE, DType::F64).unwrap();
         let picked = one_hot::<Flex>(&[twin.row_at], &y0.shape(), &DEVICE, DType::F64).unwrap();

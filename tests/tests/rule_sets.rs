@@ -10,7 +10,7 @@ use burn_backend::{Shape, TensorData, ops::FloatTensorOps};
 use burn_dispatch::Dispatch;
 use burn_flex::{Flex, FlexDevice};
 use linearscope::{
-    Entry, Error, Interpreter, Loaded, Network, Pointwise, Rule, RuleSet, host, linear,
+    Entry, Error, Loaded, Network, Pointwise, Recorded, Rule, RuleSet, host, linear,
 };
 use linearscope_tests::*;
 
@@ -34,13 +34,13 @@ fn x0() -> burn_flex::FlexTensor {
     Flex::float_from_data(data, &FlexDevice)
 }
 
-fn freeze(network: Network, rules: RuleSet) -> Result<Interpreter<Flex>, Error> {
+fn freeze(network: Network, rules: RuleSet) -> Result<Recorded<Flex>, Error> {
     let loaded = Loaded::<Flex>::new(Arc::new(network), FlexDevice, DType::F64).expect("loads");
-    Interpreter::new(Arc::new(loaded), vec![x0()], rules)
+    Recorded::new(Arc::new(loaded), vec![x0()], rules)
 }
 
 /// F as [3, 4] columns, and the largest distance of F x₀ + r from y₀.
-fn matrix(frozen: &Interpreter<Flex>) -> Vec<f64> {
+fn matrix(frozen: &Recorded<Flex>) -> Vec<f64> {
     let batch = |x| Flex::float_reshape(x, Shape::from(vec![1, 1, 3]));
     let y1 = host::<Flex>(frozen.affine(&[batch(x0())]).expect("replays").remove(0)).unwrap();
     let y0 = host::<Flex>(frozen.reference()[0].clone()).unwrap();
@@ -75,7 +75,7 @@ fn a_refused_op_takes_the_rule_its_entry_names() {
     // Constant: nothing passes, so that the output has no linear part at all.
     let constant = freeze(rounded(), parsed("round=constant"));
     assert!(
-        matches!(constant, Err(Error::LostProbe { .. })),
+        matches!(constant, Err(Error::LostTrace { .. })),
         "{constant:?}"
     );
     // Beside a path that does depend on the input it is a source.
@@ -88,7 +88,8 @@ fn a_refused_op_takes_the_rule_its_entry_names() {
 #[test]
 fn a_rule_of_ones_own() {
     let smooth = || network(activation::sigmoid);
-    let own = |name| Rule::own::<Flex>(name, |at| linear::gain(Flex::float_div(at.y0(), at.x0())));
+    let own =
+        |name| Rule::custom::<Flex>(name, |at| linear::gain(Flex::float_div(at.y0(), at.x0())));
     let rules = RuleSet::default().with(Entry::new(own("share kept")).op("sigmoid"));
     let frozen = freeze(smooth(), rules).expect("freezes");
     assert!(close(
@@ -97,7 +98,7 @@ fn a_rule_of_ones_own() {
     ));
     assert!(frozen.unused_rules().is_empty());
     // Where two fit, the one above wins; a name that fits nothing is told.
-    let zero = Rule::own::<Flex>("nothing", |_| linear::multiple(0.0));
+    let zero = Rule::custom::<Flex>("nothing", |_| linear::multiple(0.0));
     let rules = RuleSet::default()
         .with(Entry::new(own("elsewhere")).op("tanh"))
         .with(Entry::new(own("share kept")).op("Sigmoid"))
@@ -106,7 +107,7 @@ fn a_rule_of_ones_own() {
     assert!(close(&matrix(&frozen_too), &matrix(&frozen)));
     assert_eq!(frozen_too.unused_rules(), ["op:tanh=elsewhere"]);
     // A rule for another backend, and one whose map does not fit.
-    let other = Rule::own::<Dispatch>("strange", |_| linear::multiple(1.0));
+    let other = Rule::custom::<Dispatch>("strange", |_| linear::multiple(1.0));
     let rules = RuleSet::default().with(Entry::new(other).op("sigmoid"));
     let Err(Error::RuleMisfit { because, .. }) = freeze(smooth(), rules) else {
         panic!("it was written for another backend");

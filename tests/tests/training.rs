@@ -16,7 +16,7 @@ use burn::{
 };
 use burn_backend::ops::FloatTensorOps;
 use burn_dispatch::Dispatch;
-use linearscope::{Entry, Error, Interpreter, Normalisation, Pointwise, RuleSet, training::Traced};
+use linearscope::{Entry, Error, Normalisation, Paired, Pointwise, RuleSet, training::Traced};
 use linearscope_tests::{pseudo_input, relative, seeded};
 
 /// Scores of a picture: batch norm, max pool, ReLU, a gate, a global mean, dropout.
@@ -252,7 +252,9 @@ fn gradients_of_a_classifier_equal_finite_differences() {
             .freeze(x0(&CLASSIFIER), RuleSet::default())
             .expect("freezes")
     };
-    gradients_are_right("y0", &module, |m| mixed(freeze(m).y0::<2>().unwrap()));
+    gradients_are_right("y0", &module, |m| {
+        mixed(freeze(m).reference::<2>().unwrap())
+    });
     gradients_are_right("r", &module, |m| mixed(freeze(m).residual::<2>().unwrap()));
     gradients_are_right("columns", &module, |m| {
         let columns = freeze(m).columns::<3>(&[&[0, 1, 2], &[1, 5, 5]]);
@@ -273,7 +275,9 @@ fn gradients_of_a_filter_equal_finite_differences_under_either_rule() {
             let bound = traced.bind(module).expect("binds");
             bound.freeze(x0(&FILTER), rules.clone()).expect("freezes")
         };
-        gradients_are_right("y0", &module, |m| mixed(freeze(m).y0::<4>().unwrap()));
+        gradients_are_right("y0", &module, |m| {
+            mixed(freeze(m).reference::<4>().unwrap())
+        });
         gradients_are_right("r", &module, |m| mixed(freeze(m).residual::<4>().unwrap()));
         gradients_are_right("columns", &module, |m| {
             let columns = freeze(m).columns::<5>(&[&[0, 1, 2], &[0, 4, 5]]);
@@ -297,8 +301,8 @@ fn paired_gradients_equal_recorded_ones() {
         .expect("freezes");
     let probes = on::<5>(pseudo_input(&[2, 2, 1, 5, 6], 1.0, 90), &Device::flex());
     let recorded = mixed(step.affine::<5, 5>(probes.clone()).expect("replays"));
-    let (_, paired) = Interpreter::paired(
-        step.interpreter().loaded(),
+    let (_, paired) = Paired::beside(
+        step.loaded(),
         vec![x0(&FILTER).autodiff().into_dispatch()],
         vec![probes.into_dispatch()],
         RuleSet::default(),
@@ -322,7 +326,7 @@ fn gradients_of_y0_equal_burns_own() {
         .expect("binds")
         .freeze(x0(&FILTER), RuleSet::default())
         .expect("freezes");
-    let y0 = step.y0::<4>().expect("a picture");
+    let y0 = step.reference::<4>().expect("a picture");
     let own = module.forward(x0(&FILTER));
     assert_eq!(numbers(y0.clone()), numbers(own.clone()));
     let found = gradients(&module, mixed(y0));
@@ -346,7 +350,10 @@ fn parameters_stay_live() {
             .expect("binds")
             .freeze(x0(&CLASSIFIER), RuleSet::default())
             .expect("freezes");
-        let (y0, r) = (step.y0::<2>().unwrap(), step.residual::<2>().unwrap());
+        let (y0, r) = (
+            step.reference::<2>().unwrap(),
+            step.residual::<2>().unwrap(),
+        );
         (y0, r)
     };
     let (y0, r) = results(&traced, &module);
@@ -442,7 +449,7 @@ fn a_module_that_does_not_fit_is_an_error() {
     assert!(matches!(error.expect_err("a shape"), Error::Shape { .. }));
     let step = bound.freeze(x0(&FILTER), RuleSet::default()).expect("fits");
     assert!(matches!(
-        step.y0::<2>().expect_err("a rank"),
+        step.reference::<2>().expect_err("a rank"),
         Error::Shape { .. }
     ));
     assert!(matches!(
@@ -466,4 +473,30 @@ fn gradients_at_zero_are_finite() {
             assert!(gradient.iter().all(|v| v.is_finite()), "{path}");
         }
     }
+}
+
+/// On a device with a tape slopes are no bits on the host; they are slopes all the same.
+#[test]
+fn deconvolution_is_the_same_with_a_tape() {
+    let module = moved(&Filter::new(&device()), None);
+    let traced = trace_filter(&module);
+    let found = |bound: linearscope::training::Bound| {
+        let step = bound
+            .freeze(x0(&FILTER), RuleSet::default())
+            .expect("freezes");
+        let shape = step.reference::<4>().expect("a picture").dims();
+        let y = pseudo_input(&[&[1], &shape[..]].concat(), 1.0, 17).convert_dtype(DType::F64);
+        let y = || Dispatch::float_from_data(y.clone(), step.loaded().device());
+        let recorded = step.recorded();
+        [
+            recorded.deconvolution_between(y(), None, None),
+            recorded.adjoint_between(y(), None, None),
+        ]
+        .map(|x| numbers(Tensor::<5>::from_dispatch(x.expect("sweeps"))))
+    };
+    let [plain, adjoint] = found(traced.bind(&module.valid()).expect("binds"));
+    let [taped, taped_adjoint] = found(traced.bind(&module).expect("binds"));
+    assert!(relative(&taped, &plain) < 1e-12);
+    assert!(relative(&taped_adjoint, &adjoint) < 1e-12);
+    assert!(relative(&plain, &adjoint) > 1e-3, "it is no adjoint");
 }

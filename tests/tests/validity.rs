@@ -23,9 +23,12 @@ fn bundled(name: &str, shape: [usize; 4]) -> FrozenNetwork {
 fn flipped(f: &FrozenNetwork, d: &Tensor<2>, t: f64) -> usize {
     let x = (f.x0() + d.clone() * t).into_data();
     let x = TensorData::new(x.iter::<f64>().collect(), f.input_shape().to_vec());
-    let loaded = f.interpreter().loaded().clone();
+    let loaded = f.frozen().loaded().clone();
     let there = FrozenNetwork::new(loaded, x, RuleSet::default()).expect("freezes");
-    let (here, there) = (f.interpreter().program(), there.interpreter().program());
+    let (here, there) = (
+        f.recorded().expect("recorded").program(),
+        there.recorded().expect("recorded").program(),
+    );
     let flips = here.flips(there).expect("one network");
     flips.iter().map(|flip| flip.flipped).sum()
 }
@@ -97,7 +100,7 @@ fn smooth_networks_are_refused_and_their_error_grows() {
     );
 }
 
-/// Units exactly at their kink are told apart and take no part in the radius.
+/// Units exactly at their kink are counted, and what a direction pushes across has no radius.
 #[test]
 fn units_at_their_kink_are_counted_apart() {
     let path = assets().join("vgg/vgg.onnx");
@@ -108,7 +111,12 @@ fn units_at_their_kink_are_counted_apart() {
     let found = radii(&f, d).expect("piecewise linear");
     // A picture of one colour: in a pool's window all cells of the inside are equal.
     assert!(found.at_kink > 0);
-    assert!(found.radii[0] > 0.0);
+    assert_eq!(found.radii[0], 0.0);
+    assert!(!found.by[0].is_empty());
+    // Nor is it exact next to x₀, where without such units it would be to rounding.
+    let d = f.upload(noise(f.input_len(), 5), f.input_len());
+    let gap = growth(&f, d, &[1e-9]).expect("grows")[0];
+    assert!(gap > 1e-14, "{gap:e}");
 }
 
 /// Random networks: the ones that are piecewise linear hold, the others refuse.

@@ -22,10 +22,10 @@ const COUNT: usize = 64;
 /// The network at the attacked picture.
 fn attacked(f: &FrozenNetwork, ball: &Ball, config: &AttackConfig) -> Any<FrozenNetwork> {
     let found = attack(f, ball, config, |_| {})?;
-    let interpreter = f.interpreter();
+    let frozen = f.frozen();
     let x = TensorData::new(found.x, f.input_shape().to_vec());
-    let rules = interpreter.rules().clone();
-    let (loaded, budget) = (interpreter.loaded().clone(), interpreter.budget());
+    let rules = frozen.rules().clone();
+    let (loaded, budget) = (frozen.loaded().clone(), frozen.budget());
     Ok(FrozenNetwork::within(loaded, x, rules, budget)?)
 }
 

@@ -267,8 +267,8 @@ pub fn attack(
         steps => (2.5 / steps as f64).min(1.0),
     });
     let x0 = host(f.x0())?;
-    let interpreter = f.interpreter();
-    let (loaded, rules) = (interpreter.loaded(), interpreter.rules());
+    let frozen = f.frozen();
+    let (loaded, rules) = (frozen.loaded(), frozen.rules());
     let shape = f.input_shape().to_vec();
     let mut x = x0.clone();
     if let Some(seed) = config.seed {
@@ -291,14 +291,7 @@ pub fn attack(
     for step in 0..config.steps {
         on_step(step);
         let data = TensorData::new(x.clone(), shape.clone());
-        let found = gradient(
-            loaded,
-            data,
-            rules,
-            interpreter.budget(),
-            config.loss,
-            class,
-        )?;
+        let found = gradient(loaded, data, rules, frozen.budget(), config.loss, class)?;
         steps.push(step_of(found.loss, &found.scores));
         for (i, slope) in found.slope.iter().enumerate() {
             // Where the slope is 0 nothing is gained either way.

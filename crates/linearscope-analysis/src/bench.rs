@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Instant};
 use burn::tensor::{Device, FloatDType, TensorData};
 use burn_backend::{Backend, Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
-use linearscope::{Interpreter, Network, RuleSet, program::NodeTime};
+use linearscope::{Network, Paired, Recorded, RuleSet, program::NodeTime};
 use serde::Serialize;
 
 use crate::{FrozenNetwork, noise, operator::Result};
@@ -51,7 +51,7 @@ fn tensor(shape: &[usize], seed: u64, device: &Device, dtype: FloatDType) -> Dis
 /// batch. The first round is not counted.
 ///
 /// # Errors
-/// As [`FrozenNetwork::load`], [`Interpreter::new`].
+/// As [`FrozenNetwork::load`], [`Recorded::new`].
 pub fn bench(
     single: Network,
     many: Network,
@@ -67,7 +67,7 @@ pub fn bench(
     let batch = many.network().inputs()[0].shape.to_vec();
     let x0 = tensor(&input, 1, device, dtype);
     let start = Instant::now();
-    let frozen = Interpreter::new(single.clone(), vec![x0.clone()], rules.clone())?;
+    let frozen = Recorded::new(single.clone(), vec![x0.clone()], rules.clone())?;
     let freeze_ms = 1e3 * start.elapsed().as_secs_f64();
     let plain = tensor(&batch, 2, device, dtype);
     let probes = Dispatch::float_reshape(plain.clone(), Shape::from([vec![k], input].concat()));
@@ -88,7 +88,7 @@ pub fn bench(
             timed(&|| Ok(many.forward(vec![plain.clone()])?.remove(0)))?,
             timed(&|| {
                 let (x0, probes) = (vec![x0.clone()], vec![probes.clone()]);
-                let (_, mut y) = Interpreter::paired(&single, x0, probes, rules.clone(), true)?;
+                let (_, mut y) = Paired::beside(&single, x0, probes, rules.clone(), true)?;
                 Ok(y.remove(0))
             })?,
             timed(&|| Ok(frozen.apply(std::slice::from_ref(&probes))?.remove(0)))?,
@@ -129,7 +129,7 @@ pub fn bench(
 /// Where a replay's time goes: every map of the homogeneous program alone, on k probes.
 ///
 /// # Errors
-/// As [`Interpreter::new`].
+/// As [`Recorded::new`].
 pub fn node_times(
     network: Network,
     k: usize,
@@ -140,6 +140,6 @@ pub fn node_times(
     let loaded = FrozenNetwork::load(network, device, dtype)?;
     let shape = loaded.network().inputs()[0].shape.to_vec();
     let x0 = tensor(&shape, 1, device, dtype);
-    let frozen = Interpreter::new(Arc::clone(&loaded), vec![x0], RuleSet::default())?;
-    Ok(frozen.homogeneous().times(k, rounds, device.as_dispatch()))
+    let frozen = Recorded::new(Arc::clone(&loaded), vec![x0], RuleSet::default())?;
+    frozen.homogeneous().times(k, rounds, device.as_dispatch())
 }

@@ -1,6 +1,12 @@
 //! The certificate: how exact the interpreter is, here and now.
+//!
+//! It checks arithmetic: that F x₀ + r is f(x₀), that Fᵀ is F's transpose, and how many decisions lie so
+//! near their kink that exact arithmetic might have made them otherwise, which exactness at x₀ cannot see.
+//! Whether the linear reading can be *trusted* away from x₀ is another figure: see
+//! [`validity`](crate::validity).
 
 use burn::tensor::FloatDType;
+use linearscope::{DecisionsAtRisk, Recorded};
 use serde::Serialize;
 
 use crate::{FrozenNetwork, LinearOperator, frozen::host, operator::Result, random::Stream};
@@ -16,6 +22,57 @@ pub struct Certificate {
     pub limit: f64,
     /// ‖r‖ / ‖f(x₀)‖: how much of the output is no function of the pixels at frozen decisions.
     pub residual_over_output: f64,
+    /// Decisions within rounding of their kink; `None` in paired mode, where nobody counted.
+    pub decisions_at_risk: Option<AtRisk>,
+}
+
+/// Decisions that exact arithmetic might have made otherwise, see
+/// [`DecisionsAtRisk`](linearscope::DecisionsAtRisk).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AtRisk {
+    /// All decisions with a kink.
+    pub decisions: usize,
+    /// Within the rounding band, exact ties aside.
+    pub within: usize,
+    /// Exactly at the kink: the first of equals is taken.
+    pub ties: usize,
+    /// Of which nothing is known.
+    pub unknown: usize,
+    /// The nodes with most decisions within the band.
+    pub worst: Vec<RiskyNode>,
+}
+
+/// One node of [`AtRisk`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RiskyNode {
+    /// The network node.
+    pub node: String,
+    /// Its decisions.
+    pub decisions: usize,
+    /// How many lie within the band.
+    pub within: usize,
+}
+
+/// How many nodes are named.
+const NAMED: usize = 5;
+
+impl From<&DecisionsAtRisk> for AtRisk {
+    fn from(found: &DecisionsAtRisk) -> Self {
+        let worst = found.nodes.iter().take(NAMED);
+        Self {
+            decisions: found.units,
+            within: found.within,
+            ties: found.ties,
+            unknown: found.unknown,
+            worst: worst
+                .map(|node| RiskyNode {
+                    node: node.node.to_string(),
+                    decisions: node.units,
+                    within: node.within,
+                })
+                .collect(),
+        }
+    }
 }
 
 impl Certificate {
@@ -65,5 +122,9 @@ pub fn certificate(f: &FrozenNetwork) -> Result<Certificate> {
         adjoint: relative((dot(&fv, &u) - dot(&v, &fu)).abs(), product),
         limit: limit(f.dtype()),
         residual_over_output: relative(norm(&r), norm(&y0)),
+        decisions_at_risk: f
+            .recorded()
+            .and_then(Recorded::decisions_at_risk)
+            .map(AtRisk::from),
     })
 }

@@ -18,7 +18,8 @@ pub struct Flipped {
     pub name: String,
     /// Number of its layer.
     pub layer: usize,
-    /// What decides: `slopes` (ReLU and its kind), `winners` (pools), `pick`, `select` (maxima, sorts).
+    /// What decides: `slope_mask` (ReLU and its kind), `switches` (pools), `pick`, `select` (maxima,
+    /// sorts), `mask` (the larger of two tensors).
     pub kind: String,
     /// How many units there are.
     pub units: usize,
@@ -81,15 +82,8 @@ impl Change {
 /// # Errors
 /// [`Error::Memory`] where nothing was recorded; as [`linearscope::program::Program::flips`].
 pub fn flips(before: &FrozenNetwork, after: &FrozenNetwork) -> Result<Vec<Flipped>> {
-    for f in [before, after] {
-        if !f.interpreter().is_recorded() {
-            return Err(Error::Memory {
-                what: "a comparison of decisions".into(),
-                budget: f.interpreter().budget(),
-            });
-        }
-    }
-    let (a, b) = (before.interpreter(), after.interpreter());
+    let recorded = |f| FrozenNetwork::recorded_for(f, "a comparison of decisions");
+    let (a, b) = (recorded(before)?, recorded(after)?);
     let found = a.program().flips(b.program())?;
     Ok(found
         .into_iter()

@@ -1,7 +1,7 @@
 //! Conformance: whether a frozen network keeps every promise, here and now.
 
 use burn::tensor::FloatDType;
-use linearscope::Interpreter;
+use linearscope::Paired;
 use serde::Serialize;
 
 use crate::{
@@ -60,7 +60,7 @@ fn gap(a: &[f64], b: &[f64], scale: f64) -> f64 {
 /// # Errors
 /// As [`LinearOperator::apply`].
 pub fn conformance(f: &FrozenNetwork) -> Result<Vec<Check>> {
-    let interpreter = f.interpreter();
+    let frozen = f.frozen();
     let allowed = limit(f.dtype());
     let y0 = host(f.reference())?;
     let x0 = host(f.x0())?;
@@ -81,7 +81,7 @@ pub fn conformance(f: &FrozenNetwork) -> Result<Vec<Check>> {
         data.iter::<f64>().collect::<Vec<f64>>(),
         f.input_shape().to_vec(),
     );
-    let plain = FrozenNetwork::forward(interpreter.loaded(), data)?;
+    let plain = FrozenNetwork::forward(frozen.loaded(), data)?;
     let plain: Vec<f64> = plain.iter::<f64>().collect();
     let untouched = match f.dtype() {
         FloatDType::F64 => 1e-12,
@@ -120,11 +120,11 @@ pub fn conformance(f: &FrozenNetwork) -> Result<Vec<Check>> {
     };
     check("⟨F v, u⟩ = ⟨v, Fᵀ u⟩", error, allowed);
 
-    let (_, paired) = Interpreter::paired(
-        interpreter.loaded(),
+    let (_, paired) = Paired::beside(
+        frozen.loaded(),
         vec![shaped(f.x0(), f.input_shape())],
         vec![batched(v, f.input_shape())],
-        interpreter.rules().clone(),
+        frozen.rules().clone(),
         true,
     )?;
     let paired = host(flat(paired.into_iter().next().expect("one output")))?;
@@ -134,7 +134,7 @@ pub fn conformance(f: &FrozenNetwork) -> Result<Vec<Check>> {
         allowed,
     );
 
-    if interpreter.is_recorded() {
+    if f.recorded().is_some() {
         let found = contributions(f, top1(f)?)?;
         check("contributions sum to the output", found.gap, allowed);
     }

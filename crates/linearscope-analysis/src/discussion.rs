@@ -112,7 +112,9 @@ pub fn discussions_of(
     let mut factors = vec![1.0; targets.len()];
     let carried = |seeds: Tensor<2>, carry, layer| {
         let seeds = batched(seeds, f.output_shape());
-        let (q, s) = f.interpreter().carried(&seeds, carry, layer)?;
+        let (q, s) = f
+            .recorded_for("a discussion")?
+            .carried(&seeds, carry, layer)?;
         Ok::<_, Error>((flat(q), flat(s)))
     };
     let (own, sources) = match (reading, heard) {
@@ -177,7 +179,7 @@ pub fn discussions_of(
 /// # Errors
 /// [`Error::Memory`] where nothing was recorded.
 pub fn contributions_of_all(f: &FrozenNetwork) -> Result<Tensor<2>> {
-    let found = f.interpreter().contributions_of_all()?;
+    let found = f.recorded_for("contributions")?.contributions_of_all()?;
     let mut rows = found.into_iter();
     let first: <Dispatch as burn_backend::BackendTypes>::FloatTensorPrimitive =
         rows.next().expect("one output");

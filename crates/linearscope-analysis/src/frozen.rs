@@ -6,8 +6,8 @@ use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use burn_backend::{Backend, Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
 use linearscope::{
-    Error, Interpreter, Loaded, Network, RuleSet, SourceShare, program::machine_budget,
-    survey::Surveyed,
+    Error, Frozen, Interpreter, Loaded, Network, Paired, Recorded, RuleSet, SourceShare,
+    program::machine_budget, survey::Surveyed,
 };
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 /// y(x) = F x + r of a network with one input and one output, frozen at x₀, on any Burn device.
 #[derive(Debug)]
 pub struct FrozenNetwork {
-    interpreter: Interpreter<Dispatch>,
+    frozen: Frozen<Dispatch>,
     device: Device,
     dtype: FloatDType,
     x0: Tensor<2>,
@@ -68,22 +68,7 @@ impl FrozenNetwork {
         device: &Device,
         dtype: FloatDType,
     ) -> Result<Arc<Loaded<Dispatch>>> {
-        for (what, ports) in [("inputs", network.inputs()), ("outputs", network.outputs())] {
-            if ports.len() != 1 {
-                return Err(Error::Shape {
-                    what: format!("the network's list of {what}"),
-                    got: vec![ports.len()],
-                    expected: vec![1],
-                    hint: "; use linearscope::Interpreter for networks with several".into(),
-                });
-            }
-        }
-        let loaded = Loaded::new(
-            Arc::new(network),
-            device.as_dispatch().clone(),
-            dtype.into(),
-        )?;
-        Ok(Arc::new(loaded))
+        Interpreter::load(network, device, dtype)
     }
 
     /// The plain output f(x) of a loaded network, without freezing anything.
@@ -115,7 +100,7 @@ impl FrozenNetwork {
     /// Freeze at x₀, data of the input's shape. Cost: one forward and the rules' decisions.
     ///
     /// # Errors
-    /// As [`Interpreter::new`].
+    /// As [`Recorded::new`], [`Error::Memory`] apart.
     pub fn new(loaded: Arc<Loaded<Dispatch>>, x0: TensorData, rules: RuleSet) -> Result<Self> {
         Self::within(loaded, x0, rules, machine_budget())
     }
@@ -125,7 +110,7 @@ impl FrozenNetwork {
     /// the autodiff tape, backwards: dearer, but the same.
     ///
     /// # Errors
-    /// As [`Interpreter::within`].
+    /// As [`Frozen::within`].
     pub fn within(
         loaded: Arc<Loaded<Dispatch>>,
         x0: TensorData,
@@ -136,24 +121,36 @@ impl FrozenNetwork {
         let x0 = x0.convert_dtype(loaded.dtype());
         let device = Device::new(loaded.device().clone());
         let x0 = Dispatch::float_from_data(x0, loaded.device());
-        let interpreter = Interpreter::within(loaded, vec![x0.clone()], rules, budget)?;
-        let network = interpreter.loaded().network();
-        let input_shape = network.inputs()[0].shape.to_vec();
-        let output_shape = interpreter.reference()[0].shape().to_vec();
+        let frozen = Frozen::within(loaded, vec![x0.clone()], rules, budget)?;
+        let input_shape = frozen.loaded().network().inputs()[0].shape.to_vec();
+        let output_shape = frozen.reference()[0].shape().to_vec();
         Ok(Self {
             device,
             dtype,
             x0: row(x0),
             input_shape,
             output_shape,
-            interpreter,
+            frozen,
             taped: OnceLock::new(),
         })
     }
 
-    /// The interpreter underneath: program, rules, network.
-    pub fn interpreter(&self) -> &Interpreter<Dispatch> {
-        &self.interpreter
+    /// The engine underneath, recorded or paired: network, rules, what the freeze found.
+    pub fn frozen(&self) -> &Frozen<Dispatch> {
+        &self.frozen
+    }
+
+    /// The recorded network with its program; `None` where the decisions did not fit the memory.
+    pub fn recorded(&self) -> Option<&Recorded<Dispatch>> {
+        self.frozen.recorded()
+    }
+
+    /// The recorded network, for `what` cannot be had without a program.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] names `what` and the budget.
+    pub fn recorded_for(&self, what: &str) -> Result<&Recorded<Dispatch>> {
+        self.frozen.recorded_for(what)
     }
 
     /// x₀ as `[1, n]`.
@@ -163,15 +160,15 @@ impl FrozenNetwork {
 
     /// y₀ = f(x₀) as `[1, N]`.
     pub fn reference(&self) -> Tensor<2> {
-        row(self.interpreter.reference()[0].clone())
+        row(self.frozen.reference()[0].clone())
     }
 
     /// r as `[1, N]`. Cost: one replay.
     ///
     /// # Errors
-    /// As [`Interpreter::residual`].
+    /// As [`Frozen::residual`].
     pub fn residual(&self) -> Result<Tensor<2>> {
-        Ok(row(self.interpreter.residual()?.remove(0)))
+        Ok(row(self.frozen.residual()?.remove(0)))
     }
 
     /// F x + r for k vectors, `[k, n] → [k, N]`.
@@ -180,7 +177,7 @@ impl FrozenNetwork {
     /// As [`LinearOperator::apply`].
     pub fn affine(&self, x: Tensor<2>) -> Result<Tensor<2>> {
         check("the probe", &x, self.input_len())?;
-        let y = self.interpreter.affine(&[batched(x, &self.input_shape)])?;
+        let y = self.frozen.affine(&[batched(x, &self.input_shape)])?;
         Ok(flat(y.into_iter().next().expect("one output")))
     }
 
@@ -190,9 +187,8 @@ impl FrozenNetwork {
     /// As [`LinearOperator::apply_adjoint`].
     pub fn contributions(&self, y: Tensor<2>) -> Result<(Tensor<2>, Vec<SourceShare>)> {
         check("the cotangent", &y, self.output_len())?;
-        let (x, shares) = self
-            .interpreter
-            .contributions(&[batched(y, &self.output_shape)])?;
+        let recorded = self.recorded_for("contributions")?;
+        let (x, shares) = recorded.contributions(&[batched(y, &self.output_shape)])?;
         Ok((flat(x.into_iter().next().expect("one input")), shares))
     }
 
@@ -205,7 +201,7 @@ impl FrozenNetwork {
         let loaded = match self.taped.get() {
             Some(loaded) => loaded,
             None => {
-                let network = self.interpreter.loaded().network().clone();
+                let network = self.frozen.loaded().network().clone();
                 let on_tape = device.as_dispatch().clone();
                 let made = Loaded::new(network, on_tape, self.dtype.into())?;
                 self.taped.get_or_init(|| Arc::new(made))
@@ -224,8 +220,8 @@ impl FrozenNetwork {
             let x = x.require_grad();
             let probe = batched(x.clone(), &self.input_shape);
             let x0 = shaped(on_tape(self.x0()));
-            let rules = self.interpreter.rules().clone();
-            let (_, found) = Interpreter::paired(loaded, vec![x0], vec![probe], rules, false)?;
+            let rules = self.frozen.rules().clone();
+            let (_, found) = Paired::beside(loaded, vec![x0], vec![probe], rules, false)?;
             let found = flat(found.into_iter().next().expect("one output"));
             let gradients = (found * y).sum().backward();
             let gradient = x
@@ -239,9 +235,10 @@ impl FrozenNetwork {
         Ok(Tensor::cat(rows, 0))
     }
 
-    /// Names of the layers contributions are summed over; number 0 is the input.
+    /// Names of the layers contributions are summed over; number 0 is the input. None where nothing
+    /// was recorded.
     pub fn layers(&self) -> &[Arc<str>] {
-        self.interpreter.program().layers()
+        self.recorded().map_or(&[], |f| f.program().layers())
     }
 
     /// The device's own name, for manifests.
@@ -251,6 +248,9 @@ impl FrozenNetwork {
 }
 
 pub(crate) fn check(what: &str, x: &Tensor<2>, len: usize) -> Result<()> {
+    if x.dims()[0] == 0 {
+        return Err(Error::NoProbes { what: what.into() });
+    }
     if x.dims()[1] == len {
         return Ok(());
     }
@@ -281,19 +281,19 @@ impl LinearOperator for FrozenNetwork {
 
     fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
         check("the probe", &x, self.input_len())?;
-        let y = self.interpreter.apply(&[batched(x, &self.input_shape)])?;
+        let y = self.frozen.apply(&[batched(x, &self.input_shape)])?;
         Ok(flat(y.into_iter().next().expect("one output")))
     }
 
     fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>> {
         check("the cotangent", &y, self.output_len())?;
-        if !self.interpreter.is_recorded() {
-            return self.adjoint_by_tape(&y);
+        match &self.frozen {
+            Frozen::Recorded(recorded) => {
+                let x = recorded.adjoint(&[batched(y, &self.output_shape)])?;
+                Ok(flat(x.into_iter().next().expect("one input")))
+            }
+            Frozen::Paired(_) => self.adjoint_by_tape(&y),
         }
-        let x = self
-            .interpreter
-            .adjoint(&[batched(y, &self.output_shape)])?;
-        Ok(flat(x.into_iter().next().expect("one input")))
     }
 
     fn fields(

@@ -12,6 +12,7 @@ pub mod certificate;
 pub mod change;
 pub mod conformance;
 pub mod contribution;
+pub mod decisions;
 pub mod discussion;
 mod frozen;
 pub mod locality;

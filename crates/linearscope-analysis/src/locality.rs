@@ -36,7 +36,7 @@ fn around(positions: &[usize], shape: &[usize]) -> Region {
 
 /// Entries of all boxes together: what a replay on them touches.
 fn touched(regions: &Regions) -> usize {
-    regions.iter().flatten().map(Region::num_elements).sum()
+    regions.iter().map(Region::num_elements).sum()
 }
 
 /// Flat positions of a box's entries in a tensor of a shape, in order.
@@ -66,10 +66,11 @@ pub fn fields(
     places: &[Vec<usize>],
     mut on_batch: impl FnMut(usize),
 ) -> Result<Tensor<2>> {
-    if !f.interpreter().is_recorded() || places.is_empty() {
-        return crate::projection::fields(f, field, places, on_batch);
-    }
-    let program = f.interpreter().homogeneous();
+    let recorded = match f.recorded() {
+        Some(recorded) if !places.is_empty() => recorded,
+        _ => return crate::projection::fields(f, field, places, on_batch),
+    };
+    let program = recorded.homogeneous();
     let (from, to) = match field {
         Field::Column => (f.input_shape(), f.output_shape()),
         Field::Row => (f.output_shape(), f.input_shape()),
@@ -87,10 +88,10 @@ pub fn fields(
         });
     }
     let ends = Ends::of(program, field);
-    let local: Vec<Local> = places
+    let local = places
         .iter()
         .map(|positions| ends.local(program, around(positions, from)))
-        .collect();
+        .collect::<Result<Vec<Local>>>()?;
     let whole: usize = program.nodes().iter().map(|n| n.shape.num_elements()).sum();
     let sets = disjoint(&local);
     let alone: usize = local.iter().map(|local| touched(&local.regions)).sum();
@@ -108,7 +109,7 @@ pub fn fields(
             if local.end.is_empty() {
                 continue;
             }
-            let window = ends.window(program, &local.regions);
+            let window = ends.window(program, &local.regions)?;
             let within = entries(&local.start, from);
             let mut delta = vec![0.0; within.len()];
             for (at, value) in within.iter().zip(&mut delta) {
@@ -119,7 +120,7 @@ pub fn fields(
         }
     } else {
         let mut done = 0;
-        let at_once = f.interpreter().probes_at_once().min(8);
+        let at_once = recorded.probes_at_once().min(8);
         for some in sets.chunks(at_once) {
             on_batch(done);
             let together: Vec<Vec<usize>> = some
@@ -185,21 +186,26 @@ impl Ends {
         }
     }
 
-    fn local(&self, program: &Program<Dispatch>, start: Region) -> Local {
+    fn local(&self, program: &Program<Dispatch>, start: Region) -> Result<Local> {
         let (regions, end) = match self.field {
-            Field::Column => (program.reaches(&[(self.input, start.clone())]), self.output),
-            Field::Row => (program.fields(&[(self.output, start.clone())]), self.input),
+            Field::Column => (
+                program.reaches(&[(self.input, start.clone())])?,
+                self.output,
+            ),
+            Field::Row => (program.fields(&[(self.output, start.clone())])?, self.input),
         };
-        let end = regions[end.0].clone();
-        let none = || Region(vec![0..0; program.shape(self.input).num_dims()]);
-        Local {
-            end: end.unwrap_or_else(none),
+        let end = match regions.of(end)? {
+            Some(region) => region.clone(),
+            None => Region(vec![0..0; program.shape(self.input)?.num_dims()]),
+        };
+        Ok(Local {
             start,
             regions,
-        }
+            end,
+        })
     }
 
-    fn window(&self, program: &Program<Dispatch>, regions: &Regions) -> Window<Dispatch> {
+    fn window(&self, program: &Program<Dispatch>, regions: &Regions) -> Result<Window<Dispatch>> {
         program.window(regions, &[self.output])
     }
 
@@ -218,9 +224,9 @@ impl Ends {
         let program = &window.program;
         let (input, output) = (program.inputs()[0], program.outputs()[0]);
         let made = match self.field {
-            Field::Column => program.forward(&[(input, x)], &[output], false).remove(0),
+            Field::Column => program.forward(&[(input, x)], &[output], false)?.remove(0),
             Field::Row => {
-                let mut found = program.backward(&[(output, x)], &[input], |_, _, _| {});
+                let mut found = program.backward(&[(output, x)], &[input])?;
                 found.remove(0).expect("a window ends where its field does")
             }
         };

@@ -16,7 +16,7 @@ use burn::tensor::TensorData;
 use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
 use linearscope::{
-    Error,
+    Error, Recorded,
     linear::Region,
     program::{NodeId, Program, Window},
 };
@@ -84,6 +84,7 @@ impl Axis {
 #[derive(Debug)]
 pub struct MatrixPlan<'a> {
     f: &'a FrozenNetwork,
+    recorded: &'a Recorded<Dispatch>,
     /// Channels of the input and of the output, all leading axes together.
     channels: [usize; 2],
     h: Axis,
@@ -124,21 +125,21 @@ fn along(
     [from, to]: [NodeId; 2],
     axis: usize,
     back: bool,
-) -> Vec<Range<usize>> {
-    let shape = program.shape(from);
+) -> Result<Vec<Range<usize>>> {
+    let shape = program.shape(from)?;
     let size = shape[axis];
     (0..size)
         .map(|i| {
             let mut region = Region::full(shape);
             region.0[axis] = i..i + 1;
             let regions = match back {
-                true => program.fields(&[(from, region)]),
-                false => program.reaches(&[(from, region)]),
+                true => program.fields(&[(from, region)])?,
+                false => program.reaches(&[(from, region)])?,
             };
-            match &regions[to.0] {
+            Ok(match regions.of(to)? {
                 Some(region) if !region.is_empty() => region.0[axis].clone(),
                 _ => 0..0,
-            }
+            })
         })
         .collect()
 }
@@ -149,30 +150,25 @@ impl<'a> MatrixPlan<'a> {
     /// # Errors
     /// [`Error::Memory`] where nothing was recorded.
     pub fn new(f: &'a FrozenNetwork) -> Result<Self> {
-        let interpreter = f.interpreter();
-        if !interpreter.is_recorded() {
-            return Err(Error::Memory {
-                what: "the whole matrix".into(),
-                budget: interpreter.budget(),
-            });
-        }
-        let program = interpreter.homogeneous();
+        let recorded = f.recorded_for("the whole matrix")?;
+        let program = recorded.homogeneous();
         let (input, output) = (program.inputs()[0], program.outputs()[0]);
         let ([c, h, w], [d, y, x]) = (picture(f.input_shape()), picture(f.output_shape()));
         let pictures = f.input_shape().len() == 4 && f.output_shape().len() == 4;
         let local = pictures && (y, x) != (1, 1);
         let axis = |axis: usize, size: usize, made: usize| match local {
-            true => Axis::new(
-                along(program, [output, input], axis, true),
-                along(program, [input, output], axis, false),
-            ),
-            false => Axis::new(vec![0..size; made], vec![0..made; size]),
+            true => Ok::<_, Error>(Axis::new(
+                along(program, [output, input], axis, true)?,
+                along(program, [input, output], axis, false)?,
+            )),
+            false => Ok(Axis::new(vec![0..size; made], vec![0..made; size])),
         };
-        let (h, w) = (axis(2, h, y), axis(3, w, x));
+        let (h, w) = (axis(2, h, y)?, axis(3, w, x)?);
         let columns = c * h.columns_apart() * w.columns_apart();
         let rows = d * h.rows_apart() * w.rows_apart();
         Ok(Self {
             f,
+            recorded,
             channels: [c, d],
             way: match local && columns <= rows {
                 true => Way::Columns,
@@ -317,16 +313,16 @@ impl<'a> MatrixPlan<'a> {
         c * (rows * self.w.all() + self.h.fields[y].len() * self.w.before[x])
     }
 
-    fn window(&self, stripe: &Range<usize>) -> (Window<Dispatch>, Region, Region) {
-        let program = self.f.interpreter().homogeneous();
+    fn window(&self, stripe: &Range<usize>) -> Result<(Window<Dispatch>, Region, Region)> {
+        let program = self.recorded.homogeneous();
         let output = program.outputs()[0];
-        let mut to = Region::full(program.shape(output));
+        let mut to = Region::full(program.shape(output)?);
         to.0[2] = stripe.clone();
-        let regions = program.fields(&[(output, to.clone())]);
-        let window = program.window(&regions, &[output]);
+        let regions = program.fields(&[(output, to.clone())])?;
+        let window = program.window(&regions, &[output])?;
         let none = Region(vec![0..0; 4]);
         let from = window.inputs[0].clone().unwrap_or(none);
-        (window, from, to)
+        Ok((window, from, to))
     }
 
     fn by_columns<E: burn_backend::Element + Default + Copy>(
@@ -335,7 +331,7 @@ impl<'a> MatrixPlan<'a> {
         budget: usize,
         values: &mut [Vec<E>],
     ) -> Result<()> {
-        let (window, from, to) = self.window(stripe);
+        let (window, from, to) = self.window(stripe)?;
         if from.is_empty() {
             return Ok(());
         }
@@ -376,7 +372,7 @@ impl<'a> MatrixPlan<'a> {
             }
             let x = self.upload(delta, some.len(), &from.shape());
             let made = program
-                .forward(&[(program.inputs()[0], x)], program.outputs(), false)
+                .forward(&[(program.inputs()[0], x)], program.outputs(), false)?
                 .remove(0);
             let made = read::<E>(made)?;
             for (k, &[channel, i, j]) in some.iter().enumerate() {
@@ -416,7 +412,7 @@ impl<'a> MatrixPlan<'a> {
         budget: usize,
         values: &mut [Vec<E>],
     ) -> Result<()> {
-        let (window, from, to) = self.window(stripe);
+        let (window, from, to) = self.window(stripe)?;
         if from.is_empty() {
             return Ok(());
         }
@@ -445,9 +441,7 @@ impl<'a> MatrixPlan<'a> {
             }
             let y = self.upload(delta, some.len(), &to.shape());
             let seeds = [(program.outputs()[0], y)];
-            let found = program
-                .backward(&seeds, &program.inputs(), |_, _, _| {})
-                .remove(0);
+            let found = program.backward(&seeds, program.inputs())?.remove(0);
             let Some(found) = found else { continue };
             let found = read::<E>(found)?;
             for (k, &[out, y, x]) in some.iter().enumerate() {
@@ -481,7 +475,7 @@ impl<'a> MatrixPlan<'a> {
         rows: Range<usize>,
         budget: usize,
     ) -> Result<Part> {
-        let program = self.f.interpreter().homogeneous();
+        let program = self.recorded.homogeneous();
         let n = self.f.input_len();
         let all: Vec<usize> = rows.clone().collect();
         let mut values: Vec<E> = Vec::with_capacity(rows.len() * n);
@@ -490,8 +484,8 @@ impl<'a> MatrixPlan<'a> {
             for (k, row) in some.iter().enumerate() {
                 delta[k * self.f.output_len() + row] = 1.0;
             }
-            let y = self.upload(delta, some.len(), program.shape(program.outputs()[0]));
-            values.extend(read::<E>(self.f.interpreter().adjoint(&[y])?.remove(0))?);
+            let y = self.upload(delta, some.len(), program.shape(program.outputs()[0])?);
+            values.extend(read::<E>(self.recorded.adjoint(&[y])?.remove(0))?);
         }
         let len = values.len();
         Ok(Part {

@@ -23,7 +23,7 @@ pub enum Field {
 /// Cost: one product per position, in batches of 8.
 ///
 /// # Errors
-/// [`Error::OutOfRange`]; as [`LinearOperator::apply`].
+/// [`Error::OutOfRange`]; [`Error::NoProbes`]; as [`LinearOperator::apply`].
 pub fn columns(f: &impl LinearOperator, positions: &[usize]) -> Result<Tensor<2>> {
     fields(f, Field::Column, &singly(positions), |_| {})
 }
@@ -33,7 +33,7 @@ pub fn columns(f: &impl LinearOperator, positions: &[usize]) -> Result<Tensor<2>
 /// Cost: one adjoint product per position, in batches of 8.
 ///
 /// # Errors
-/// [`Error::OutOfRange`]; as [`LinearOperator::apply_adjoint`].
+/// [`Error::OutOfRange`]; [`Error::NoProbes`]; as [`LinearOperator::apply_adjoint`].
 pub fn rows(f: &impl LinearOperator, positions: &[usize]) -> Result<Tensor<2>> {
     fields(f, Field::Row, &singly(positions), |_| {})
 }
@@ -48,7 +48,8 @@ fn singly(positions: &[usize]) -> Vec<Vec<usize>> {
 /// Cost: one product per place, in batches of 8.
 ///
 /// # Errors
-/// [`Error::OutOfRange`]; as [`LinearOperator::apply`] and its adjoint.
+/// [`Error::OutOfRange`]; [`Error::NoProbes`] without places; as [`LinearOperator::apply`] and its
+/// adjoint.
 pub fn fields(
     f: &impl LinearOperator,
     field: Field,
@@ -60,6 +61,11 @@ pub fn fields(
         Field::Row => ("the row", f.output_shape()),
     };
     let len: usize = shape.iter().product();
+    if places.is_empty() {
+        return Err(Error::NoProbes {
+            what: "a list of places".into(),
+        });
+    }
     if let Some(&outside) = places.iter().flatten().find(|&&p| p >= len) {
         return Err(Error::OutOfRange {
             what: what.into(),

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, FloatDType, Tensor};
 use burn_backend::{Shape, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
-use linearscope::program::NodeId;
+use linearscope::{Error, Recorded, program::NodeId};
 
 use crate::{
     FrozenNetwork, LinearOperator,
@@ -26,20 +26,25 @@ impl FrozenNetwork {
     /// (`None`: the output), by the model's own node names.
     ///
     /// # Errors
-    /// `Error::NoSuchNode`.
+    /// `Error::NoSuchNode`; `Error::Memory` for a named node where nothing was recorded.
     pub fn between(&self, from: Option<&str>, to: Option<&str>) -> Result<SubNetwork<'_>> {
-        let interpreter = self.interpreter();
-        let find = |name: Option<&str>| name.map(|name| interpreter.node(name)).transpose();
-        let (from, to) = (find(from)?, find(to)?);
-        let shape = |id: Option<NodeId>, end: &[usize]| {
-            id.map_or(end.to_vec(), |id| interpreter.program().shape(id).to_vec())
+        // The node and its shape; without a name the end there is.
+        let end = |name: Option<&str>, shape: &[usize]| {
+            let Some(name) = name else {
+                return Ok::<_, Error>((None, shape.to_vec()));
+            };
+            let recorded = self.recorded_for("a sub-network")?;
+            let id = recorded.node(name)?;
+            Ok((Some(id), recorded.program().shape(id)?.to_vec()))
         };
+        let (from, input_shape) = end(from, self.input_shape())?;
+        let (to, output_shape) = end(to, self.output_shape())?;
         Ok(SubNetwork {
             whole: self,
-            input_shape: shape(from, self.input_shape()),
-            output_shape: shape(to, self.output_shape()),
             from,
             to,
+            input_shape,
+            output_shape,
         })
     }
 }
@@ -57,8 +62,9 @@ impl SubNetwork<'_> {
             self.whole.x0().into_dispatch(),
             Shape::from(self.whole.input_shape().to_vec()),
         );
-        let interpreter = self.whole.interpreter();
-        let y = interpreter.affine_between(x, self.from, self.to, &[x0])?;
+        let y = self
+            .recorded()?
+            .affine_between(x, self.from, self.to, &[x0])?;
         Ok(flat(y))
     }
 
@@ -71,10 +77,12 @@ impl SubNetwork<'_> {
     pub fn deconvolution(&self, y: Tensor<2>) -> Result<Tensor<2>> {
         check("the cotangent", &y, self.output_len())?;
         let y = batched(y, &self.output_shape);
-        let interpreter = self.whole.interpreter();
-        Ok(flat(
-            interpreter.deconvolution_between(y, self.from, self.to)?,
-        ))
+        let recorded = self.recorded()?;
+        Ok(flat(recorded.deconvolution_between(y, self.from, self.to)?))
+    }
+
+    fn recorded(&self) -> Result<&Recorded<Dispatch>> {
+        self.whole.recorded_for("a sub-network")
     }
 
     /// Whether it is all of the network, which has a faster form.
@@ -106,8 +114,8 @@ impl LinearOperator for SubNetwork<'_> {
         }
         check("the probe", &x, self.input_len())?;
         let x = batched(x, &self.input_shape);
-        let interpreter = self.whole.interpreter();
-        Ok(flat(interpreter.apply_between(x, self.from, self.to)?))
+        let y = self.recorded()?.apply_between(x, self.from, self.to)?;
+        Ok(flat(y))
     }
 
     fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>> {
@@ -116,7 +124,7 @@ impl LinearOperator for SubNetwork<'_> {
         }
         check("the cotangent", &y, self.output_len())?;
         let y = batched(y, &self.output_shape);
-        let interpreter = self.whole.interpreter();
-        Ok(flat(interpreter.adjoint_between(y, self.from, self.to)?))
+        let x = self.recorded()?.adjoint_between(y, self.from, self.to)?;
+        Ok(flat(x))
     }
 }

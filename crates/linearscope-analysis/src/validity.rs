@@ -6,7 +6,7 @@
 //! error grows.
 
 use burn::tensor::{DType, Tensor, TensorData};
-use linearscope::{Error, Interpreter, Kinks};
+use linearscope::{Error, Paired};
 use serde::Serialize;
 
 use crate::{
@@ -19,23 +19,25 @@ use crate::{
 /// How far along k directions the decisions of x₀ hold.
 #[derive(Clone, Debug, Serialize)]
 pub struct Validity {
-    /// For each direction d the least t > 0 at which a unit flips at x₀ + t d; infinite where none
+    /// For each direction d the least t ≥ 0 at which a unit flips at x₀ + t d; infinite where none
     /// does.
     pub radii: Vec<f64>,
     /// Which op flips first, for each direction; empty where none does.
     pub by: Vec<String>,
-    /// Units exactly at their kink, or pools with two largest cells: they may flip at once, and no
-    /// radius counts them.
+    /// Units exactly at their kink, or pools with two largest cells. Those that a direction pushes across
+    /// flip at once, and make its radius 0; the others hold.
     pub at_kink: usize,
-    /// Every piecewise-linear op, in the order they run.
+    /// Every decision, in the order they are made.
     pub layers: Vec<Layer>,
 }
 
-/// One op of a [`Validity`].
+/// One decision of a [`Validity`].
 #[derive(Clone, Debug, Serialize)]
 pub struct Layer {
     /// The network node.
     pub node: String,
+    /// What decides: `slope`, `winners`, `comparison`, …
+    pub what: &'static str,
     /// How many units it has.
     pub units: usize,
     /// How many of them are exactly at a kink.
@@ -56,29 +58,30 @@ pub fn radii(f: &FrozenNetwork, directions: Tensor<2>) -> Result<Validity> {
     let k = directions.dims()[0];
     let x0 = shaped(f.x0(), f.input_shape());
     let d = batched(directions, f.input_shape());
-    let interpreter = f.interpreter();
-    let rules = interpreter.rules().clone();
-    let flips = Interpreter::first_flips(interpreter.loaded(), vec![x0], vec![d], rules)?;
+    let frozen = f.frozen();
+    let rules = frozen.rules().clone();
+    let flips = Paired::first_flips(frozen.loaded(), vec![x0], vec![d], rules)?;
     let mut radii = vec![f64::INFINITY; k];
     let mut by = vec![String::new(); k];
-    for Kinks { node, first, .. } in &flips {
-        for (j, &t) in first.iter().enumerate() {
+    for unit in &flips {
+        for (j, &t) in unit.flips.first.iter().enumerate() {
             if t < radii[j] {
-                (radii[j], by[j]) = (t, node.to_string());
+                (radii[j], by[j]) = (t, unit.node.to_string());
             }
         }
     }
     Ok(Validity {
         radii,
         by,
-        at_kink: flips.iter().map(|flips| flips.at_kink).sum(),
+        at_kink: flips.iter().map(|unit| unit.flips.at_kink).sum(),
         layers: flips
             .into_iter()
-            .map(|flips| Layer {
-                node: flips.node.to_string(),
-                units: flips.units,
-                at_kink: flips.at_kink,
-                first: flips.first,
+            .map(|unit| Layer {
+                node: unit.node.to_string(),
+                what: unit.what,
+                units: unit.units,
+                at_kink: unit.flips.at_kink,
+                first: unit.flips.first,
             })
             .collect(),
     })
@@ -102,7 +105,7 @@ pub fn growth(f: &FrozenNetwork, direction: Tensor<2>, steps: &[f64]) -> Result<
         .map(|t| {
             let x: Vec<f64> = x0.iter().zip(&d).map(|(x, d)| x + t * d).collect();
             let x = TensorData::new(x, f.input_shape().to_vec()).convert_dtype(dtype);
-            let y = FrozenNetwork::forward(f.interpreter().loaded(), x)?;
+            let y = FrozenNetwork::forward(f.frozen().loaded(), x)?;
             let y = y.convert_dtype(DType::F64);
             let y = y
                 .try_to_vec::<f64>()

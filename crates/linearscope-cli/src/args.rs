@@ -103,6 +103,9 @@ pub(crate) struct Common {
     /// How much memory decisions and probes may take, in GB [default: half of what is free]
     #[arg(long, value_name = "GB")]
     pub max_memory: Option<f64>,
+    /// Freeze once more in f64 and list the decisions that differ: what the decisions at risk come to
+    #[arg(long)]
+    pub check_decisions: bool,
     /// Draw each channel of a signed colour picture apart, blue to red
     #[arg(long)]
     pub each_channel: bool,

@@ -60,7 +60,7 @@ impl From<linearscope::Error> for Failure {
                 Some("docs/rules.md lists the ops that have a rule"),
             ),
             Error::MaskAtZero { .. } | Error::RuleMisfit { .. } => (UNSUPPORTED, None),
-            Error::Replay { .. } | Error::LostProbe { .. } => (UNSUPPORTED, None),
+            Error::Replay { .. } | Error::LostTrace { .. } => (UNSUPPORTED, None),
             _ => (BAD_INPUT, None),
         };
         Self {

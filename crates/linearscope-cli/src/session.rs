@@ -6,7 +6,8 @@ use burn::tensor::{FloatDType, Tensor, TensorData};
 use linearscope::{Network, device, program::machine_budget};
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
-    certificate::{Certificate, certificate},
+    certificate::{AtRisk, Certificate, certificate},
+    decisions::{Differing, differing_in_f64},
     host,
 };
 use linearscope_onnx::{Model, Signature};
@@ -40,6 +41,7 @@ pub(crate) struct Session {
     pub labels: Option<Vec<String>>,
     pub out: PathBuf,
     precision: Precision,
+    check_decisions: bool,
     json: bool,
     quiet: bool,
     manifest: Map<String, Value>,
@@ -79,7 +81,7 @@ pub(crate) fn read_model(path: &Path) -> Result<(Model, String)> {
             model.inputs().len(),
             model.outputs().len()
         ))
-        .hint("the library's Interpreter handles several"));
+        .hint("the library's Recorded handles several"));
     }
     Ok((model, hash))
 }
@@ -179,10 +181,10 @@ impl Session {
         if let Some(recipe) = recipe.as_ref().filter(|_| !is_npy(&common.input)) {
             output::notice(&recipe.line());
         }
-        for rule in frozen.interpreter().unused_rules() {
+        for rule in frozen.frozen().unused_rules() {
             output::notice(&format!("the rule {rule} fits no op of this network"));
         }
-        let recorded = frozen.interpreter().is_recorded();
+        let recorded = frozen.recorded().is_some();
         if !recorded {
             eprintln!(
                 "note: what the network decided at x₀ takes more than the {:.1} MB there are for \
@@ -190,7 +192,10 @@ impl Session {
                 budget as f64 / 1e6
             );
         }
-        let account = frozen.interpreter().program().account();
+        let account = frozen
+            .recorded()
+            .map(|f| f.program().account())
+            .unwrap_or_default();
         let manifest = json!({
             "schema": SCHEMA,
             "program": format!("linearscope {}", env!("CARGO_PKG_VERSION")),
@@ -203,7 +208,7 @@ impl Session {
             "device": common.device,
             "dtype": common.dtype.name(),
             "arithmetic": common.dtype.name(),
-            "rules": frozen.interpreter().rules().to_string(),
+            "rules": frozen.frozen().rules().to_string(),
             "norms_recognised": norms,
             "functions_recognised": functions,
             "final_softmax_left_out": left_out,
@@ -225,6 +230,7 @@ impl Session {
             labels,
             out,
             precision: common.dtype,
+            check_decisions: common.check_decisions,
             json: common.json,
             quiet: common.quiet,
             manifest,
@@ -443,6 +449,12 @@ impl Session {
         output::progress("measuring the certificate");
         let certificate = certificate(&self.frozen)?;
         self.note("certificate", &certificate);
+        if self.check_decisions {
+            output::progress("freezing again in f64");
+            let differing = differing_in_f64(&self.frozen)?;
+            output::notice(&differing_line(&differing));
+            self.note("decisions_differing_in_f64", differing);
+        }
         let files = std::mem::take(&mut self.files);
         self.note("files", files);
         let text = serde_json::to_string_pretty(&self.manifest).expect("plain data serialises");
@@ -469,16 +481,63 @@ impl Session {
     }
 }
 
-/// The certificate in one line.
+/// The certificate: its errors in one line, the decisions at risk in another. Both are about arithmetic.
 pub(crate) fn certificate_line(certificate: &Certificate, precision: Precision) -> String {
     format!(
-        "certificate ({}): exactness {:.1e}, adjoint {:.1e} (limit {:.0e}) · ‖r‖/‖f(x₀)‖ = {:.3}",
+        "certificate ({}) of the arithmetic, not of how far the reading holds: exactness {:.1e}, \
+         adjoint {:.1e} (limit {:.0e}) · ‖r‖/‖f(x₀)‖ = {:.3}\n{}",
         precision.name(),
         certificate.exactness,
         certificate.adjoint,
         certificate.limit,
         certificate.residual_over_output,
+        risk_line(certificate.decisions_at_risk.as_ref(), precision),
     )
+}
+
+/// How many decisions exact arithmetic might have made otherwise, where, and what to do.
+fn risk_line(risk: Option<&AtRisk>, precision: Precision) -> String {
+    let Some(risk) = risk else {
+        return "decisions at risk: not counted in paired mode".into();
+    };
+    let mut text = format!(
+        "decisions at risk: {} of {} within rounding of their kink",
+        risk.within, risk.decisions
+    );
+    if risk.within > 0 {
+        let worst: Vec<String> = risk
+            .worst
+            .iter()
+            .take(3)
+            .map(|node| format!("{} ({} of {})", node.node, node.within, node.decisions))
+            .collect();
+        text += &format!(", most in {}", worst.join(", "));
+    }
+    if risk.ties > 0 {
+        text += &format!(
+            "; {} exact ties, where the first of equals is taken",
+            risk.ties
+        );
+    }
+    if risk.unknown > 0 {
+        text += &format!("; {} of which nothing is known", risk.unknown);
+    }
+    if risk.within > 0 && precision == Precision::F32 {
+        text += "; --dtype f64 decides them by finer arithmetic";
+    }
+    text
+}
+
+/// Which decisions differ in f64.
+fn differing_line(differing: &[Differing]) -> String {
+    if differing.is_empty() {
+        return "no decision differs in f64".into();
+    }
+    let nodes: Vec<String> = differing
+        .iter()
+        .map(|unit| format!("{} ({} of {})", unit.node, unit.differing, unit.units))
+        .collect();
+    format!("decisions that differ in f64: {}", nodes.join(", "))
 }
 
 /// Beyond the limit: exit code 4, and words.

@@ -313,9 +313,13 @@ impl Model {
                 let outputs = self.floats(inputs, &env);
                 quantisers = env.quantisers.take();
                 for (node, value) in env.made.take() {
-                    if let Value::Float(tensor) = value {
-                        nodes.entry(tensor.id()).or_insert(node);
-                    }
+                    let id = match value {
+                        Value::Float(tensor) => tensor.id(),
+                        Value::Int(tensor) => tensor.id(),
+                        Value::Bool(tensor) => tensor.id(),
+                        Value::Known(_) => continue,
+                    };
+                    nodes.entry(id).or_insert(node);
                 }
                 match outputs {
                     Ok(outputs) => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use burn_backend::{DType, TensorData, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice};
-use linearscope::{Interpreter, Loaded, RuleSet, host};
+use linearscope::{Loaded, Recorded, RuleSet, host};
 use made::*;
 use onnx_ir::AttributeProto;
 
@@ -71,7 +71,7 @@ fn equal_the_standard_and_freeze_exactly() {
         let x0 = TensorData::new(x.map(f64::from).to_vec(), [6]);
         let x0 = Flex::float_from_data(x0, &FlexDevice);
         let probe = Flex::float_reshape(x0.clone(), vec![1, 6].into());
-        let frozen = Interpreter::new(Arc::new(loaded), vec![x0], RuleSet::default())
+        let frozen = Recorded::new(Arc::new(loaded), vec![x0], RuleSet::default())
             .unwrap_or_else(|error| panic!("{op}: {error}"));
         let y1 = host::<Flex>(frozen.affine(&[probe]).expect("applies").remove(0)).unwrap();
         let y0 = host::<Flex>(frozen.reference()[0].clone()).unwrap();

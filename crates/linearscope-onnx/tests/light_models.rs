@@ -8,7 +8,7 @@ use std::{
 
 use burn_backend::{DType, TensorData, TensorMetadata, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
-use linearscope::{Interpreter, Loaded, RuleSet, host};
+use linearscope::{Loaded, Recorded, RuleSet, host};
 use linearscope_onnx::Model;
 use onnx_ir::{GraphProto, Message, ModelProto, TensorProto};
 
@@ -130,7 +130,7 @@ fn check(name: &str) {
     let loaded = Loaded::<Flex>::new(Arc::new(network), FlexDevice, DType::F32).expect("loads");
     let x0 = tensor(1 << 20, &SHAPE);
     let frozen =
-        Interpreter::new(Arc::new(loaded), vec![x0.clone()], RuleSet::default()).expect("freezes");
+        Recorded::new(Arc::new(loaded), vec![x0.clone()], RuleSet::default()).expect("freezes");
     let reference = frozen.reference()[0].clone();
     let out = reference.shape().to_vec();
     let values = |x: FlexTensor| host::<Flex>(x).expect("reads");

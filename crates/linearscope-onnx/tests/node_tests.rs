@@ -14,7 +14,7 @@ use std::{
 
 use burn_backend::{DType, TensorData, TensorMetadata, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
-use linearscope::{Interpreter, Loaded, RuleSet, host};
+use linearscope::{Loaded, Recorded, RuleSet, host};
 use linearscope_onnx::{Model, SUPPORTED_OPS, Value, tensor_from_bytes};
 use onnx_ir::{GraphProto, Message, ModelProto};
 
@@ -272,8 +272,8 @@ fn freeze_at(case: &Path, most: usize) -> Result<Frozen, String> {
         Err(error) => return Ok(Frozen::Refused(op, error.to_string())),
     };
     let loaded = Loaded::<Flex>::new(Arc::new(network), FlexDevice, DType::F32);
-    let frozen = loaded
-        .and_then(|loaded| Interpreter::new(Arc::new(loaded), x0.clone(), RuleSet::default()));
+    let frozen =
+        loaded.and_then(|loaded| Recorded::new(Arc::new(loaded), x0.clone(), RuleSet::default()));
     let frozen = match frozen {
         Ok(frozen) => frozen,
         Err(error) => return Ok(Frozen::Refused(op, error.to_string())),

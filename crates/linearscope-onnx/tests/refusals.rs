@@ -199,7 +199,7 @@ fn dead_branches_need_no_rule() {
     .expect("loads");
     let x0 = Flex::float_from_data(TensorData::new(vec![0.5f32; 6], [2, 3]), &FlexDevice);
     let rules = linearscope::RuleSet::default();
-    linearscope::Interpreter::new(std::sync::Arc::new(loaded), vec![x0], rules).expect("freezes");
+    linearscope::Recorded::new(std::sync::Arc::new(loaded), vec![x0], rules).expect("freezes");
 }
 
 /// A batch norm that names no epsilon has the standard's 1e-5: with a variance of 0 that is all

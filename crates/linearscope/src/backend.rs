@@ -9,12 +9,12 @@ use burn_backend::{
 };
 use burn_ir::{BackendIr, HandleKind, TensorHandle};
 
-use crate::tensor::{ScopeTensor, Tracked};
+use crate::run::{ScopeTensor, Tracked};
 
-/// A Burn backend that carries probes beside the values of an inner backend `B`.
+/// A Burn backend that traces values of an inner backend `B` back to an input.
 ///
 /// Every op computes its value by `B`'s own function, so the reference output y₀ is what `B`
-/// alone gives. On a probed tensor it also advances the probe by the op's rule or linear map, or
+/// alone gives. On a traced tensor it also advances the tracer by the op's rule or linear map, or
 /// refuses by name. Used like `Autodiff<B>` or `Fusion<B>`; usually not by hand but through
 /// [`Interpreter`](crate::Interpreter).
 ///

@@ -27,9 +27,9 @@ use crate::{
     LinearScope,
     error::{Error, Place, Result, guarded, panic_message},
     network::{Network, Role, operation_name},
-    rules::Normalisation,
-    scope::Scope,
-    tensor::ScopeTensor,
+    report::OpReport,
+    rule_set::{Normalisation, Site},
+    run::{Mode, Run, ScopeTensor},
 };
 
 pub(crate) type Handle<B> = HandleKind<LinearScope<B>>;
@@ -40,9 +40,8 @@ pub(crate) type Replayed<B> = TensorInterpreter<LinearScope<B>>;
 #[derive(Clone, Debug)]
 pub(crate) struct Planned {
     pub operation: OperationIr,
-    pub node: Arc<str>,
-    /// The node's number in the order they run.
-    pub position: usize,
+    /// Which op of which node it is.
+    pub site: Site,
     role: Role,
     /// Tensors read here for the last time in a way that could not free them.
     drops: Vec<TensorIr>,
@@ -51,7 +50,7 @@ pub(crate) struct Planned {
 impl Planned {
     pub(crate) fn place(&self) -> Place {
         Place {
-            node: self.node.to_string(),
+            node: self.site.node.to_string(),
             op: operation_name(&self.operation),
         }
     }
@@ -205,12 +204,11 @@ fn plan(network: &Network, dtype: DType) -> Result<Vec<Planned>> {
             moved: &moved,
         });
         let position = plan.last().map_or(0, |last| {
-            last.position + usize::from(last.node != step.node)
+            last.site.position + usize::from(last.site.node != step.node)
         });
         plan.push(Planned {
+            site: Site::new(&operation_name(&operation), &step.node, position),
             operation,
-            node: step.node.clone(),
-            position,
             role: step.role,
             drops,
         });
@@ -314,33 +312,27 @@ impl<B: Backend> Loaded<B> {
         inputs: Vec<B::FloatTensorPrimitive>,
     ) -> Result<Vec<B::FloatTensorPrimitive>> {
         let inputs = inputs.into_iter().map(ScopeTensor::constant).collect();
-        let outputs = self.run(inputs, None)?;
+        let outputs = self.run(inputs, None, |_, _, _| Ok(()))?;
         Ok(outputs.into_iter().map(ScopeTensor::into_value).collect())
     }
 
-    /// Run the graph on tensors that may be probed in `scope`.
+    /// Run the graph on tensors that may be traced in `run`, until an op is refused; `after` sees every
+    /// step that has run, with its report.
     ///
     /// # Errors
     /// [`Error::Shape`] when an input does not fit; [`Error::NoRule`] and its kin when an op was
     /// refused; [`Error::Panicked`] when Burn stopped.
-    pub fn run(
+    pub(crate) fn run(
         &self,
         inputs: Vec<ScopeTensor<B>>,
-        scope: Option<&Arc<Scope<B>>>,
+        run: Option<&Arc<Run<B>>>,
+        mut after: impl FnMut(&mut Replayed<B>, &Planned, &OpReport) -> Result<()>,
     ) -> Result<Vec<ScopeTensor<B>>> {
-        let mut interpreter = self.replay(inputs, scope, |interpreter, step| {
-            let Some(scope) = scope else { return Ok(()) };
-            if let Some(error) = scope.error() {
-                return Err(error);
+        let mut interpreter = self.replay(inputs, run, |interpreter, step, report| {
+            if let Some(error) = &report.error {
+                return Err(error.clone());
             }
-            if scope.records() {
-                for (_, tensor) in float_outputs(interpreter, step) {
-                    if let Some(probe) = tensor.probe() {
-                        scope.note_output(probe);
-                    }
-                }
-            }
-            Ok(())
+            after(interpreter, step, report)
         })?;
         let outputs = self.network.outputs().iter().map(|port| {
             let ir = TensorIr {
@@ -351,28 +343,28 @@ impl<B: Backend> Loaded<B> {
             };
             match interpreter.get_tensor(&ir) {
                 HandleKind::Float(tensor) => Ok(tensor),
-                _ => Err(Error::LostProbe {
+                _ => Err(Error::LostTrace {
                     output: port.name.clone(),
                     because: "it is no float tensor but a decision".into(),
                 }),
             }
         });
-        let outputs = catch_unwind(AssertUnwindSafe(|| outputs.collect::<Result<Vec<_>>>()))
-            .unwrap_or_else(|panic| {
-                Err(Error::LostProbe {
+        catch_unwind(AssertUnwindSafe(|| outputs.collect::<Result<Vec<_>>>())).unwrap_or_else(
+            |panic| {
+                Err(Error::LostTrace {
                     output: self.network.outputs()[0].name.clone(),
                     because: panic_message(panic.as_ref()),
                 })
-            })?;
-        Ok(outputs)
+            },
+        )
     }
 
-    /// Run the graph; `after` sees every step that has run, and may stop with an error.
+    /// Run the graph; `after` sees every step that has run, with its report, and may stop with an error.
     pub(crate) fn replay(
         &self,
         inputs: Vec<ScopeTensor<B>>,
-        scope: Option<&Arc<Scope<B>>>,
-        mut after: impl FnMut(&mut Replayed<B>, &Planned) -> Result<()>,
+        run: Option<&Arc<Run<B>>>,
+        mut after: impl FnMut(&mut Replayed<B>, &Planned, &OpReport) -> Result<()>,
     ) -> Result<Replayed<B>> {
         self.check_inputs(&inputs)?;
         let mut interpreter = Replayed::<B>::new(self.device.clone());
@@ -382,70 +374,87 @@ impl<B: Backend> Loaded<B> {
         for (port, tensor) in self.network.inputs().iter().zip(inputs) {
             interpreter.register_tensor_to_device(port.id, HandleKind::Float(tensor));
         }
+        let Some(run) = run else {
+            for step in self.plan.iter() {
+                guarded(|| step.place(), || execute(&mut interpreter, step))?;
+            }
+            return Ok(interpreter);
+        };
         let mut entries = composite::Entries::<B>::default();
         self.stale
             .iter()
             .for_each(|&number| entries.dissolve(number));
         // A rule that the user names for one op of a composite holds for that op: then the others have
         // their own rules too.
-        for step in scope.iter().flat_map(|_| self.plan.iter()) {
-            if let (Role::Member(number), Some(scope)) = (step.role, scope) {
-                scope.enter(&operation_name(&step.operation), &step.node, step.position);
-                if scope.replacement().is_some() {
-                    entries.dissolve(number);
-                }
+        for step in self.plan.iter() {
+            if let Role::Member(number) = step.role
+                && run.replacement(&step.site).is_some()
+            {
+                entries.dissolve(number);
             }
         }
         for step in self.plan.iter() {
-            let Some(scope) = scope else {
-                guarded(|| step.place(), || execute(&mut interpreter, step))?;
-                after(&mut interpreter, step)?;
-                continue;
-            };
-            scope.enter(&operation_name(&step.operation), &step.node, step.position);
-            self.play_role(&mut interpreter, step, scope, &mut entries);
-            match scope.replacement() {
-                None => guarded(|| step.place(), || execute(&mut interpreter, step))?,
-                Some(rule) => replacement::execute_replaced(&mut interpreter, step, scope, rule)?,
-            }
-            if let Role::Member(number) = step.role {
-                let (composite, entries) = (&self.composites[number], &mut entries);
-                let made = step.operation.outputs().next().map(|out| out.id);
-                guarded(
-                    || step.place(),
-                    || composite.leave(&mut interpreter, number, made, entries, &self.device),
-                )??;
-            }
-            after(&mut interpreter, step)?;
+            run.begin(step.site.clone());
+            // Whatever panics on the way has a place.
+            guarded(
+                || step.place(),
+                || self.step(&mut interpreter, step, run, &mut entries),
+            )??;
+            after(&mut interpreter, step, &run.end())?;
         }
         Ok(interpreter)
     }
 
-    /// Say what the recogniser made of a step.
-    fn play_role(
+    /// One op, between `begin` and `end`.
+    fn step(
         &self,
         interpreter: &mut Replayed<B>,
         step: &Planned,
-        scope: &Arc<Scope<B>>,
+        run: &Arc<Run<B>>,
         entries: &mut composite::Entries<B>,
-    ) {
-        scope.take_tangents(false);
-        let normalisation = scope.rules().normalisation;
-        let follows = normalisation == Normalisation::Taylor;
-        let (reference_only, tangent) = match step.role {
-            Role::Plain => (false, false),
-            Role::NormPart => (false, follows),
-            Role::NormSpread => (!follows, follows),
-            Role::NormMean => (normalisation == Normalisation::MeanAndStd, follows),
-            Role::Tangent => (false, true),
-            Role::Decision => (true, false),
+    ) -> Result<()> {
+        run.see(self.mode(interpreter, step, run, entries));
+        match run.replacement(&step.site) {
+            None => execute(interpreter, step),
+            Some(rule) => replacement::execute_replaced(interpreter, step, run, rule)?,
+        }
+        if let Role::Member(number) = step.role {
+            let composite = &self.composites[number];
+            let made = step.operation.outputs().next().map(|out| out.id);
+            composite.leave(interpreter, number, made, entries, &self.device)?;
+        }
+        Ok(())
+    }
+
+    /// How a step sees its operands, by what the recogniser made of it.
+    fn mode(
+        &self,
+        interpreter: &mut Replayed<B>,
+        step: &Planned,
+        run: &Arc<Run<B>>,
+        entries: &mut composite::Entries<B>,
+    ) -> Mode {
+        let normalisation = run.rules().normalisation;
+        let statistics = Mode::Reference("statistics");
+        match step.role {
+            Role::Plain => Mode::Rules,
+            Role::Tangent => Mode::Tangent,
+            Role::Decision => Mode::Reference("sign"),
             Role::Member(number) => {
-                let composite = &self.composites[number];
-                (composite.enter(interpreter, number, entries), false)
+                match self.composites[number].enter(interpreter, number, entries) {
+                    true => Mode::Inside,
+                    false => Mode::Rules,
+                }
             }
-        };
-        scope.read_reference_only(reference_only);
-        scope.take_tangents(tangent);
+            Role::NormPart | Role::NormSpread | Role::NormMean
+                if normalisation == Normalisation::Taylor =>
+            {
+                Mode::Tangent
+            }
+            Role::NormSpread => statistics,
+            Role::NormMean if normalisation == Normalisation::MeanAndStd => statistics,
+            Role::NormMean | Role::NormPart => Mode::Rules,
+        }
     }
 
     fn check_inputs(&self, inputs: &[ScopeTensor<B>]) -> Result<()> {

@@ -28,14 +28,14 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, thiserror::Error, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
-    /// A non-linear op without a rule met a probed tensor.
+    /// A non-linear op without a rule met a traced tensor.
     #[error(
         "{place}: no rule turns this op on a tensor of shape {shape:?} into a linear map{because}"
     )]
     NoRule {
         /// Where it happened.
         place: Place,
-        /// Shape of the probed operand, without the probe axis.
+        /// Shape of the traced operand, without the probe axis.
         shape: Vec<usize>,
         /// Why, when there is more to say than the op's name; starts with `: ` or is empty.
         because: String,
@@ -72,17 +72,26 @@ pub enum Error {
         /// Why not.
         because: String,
     },
-    /// Probed tensors of two different runs met in one op.
+    /// Traced tensors of two different runs met in one op.
     #[error(
         "{place}: tensors of two interpreter runs meet in one op; give each run its own inputs"
     )]
-    ScopesMeet {
+    RunsMeet {
         /// Where it happened.
         place: Place,
     },
-    /// The host asked for the data of a probed tensor in the middle of a run.
+    /// Ops of two threads in one run.
     #[error(
-        "{place}: the data of a probed tensor was read during a run, so what follows could \
+        "{place}: another thread than the run's own works on its tensors, so that its reports would \
+         mix; give each thread its own run"
+    )]
+    TwoThreads {
+        /// Where it happened.
+        place: Place,
+    },
+    /// The host asked for the data of a traced tensor in the middle of a run.
+    #[error(
+        "{place}: the data of a traced tensor was read during a run, so what follows could \
          depend on it unseen; read the run's outputs instead"
     )]
     DataRead {
@@ -90,8 +99,8 @@ pub enum Error {
         place: Place,
     },
     /// An output does not depend linearly on the input any more.
-    #[error("output \"{output}\" lost its probe: {because}")]
-    LostProbe {
+    #[error("output \"{output}\" is no linear function of the input: {because}")]
+    LostTrace {
         /// Name of the output.
         output: String,
         /// How it came about.
@@ -124,6 +133,35 @@ pub enum Error {
         expected: Vec<usize>,
         /// What to do about it; starts with `; ` or is empty.
         hint: String,
+    },
+    /// A batch without probes or cotangents.
+    #[error("{what} has no probes: the first axis counts them, and is 0")]
+    NoProbes {
+        /// Which batch.
+        what: String,
+    },
+    /// A replay comes to an input that it was given nothing for.
+    #[error(
+        "the replay needs a start for input {input}, which its stops depend on; add its node to the \
+         starts, with zeros to leave it out"
+    )]
+    NoStart {
+        /// The number of the input.
+        input: usize,
+    },
+    /// A node id on a program that it does not come from.
+    #[error(
+        "node {node} is one of program {of}, but program {here} was asked; ids hold for their own \
+         program only: take them from its `inputs`, `outputs`, `ids` or `place`, or by name from \
+         `Recorded::node`"
+    )]
+    ForeignNode {
+        /// Its place in its own program.
+        node: usize,
+        /// The number of that program, in the order that programs were made.
+        of: u64,
+        /// The number of the program that was asked.
+        here: u64,
     },
     /// A node name the network does not have, or that no output depends on.
     #[error(
@@ -193,6 +231,19 @@ pub enum Error {
         place: Place,
         /// What cannot be differentiated, and what to do.
         because: String,
+    },
+    /// Something has to be known of a linear map that says nothing about itself: one of a user's own.
+    #[error(
+        "in node \"{node}\": {asked} has to know what the map \"{map}\" is, and its structure is General; \
+         let its `structure` say what it is, or make it with linear::gain or linear::multiple"
+    )]
+    GeneralMap {
+        /// The network node.
+        node: String,
+        /// The map's name.
+        map: String,
+        /// What was asked for.
+        asked: String,
     },
     /// A device that is not compiled in, not there, or does not open.
     #[error("device \"{name}\" {because}; there are: {}", available.join(", "))]

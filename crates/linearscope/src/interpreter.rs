@@ -1,812 +1,603 @@
-//! The interpreter: the user's handle on y(x) = F x + r of one network at one x₀.
+//! The interpreter: y(x) = F x + r of one network at one x₀, in Burn's tensors.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use burn::tensor::{Device, FloatDType, Tensor};
 use burn_backend::{
-    Backend, DType, Shape, Slice, TensorData, TensorMetadata, read_sync, tensor::FloatTensor,
+    AutodiffBackend, Backend, Shape, TensorData, TensorMetadata, ops::FloatTensorOps,
 };
+use burn_dispatch::{Dispatch, DispatchAutodiffContext, DispatchDevice, DispatchTensor};
 
 use crate::{
     driver::Loaded,
-    error::{Error, Place, Result, guarded},
-    linear::batch,
-    program::{Carry, Node, NodeId, Program, machine_budget},
-    rules::{Kinks, RuleSet},
-    scope::{Probe, Scope},
-    tensor::{Lineage, ScopeTensor},
+    error::{Error, Place, Result},
+    findings::DecisionsAtRisk,
+    frozen::{Recorded, SourceShare},
+    network::Network,
+    program::{NodeId, Operation, machine_budget},
+    rule_set::RuleSet,
 };
 
-/// A network frozen at x₀: its reference outputs and the recorded affine map.
+/// A network of one input and one output, frozen at x₀: y(x) = F x + r. Takes and gives ordinary Burn
+/// tensors, on any device.
 ///
-/// Made by one run of the network; asked any number of times. All tensors are primitives of the
-/// inner backend `B` on the device the network was loaded on, in its dtype; probes and
-/// cotangents have a leading axis k.
+/// F x, Fᵀ y and their like take k vectors at once: probes are `[k, ..input]`, cotangents
+/// `[k, ..output]`, so their ranks are one more than those of the input and the output. Ranks are const
+/// parameters that the compiler infers where the result has a type; another rank than the network's is
+/// an error. On an autodiff device the answers have gradients, see [`training`](crate::training).
+///
+/// ```
+#[doc = include_str!("interpreter/prelude.md")]
+/// let loaded = Interpreter::load(network, &device, FloatDType::F32)?;
+/// let frozen = Interpreter::freeze(loaded, x0, RuleSet::default())?;
+/// let (y0, r) = (frozen.reference::<2>()?, frozen.residual::<2>()?);
+/// // Rows of F, one for each class: [k, ..input].
+/// let rows: Tensor<5> = frozen.rows(&[&[0], &[1]])?;
+/// assert_eq!(rows.dims(), [2, 1, 1, 6, 6]);
+/// # assert_eq!((y0.dims(), r.dims()), ([1, 2], [1, 2]));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// For networks with several inputs or outputs, for discussions and deconvolutions, and for products
+/// without a recorded program, there is the engine on primitives: [`Recorded`],
+/// [`Paired`](crate::Paired), [`Frozen`](crate::Frozen).
 #[derive(Debug)]
-pub struct Interpreter<B: Backend> {
-    loaded: Arc<Loaded<B>>,
-    reference: Vec<FloatTensor<B>>,
-    program: Program<B>,
-    rules: RuleSet,
-    decisions: Vec<Arc<str>>,
-    unused_rules: Vec<String>,
-    /// Bytes that decisions, their expansions and probes may take.
-    budget: usize,
-    /// F alone, in fewer maps; made when first asked for.
-    homogeneous: OnceLock<Program<B>>,
-    /// The program as replays with sources and of parts take it.
-    prepared: OnceLock<Program<B>>,
-    /// x₀, where the decisions did not fit the budget.
-    unrecorded: Option<Vec<FloatTensor<B>>>,
+pub struct Interpreter {
+    recorded: Recorded<Dispatch>,
+    x0: DispatchTensor,
 }
 
-/// One source and its contribution ⟨q, b⟩ to a linear functional of the output.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SourceShare {
-    /// Name of the network node the source came from.
-    pub node: String,
-    /// Index into [`Program::layers`].
-    pub layer: usize,
-    /// ⟨q, b⟩ for each of the k cotangents.
-    pub values: Vec<f64>,
-}
-
-impl<B: Backend> Interpreter<B> {
-    /// Freeze the network at x₀ and record its affine map. Cost: one forward of the network and
-    /// the rules' decisions; memory: the decisions.
+impl Interpreter {
+    /// Upload the weights of `network` to `device`, in `dtype` (f32, or f64 where the device has it).
     ///
-    /// Memory is what [`machine_budget`] says; see [`within`](Self::within).
+    /// ```
+    #[doc = include_str!("interpreter/prelude.md")]
+    /// let loaded = Interpreter::load(network, &device, FloatDType::F32)?;
+    /// assert_eq!(loaded.network().inputs()[0].shape.to_vec(), [1, 1, 6, 6]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`Error::NotFinite`] when x₀ or f(x₀) is not; [`Error::NoRule`] when the network has an op
-    /// without a rule; [`Error::LostProbe`] when an output is no linear function of the input.
-    pub fn new(loaded: Arc<Loaded<B>>, x0: Vec<FloatTensor<B>>, rules: RuleSet) -> Result<Self> {
+    /// [`Error::Replay`] for operations that cannot be replayed; [`Error::Shape`] for a network
+    /// with several inputs or outputs.
+    pub fn load(
+        network: Network,
+        device: &Device,
+        dtype: FloatDType,
+    ) -> Result<Arc<Loaded<Dispatch>>> {
+        check_ports(&network)?;
+        let device = device.as_dispatch().clone();
+        Ok(Arc::new(Loaded::new(
+            Arc::new(network),
+            device,
+            dtype.into(),
+        )?))
+    }
+
+    /// Freeze the network at x₀, `[..input]`. Cost: one forward and the rules' decisions; memory: the
+    /// decisions, as much as [`machine_budget`] allows.
+    ///
+    /// ```
+    #[doc = include_str!("interpreter/prelude.md")]
+    /// let loaded = Interpreter::load(network, &device, FloatDType::F32)?;
+    /// let frozen = Interpreter::freeze(loaded, x0, RuleSet::default())?;
+    /// assert_eq!(frozen.reference::<2>()?.dims(), [1, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for an x₀ that does not fit, or a network with several inputs or outputs;
+    /// [`Error::Data`] for one on another device or of another dtype; as [`Recorded::new`].
+    pub fn freeze<const D: usize>(
+        loaded: Arc<Loaded<Dispatch>>,
+        x0: Tensor<D>,
+        rules: RuleSet,
+    ) -> Result<Self> {
         Self::within(loaded, x0, rules, machine_budget())
     }
 
-    /// [`new`](Self::new) within a budget of bytes.
+    /// [`freeze`](Self::freeze) within a budget of bytes for decisions and probes. Probes are cut into
+    /// batches that fit; what comes out does not depend on the cut.
     ///
-    /// Probes are cut into as many batches as fit; what comes out does not depend on the cut. Where
-    /// not even the decisions fit, nothing is recorded and every replay runs the network with its
-    /// reference beside the probes ([`is_recorded`](Self::is_recorded) says so): twice the price,
-    /// and forwards only.
+    /// ```
+    #[doc = include_str!("interpreter/prelude.md")]
+    /// let loaded = Interpreter::load(network, &device, FloatDType::F32)?;
+    /// let freeze = |budget| Interpreter::within(loaded.clone(), x0.clone(), RuleSet::default(), budget);
+    /// assert!(freeze(1 << 20).is_ok());
+    /// assert!(matches!(freeze(1), Err(linearscope::Error::Memory { budget: 1, .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// As [`new`](Self::new).
-    pub fn within(
-        loaded: Arc<Loaded<B>>,
-        x0: Vec<FloatTensor<B>>,
+    /// As [`freeze`](Self::freeze); [`Error::Memory`] where the decisions do not fit, and
+    /// [`Frozen::within`](crate::Frozen::within) does without them.
+    pub fn within<const D: usize>(
+        loaded: Arc<Loaded<Dispatch>>,
+        x0: Tensor<D>,
         rules: RuleSet,
         budget: usize,
     ) -> Result<Self> {
-        let ports = loaded.network().inputs();
-        for (port, x0) in ports.iter().zip(&x0) {
-            check_finite::<B>(&format!("input \"{}\"", port.name), x0)?;
-        }
-        let frozen = Self::record_within(loaded, x0, rules, budget)?;
-        let ports = frozen.loaded.network().outputs();
-        for (port, y0) in ports.iter().zip(&frozen.reference) {
-            check_finite::<B>(&format!("output \"{}\"", port.name), y0)?;
-        }
-        Ok(frozen)
+        check_ports(loaded.network())?;
+        let x0 = fitting("x₀", x0, &loaded)?;
+        let recorded = Recorded::within(loaded, vec![x0.clone()], rules, budget)?;
+        Ok(Self { recorded, x0 })
     }
 
-    /// The same without a budget, and without a look at the values, which would wait for the device:
-    /// for training.
-    pub(crate) fn record(
-        loaded: Arc<Loaded<B>>,
-        x0: Vec<FloatTensor<B>>,
+    /// The same without a budget and without a look at the values, for training.
+    pub(crate) fn unchecked<const D: usize>(
+        loaded: Arc<Loaded<Dispatch>>,
+        x0: Tensor<D>,
         rules: RuleSet,
     ) -> Result<Self> {
-        Self::record_within(loaded, x0, rules, usize::MAX)
+        let x0 = fitting("x₀", x0, &loaded)?;
+        let recorded = Recorded::unchecked(loaded, vec![x0.clone()], rules)?;
+        Ok(Self { recorded, x0 })
     }
 
-    fn record_within(
-        loaded: Arc<Loaded<B>>,
-        x0: Vec<FloatTensor<B>>,
-        rules: RuleSet,
-        budget: usize,
-    ) -> Result<Self> {
-        rules.check()?;
-        let given = rules.entries().len();
-        let rules = loaded.network().rules(rules);
-        let scope = Scope::recording_within(rules.clone(), budget);
-        let inputs = x0
-            .iter()
-            .enumerate()
-            .map(|(index, x0)| {
-                let probe = scope.input(index, &x0.shape());
-                ScopeTensor::probed(x0.clone(), probe)
-            })
-            .collect();
-        let (reference, program, unrecorded) = match probed_outputs(&loaded, inputs, &scope) {
-            Ok((reference, probes)) => (reference, scope.finish(&probes, loaded.dtype())?, None),
-            Err(Error::Memory { .. }) => {
-                // One probe shows what recording would have: refused ops, lost probes.
-                let zeros = x0.iter().map(|x0| batch::zeros::<B>(x0, 1, &x0.shape()));
-                let (reference, _) =
-                    Self::paired(&loaded, x0.clone(), zeros.collect(), rules.clone(), true)?;
-                (reference, Program::empty(loaded.dtype()), Some(x0))
-            }
-            Err(error) => return Err(error),
-        };
-        let interpreter = Self {
-            decisions: scope.decision_sources(),
-            unused_rules: scope.unused_rules(given),
-            loaded,
-            reference,
-            program,
-            rules,
-            budget,
-            homogeneous: OnceLock::new(),
-            prepared: OnceLock::new(),
-            unrecorded,
-        };
-        // A quarter for what replays would otherwise expand each time, the rest for probes.
-        interpreter.program.keep_expanded(budget / 4);
-        Ok(interpreter)
-    }
-
-    /// Whether the program was recorded. If not, its decisions did not fit the budget, and replays
-    /// run the network with its reference (the paper's mode).
-    pub fn is_recorded(&self) -> bool {
-        self.unrecorded.is_none()
-    }
-
-    /// Bytes that decisions and probes may take.
-    pub fn budget(&self) -> usize {
-        self.budget
-    }
-
-    /// F alone, in fewer maps than [`program`](Self::program): what replays without sources use.
-    pub fn homogeneous(&self) -> &Program<B> {
-        self.homogeneous.get_or_init(|| self.program.homogeneous())
-    }
-
-    fn prepared(&self) -> &Program<B> {
-        self.prepared.get_or_init(|| self.program.prepared())
-    }
-
-    fn recorded(&self, what: &str) -> Result<&Program<B>> {
-        match self.unrecorded {
-            None => Ok(&self.program),
-            Some(_) => Err(Error::Memory {
-                what: what.into(),
-                budget: self.budget,
-            }),
-        }
-    }
-
-    /// The paper's mode: reference and k probes side by side, nothing recorded.
+    /// y₀ = f(x₀), `[..output]`.
     ///
-    /// Takes x₀ and `[k, ..input]` probes per input; gives y₀ and `[k, ..output]` per output:
-    /// F x₁ + r with `sources`, F x₁ without. Cost: k + 1 forwards and the rules; memory: the
-    /// tensors alive at once, no decisions. On an autodiff device gradients reach the probes.
+    /// ```
+    #[doc = include_str!("interpreter/frozen.md")]
+    /// let y0: Tensor<2> = frozen.reference()?;
+    /// assert_eq!(y0.dims(), [1, 2]);
+    /// assert!(frozen.reference::<3>().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] for a probe batch that does not fit; [`Error::NoRule`], [`Error::LostProbe`]
-    /// as in [`new`](Self::new). Values are not looked at: that would wait for the device each step.
-    #[allow(clippy::type_complexity)]
-    pub fn paired(
-        loaded: &Loaded<B>,
-        x0: Vec<FloatTensor<B>>,
-        probes: Vec<FloatTensor<B>>,
-        rules: RuleSet,
-        sources: bool,
-    ) -> Result<(Vec<FloatTensor<B>>, Vec<FloatTensor<B>>)> {
-        rules.check()?;
-        let scope = Scope::paired(loaded.network().rules(rules), sources);
-        let (reference, probes) = beside(loaded, x0, probes, &scope)?;
-        let probes = probes
-            .into_iter()
-            .map(|probe| {
-                probe
-                    .into_batch()
-                    .expect("a paired run without an error carries batches")
-            })
-            .collect();
-        Ok((reference, probes))
+    /// [`Error::Shape`] for another rank than the output's.
+    pub fn reference<const D: usize>(&self) -> Result<Tensor<D>> {
+        ranked("y₀", self.recorded.reference()[0].clone())
     }
 
-    /// How far along k directions d, `[k, ..input]` per input, the decisions of x₀ hold: what every
-    /// piecewise-linear op says, in the order they run. Up to the least t of all nothing flips, so
-    /// that f(x₀ + t d) = F (x₀ + t d) + r; where t is exact, that of a later op is not, since those
-    /// before it have flipped by then. Cost: a paired run; the units are read back from the device.
+    /// The residual r, `[..output]`: the affine map at x₁ = 0. Cost: one forward.
+    ///
+    /// ```
+    #[doc = include_str!("interpreter/frozen.md")]
+    /// let r: Tensor<2> = frozen.residual()?;
+    /// let of_x0: Tensor<3> = frozen.apply(x0.unsqueeze::<5>())?;
+    /// let gap = of_x0.squeeze_dim::<2>(0) + r - frozen.reference::<2>()?;
+    /// assert!(gap.abs().max().into_scalar::<f32>() < 1e-5);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`Error::NotPiecewise`] where an op was frozen that is not piecewise linear: it decides
-    /// otherwise at once. As [`paired`](Self::paired).
-    pub fn first_flips(
-        loaded: &Loaded<B>,
-        x0: Vec<FloatTensor<B>>,
-        directions: Vec<FloatTensor<B>>,
-        rules: RuleSet,
-    ) -> Result<Vec<Kinks>> {
-        rules.check()?;
-        let scope = Scope::watching(loaded.network().rules(rules));
-        beside(loaded, x0, directions, &scope)?;
-        scope.kinks()
+    /// [`Error::Shape`] for another rank than the output's.
+    pub fn residual<const D: usize>(&self) -> Result<Tensor<D>> {
+        ranked("r", self.recorded.residual()?.remove(0))
     }
 
-    /// The network this is an interpreter of.
-    pub fn loaded(&self) -> &Arc<Loaded<B>> {
-        &self.loaded
+    /// F x for k probes, `[k, ..input] → [k, ..output]`. Cost: k forwards.
+    ///
+    /// ```
+    #[doc = include_str!("interpreter/frozen.md")]
+    /// let probes = Tensor::<5>::ones([3, 1, 1, 6, 6], &device);
+    /// let y: Tensor<3> = frozen.apply(probes)?;
+    /// assert_eq!(y.dims(), [3, 1, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::NoProbes`]; [`Error::Data`] for probes on another device or of
+    /// another dtype.
+    pub fn apply<const P: usize, const Q: usize>(&self, probes: Tensor<P>) -> Result<Tensor<Q>> {
+        let x = self.fitting("the probe", probes)?;
+        ranked("F x", self.recorded.apply(&[x])?.remove(0))
     }
 
-    /// y₀ = f(x₀), one tensor per output, without a probe axis.
-    pub fn reference(&self) -> &[FloatTensor<B>] {
-        &self.reference
+    /// F x + r for k probes, `[k, ..input] → [k, ..output]`. Cost: k forwards.
+    ///
+    /// ```
+    #[doc = include_str!("interpreter/frozen.md")]
+    /// let y: Tensor<3> = frozen.affine(x0.unsqueeze::<5>())?;
+    /// let gap = y.squeeze_dim::<2>(0) - frozen.reference::<2>()?;
+    /// assert!(gap.abs().max().into_scalar::<f32>() < 1e-5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn affine<const P: usize, const Q: usize>(&self, probes: Tensor<P>) -> Result<Tensor<Q>> {
+        let x = self.fitting("the probe", probes)?;
+        ranked("F x + r", self.recorded.affine(&[x])?.remove(0))
     }
 
-    /// The recorded linear maps and sources; without nodes where nothing was
-    /// [recorded](Self::is_recorded).
-    pub fn program(&self) -> &Program<B> {
-        &self.program
+    /// Columns of F, `[k, ..output]`. Entry j of `at` is a place in one picture of the batch (the
+    /// input's index without its batch axis); the unit impulse goes into *every* picture there. As
+    /// long as the network keeps pictures apart, picture i of the answer j is the column of that
+    /// picture. Cost: k forwards.
+    ///
+    /// ```
+    #[doc = include_str!("interpreter/frozen.md")]
+    /// // At channel, row and column of the picture.
+    /// let columns: Tensor<3> = frozen.columns(&[&[0, 2, 3], &[0, 5, 5]])?;
+    /// assert_eq!(columns.dims(), [2, 1, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`]; [`Error::Shape`].
+    pub fn columns<const Q: usize>(&self, at: &[&[usize]]) -> Result<Tensor<Q>> {
+        let shape = self.loaded().network().inputs()[0].shape.clone();
+        let y = self.recorded.apply(&[self.impulses(&shape, at)?])?;
+        ranked("a batch of columns", only(y))
+    }
+
+    /// Rows of F, `[k, ..input]`, at places of the output, as [`columns`](Self::columns). Cost: k
+    /// forwards.
+    ///
+    /// ```
+    #[doc = include_str!("interpreter/frozen.md")]
+    /// let row: Tensor<5> = frozen.rows(&[&[1]])?;
+    /// assert_eq!(row.dims(), [1, 1, 1, 6, 6]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoGradient`] on an autodiff device when the adjoint of an op cannot be
+    /// differentiated, [`Error::GeneralMap`] when nobody knows; [`Error::OutOfRange`];
+    /// [`Error::Shape`].
+    pub fn rows<const P: usize>(&self, at: &[&[usize]]) -> Result<Tensor<P>> {
+        let shape = self.recorded.reference()[0].shape();
+        self.adjoint_of(self.impulses(&shape, at)?)
+    }
+
+    /// Fᵀ y for k cotangents, `[k, ..output] → [k, ..input]`. Cost: k forwards.
+    ///
+    /// ```
+    #[doc = include_str!("interpreter/frozen.md")]
+    /// let y = Tensor::<3>::ones([4, 1, 2], &device);
+    /// let x: Tensor<5> = frozen.adjoint(y)?;
+    /// assert_eq!(x.dims(), [4, 1, 1, 6, 6]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`rows`](Self::rows); [`Error::NoProbes`]; [`Error::Data`] for cotangents on another device
+    /// or of another dtype.
+    pub fn adjoint<const Q: usize, const P: usize>(&self, y: Tensor<Q>) -> Result<Tensor<P>> {
+        self.adjoint_of(self.fitting("the cotangent", y)?)
+    }
+
+    fn adjoint_of<const P: usize>(&self, y: DispatchTensor) -> Result<Tensor<P>> {
+        self.check_gradient(None, None)?;
+        ranked("Fᵀ y", only(self.recorded.adjoint(&[y])?))
+    }
+
+    /// Fᵀ y, `[k, ..output] → [k, ..input]`, and what every source contributes to ⟨y, F x + r⟩, k
+    /// numbers each: they sum to ⟨y, r⟩. Sums in f64 on the host; cost: one adjoint and a read-back
+    /// per source.
+    ///
+    /// ```
+    #[doc = include_str!("interpreter/frozen.md")]
+    /// let y = Tensor::<3>::ones([1, 1, 2], &device);
+    /// let (row, shares) = frozen.contributions::<3, 5>(y)?;
+    /// assert_eq!(row.dims(), [1, 1, 1, 6, 6]);
+    /// let sum: f64 = shares.iter().map(|share| share.values[0]).sum();
+    /// let r: f32 = frozen.residual::<2>()?.sum().into_scalar();
+    /// assert!((sum - f64::from(r)).abs() < 1e-5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`adjoint`](Self::adjoint).
+    pub fn contributions<const Q: usize, const P: usize>(
+        &self,
+        y: Tensor<Q>,
+    ) -> Result<(Tensor<P>, Vec<SourceShare>)> {
+        let y = self.fitting("the cotangent", y)?;
+        self.check_gradient(None, None)?;
+        let (x, shares) = self.recorded.contributions(&[y])?;
+        Ok((ranked("Fᵀ y", only(x))?, shares))
+    }
+
+    /// The sub-network between two nodes, homogeneous: k probes in place of the output of node `from`
+    /// (`None`: of the input) to what they become at node `to` (`None`: at the output). Paths that do
+    /// not pass `from` carry zeros. Names are the model's own;
+    /// [`place_names`](crate::program::Program::place_names) lists them.
+    ///
+    /// ```
+    #[doc = include_str!("interpreter/frozen.md")]
+    /// let probes = Tensor::<5>::ones([3, 1, 1, 6, 6], &device);
+    /// let y: Tensor<5> = frozen.apply_between(probes, None, Some("conv"))?;
+    /// assert_eq!(y.dims(), [3, 1, 2, 4, 4]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply); [`Error::NoSuchNode`] lists the names there are; [`Error::NoPath`]
+    /// when `to` does not depend on `from`.
+    pub fn apply_between<const P: usize, const Q: usize>(
+        &self,
+        probes: Tensor<P>,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<Tensor<Q>> {
+        let x = self.fitting("the probe", probes)?;
+        let (from, to) = self.ends(from, to)?;
+        let y = self.recorded.apply_between(x, from, to)?;
+        ranked("F x", y)
+    }
+
+    /// The same with sources: the frozen network with node `from` set to the probes. Paths that do not
+    /// pass `from` carry x₀.
+    ///
+    /// ```
+    #[doc = include_str!("interpreter/frozen.md")]
+    /// let at_conv: Tensor<5> = frozen.affine_between(x0.unsqueeze::<5>(), None, Some("conv"))?;
+    /// let y: Tensor<3> = frozen.affine_between(at_conv, Some("conv"), None)?;
+    /// let gap = y.squeeze_dim::<2>(0) - frozen.reference::<2>()?;
+    /// assert!(gap.abs().max().into_scalar::<f32>() < 1e-5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`apply_between`](Self::apply_between).
+    pub fn affine_between<const P: usize, const Q: usize>(
+        &self,
+        probes: Tensor<P>,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<Tensor<Q>> {
+        let x = self.fitting("the probe", probes)?;
+        let (from, to) = self.ends(from, to)?;
+        let x0 = std::slice::from_ref(&self.x0);
+        let y = self.recorded.affine_between(x, from, to, x0)?;
+        ranked("F x + r", y)
+    }
+
+    /// The adjoint of [`apply_between`](Self::apply_between): k cotangents of `to` carried back to
+    /// `from`.
+    ///
+    /// ```
+    #[doc = include_str!("interpreter/frozen.md")]
+    /// let y = Tensor::<3>::ones([1, 1, 2], &device);
+    /// let x: Tensor<5> = frozen.adjoint_between(y, Some("conv"), None)?;
+    /// assert_eq!(x.dims(), [1, 1, 2, 4, 4]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`apply_between`](Self::apply_between) and [`rows`](Self::rows).
+    pub fn adjoint_between<const Q: usize, const P: usize>(
+        &self,
+        y: Tensor<Q>,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<Tensor<P>> {
+        let y = self.fitting("the cotangent", y)?;
+        let (from, to) = self.ends(from, to)?;
+        self.check_gradient(from, to)?;
+        ranked("Fᵀ y", self.recorded.adjoint_between(y, from, to)?)
+    }
+
+    /// The network, on its device.
+    ///
+    /// ```
+    #[doc = include_str!("interpreter/frozen.md")]
+    /// assert_eq!(frozen.loaded().network().outputs()[0].name, "scores");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn loaded(&self) -> &Arc<Loaded<Dispatch>> {
+        self.recorded.loaded()
     }
 
     /// The rules that froze the non-linear units: those given, then the network's own.
+    ///
+    /// ```
+    #[doc = include_str!("interpreter/prelude.md")]
+    /// let loaded = Interpreter::load(network, &device, FloatDType::F32)?;
+    /// let frozen = Interpreter::freeze(loaded, x0, "Relu=secant".parse()?)?;
+    /// assert_eq!(frozen.rules().entries().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn rules(&self) -> &RuleSet {
-        &self.rules
+        self.recorded.rules()
     }
 
     /// Entries of the rule set that nothing in the network fitted: a misspelt name, perhaps.
+    ///
+    /// ```
+    #[doc = include_str!("interpreter/prelude.md")]
+    /// let loaded = Interpreter::load(network, &device, FloatDType::F32)?;
+    /// let frozen = Interpreter::freeze(loaded, x0, "gelu=taylor".parse()?)?;
+    /// assert_eq!(frozen.unused_rules().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn unused_rules(&self) -> &[String] {
-        &self.unused_rules
+        self.recorded.unused_rules()
     }
 
-    /// Nodes at which floats were made out of decisions (comparisons, indices).
-    pub fn decision_sources(&self) -> &[Arc<str>] {
-        &self.decisions
-    }
-
-    /// F x for k probes, `[k, ..input] → [k, ..output]`, per input and output.
+    /// How many decisions rounding may have made otherwise; `None` in training, where nobody counted.
     ///
-    /// # Errors
-    /// [`Error::Shape`].
-    pub fn apply(&self, x: &[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>> {
-        self.check_probes(x)?;
-        self.replay(x, false)
+    /// ```
+    #[doc = include_str!("interpreter/frozen.md")]
+    /// let at_risk = frozen.decisions_at_risk().expect("counted");
+    /// // A ReLU of two channels, each 4 × 4.
+    /// assert_eq!(at_risk.units, 32);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn decisions_at_risk(&self) -> Option<&DecisionsAtRisk> {
+        self.recorded.decisions_at_risk()
     }
 
-    /// F x + r for k probes. See [`apply`](Self::apply).
+    /// The engine underneath, on Burn's primitives: the program, discussions, deconvolutions.
     ///
-    /// # Errors
-    /// [`Error::Shape`].
-    pub fn affine(&self, x: &[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>> {
-        self.check_probes(x)?;
-        self.replay(x, true)
+    /// ```
+    #[doc = include_str!("interpreter/frozen.md")]
+    /// let program = frozen.recorded().program();
+    /// assert_eq!(program.account().decisions, 32);
+    /// assert!(program.place_names().any(|name| name == "conv"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn recorded(&self) -> &Recorded<Dispatch> {
+        &self.recorded
     }
 
-    /// The residual r, `[..output]` per output: the affine map at x₁ = 0.
-    ///
-    /// # Errors
-    /// None of its own; it shares [`affine`](Self::affine)'s signature.
-    pub fn residual(&self) -> Result<Vec<FloatTensor<B>>> {
-        let zeros: Vec<_> = self
-            .loaded
-            .network()
-            .inputs()
-            .iter()
-            .map(|port| self.zeros(1, &port.shape))
-            .collect();
-        let r = self.replay(&zeros, true)?;
-        Ok(r.into_iter().map(without_probe_axis::<B>).collect())
+    fn fitting<const D: usize>(&self, what: &str, x: Tensor<D>) -> Result<DispatchTensor> {
+        fitting(what, x, self.loaded())
     }
 
-    /// Fᵀ y for k cotangents, `[k, ..output] → [k, ..input]`. An input that no output depends on
-    /// gets zeros.
-    ///
-    /// # Errors
-    /// [`Error::Shape`]; [`Error::Memory`] where nothing was recorded.
-    pub fn adjoint(&self, y: &[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>> {
-        self.recorded("the adjoint")?;
-        let outputs = self.loaded.network().outputs();
-        check_batches::<B>("cotangent of output", outputs, y)?;
-        self.in_batches(y, |y| self.sweep(self.homogeneous(), y, |_, _, _| {}))
-    }
-
-    /// Fᵀ y, and for every source its contribution ⟨q, b⟩ to ⟨y, F x + r⟩ (Theorem 1 of the
-    /// paper: they sum to ⟨y, r⟩ on any acyclic graph). Sums in f64 on the host; cost: one adjoint
-    /// sweep and one read-back per source.
-    ///
-    /// # Errors
-    /// [`Error::Shape`], [`Error::Data`].
-    pub fn contributions(
+    fn ends(
         &self,
-        y: &[FloatTensor<B>],
-    ) -> Result<(Vec<FloatTensor<B>>, Vec<SourceShare>)> {
-        self.recorded("contributions")?;
-        let program = self.prepared();
-        let mut shares = Vec::new();
-        let mut failed = None;
-        let rows = self.sweep(program, y, |node, b, q| {
-            let k = q.shape()[0];
-            // Sum q over what b was broadcast along, so that the product is small.
-            let q = batch::sum_to::<B>(q.clone(), &b.shape());
-            match (host::<B>(q), host::<B>(b.clone())) {
-                (Ok(q), Ok(b)) => shares.push(SourceShare {
-                    node: node.name.to_string(),
-                    layer: node.layer,
-                    values: q
-                        .chunks(q.len() / k)
-                        .map(|q| q.iter().zip(&b).map(|(q, b)| q * b).sum())
-                        .collect(),
-                }),
-                (Err(error), _) | (_, Err(error)) => {
-                    failed.get_or_insert(error);
-                }
-            }
-        })?;
-        shares.reverse();
-        match failed {
-            Some(error) => Err(error),
-            None => Ok((rows, shares)),
-        }
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<(Option<NodeId>, Option<NodeId>)> {
+        let find = |name: Option<&str>| name.map(|name| self.recorded.node(name)).transpose();
+        Ok((find(from)?, find(to)?))
     }
 
-    /// One backward sweep from k cotangents of the only output to the only input that takes along
-    /// what sources say, see [`Carry`]: `(q, s)`, each `[k, ..input]`. With a layer only its sources
-    /// are heard.
-    ///
-    /// # Errors
-    /// [`Error::Shape`]; [`Error::Memory`] where nothing was recorded.
-    pub fn carried(
-        &self,
-        y: &FloatTensor<B>,
-        carry: Carry,
-        layer: Option<usize>,
-    ) -> Result<(FloatTensor<B>, FloatTensor<B>)> {
-        let heard = |node: &Node<B>| layer.is_none_or(|layer| node.layer == layer);
-        let program = self.recorded("a discussion")?;
-        let (to, input) = (
-            self.end(None, program.outputs())?,
-            self.end(None, &program.inputs())?,
-        );
-        self.check_at("the cotangent", y, to)?;
-        let mut found = self.in_batches(std::slice::from_ref(y), |y| {
-            let seeds = [(to, y[0].clone())];
-            let both = guarded(
-                || replaying("the adjoint replay"),
-                || program.carry_of(&seeds, carry, heard).remove(0),
-            )?;
-            let k = y[0].shape()[0];
-            let zeros = || self.zeros(k, program.shape(input));
-            let (q, s) = both.unwrap_or_else(|| (zeros(), zeros()));
-            Ok(vec![q, s])
-        })?;
-        let s = found.remove(1);
-        Ok((found.remove(0), s))
-    }
-
-    /// What the sources of every layer add to every entry of each output, `[layers, ..output]`, in
-    /// forward passes. Summed over layers it is [`residual`](Self::residual); each column is what
-    /// [`contributions`](Self::contributions) finds by an adjoint sweep.
-    ///
-    /// # Errors
-    /// [`Error::Memory`] where nothing was recorded.
-    pub fn contributions_of_all(&self) -> Result<Vec<FloatTensor<B>>> {
-        self.recorded("contributions")?;
-        let program = self.prepared();
-        let zeros = |k: usize, id: NodeId| self.zeros(k, program.shape(id));
-        guarded(
-            || replaying("the replay"),
-            || program.residual_by_layer(&zeros, self.probes_at_once()),
-        )
-    }
-
-    fn sweep(
-        &self,
-        program: &Program<B>,
-        y: &[FloatTensor<B>],
-        on_source: impl FnMut(&Node<B>, &FloatTensor<B>, &FloatTensor<B>),
-    ) -> Result<Vec<FloatTensor<B>>> {
-        let outputs = self.loaded.network().outputs();
-        check_batches::<B>("cotangent of output", outputs, y)?;
-        let k = y.first().map_or(1, |y| y.shape()[0]);
-        let seeds = pairs::<B>(program.outputs(), y);
-        let inputs = guarded(
-            || replaying("the adjoint replay"),
-            || program.backward(&seeds, &program.inputs(), on_source),
-        )?;
-        Ok(inputs
-            .into_iter()
-            .zip(self.loaded.network().inputs())
-            .map(|(x, port)| x.unwrap_or_else(|| self.zeros(k, &port.shape)))
-            .collect())
-    }
-
-    fn replay(&self, x: &[FloatTensor<B>], sources: bool) -> Result<Vec<FloatTensor<B>>> {
-        if let Some(x0) = &self.unrecorded {
-            return self.in_batches(x, |x| {
-                let (x0, x) = (x0.clone(), x.to_vec());
-                Ok(Self::paired(&self.loaded, x0, x, self.rules.clone(), sources)?.1)
-            });
-        }
-        let program = match sources {
-            true => self.prepared(),
-            false => self.homogeneous(),
-        };
-        self.in_batches(x, |x| {
-            let starts = pairs::<B>(&program.inputs(), x);
-            guarded(
-                || replaying("the replay"),
-                || program.forward(&starts, program.outputs(), sources),
-            )
-        })
-    }
-
-    /// How many probes may run side by side.
-    pub fn probes_at_once(&self) -> usize {
-        let left = self.budget - (self.budget / 4).min(self.program.account().expanded_bytes);
-        match self.unrecorded {
-            None => self.program.probes_within(left),
-            // Nothing is known about the size of what a run keeps alive.
-            Some(_) => 1,
-        }
-    }
-
-    /// `work` on as many probes at a time as fit the budget, the results side by side.
-    fn in_batches(
-        &self,
-        x: &[FloatTensor<B>],
-        mut work: impl FnMut(&[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>>,
-    ) -> Result<Vec<FloatTensor<B>>> {
-        let k = x.first().map_or(1, |x| x.shape()[0]);
-        let most = self.probes_at_once();
-        if k <= most {
-            return work(x);
-        }
-        let mut parts: Vec<Vec<FloatTensor<B>>> = Vec::new();
-        for start in (0..k).step_by(most) {
-            let some: Vec<FloatTensor<B>> = x
-                .iter()
-                .map(|x| {
-                    let mut ranges: Vec<Slice> =
-                        x.shape().iter().map(|&size| Slice::from(0..size)).collect();
-                    ranges[0] = Slice::from(start..(start + most).min(k));
-                    B::float_slice(x.clone(), &ranges)
-                })
-                .collect();
-            parts.push(work(&some)?);
-        }
-        let ports = parts.first().map_or(0, Vec::len);
-        Ok((0..ports)
-            .map(|port| B::float_cat(parts.iter().map(|part| part[port].clone()).collect(), 0))
-            .collect())
-    }
-
-    fn zeros(&self, k: usize, shape: &Shape) -> FloatTensor<B> {
-        B::float_zeros(
-            batch::shape_of(k, shape),
-            self.loaded.device(),
-            self.loaded.dtype().into(),
-        )
-    }
-
-    /// The place of a named network node, or an error that lists what there is.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchNode`].
-    pub fn node(&self, name: &str) -> Result<NodeId> {
-        let program = self.recorded("a sub-network")?;
-        program.place(name).ok_or_else(|| Error::NoSuchNode {
-            name: name.into(),
-            nodes: self.program.place_names().map(String::from).collect(),
-        })
-    }
-
-    /// The sub-network between two places, homogeneous: k probes of `from` (`None`: the only
-    /// input) to what they become at `to` (`None`: the only output). Paths that do not pass
-    /// `from` carry zeros.
-    ///
-    /// # Errors
-    /// [`Error::Shape`].
-    pub fn apply_between(
-        &self,
-        x: FloatTensor<B>,
-        from: Option<NodeId>,
-        to: Option<NodeId>,
-    ) -> Result<FloatTensor<B>> {
-        let k = x.shape()[0];
-        let zeros = self
-            .program
-            .inputs()
-            .into_iter()
-            .map(|id| (id, self.zeros(k, self.program.shape(id))))
-            .collect();
-        self.between(x, from, to, zeros, false)
-    }
-
-    /// The same with sources: the frozen network with `from` set to the probes. Paths that do not
-    /// pass `from` carry x₀, so that the probe f_from(x₀) gives f_to(x₀).
-    ///
-    /// # Errors
-    /// [`Error::Shape`].
-    pub fn affine_between(
-        &self,
-        x: FloatTensor<B>,
-        from: Option<NodeId>,
-        to: Option<NodeId>,
-        x0: &[FloatTensor<B>],
-    ) -> Result<FloatTensor<B>> {
-        let k = x.shape()[0];
-        let repeated = self
-            .program
-            .inputs()
-            .into_iter()
-            .zip(x0)
-            .map(|(id, x0)| {
-                let x0 = batch::of_one::<B>(x0.clone());
-                (id, B::float_repeat_dim(x0, 0, k))
-            })
-            .collect();
-        self.between(x, from, to, repeated, true)
-    }
-
-    fn between(
-        &self,
-        x: FloatTensor<B>,
-        from: Option<NodeId>,
-        to: Option<NodeId>,
-        mut starts: Vec<(NodeId, FloatTensor<B>)>,
-        sources: bool,
-    ) -> Result<FloatTensor<B>> {
-        self.recorded("a sub-network")?;
-        let from = self.end(from, &self.program.inputs())?;
-        let to = self.end(to, self.program.outputs())?;
-        self.check_at("the probe", &x, from)?;
-        if !self.program.depends(to, from) {
-            return Err(self.no_path(from, to));
-        }
-        starts.retain(|(id, _)| *id != from);
-        starts.push((from, x));
-        guarded(
-            || replaying("the replay"),
-            || self.prepared().forward(&starts, &[to], sources).remove(0),
-        )
-    }
-
-    /// [`Program::deconvolution`] of k cotangents of `to` down to `from`.
-    ///
-    /// # Errors
-    /// As [`adjoint_between`](Self::adjoint_between).
-    pub fn deconvolution_between(
-        &self,
-        y: FloatTensor<B>,
-        from: Option<NodeId>,
-        to: Option<NodeId>,
-    ) -> Result<FloatTensor<B>> {
-        self.carried_back(y, from, to, |seed, target| {
-            self.prepared().deconvolution(&[seed], &[target])
-        })
-    }
-
-    /// The adjoint of [`apply_between`](Self::apply_between): k cotangents of `to` carried back
-    /// to `from`.
-    ///
-    /// # Errors
-    /// [`Error::Shape`]; [`Error::NoPath`] when `to` does not depend on `from`.
-    pub fn adjoint_between(
-        &self,
-        y: FloatTensor<B>,
-        from: Option<NodeId>,
-        to: Option<NodeId>,
-    ) -> Result<FloatTensor<B>> {
-        self.carried_back(y, from, to, |seed, target| {
-            self.prepared().backward(&[seed], &[target], |_, _, _| {})
-        })
-    }
-
-    fn carried_back(
-        &self,
-        y: FloatTensor<B>,
-        from: Option<NodeId>,
-        to: Option<NodeId>,
-        sweep: impl Fn((NodeId, FloatTensor<B>), NodeId) -> Vec<Option<FloatTensor<B>>>,
-    ) -> Result<FloatTensor<B>> {
-        self.recorded("a sub-network")?;
-        let from = self.end(from, &self.program.inputs())?;
-        let to = self.end(to, self.program.outputs())?;
-        self.check_at("the cotangent", &y, to)?;
-        let found = guarded(
-            || replaying("the adjoint replay"),
-            || sweep((to, y.clone()), from),
-        )?;
-        found
-            .into_iter()
-            .next()
-            .flatten()
-            .ok_or_else(|| self.no_path(from, to))
-    }
-
-    fn no_path(&self, from: NodeId, to: NodeId) -> Error {
-        let name = |id: NodeId| self.program.nodes()[id.0].name.to_string();
-        Error::NoPath {
-            from: name(from),
-            to: name(to),
-        }
-    }
-
-    fn end(&self, given: Option<NodeId>, only: &[NodeId]) -> Result<NodeId> {
-        match (given, only) {
-            (Some(id), _) => Ok(id),
-            (None, [id]) => Ok(*id),
-            (None, several) => Err(Error::Shape {
-                what: "the list of ends of a sub-network".into(),
-                got: vec![several.len()],
-                expected: vec![1],
-                hint: "; name the node".into(),
-            }),
-        }
-    }
-
-    fn check_at(&self, what: &str, x: &FloatTensor<B>, at: NodeId) -> Result<()> {
-        let expected = batch::shape_of(x.shape()[0], self.program.shape(at));
-        if x.shape() == expected {
+    /// On an autodiff device: whether gradients pass through the adjoints between two places.
+    fn check_gradient(&self, from: Option<NodeId>, to: Option<NodeId>) -> Result<()> {
+        if !Dispatch::ad_enabled(self.loaded().device()) {
             return Ok(());
         }
-        Err(Error::Shape {
-            what: format!("{what} at \"{}\"", self.program.nodes()[at.0].name),
-            got: x.shape().to_vec(),
-            expected: expected.to_vec(),
-            hint: "; the first axis counts the probes".into(),
-        })
-    }
-
-    fn check_probes(&self, x: &[FloatTensor<B>]) -> Result<()> {
-        check_batches::<B>("probe of input", self.loaded.network().inputs(), x)
-    }
-}
-
-fn replaying(what: &str) -> Place {
-    Place {
-        node: String::new(),
-        op: what.into(),
-    }
-}
-
-fn pairs<B: Backend>(ids: &[NodeId], tensors: &[FloatTensor<B>]) -> Vec<(NodeId, FloatTensor<B>)> {
-    ids.iter().copied().zip(tensors.iter().cloned()).collect()
-}
-
-/// Run a paired scope: x₀ and `[k, ..input]` probes per input.
-#[allow(clippy::type_complexity)]
-fn beside<B: Backend>(
-    loaded: &Loaded<B>,
-    x0: Vec<FloatTensor<B>>,
-    probes: Vec<FloatTensor<B>>,
-    scope: &Arc<Scope<B>>,
-) -> Result<(Vec<FloatTensor<B>>, Vec<Probe<B>>)> {
-    let inputs = x0
-        .into_iter()
-        .zip(probes)
-        .map(|(x0, probes)| {
-            let probe = scope.probe(probes, &x0.shape())?;
-            Ok(ScopeTensor::probed(x0, probe))
-        })
-        .collect::<Result<_>>()?;
-    probed_outputs(loaded, inputs, scope)
-}
-
-/// Run, and insist that every output is still a linear function of the input.
-#[allow(clippy::type_complexity)]
-fn probed_outputs<B: Backend>(
-    loaded: &Loaded<B>,
-    inputs: Vec<ScopeTensor<B>>,
-    scope: &Arc<Scope<B>>,
-) -> Result<(Vec<FloatTensor<B>>, Vec<Probe<B>>)> {
-    let outputs = loaded.run(inputs, Some(scope))?;
-    let mut values = Vec::new();
-    let mut probes = Vec::new();
-    for (port, tensor) in loaded.network().outputs().iter().zip(outputs) {
-        let because = match tensor.lineage() {
-            Lineage::Probed(_) => None,
-            Lineage::Decision(scope) => Some(match scope.decision_sources().last() {
-                Some(node) => format!(
-                    "it depends on the input through decisions only, the last made in node \
-                     \"{node}\""
-                ),
-                None => "it depends on the input through decisions only".to_string(),
-            }),
-            Lineage::Constant => Some("it does not depend on the input".to_string()),
-        };
-        if let Some(because) = because {
-            return Err(Error::LostProbe {
-                output: port.name.clone(),
-                because,
-            });
+        let program = self.recorded.program();
+        for (id, node) in program.ids().zip(program.nodes()) {
+            let Operation::Map { map, .. } = &node.operation else {
+                continue;
+            };
+            if let Some(from) = from
+                && !program.depends(id, from)?
+            {
+                continue;
+            }
+            if let Some(to) = to
+                && !program.depends(to, id)?
+            {
+                continue;
+            }
+            match map.structure().adjoint_has_gradient() {
+                Some(true) => {}
+                Some(false) => {
+                    return Err(Error::NoGradient {
+                        place: Place {
+                            node: node.name.to_string(),
+                            op: map.name().into(),
+                        },
+                        because: "Burn does not differentiate its backward op, so no loss on \
+                                  rows reaches the weights through it; use columns, or bind \
+                                  module.valid() to get the numbers"
+                            .into(),
+                    });
+                }
+                None => return Err(node.unknown("a gradient through rows")),
+            }
         }
-        let ScopeTensor { value, lineage } = tensor;
-        let Lineage::Probed(probe) = lineage else {
-            unreachable!("checked above")
-        };
-        values.push(value);
-        probes.push(probe);
+        Ok(())
     }
-    Ok((values, probes))
+
+    /// `[k, ..shape]`: 1 at place j of every picture in batch entry j.
+    fn impulses(&self, shape: &Shape, at: &[&[usize]]) -> Result<DispatchTensor> {
+        let (pictures, one) = (shape[0], &shape[1..]);
+        let size: usize = one.iter().product();
+        let mut values = vec![0f32; at.len() * pictures * size];
+        for (j, &place) in at.iter().enumerate() {
+            let inside = place.len() == one.len() && place.iter().zip(one).all(|(i, n)| i < n);
+            if !inside {
+                return Err(Error::OutOfRange {
+                    what: "the place in one picture".into(),
+                    index: place.to_vec(),
+                    shape: one.to_vec(),
+                });
+            }
+            let flat = place.iter().zip(one).fold(0, |flat, (i, n)| flat * n + i);
+            for picture in 0..pictures {
+                values[(j * pictures + picture) * size + flat] = 1.0;
+            }
+        }
+        let dims: Vec<usize> = std::iter::once(at.len())
+            .chain(shape.iter().copied())
+            .collect();
+        let data = TensorData::new(values, dims).convert_dtype(self.loaded().dtype());
+        Ok(Dispatch::float_from_data(data, self.loaded().device()))
+    }
 }
 
-fn check_batches<B: Backend>(
-    what: &str,
-    ports: &[crate::network::Port],
-    tensors: &[FloatTensor<B>],
-) -> Result<()> {
-    if ports.len() != tensors.len() {
-        return Err(Error::Shape {
-            what: format!("the list of {what}s"),
-            got: vec![tensors.len()],
-            expected: vec![ports.len()],
-            hint: String::new(),
-        });
-    }
-    let k = tensors.first().map_or(1, |t| t.shape()[0]);
-    for (port, tensor) in ports.iter().zip(tensors) {
-        let expected = batch::shape_of(k, &port.shape);
-        if tensor.shape() != expected {
+/// The one result of a network of one input and one output.
+fn only(found: Vec<DispatchTensor>) -> DispatchTensor {
+    found.into_iter().next().expect("one port")
+}
+
+/// One input and one output, or an error that says where to turn with several.
+fn check_ports(network: &Network) -> Result<()> {
+    for (what, ports) in [("inputs", network.inputs()), ("outputs", network.outputs())] {
+        if ports.len() != 1 {
             return Err(Error::Shape {
-                what: format!("{what} \"{}\"", port.name),
-                got: tensor.shape().to_vec(),
-                expected: expected.to_vec(),
-                hint: "; the first axis counts the probes".into(),
+                what: format!("the network's list of {what}"),
+                got: vec![ports.len()],
+                expected: vec![1],
+                hint: "; use linearscope::Recorded for networks with several".into(),
             });
         }
     }
     Ok(())
 }
 
-/// `[1, ..shape] → [..shape]`.
-fn without_probe_axis<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
-    let dims: Vec<usize> = x.shape().iter().skip(1).copied().collect();
-    B::float_reshape(x, Shape::from(dims))
-}
-
-/// A float tensor's numbers on the host, as f64.
-///
-/// # Errors
-/// [`Error::Data`] when the device cannot deliver.
-pub fn host<B: Backend>(x: FloatTensor<B>) -> Result<Vec<f64>> {
-    let data: TensorData =
-        read_sync(B::float_into_data(x)).map_err(|error| Error::Data(format!("{error:?}")))?;
-    let data = data.convert_dtype(DType::F64);
-    data.try_to_vec::<f64>()
-        .map_err(|error| Error::Data(format!("{error:?}")))
-}
-
-fn check_finite<B: Backend>(what: &str, x: &FloatTensor<B>) -> Result<()> {
-    let values = host::<B>(B::float_detach(x.clone()))?;
-    let mut bad = values.iter().enumerate().filter(|(_, v)| !v.is_finite());
-    match bad.next() {
-        None => Ok(()),
-        Some((first, _)) => Err(Error::NotFinite {
-            what: what.into(),
-            count: 1 + bad.count(),
-            first,
-        }),
+/// A tensor that may enter the network: on its device, in its dtype, and no part of a tape that the
+/// network is not on.
+pub(crate) fn fitting<const D: usize>(
+    what: &str,
+    x: Tensor<D>,
+    loaded: &Loaded<Dispatch>,
+) -> Result<DispatchTensor> {
+    let (x, device) = (x.into_dispatch(), loaded.device());
+    let own = x.device();
+    let taped = Dispatch::ad_enabled(&own) && !Dispatch::ad_enabled(device);
+    if x.dtype() == loaded.dtype() && own == *device && !taped {
+        return Ok(beside(x, device));
     }
+    Err(Error::Data(format!(
+        "{what} is {:?} on {own:?}, the network is {:?} on {device:?}",
+        x.dtype(),
+        loaded.dtype(),
+    )))
 }
 
-/// A one-hot batch: row j is 1 at flat position `positions[j]` of `shape`, `[k, ..shape]`.
-///
-/// # Errors
-/// [`Error::OutOfRange`].
-pub fn one_hot<B: Backend>(
-    positions: &[usize],
-    shape: &Shape,
-    device: &B::Device,
-    dtype: DType,
-) -> Result<FloatTensor<B>> {
-    let numel = shape.num_elements();
-    let mut values = vec![0f32; positions.len() * numel];
-    for (row, &position) in positions.iter().enumerate() {
-        if position >= numel {
-            return Err(Error::OutOfRange {
-                what: "the flat position".into(),
-                index: vec![position],
-                shape: shape.to_vec(),
-            });
-        }
-        values[row * numel + position] = 1.0;
+/// A constant as an op with tensors of `device` takes it: on an autodiff device with its context,
+/// still without a gradient.
+pub(crate) fn beside(x: DispatchTensor, device: &DispatchDevice) -> DispatchTensor {
+    let DispatchDevice::Autodiff(device) = device else {
+        return x;
+    };
+    let mut x = match x.autodiff {
+        DispatchAutodiffContext::Disabled => Dispatch::from_inner(x),
+        DispatchAutodiffContext::Enabled(_) => return x,
+    };
+    x.autodiff = DispatchAutodiffContext::Enabled(device.gradient_checkpointing_strategy());
+    x
+}
+
+/// A Burn tensor of rank D, or an error that gives both ranks.
+pub(crate) fn ranked<const D: usize>(what: &str, x: DispatchTensor) -> Result<Tensor<D>> {
+    let shape = x.shape();
+    if shape.num_dims() == D {
+        return Ok(Tensor::from_dispatch(x));
     }
-    let shape = batch::shape_of(positions.len(), shape);
-    let data = TensorData::new(values, shape).convert_dtype(dtype);
-    Ok(B::float_from_data(data, device))
+    Err(Error::Shape {
+        what: format!("{what} asked for as a tensor of rank {D}"),
+        got: shape.to_vec(),
+        expected: vec![],
+        hint: format!("; ask for rank {}", shape.num_dims()),
+    })
 }

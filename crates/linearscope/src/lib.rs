@@ -4,36 +4,47 @@
 //! becomes an affine map y(x) = F x + r. This crate builds that map for any captured Burn graph
 //! and applies it, both ways, to batches of probes.
 //!
-//! - [`LinearScope`] is a Burn backend that carries probes beside values.
+//! - [`LinearScope`] is a Burn backend that traces values back to the input.
 //! - [`Network`] is a captured graph; [`Loaded`] is one on a device; [`Interpreter`] is one
-//!   frozen at x₀.
+//!   frozen at x₀, with Burn's tensors in and out.
+//! - [`Recorded`] and [`Paired`] are the engine beneath it, on the primitives of any backend and for
+//!   any number of inputs and outputs.
 //! - [`program::Program`] is the recorded map: linear maps and sources, replayed forwards
 //!   (columns, projections) and backwards (rows, contributions).
 //!
 //! It follows *A Tour of Convolutional Networks Guided by Linear Interpreters* (ICCV 2019).
 
 mod backend;
+pub mod coefficient;
 pub mod device;
 mod driver;
 mod error;
+mod findings;
+mod frozen;
+mod host;
 mod interpreter;
 pub mod linear;
 mod network;
 mod ops;
 pub mod program;
+pub mod report;
+mod rule_set;
 mod rules;
-pub mod scope;
+pub mod run;
+mod smooth;
 pub mod survey;
-pub mod tensor;
 pub mod training;
 
 pub use backend::LinearScope;
 pub use driver::Loaded;
 pub use error::{Error, Place, Result, panic_message};
-pub use interpreter::{Interpreter, SourceShare, host, one_hot};
+pub use findings::{DecisionsAtRisk, NearKink, NodeAtRisk, UnitFlips};
+pub use frozen::{Frozen, Paired, Point, Recorded, SourceShare};
+pub use host::{host, one_hot};
+pub use interpreter::Interpreter;
 pub use network::{Network, Port, Ports, Role, check_input};
-pub use rules::{
-    Choices, Entry, Kinks, Normalisation, Own, PRESETS, Pointwise, Product, Reference, Rule,
+pub use rule_set::{
+    Choices, CustomRule, Entry, Normalisation, PRESETS, Pointwise, Product, Reference, Rule,
     RuleSet,
 };
-pub use tensor::{Lineage, ScopeTensor, Tracked};
+pub use run::{Lineage, ScopeTensor, Tracked};

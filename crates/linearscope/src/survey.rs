@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
+use burn_backend::{Backend, Shape, tensor::FloatTensor};
 use burn_ir::{HandleKind, TensorId};
 
 use crate::{
@@ -13,8 +13,8 @@ use crate::{
     driver::{Planned, Replayed, outputs},
     error::{Error, Result},
     network::{flops, operation_name},
-    scope::Scope,
-    tensor::Lineage,
+    report::OpReport,
+    run::{Lineage, Run},
 };
 
 /// What an op is to the interpreter.
@@ -65,13 +65,23 @@ pub struct Surveyed {
     pub flops: u64,
 }
 
-/// How the result of an op depends on the input.
-fn standing<B: Backend>(interpreter: &mut Replayed<B>, step: &Planned) -> Standing {
+/// What an op that was not refused is, by its report and by how its results depend on the input.
+fn standing<B: Backend>(
+    interpreter: &mut Replayed<B>,
+    step: &Planned,
+    report: &OpReport,
+) -> Standing {
     let mut standing = Standing::Constant;
     for (_, handle) in outputs(interpreter, step) {
         let reads = match handle {
             HandleKind::Float(tensor) => match tensor.lineage() {
-                Lineage::Probed(_) => return Standing::Linear,
+                Lineage::Traced(_) => {
+                    let frozen = report.frozen.first().map(|frozen| frozen.what);
+                    return match frozen.or(report.carried) {
+                        Some(what) => Standing::Ruled(what),
+                        None => Standing::Linear,
+                    };
+                }
                 Lineage::Decision(_) => true,
                 Lineage::Constant => false,
             },
@@ -91,17 +101,17 @@ impl<B: Backend> Loaded<B> {
     /// refused op is listed, and what follows is surveyed as if its result were an input.
     ///
     /// Cost: one forward and the rules' decisions, as
-    /// [`Interpreter::new`](crate::Interpreter::new).
+    /// [`Recorded::new`](crate::Recorded::new).
     ///
     /// # Errors
     /// [`Error::Shape`] when x₀ does not fit, [`Error::Panicked`] when Burn stopped.
     pub fn survey(&self, x0: Vec<FloatTensor<B>>, rules: RuleSet) -> Result<Vec<Surveyed>> {
         rules.check()?;
-        let scope = Scope::recording(self.network().rules(rules));
+        let run = Run::recording(self.network().rules(rules));
         let ports = x0.len();
         let probed = |index: usize, x: FloatTensor<B>| {
-            let probe = scope.input(index, &x.shape());
-            ScopeTensor::probed(x, probe)
+            let tracer = run.input(index, &x);
+            ScopeTensor::traced(x, tracer)
         };
         let inputs = x0.into_iter().enumerate();
         let inputs = inputs.map(|(index, x)| probed(index, x)).collect();
@@ -109,25 +119,23 @@ impl<B: Backend> Loaded<B> {
         let mut carried: HashMap<TensorId, usize> = HashMap::new();
         let mut surveyed: Vec<Surveyed> = Vec::new();
         let weights = &self.network().weights;
-        self.replay(inputs, Some(&scope), |interpreter, step| {
-            let standing = match (scope.take_error(), scope.take_rule()) {
-                (Some(error), _) => {
+        self.replay(inputs, Some(&run), |interpreter, step, report| {
+            let standing = match &report.error {
+                Some(error) => {
+                    run.forgive();
                     // The result becomes an input of its own, so that the survey can go on.
                     let poisoned: Vec<_> = outputs(interpreter, step).collect();
                     for (id, handle) in poisoned {
                         if let HandleKind::Float(tensor) = handle
-                            && tensor.probe().is_some()
+                            && tensor.tracer().is_some()
                         {
                             let fresh = probed(ports + surveyed.len(), tensor.into_value());
                             interpreter.register_tensor_to_device(id, HandleKind::Float(fresh));
                         }
                     }
-                    Standing::Refused(reason(&error))
+                    Standing::Refused(reason(error))
                 }
-                (None, rule) => match (standing(interpreter, step), rule) {
-                    (Standing::Linear, Some(rule)) => Standing::Ruled(rule),
-                    (standing, _) => standing,
-                },
+                None => standing(interpreter, step, report),
             };
             // A weight that is turned or reshaped first belongs to the op that works with it.
             let read = step.operation.inputs();
@@ -142,8 +150,8 @@ impl<B: Backend> Loaded<B> {
                 carried.extend(made.map(|out| (out.id, std::mem::take(&mut parameters))));
             }
             surveyed.push(Surveyed {
-                node: step.node.clone(),
-                position: step.position,
+                node: step.site.node.clone(),
+                position: step.site.position,
                 op: operation_name(&step.operation),
                 standing,
                 shape: step

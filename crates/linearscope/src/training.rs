@@ -4,12 +4,12 @@
 //! capture once          Traced::capture(&model, forward)
 //! each step   bind      traced.bind(&model)           live parameters, checked
 //!             freeze    bound.freeze(x0, rules)       y₀, and the map F, r at x₀
-//!             ask       step.y0() · residual() · columns(..) · apply(..) · affine(..) · rows(..)
+//!             ask       step.reference() · residual() · columns(..) · apply(..) · affine(..) · rows(..)
 //! ```
 //!
-//! What a [`Step`] answers are ordinary Burn tensors. With the module on an autodiff device their
+//! What an [`Interpreter`] answers are ordinary Burn tensors. With the module on an autodiff device their
 //! gradients reach the parameters: through the weights in every linear map, through the sources, and
-//! through what was frozen as a function of x₀ (a gain, a standard deviation). Masks, winners and
+//! through what was frozen as a function of x₀ (a gain, a standard deviation). Masks, switches and
 //! indices are constant around x₀ and have no gradient.
 //!
 //! What is trained is the network as captured. Batch norm is in *inference form*: it reads the
@@ -25,29 +25,17 @@ use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     tensor::{Bool, Device, FloatDType, Int, Tensor},
 };
-use burn_backend::{
-    AutodiffBackend, Backend, DType, Shape, TensorData, TensorMetadata, ops::FloatTensorOps,
-};
-use burn_dispatch::{Dispatch, DispatchAutodiffContext, DispatchDevice, DispatchTensor};
+use burn_backend::{Backend, DType, Shape, TensorMetadata};
+use burn_dispatch::{Dispatch, DispatchDevice};
 use burn_ir::{HandleKind, OperationIr, TensorId, TensorIr};
 
 use crate::{
     Interpreter, Loaded, Network, Ports, RuleSet, ScopeTensor, Tracked,
     driver::Handle,
-    error::{Error, Place, Result},
+    error::{Error, Result},
+    interpreter::{beside, fitting, ranked},
     network::{ParameterNames, operation_name},
-    program::Operation,
 };
-
-/// Linear maps whose adjoint is one of Burn's backward ops that have no derivative of their own.
-const ADJOINT_WITHOUT_GRADIENT: &[&str] = &[
-    "avg_pool1d",
-    "avg_pool2d",
-    "avg_pool3d",
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d",
-];
 
 /// A parameter of the captured module.
 #[derive(Clone, Debug)]
@@ -126,7 +114,7 @@ impl Traced {
     /// })?;
     /// // In each step:
     /// let step = traced.bind(&model)?.freeze(x0, RuleSet::default())?;
-    /// let (y0, r) = (step.y0::<2>()?, step.residual::<2>()?);
+    /// let (y0, r) = (step.reference::<2>()?, step.residual::<2>()?);
     /// let loss = y0.square().mean() + r.square().mean();
     /// let gradients = loss.backward();
     /// # Ok(())
@@ -143,7 +131,7 @@ impl Traced {
             if ports.len() != 1 {
                 return Err(Error::Capture(format!(
                     "training takes one input and one output, the forward has {} {what}; use \
-                     linearscope::Interpreter for networks with several",
+                     linearscope::Recorded for networks with several",
                     ports.len()
                 )));
             }
@@ -289,20 +277,6 @@ impl Traced {
     }
 }
 
-/// A constant as an op with tensors of `device` takes it: on an autodiff device with its context,
-/// still without a gradient.
-fn beside(x: DispatchTensor, device: &DispatchDevice) -> DispatchTensor {
-    let DispatchDevice::Autodiff(device) = device else {
-        return x;
-    };
-    let mut x = match x.autodiff {
-        DispatchAutodiffContext::Disabled => Dispatch::from_inner(x),
-        DispatchAutodiffContext::Enabled(_) => return x,
-    };
-    x.autodiff = DispatchAutodiffContext::Enabled(device.gradient_checkpointing_strategy());
-    x
-}
-
 /// Shape, dtype and device of a weight.
 fn described(handle: &Handle<Dispatch>) -> (Shape, DType, DispatchDevice) {
     match handle {
@@ -371,12 +345,10 @@ impl Bound {
     /// would wait for the device.
     ///
     /// # Errors
-    /// [`Error::Shape`]; [`Error::NoRule`], [`Error::LostProbe`] and [`Error::Panicked`] as
-    /// [`Interpreter::new`].
-    pub fn freeze<const D: usize>(&self, x0: Tensor<D>, rules: RuleSet) -> Result<Step> {
-        let x0 = self.fitting("x₀", x0.into_dispatch())?;
-        let interpreter = Interpreter::record(self.loaded.clone(), vec![x0], rules)?;
-        Ok(Step { interpreter })
+    /// [`Error::Shape`]; [`Error::NoRule`], [`Error::LostTrace`] and [`Error::Panicked`] as
+    /// [`Interpreter::freeze`].
+    pub fn freeze<const D: usize>(&self, x0: Tensor<D>, rules: RuleSet) -> Result<Interpreter> {
+        Interpreter::unchecked(self.loaded.clone(), x0, rules)
     }
 
     /// The plain output f(x), for any x of the captured input's shape.
@@ -384,172 +356,8 @@ impl Bound {
     /// # Errors
     /// [`Error::Shape`], [`Error::Panicked`].
     pub fn forward<const D: usize, const E: usize>(&self, x: Tensor<D>) -> Result<Tensor<E>> {
-        let x = self.fitting("the input", x.into_dispatch())?;
+        let x = fitting("the input", x, &self.loaded)?;
         let y = self.loaded.forward(vec![x])?.remove(0);
         ranked("the output", y)
-    }
-
-    fn fitting(&self, what: &str, x: DispatchTensor) -> Result<DispatchTensor> {
-        let device = self.loaded.device();
-        let own = x.device();
-        let taped = Dispatch::ad_enabled(&own) && !Dispatch::ad_enabled(device);
-        if x.dtype() == self.loaded.dtype() && own == *device && !taped {
-            return Ok(beside(x, device));
-        }
-        Err(Error::Data(format!(
-            "{what} is {:?} on {own:?}, the parameters are {:?} on {device:?}",
-            x.dtype(),
-            self.loaded.dtype(),
-        )))
-    }
-}
-
-/// One training step's interpreter: y(x) = F x + r of the bound network at x₀. Every answer is an
-/// ordinary Burn tensor.
-#[derive(Debug)]
-pub struct Step {
-    interpreter: Interpreter<Dispatch>,
-}
-
-/// A Burn tensor of rank D, or an error that gives both ranks.
-fn ranked<const D: usize>(what: &str, x: DispatchTensor) -> Result<Tensor<D>> {
-    let shape = x.shape();
-    if shape.num_dims() == D {
-        return Ok(Tensor::from_dispatch(x));
-    }
-    Err(Error::Shape {
-        what: format!("{what} asked for as a tensor of rank {D}"),
-        got: shape.to_vec(),
-        expected: vec![],
-        hint: format!("; ask for rank {}", shape.num_dims()),
-    })
-}
-
-impl Step {
-    /// y₀ = f(x₀).
-    ///
-    /// # Errors
-    /// [`Error::Shape`] for another rank than the output's.
-    pub fn y0<const D: usize>(&self) -> Result<Tensor<D>> {
-        ranked("y₀", self.interpreter.reference()[0].clone())
-    }
-
-    /// The residual r, of the output's shape. Cost: one forward.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] for another rank than the output's.
-    pub fn residual<const D: usize>(&self) -> Result<Tensor<D>> {
-        ranked("r", self.interpreter.residual()?.remove(0))
-    }
-
-    /// F x for k probes, `[k, ..input] → [k, ..output]`. Cost: k forwards.
-    ///
-    /// # Errors
-    /// [`Error::Shape`].
-    pub fn apply<const P: usize, const Q: usize>(&self, probes: Tensor<P>) -> Result<Tensor<Q>> {
-        let y = self.interpreter.apply(&[probes.into_dispatch()])?;
-        ranked("F x", y.into_iter().next().expect("one output"))
-    }
-
-    /// F x + r for k probes, `[k, ..input] → [k, ..output]`. Cost: k forwards.
-    ///
-    /// # Errors
-    /// [`Error::Shape`].
-    pub fn affine<const P: usize, const Q: usize>(&self, probes: Tensor<P>) -> Result<Tensor<Q>> {
-        let y = self.interpreter.affine(&[probes.into_dispatch()])?;
-        ranked("F x + r", y.into_iter().next().expect("one output"))
-    }
-
-    /// Columns of F, `[k, ..output]`. Entry j of `at` is a place in one picture of the batch (the
-    /// input's index without its batch axis); the unit impulse goes into *every* picture there. As
-    /// long as the network keeps pictures apart, picture i of the answer j is the column of that
-    /// picture. Cost: k forwards.
-    ///
-    /// # Errors
-    /// [`Error::OutOfRange`]; [`Error::Shape`].
-    pub fn columns<const Q: usize>(&self, at: &[&[usize]]) -> Result<Tensor<Q>> {
-        let shape = self.loaded().network().inputs()[0].shape.clone();
-        let y = self.interpreter.apply(&[self.impulses(&shape, at)?])?;
-        ranked(
-            "a batch of columns",
-            y.into_iter().next().expect("one output"),
-        )
-    }
-
-    /// Rows of F, `[k, ..input]`, at places of the output, as [`columns`](Self::columns). Cost: k
-    /// forwards.
-    ///
-    /// # Errors
-    /// [`Error::NoGradient`] on an autodiff device when the adjoint of an op cannot be
-    /// differentiated; [`Error::OutOfRange`]; [`Error::Shape`].
-    pub fn rows<const P: usize>(&self, at: &[&[usize]]) -> Result<Tensor<P>> {
-        let shape = self.interpreter.reference()[0].shape();
-        self.sweep(self.impulses(&shape, at)?)
-    }
-
-    /// Fᵀ y for k cotangents, `[k, ..output] → [k, ..input]`.
-    ///
-    /// # Errors
-    /// As [`rows`](Self::rows).
-    pub fn adjoint<const Q: usize, const P: usize>(&self, y: Tensor<Q>) -> Result<Tensor<P>> {
-        self.sweep(y.into_dispatch())
-    }
-
-    fn sweep<const P: usize>(&self, y: DispatchTensor) -> Result<Tensor<P>> {
-        if Dispatch::ad_enabled(self.loaded().device()) {
-            for node in self.interpreter.program().nodes() {
-                if let Operation::Map { map, .. } = &node.operation
-                    && ADJOINT_WITHOUT_GRADIENT.contains(&map.name())
-                {
-                    return Err(Error::NoGradient {
-                        place: Place {
-                            node: node.name.to_string(),
-                            op: map.name().into(),
-                        },
-                        because: "Burn does not differentiate its backward op, so no loss on rows \
-                                  reaches the weights through it; use columns, or bind \
-                                  module.valid() to get the numbers"
-                            .into(),
-                    });
-                }
-            }
-        }
-        let x = self.interpreter.adjoint(&[y])?;
-        ranked("Fᵀ y", x.into_iter().next().expect("one input"))
-    }
-
-    /// The interpreter underneath, on Burn's primitives.
-    pub fn interpreter(&self) -> &Interpreter<Dispatch> {
-        &self.interpreter
-    }
-
-    fn loaded(&self) -> &Arc<Loaded<Dispatch>> {
-        self.interpreter.loaded()
-    }
-
-    /// `[k, ..shape]`: 1 at place j of every picture in batch entry j.
-    fn impulses(&self, shape: &Shape, at: &[&[usize]]) -> Result<DispatchTensor> {
-        let (pictures, one) = (shape[0], &shape[1..]);
-        let size: usize = one.iter().product();
-        let mut values = vec![0f32; at.len() * pictures * size];
-        for (j, &place) in at.iter().enumerate() {
-            let inside = place.len() == one.len() && place.iter().zip(one).all(|(i, n)| i < n);
-            if !inside {
-                return Err(Error::OutOfRange {
-                    what: "the place in one picture".into(),
-                    index: place.to_vec(),
-                    shape: one.to_vec(),
-                });
-            }
-            let flat = place.iter().zip(one).fold(0, |flat, (i, n)| flat * n + i);
-            for picture in 0..pictures {
-                values[(j * pictures + picture) * size + flat] = 1.0;
-            }
-        }
-        let dims: Vec<usize> = std::iter::once(at.len())
-            .chain(shape.iter().copied())
-            .collect();
-        let data = TensorData::new(values, dims).convert_dtype(self.loaded().dtype());
-        Ok(Dispatch::float_from_data(data, self.loaded().device()))
     }
 }

@@ -10,7 +10,7 @@ use burn::{
 use burn_backend::DType;
 use burn_flex::{Flex, FlexDevice};
 use captured::*;
-use linearscope::{Interpreter, Loaded, Network, Pointwise, RuleSet, survey::Standing};
+use linearscope::{Loaded, Network, Paired, Pointwise, RuleSet, survey::Standing};
 
 type Forward = fn(Tensor<1>) -> Tensor<1>;
 type H = fn(f64) -> f64;
@@ -621,8 +621,7 @@ fn paired_and_recorded_agree_in_f32() {
     let probe = upload(&pseudo(64, 500), &[1, 64], DType::F32);
     let loaded = frozen.interpreter.loaded();
     let x = upload(&x0, &[64], DType::F32);
-    let (_, paired) =
-        Interpreter::paired(loaded, vec![x], vec![probe], rules(), true).expect("pairs");
+    let (_, paired) = Paired::beside(loaded, vec![x], vec![probe], rules(), true).expect("pairs");
     let paired = linearscope::host::<Flex>(paired[0].clone()).unwrap();
     close("mish", &paired, &frozen.affine(&pseudo(64, 500)), 1e-7);
 }

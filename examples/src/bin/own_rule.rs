@@ -38,9 +38,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("without a rule: {refused}");
 
     let rules = RuleSet::default()
-        .with(Entry::new(Rule::own::<Dispatch>("passes", |_| linear::multiple(1.0))).op("round"))
         .with(
-            Entry::new(Rule::own::<Dispatch>("share kept", |at| {
+            Entry::new(Rule::custom::<Dispatch>("passes", |_| {
+                linear::multiple(1.0)
+            }))
+            .op("round"),
+        )
+        .with(
+            Entry::new(Rule::custom::<Dispatch>("share kept", |at| {
                 linear::gain(Dispatch::float_div(at.y0(), at.x0()))
             }))
             .op("tanh"),

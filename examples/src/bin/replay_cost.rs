@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Instant};
 use burn::tensor::{DType, Device, TensorData};
 use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
-use linearscope::{Interpreter, Loaded, RuleSet};
+use linearscope::{Loaded, Paired, Recorded, RuleSet};
 use linearscope_onnx::Model;
 
 const RUNS: usize = 15;
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (single, many) = (load(&shape)?, load(&batch)?);
     let single = Arc::new(single);
     let x0 = tensor(&shape, &device);
-    let frozen = Interpreter::new(single.clone(), vec![x0.clone()], RuleSet::default())?;
+    let frozen = Recorded::new(single.clone(), vec![x0.clone()], RuleSet::default())?;
     let plain_input = tensor(&batch, &device);
     let probes = Dispatch::float_reshape(
         plain_input.clone(),
@@ -71,7 +71,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             timed(&|| {
                 let rules = RuleSet::default();
                 let (x0, probes) = (vec![x0.clone()], vec![probes.clone()]);
-                drop(Interpreter::paired(&single, x0, probes, rules, true));
+                drop(Paired::beside(&single, x0, probes, rules, true));
             }),
             timed(&|| drop(frozen.apply(std::slice::from_ref(&probes)))),
             timed(&|| drop(frozen.adjoint(std::slice::from_ref(&cotangents)))),

@@ -20,10 +20,7 @@ use burn::{
     optim::AdamConfig,
     tensor::{Device, Int, Tensor, TensorData, activation},
 };
-use linearscope::{
-    RuleSet,
-    training::{Step, Traced},
-};
+use linearscope::{Interpreter, RuleSet, training::Traced};
 use linearscope_analysis::Stream;
 
 use super::{Any, Run, descend, medians, shapes};
@@ -105,18 +102,22 @@ pub fn cross_entropy(scores: Tensor<2>, kinds: Tensor<2, Int>) -> Tensor<1> {
 }
 
 /// r_c and (F x₀)_c at the true kinds, each `[n, 1]`.
-fn parts(step: &Step, kinds: Tensor<2, Int>) -> linearscope::Result<(Tensor<2>, Tensor<2>)> {
+fn parts(step: &Interpreter, kinds: Tensor<2, Int>) -> linearscope::Result<(Tensor<2>, Tensor<2>)> {
     let r = step.residual::<2>()?.gather(1, kinds.clone());
-    let linear = step.y0::<2>()?.gather(1, kinds) - r.clone();
+    let linear = step.reference::<2>()?.gather(1, kinds) - r.clone();
     Ok((r, linear))
 }
 
 /// The loss of a step; `weight` is that of the residual's share.
 ///
 /// # Errors
-/// As [`Step::residual`].
-pub fn loss(step: &Step, kinds: Tensor<2, Int>, weight: f64) -> linearscope::Result<Tensor<1>> {
-    let loss = cross_entropy(step.y0::<2>()?, kinds.clone());
+/// As [`Interpreter::residual`].
+pub fn loss(
+    step: &Interpreter,
+    kinds: Tensor<2, Int>,
+    weight: f64,
+) -> linearscope::Result<Tensor<1>> {
+    let loss = cross_entropy(step.reference::<2>()?, kinds.clone());
     if weight == 0.0 {
         return Ok(loss);
     }
@@ -135,7 +136,7 @@ fn judged(model: &Classifier, traced: &Traced, batches: usize) -> Any<[f64; 2]> 
     for _ in 0..batches {
         let (x, kinds) = batch(&mut random, &device);
         let step = bound.freeze(x, RuleSet::default())?;
-        let best = step.y0::<2>()?.argmax(1);
+        let best = step.reference::<2>()?.argmax(1);
         right += best
             .equal(kinds.clone())
             .float()
@@ -200,7 +201,7 @@ pub fn overhead(rounds: usize) -> Any<[f64; 3]> {
         let mut optimiser = AdamConfig::new().init();
         drop(descend(model.clone(), &mut optimiser, 1e-3, loss));
     };
-    let frozen = || -> linearscope::Result<Step> {
+    let frozen = || -> linearscope::Result<Interpreter> {
         traced.bind(&model)?.freeze(x.clone(), RuleSet::default())
     };
     let found = medians(

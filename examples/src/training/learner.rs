@@ -15,10 +15,7 @@ use burn::{
         logger::InMemoryMetricLogger, metric::LossMetric,
     },
 };
-use linearscope::{
-    RuleSet,
-    training::{Step, Traced},
-};
+use linearscope::{Interpreter, RuleSet, training::Traced};
 use linearscope_analysis::Stream;
 
 use super::{
@@ -51,7 +48,7 @@ impl Penalised {
         })
     }
 
-    fn freeze(&self, x: Tensor<4>) -> linearscope::Result<Step> {
+    fn freeze(&self, x: Tensor<4>) -> linearscope::Result<Interpreter> {
         self.traced
             .bind(&self.network)?
             .freeze(x, RuleSet::default())
@@ -66,7 +63,7 @@ impl Penalised {
         let loss = loss(&step, batch.kinds.clone(), self.weight)?;
         Ok(ClassificationOutput::new(
             loss,
-            step.y0::<2>()?,
+            step.reference::<2>()?,
             batch.kinds.squeeze_dim::<1>(1),
         ))
     }
@@ -144,7 +141,7 @@ pub fn judged(model: &Penalised) -> Any<f64> {
     let mut sum = 0.0;
     for seed in 2000..2004 {
         let (x, kinds) = batch(&mut Stream::new(seed), &Device::flex());
-        let y0 = model.freeze(x)?.y0::<2>()?;
+        let y0 = model.freeze(x)?.reference::<2>()?;
         sum += cross_entropy(y0, kinds).into_scalar::<f64>() / 4.0;
     }
     Ok(sum)

@@ -19,10 +19,7 @@ use burn::{
     optim::AdamConfig,
     tensor::{Device, Tensor, TensorData, activation},
 };
-use linearscope::{
-    RuleSet,
-    training::{Step, Traced},
-};
+use linearscope::{Interpreter, RuleSet, training::Traced};
 use linearscope_analysis::Stream;
 
 use super::{Any, Run, descend, medians, shapes};
@@ -98,8 +95,8 @@ pub fn batch(random: &mut Stream, device: &Device) -> (Tensor<4>, Tensor<4>) {
 /// The mean spread of the columns at two places, of every picture.
 ///
 /// # Errors
-/// As [`Step::columns`].
-pub fn spread(step: &Step, places: [[usize; 2]; 2]) -> linearscope::Result<Tensor<1>> {
+/// As [`Interpreter::columns`].
+pub fn spread(step: &Interpreter, places: [[usize; 2]; 2]) -> linearscope::Result<Tensor<1>> {
     let at = places.map(|[y, x]| [0, y, x]);
     let energy = step.columns::<5>(&[&at[0], &at[1]])?.square();
     // |p − p₀|², p₀ the middle of the four large pixels at the place: [2, 1, 1, 32, 32].
@@ -125,12 +122,12 @@ pub fn spread(step: &Step, places: [[usize; 2]; 2]) -> linearscope::Result<Tenso
 /// # Errors
 /// As [`spread`].
 pub fn loss(
-    step: &Step,
+    step: &Interpreter,
     large: Tensor<4>,
     places: [[usize; 2]; 2],
     weight: f64,
 ) -> linearscope::Result<Tensor<1>> {
-    let loss = (step.y0::<4>()? - large).square().mean() * 100.0;
+    let loss = (step.reference::<4>()? - large).square().mean() * 100.0;
     if weight == 0.0 {
         return Ok(loss);
     }
@@ -152,7 +149,7 @@ fn judged(model: &Upscaler, traced: &Traced, batches: usize) -> Any<[f64; 2]> {
     for _ in 0..batches {
         let (small, large) = batch(&mut random, &device);
         let step = bound.freeze(small, RuleSet::default())?;
-        error += (step.y0::<4>()? - large)
+        error += (step.reference::<4>()? - large)
             .square()
             .mean()
             .into_scalar::<f64>();

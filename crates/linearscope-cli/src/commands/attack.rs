@@ -214,10 +214,10 @@ fn find(
     })?;
     let shape = frozen.input_shape().to_vec();
     let data = |x: Vec<f64>| TensorData::new(x, shape.clone());
-    let interpreter = frozen.interpreter();
-    let (loaded, rules) = (interpreter.loaded().clone(), interpreter.rules().clone());
+    let engine = frozen.frozen();
+    let (loaded, rules) = (engine.loaded().clone(), engine.rules().clone());
     let x = data(attacked.x.clone());
-    let after = FrozenNetwork::within(loaded.clone(), x, rules, interpreter.budget())?;
+    let after = FrozenNetwork::within(loaded.clone(), x, rules, engine.budget())?;
     let in_eight_bits = match recipe {
         None => None,
         Some(recipe) => {

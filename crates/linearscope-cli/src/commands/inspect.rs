@@ -263,9 +263,9 @@ pub(crate) fn run(args: &Inspect) -> Result<()> {
     let mut account = None;
     if refused.is_empty() {
         let frozen = FrozenNetwork::new(loaded, x0, rules.clone())?;
-        account = Some(Accounts {
-            program: frozen.interpreter().program().account(),
-            homogeneous: frozen.interpreter().homogeneous().account(),
+        account = frozen.recorded().map(|f| Accounts {
+            program: f.program().account(),
+            homogeneous: f.homogeneous().account(),
         });
         let mut last = "";
         for (number, op) in survey.iter().enumerate() {

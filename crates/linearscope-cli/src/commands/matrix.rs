@@ -60,11 +60,11 @@ pub(crate) fn run(args: &Matrix) -> Result<()> {
         "model": session.model_hash(),
         "x0": session.input_hash()?,
         "shape": frozen.input_shape(),
-        "rules": frozen.interpreter().rules().to_string(),
+        "rules": frozen.frozen().rules().to_string(),
         "dtype": args.common.dtype.name(),
         "entries": plan.entries(),
     });
-    let budget = frozen.interpreter().budget();
+    let budget = frozen.frozen().budget();
     let found = Journal::read(&journal).filter(|found| {
         let same = found.question == question && args.chunk.is_none_or(|c| c == found.chunk);
         let whole = fs::metadata(&partial).is_ok_and(|meta| meta.len() == csr.size());

@@ -53,31 +53,55 @@ fn reach(session: &mut Session, x1: &Tensor<2>) -> Result<String> {
             .map_or(0.0, |(_, gap)| *gap)
     };
     let error = format!(
-        "F x + r differs from f by {:.1e} of it a tenth of the way from x₀ to x₁, by {:.1e} there",
-        at(0.1),
-        at(1.0)
+        "F x + r is {} off f a tenth of the way from x₀ to x₁, {} at x₁",
+        percent(at(0.1)),
+        percent(at(1.0))
     );
     match validity::radii(&session.frozen, direction) {
         Ok(found) => {
             session.note("validity_towards_probe", &found);
-            let (t, by) = (found.radii[0], &found.by[0]);
-            let kinks = match found.at_kink {
-                0 => String::new(),
-                some => format!(" ({some} units stand exactly at their kink and are not counted)"),
-            };
-            Ok(match t.is_finite() {
-                true => format!(
-                    "towards x₁ nothing flips for {:.2e} of the way, then a unit of {by}{kinks}; {error}",
-                    t
-                ),
-                false => format!("towards x₁ nothing ever flips{kinks}; {error}"),
-            })
+            Ok(format!(
+                "{}; {error}",
+                stretch(found.radii[0], &found.by[0])
+            ))
         }
-        Err(curved @ linearscope::Error::NotPiecewise { .. }) => {
-            session.note("validity_towards_probe", curved.to_string());
-            Ok(error)
+        Err(refused @ linearscope::Error::NotPiecewise { .. }) => {
+            session.note("validity_towards_probe", refused.to_string());
+            Ok(format!("{error}\nno exact stretch is claimed: {refused}"))
         }
         Err(failure) => Err(failure.into()),
+    }
+}
+
+/// For how much of the way to x₁ the reading is exact, and what ends it.
+fn stretch(t: f64, by: &str) -> String {
+    match t {
+        0.0 => format!(
+            "exact at x₀ alone: a unit of {by} lies at its kink, and the way to x₁ crosses it"
+        ),
+        t if t.is_finite() && t < 1.0 => {
+            format!(
+                "exact for the first {} of the way to x₁, where a unit of {by} flips",
+                percent(t)
+            )
+        }
+        t if t.is_finite() => format!(
+            "exact all the way to x₁; the first unit to flip, of {by}, does so {t:.3} times as far out"
+        ),
+        _ => "exact all the way to x₁ and beyond: no unit flips in this direction".into(),
+    }
+}
+
+/// A fraction for people: two significant digits.
+fn percent(fraction: f64) -> String {
+    match 100.0 * fraction {
+        0.0 => "0 %".into(),
+        p if p < 1e-3 => format!("{p:.1e} %"),
+        p if p >= 10.0 => format!("{p:.0} %"),
+        p => {
+            let digits = (1 - p.log10().floor() as i32).max(0) as usize;
+            format!("{p:.digits$} %")
+        }
     }
 }
 

@@ -131,9 +131,9 @@ pub(crate) fn run(args: &Verify) -> Result<()> {
             "backend": frozen.backend_name(),
             "device": args.device,
             "dtype": args.dtype.name(),
-            "rules": frozen.interpreter().rules().to_string(),
+            "rules": frozen.frozen().rules().to_string(),
             "final_softmax_left_out": left_out,
-            "mode": if frozen.interpreter().is_recorded() { "recorded" } else { "paired" },
+            "mode": if frozen.recorded().is_some() { "recorded" } else { "paired" },
             "certificate": certificate,
             "checks": rows,
             "holds": holds,
@@ -163,7 +163,7 @@ pub(crate) fn run(args: &Verify) -> Result<()> {
                 check.limit,
             );
         }
-        if !frozen.interpreter().is_recorded() {
+        if frozen.recorded().is_none() {
             println!("not recorded: the decisions do not fit the memory; contributions not asked");
         }
         println!("{}", certificate_line(&certificate, args.dtype));

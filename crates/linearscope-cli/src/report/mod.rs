@@ -68,11 +68,10 @@ impl Report {
                     );
                 }
             }
-            let _ = writeln!(
-                chapters,
-                "<p>{}</p></section>",
-                escaped(&chapter.certificate)
-            );
+            for line in chapter.certificate.lines() {
+                let _ = writeln!(chapters, "<p>{}</p>", escaped(line));
+            }
+            chapters.push_str("</section>\n");
         }
         let nav = match self.chapters.len() {
             0 | 1 => String::new(),

@@ -60,7 +60,8 @@ fn an_attack_in_pixels_stays_within_them() {
     let flips = folder.json("a/flips.json");
     let flips = flips.as_array().unwrap();
     assert!(
-        flips.iter().any(|f| f["kind"] == "winners") && flips.iter().any(|f| f["kind"] == "slopes")
+        flips.iter().any(|f| f["kind"] == "switches")
+            && flips.iter().any(|f| f["kind"] == "slope_mask")
     );
     assert!(flips.iter().any(|f| f["flipped"].as_u64() > Some(0)));
     for when in ["before", "after"] {

@@ -2,7 +2,7 @@
 
 use crate::folder::{Folder, assets, close, noise, ops, ops_input, picture, sr};
 
-/// Towards itself nothing flips; towards another picture the error is told at every distance.
+/// How much of the way to another picture is exact, and the error at every distance.
 #[test]
 fn project_says_how_far_the_reading_holds() {
     let folder = Folder::new();
@@ -18,7 +18,7 @@ fn project_says_how_far_the_reading_holds() {
         "o",
     ];
     let out = folder.ok(&args);
-    assert!(out.contains("towards x₁ nothing flips for"), "{out}");
+    assert!(out.contains("exact for the first"), "{out}");
     let manifest = folder.json("o/manifest.json");
     let radius = manifest["validity_towards_probe"]["radii"][0]
         .as_f64()
@@ -38,7 +38,11 @@ fn project_says_how_far_the_reading_holds() {
     let out = folder.ok(&[
         "project", &facade, "--input", &zero, "--probe", &probe, "--out", "p",
     ]);
-    assert!(out.contains("differs from f by"), "{out}");
+    assert!(out.contains("off f a tenth of the way"), "{out}");
+    assert!(
+        out.contains("no exact stretch is claimed: in node"),
+        "{out}"
+    );
     let told = folder.json("p/manifest.json")["validity_towards_probe"].to_string();
     assert!(told.contains("not piecewise linear"), "{told}");
 }
@@ -98,4 +102,38 @@ fn a_gate_is_no_piecewise_linear_unit() {
     ]);
     let told = folder.json("o/manifest.json")["validity_towards_probe"].to_string();
     assert!(told.contains("not piecewise linear"), "{told}");
+}
+
+/// x beside a comparison of x, as floats: nothing curved, no slope, and yet it flips. What is said must
+/// fit the errors that are told beside it.
+#[test]
+fn a_decision_that_is_data_flips() {
+    let beside = || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let data = std::env::var_os("LINEARSCOPE_DATA").map_or_else(beside, Into::into);
+    let case = data.join("cases/cat-of-decision");
+    if !case.is_dir() {
+        eprintln!(
+            "SKIPPED a_decision_that_is_data_flips: no shared data (set LINEARSCOPE_DATA to the folder)"
+        );
+        return;
+    }
+    let folder = Folder::new();
+    let [model, x, d] =
+        ["model.onnx", "x.npy", "d.npy"].map(|name| case.join(name).display().to_string());
+    let out = folder.ok(&[
+        "project", &model, "--input", &x, "--probe", &d, "--out", "o",
+    ]);
+    assert!(!out.contains("no unit flips"), "{out}");
+    let manifest = folder.json("o/manifest.json");
+    let radius = manifest["validity_towards_probe"]["radii"][0].as_f64();
+    for point in manifest["error_towards_probe"].as_array().expect("a curve") {
+        let (t, gap) = (
+            point[0].as_f64().expect("t"),
+            point[1].as_f64().expect("gap"),
+        );
+        assert!(
+            radius.is_none_or(|radius| t >= radius) || gap < 1e-5,
+            "exact to {radius:?} of the way, and {gap:e} off at {t}: {out}"
+        );
+    }
 }

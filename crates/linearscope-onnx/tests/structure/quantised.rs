@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use burn_backend::{DType, TensorData, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice};
-use linearscope::{Interpreter, Loaded, RuleSet, host};
+use linearscope::{Loaded, Recorded, RuleSet, host};
 use linearscope_onnx::Model;
 use onnx_ir::TensorProto;
 
 use crate::made::*;
 
-fn frozen(model: &Model, x0: &[f32], rules: &str) -> linearscope::Result<Interpreter<Flex>> {
+fn frozen(model: &Model, x0: &[f32], rules: &str) -> linearscope::Result<Recorded<Flex>> {
     let network = model.network(&[vec![x0.len()]]).expect("captures");
     let loaded = Loaded::<Flex>::new(Arc::new(network), FlexDevice, DType::F32)?;
     let x0 = Flex::float_from_data(TensorData::new(x0.to_vec(), [x0.len()]), &FlexDevice);
     let rules: RuleSet = rules.parse()?;
-    Interpreter::new(Arc::new(loaded), vec![x0], rules)
+    Recorded::new(Arc::new(loaded), vec![x0], rules)
 }
 
 /// A quantiser's rounding is straight-through: y₁ = x₁ + (y₀ − x₀) inside the range, the plateau

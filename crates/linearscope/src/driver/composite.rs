@@ -16,9 +16,9 @@ use crate::{
     error::Result,
     linear::batch,
     network::{Composite, Whole},
-    rules::{Rule, RuleSet, composite, softmax},
-    scope::Scope,
-    tensor::{Lineage, ScopeTensor},
+    rule_set::{Rule, RuleSet},
+    rules::{composite, softmax},
+    run::{Lineage, Mode, Run, ScopeTensor},
 };
 
 /// A composite made ready for a dtype.
@@ -120,7 +120,7 @@ impl Planned {
     ) -> bool {
         let entry = entries.0.entry(number).or_insert_with(|| {
             let entry = float(interpreter, &self.entry);
-            entry.probe().is_some().then_some(entry)
+            entry.tracer().is_some().then_some(entry)
         });
         entry.is_some()
     }
@@ -143,32 +143,31 @@ impl Planned {
         let Some(Some(entry)) = entries.0.remove(&number) else {
             return Ok(());
         };
-        let (x, Lineage::Probed(probe)) = (entry.value, entry.lineage) else {
-            unreachable!("an entry is kept if it is probed")
+        let (x, Lineage::Traced(tracer)) = (entry.value, entry.lineage) else {
+            unreachable!("an entry is kept if it is traced")
         };
         let y = float(interpreter, &self.exit).into_value();
-        let scope = probe.scope().clone();
-        scope.read_reference_only(false);
-        let probe = match &self.whole {
+        tracer.run().see(Mode::Rules);
+        let tracer = match &self.whole {
             Whole::Pointwise(h) => {
-                composite::freeze(probe, x, &y, h, |x| self.slope::<B>(x, device))?
+                composite::freeze(tracer, x, &y, h, |x| self.slope::<B>(x, device))?
             }
-            Whole::Softmax(axis) => softmax::frozen(probe, x, &y, *axis),
-            Whole::LogSoftmax(axis) => softmax::frozen_logarithm(probe, x, &y, *axis),
+            Whole::Softmax(axis) => softmax::freeze(tracer, x, &y, *axis),
+            Whole::LogSoftmax(axis) => softmax::freeze_logarithm(tracer, x, &y, *axis),
         };
-        let exit = HandleKind::Float(ScopeTensor::probed(y, probe));
+        let exit = HandleKind::Float(ScopeTensor::traced(y, tracer));
         interpreter.register_tensor_to_device(self.exit.id, exit);
         Ok(())
     }
 
     /// h′(x).
     fn slope<B: Backend>(&self, x: FloatTensor<B>, device: &B::Device) -> Result<FloatTensor<B>> {
-        let scope = Scope::<B>::paired(RuleSet::of(Rule::Taylor), false);
+        let run = Run::<B>::paired(RuleSet::of(Rule::Taylor), false);
         let shape = x.shape();
         let one = Shape::from(vec![1; shape.num_dims() + 1]);
         let ones = B::float_full(one, Scalar::Float(1.0), device, x.dtype().into());
         let ones = B::float_expand(ones, batch::shape_of(1, &shape));
-        let probe = scope.probe(ones, &shape)?;
+        let tracer = run.probe(ones, &shape)?;
         let mut interpreter = Replayed::<B>::new(device.clone());
         let mut give = |id, tensor| {
             interpreter.register_tensor_to_device(id, HandleKind::Float(tensor));
@@ -183,20 +182,23 @@ impl Planned {
             give(ir.id, ScopeTensor::constant(full));
         }
         let dtype = x.dtype();
-        give(self.entry.id, ScopeTensor::probed(x, probe));
+        give(self.entry.id, ScopeTensor::traced(x, tracer));
         for operation in &self.operations {
             // The derivative of a sign is 0.
-            scope.read_reference_only(matches!(
-                operation,
-                OperationIr::NumericFloat(_, NumericOperationIr::Sign(_))
-            ));
+            run.see(match operation {
+                OperationIr::NumericFloat(_, NumericOperationIr::Sign(_)) => Mode::Inside,
+                _ => Mode::Rules,
+            });
             interpreter.register_op(operation.clone());
         }
-        if let Some(error) = scope.error() {
+        if let Some(error) = run.error() {
             return Err(error);
         }
         let slope = float(&mut interpreter, &self.exit);
-        let batch = slope.probe().cloned().and_then(|probe| probe.into_batch());
+        let batch = slope
+            .tracer()
+            .cloned()
+            .and_then(|tracer| tracer.into_batch());
         Ok(match batch {
             Some(batch) => B::float_reshape(batch, shape),
             None => B::float_zeros(shape, device, dtype.into()),

@@ -1,7 +1,7 @@
 //! Ops whose rule the user replaced: straight-through, constant, or a rule of their own.
 //!
 //! The op runs as it is, reading the reference only, so that its value is untouched whatever it is
-//! and whether it has a rule or not. Then its result takes the probe of its first probed operand
+//! and whether it has a rule or not. Then its result takes the tracer of its first traced operand
 //! through the chosen map, and y₀ − A x₀ as a source: exact at x₀ by construction.
 
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use burn_ir::{HandleKind, TensorIr, TensorStatus};
 
 use super::{Planned, Replayed, execute, outputs};
 use crate::{
+    coefficient::Coefficient,
     error::{Error, Result, guarded},
-    linear::{LinearMap, Scalar, batch},
-    rules::{Reference, Rule},
-    scope::{Probe, Scope},
-    tensor::ScopeTensor,
+    linear::{LinearMap, Multiple, batch},
+    rule_set::{Reference, Rule},
+    run::{Mode, Run, ScopeTensor},
 };
 
 /// The float operands of a step, by copies of their handles.
@@ -52,33 +52,29 @@ fn remainder<B: Backend>(
 pub(super) fn execute_replaced<B: Backend>(
     interpreter: &mut Replayed<B>,
     step: &Planned,
-    scope: &Arc<Scope<B>>,
+    run: &Arc<Run<B>>,
     rule: &Rule,
 ) -> Result<()> {
     let operands = operands(interpreter, step);
-    let probed = operands.iter().position(|x| x.probe().is_some());
+    let probed = operands.iter().position(|x| x.tracer().is_some());
     let Some(probed) = probed else {
         return guarded(|| step.place(), || execute(interpreter, step));
     };
-    let probe = operands[probed].probe().cloned().expect("it is probed");
+    let tracer = operands[probed].tracer().cloned().expect("it is traced");
     let operands = operands.into_iter().map(ScopeTensor::into_value).collect();
 
-    scope.read_reference_only(true);
-    let run = guarded(|| step.place(), || execute(interpreter, step));
-    scope.read_reference_only(false);
-    run?;
+    let word = rule.word();
+    run.see(Mode::Reference(word));
+    let executed = guarded(|| step.place(), || execute(interpreter, step));
+    run.see(Mode::Rules);
+    executed?;
 
     let misfit = |because: String| Error::RuleMisfit {
         place: step.place(),
-        rule: match rule {
-            Rule::Own(own) => own.name().into(),
-            Rule::Constant => "constant".into(),
-            _ => "straight-through".into(),
-        },
+        rule: word.into(),
         because,
     };
     if let Rule::Constant = rule {
-        scope.note_rule("constant");
         return Ok(());
     }
     let made: Vec<_> = outputs(interpreter, step).collect();
@@ -91,18 +87,18 @@ pub(super) fn execute_replaced<B: Backend>(
         probed,
         value: y0.clone(),
     };
-    let (word, map): (&'static str, Box<dyn LinearMap<B>>) = match rule {
-        Rule::Own(own) => {
-            let map = guarded(|| step.place(), || own.freeze::<B>(&at))?;
+    let map: Box<dyn LinearMap<B>> = match rule {
+        Rule::Custom(custom) => {
+            let map = guarded(|| step.place(), || custom.freeze::<B>(&at))?;
             let Some(map) = map else {
                 return Err(misfit(format!(
                     "it was written for another backend than the network's, {}",
                     std::any::type_name::<B>()
                 )));
             };
-            (own.name(), map)
+            map
         }
-        _ => ("straight-through", Box::new(Scalar(1.0))),
+        _ => Box::new(Multiple(1.0)),
     };
     let source = guarded(|| step.place(), || remainder::<B>(&*map, at.x0(), &y0))?;
     let source = source.map_err(|got| {
@@ -113,8 +109,12 @@ pub(super) fn execute_replaced<B: Backend>(
         ))
     })?;
     let shape = y0.shape();
-    let probe: Probe<B> = probe.decided(word, map, &shape).source(source, &shape);
-    let tensor = ScopeTensor::probed(y0, probe);
+    // The source follows x₀ by degrees, whatever the op did: nothing is said of kinks.
+    let decided = tracer.freeze(word, None);
+    let tracer = tracer
+        .map(map, &shape)
+        .source(Coefficient::decided(source, &decided), &shape);
+    let tensor = ScopeTensor::traced(y0, tracer);
     interpreter.register_tensor_to_device(*id, HandleKind::Float(tensor));
     Ok(())
 }

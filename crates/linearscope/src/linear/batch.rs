@@ -2,11 +2,37 @@
 
 use burn_backend::{Backend, Scalar, Shape, Slice, TensorMetadata, tensor::FloatTensor};
 
+use crate::error::{Error, Result};
+
 /// `[k, ..shape]`.
 pub(crate) fn shape_of(k: usize, shape: &Shape) -> Shape {
     let mut dims = vec![k];
     dims.extend(shape.iter());
     Shape::from(dims)
+}
+
+/// k of a batch `found`, if it is `[k, ..shape]` for the k of the `others` there are, which is at
+/// least 1; `what` it is, for the error.
+pub(crate) fn count(
+    what: impl FnOnce() -> String,
+    found: &Shape,
+    shape: &Shape,
+    others: Option<usize>,
+) -> Result<usize> {
+    let k = others.or(found.first().copied()).unwrap_or(1);
+    if k == 0 {
+        return Err(Error::NoProbes { what: what() });
+    }
+    let expected = shape_of(k, shape);
+    if *found != expected {
+        return Err(Error::Shape {
+            what: what(),
+            got: found.to_vec(),
+            expected: expected.to_vec(),
+            hint: "; the first axis counts the probes".into(),
+        });
+    }
+    Ok(k)
 }
 
 /// A constant as a batch of one: `[..shape] → [1, ..shape]`, ready to broadcast over k.

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use burn_backend::{Backend, read_sync, tensor::IntTensor};
+use burn_backend::{Backend, tensor::IntTensor};
 
-use crate::error::{Error, Result};
+use crate::{error::Result, host};
 
 /// One choice for each unit of a map.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,7 @@ pub enum Chosen<'a> {
 impl Chosen<'_> {
     /// Where indices point, read back from the device.
     pub(crate) fn places<B: Backend>(indices: IntTensor<B>) -> Result<Self> {
-        let data = read_sync(B::int_into_data(indices))
-            .map_err(|error| Error::Data(format!("{error:?}")))?;
+        let data = host::ints::<B>(indices)?;
         Ok(Self::Places(data.iter::<i64>().collect()))
     }
 
@@ -34,6 +33,16 @@ impl Chosen<'_> {
         match self {
             Self::Sides { units, .. } => *units,
             Self::Places(places) => places.len(),
+        }
+    }
+
+    /// Whether each unit chose the side that the same unit in `other` did not.
+    pub(crate) fn opposes(&self, other: &Chosen<'_>) -> bool {
+        match (self, other) {
+            (Self::Sides { units, .. }, Chosen::Sides { .. }) => {
+                self.differing(other) == Some(*units)
+            }
+            (Self::Sides { .. } | Self::Places(_), _) => false,
         }
     }
 
@@ -70,6 +79,8 @@ mod tests {
         assert_eq!(a.differing(&b), Some(4));
         assert_eq!(a.differing(&a), Some(0));
         assert_eq!(a.differing(&sides(&[0; 2], 10)), None);
+        assert!(a.opposes(&sides(&[0b0101_1001, 0b0], 9)));
+        assert!(!a.opposes(&b) && !a.opposes(&a));
         let (a, b) = (Chosen::Places(vec![3, 1, 4]), Chosen::Places(vec![3, 2, 5]));
         assert_eq!(a.differing(&b), Some(2));
         assert_eq!(a.differing(&sides(&[0], 3)), None);

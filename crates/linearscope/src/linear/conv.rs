@@ -12,23 +12,47 @@ use burn_backend::{
 };
 
 use super::{
-    Adapt, Cut, LinearMap, Region, Restricted, Stored, batch,
+    Adapt, Arrangement, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored,
+    Structure, Transform, Weighted, batch,
     convolution_kernel::ConvolutionKernels,
     direct::{Form, OnHost, Shared},
+    locality::everywhere,
     region::Stride,
 };
+use crate::coefficient::Coefficient;
 
-/// A gain `[1, n, c, ..]` that differs by channel only, as one that broadcasts against weights
-/// whose output channels are axis `axis`.
-fn per_channel<B: Backend>(gain: &FloatTensor<B>, axis: usize) -> Option<FloatTensor<B>> {
-    let shape = gain.shape();
+/// A convolution, transposed or not, by its weights.
+pub(super) trait Convolution<B: Backend>: LinearMap<B> + Weighted<B> {
+    /// The weights.
+    fn weight(&self) -> &Coefficient<FloatTensor<B>>;
+
+    /// The same convolution with other weights of the same shape.
+    fn with_weight(&self, weight: Coefficient<FloatTensor<B>>) -> Self;
+}
+
+/// A convolution with transformed weights.
+fn transformed<B: Backend, M: Convolution<B>>(map: &M, transform: Transform) -> M {
+    let weight = map.weight().clone();
+    map.with_weight(weight.map(|weight| transform.of::<B>(weight)))
+}
+
+/// A convolution whose weights take up a gain `[1, n, c, ..]` that differs by channel only; their
+/// output channels are axis `axis`.
+fn scaled<B: Backend, M: Convolution<B>>(
+    map: &M,
+    gain: &Coefficient<FloatTensor<B>>,
+    axis: usize,
+) -> Option<M> {
+    let shape = gain.value().shape();
     let by_channel = |(at, &size): (usize, &usize)| at == 2 || size == 1;
     if shape.num_dims() < 4 || !shape.iter().enumerate().all(by_channel) {
         return None;
     }
     let mut dims = vec![1; shape.num_dims() - 1];
     dims[axis] = shape[2];
-    Some(B::float_reshape(gain.clone(), Shape::from(dims)))
+    let gain = gain.clone();
+    let gain = gain.map(|gain| B::float_reshape(gain, Shape::from(dims)));
+    Some(map.with_weight(map.weight().clone().join(gain, B::float_mul)))
 }
 
 /// A box cut out of what a map makes.
@@ -38,7 +62,7 @@ struct Cropped<M> {
     crop: Adapt,
 }
 
-impl<B: Backend, M: LinearMap<B>> LinearMap<B> for Cropped<M> {
+impl<B: Backend, M: Convolution<B> + 'static> LinearMap<B> for Cropped<M> {
     fn name(&self) -> &'static str {
         self.map.name()
     }
@@ -48,20 +72,59 @@ impl<B: Backend, M: LinearMap<B>> LinearMap<B> for Cropped<M> {
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
         self.map.adjoint(LinearMap::<B>::adjoint(&self.crop, y))
     }
-    fn stored(&self) -> Stored {
-        self.map.stored()
-    }
-    fn flops(&self, input: &Shape, output: &Shape) -> u64 {
-        self.map.flops(input, output)
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::Weighted(self)
     }
 }
 
+impl<B: Backend, M: Convolution<B> + 'static> Storage<B> for Cropped<M> {
+    fn stored(&self) -> Stored {
+        self.map.stored()
+    }
+}
+
+impl<B: Backend, M: Convolution<B> + 'static> Weighted<B> for Cropped<M> {
+    fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
+        Arc::new(Self {
+            map: transformed(&self.map, transform),
+            crop: self.crop.clone(),
+        })
+    }
+    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
+    fn filters(&self) -> Option<Filters<'_, B>> {
+        self.map.filters()
+    }
+    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
+    fn adjoint_has_gradient(&self) -> bool {
+        self.map.adjoint_has_gradient()
+    }
+}
+
+impl<B: Backend, M: Convolution<B> + 'static> Locality<B> for Cropped<M> {
+    fn flops(&self, input: &Shape, output: &Shape) -> u64 {
+        self.map.flops(input, output)
+    }
+    everywhere!();
+}
+
+/// No form of a convolution that replays faster.
+fn no_faster<B: Backend, M: Convolution<B>>(_: &M) -> Option<Arc<dyn LinearMap<B>>> {
+    None
+}
+
 macro_rules! conv {
-    ($name:ident, $dims:literal, $label:literal, $apply:ident, $adjoint:ident) => {
+    (
+        $name:ident, $dims:literal, $label:literal, $apply:ident, $adjoint:ident,
+        $prepared:expr
+    ) => {
         #[doc = concat!("`", $label, "` with frozen weights; input `[n, c, ..]`.")]
         #[derive(Debug)]
         pub(crate) struct $name<B: Backend> {
-            pub weight: FloatTensor<B>,
+            pub weight: Coefficient<FloatTensor<B>>,
             pub options: ConvOptions<$dims>,
             pub input: Shape,
             pub direct: Shared,
@@ -72,7 +135,9 @@ macro_rules! conv {
                 Stride {
                     down: self.options.stride[axis],
                     before: self.options.padding[axis].0,
-                    width: self.options.dilation[axis] * (self.weight.shape()[axis + 2] - 1) + 1,
+                    width: self.options.dilation[axis]
+                        * (self.weight.value().shape()[axis + 2] - 1)
+                        + 1,
                 }
             }
         }
@@ -84,46 +149,78 @@ macro_rules! conv {
 
             fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
                 let (x, k) = batch::merge::<B>(x);
-                let y = B::$apply(x, self.weight.clone(), None, self.options.clone());
+                let weight = self.weight.value().clone();
+                let y = B::$apply(x, weight, None, self.options.clone());
                 batch::split::<B>(y, k)
             }
 
             fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
                 let (y, k) = batch::merge::<B>(y);
                 let like = batch::shape_only::<B>(&y, k, &self.input);
-                let x = B::$adjoint(like, self.weight.clone(), y, self.options.clone());
+                let weight = self.weight.value().clone();
+                let x = B::$adjoint(like, weight, y, self.options.clone());
                 batch::split::<B>(x, k)
             }
 
+            fn structure(&self) -> Structure<'_, B> {
+                Structure::Weighted(self)
+            }
+        }
+
+        impl<B: Backend> Convolution<B> for $name<B> {
+            fn weight(&self) -> &Coefficient<FloatTensor<B>> {
+                &self.weight
+            }
+
+            fn with_weight(&self, weight: Coefficient<FloatTensor<B>>) -> Self {
+                Self {
+                    weight,
+                    options: self.options.clone(),
+                    input: self.input.clone(),
+                    direct: Shared::default(),
+                }
+            }
+        }
+
+        impl<B: Backend> Storage<B> for $name<B> {
             fn stored(&self) -> Stored {
-                Stored::tensor(&self.weight)
+                Stored::of(&self.weight)
+            }
+        }
+
+        impl<B: Backend> Weighted<B> for $name<B> {
+            fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
+                Arc::new(transformed(self, transform))
             }
 
-            fn magnitudes(&self) -> Option<Arc<dyn LinearMap<B>>> {
-                Some(Arc::new(Self {
-                    weight: B::float_abs(self.weight.clone()),
-                    options: self.options.clone(),
-                    input: self.input.clone(),
-                    direct: Shared::default(),
-                }))
+            fn then_gain(
+                &self,
+                gain: &Coefficient<FloatTensor<B>>,
+            ) -> Option<Arc<dyn LinearMap<B>>> {
+                Some(Arc::new(scaled(self, gain, 0)?))
             }
 
-            fn then_gain(&self, gain: &FloatTensor<B>) -> Option<Arc<dyn LinearMap<B>>> {
-                let gain = per_channel::<B>(gain, 0)?;
-                Some(Arc::new(Self {
-                    weight: B::float_mul(self.weight.clone(), gain),
-                    options: self.options.clone(),
-                    input: self.input.clone(),
-                    direct: Shared::default(),
-                }))
+            fn filters(&self) -> Option<Filters<'_, B>> {
+                Some(Filters {
+                    weight: self.weight.value(),
+                    arrangement: Arrangement::OutIn {
+                        groups: self.options.groups,
+                    },
+                })
             }
 
             fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
-                self.kernels()
+                $prepared(self)
             }
 
+            fn adjoint_has_gradient(&self) -> bool {
+                true
+            }
+        }
+
+        impl<B: Backend> Locality<B> for $name<B> {
             fn flops(&self, _input: &Shape, output: &Shape) -> u64 {
-                let weight = self.weight.shape();
+                let weight = self.weight.value().shape();
                 2 * (output.num_elements() * weight.num_elements() / weight[0]) as u64
             }
 
@@ -187,11 +284,14 @@ macro_rules! conv {
 }
 
 macro_rules! conv_transpose {
-    ($name:ident, $dims:literal, $label:literal, $apply:ident, $adjoint:ident) => {
+    (
+        $name:ident, $dims:literal, $label:literal, $apply:ident, $adjoint:ident,
+        $prepared:expr
+    ) => {
         #[doc = concat!("`", $label, "` with frozen weights; input `[n, c, ..]`.")]
         #[derive(Debug)]
         pub(crate) struct $name<B: Backend> {
-            pub weight: FloatTensor<B>,
+            pub weight: Coefficient<FloatTensor<B>>,
             pub options: ConvTransposeOptions<$dims>,
             pub direct: Shared,
         }
@@ -201,7 +301,9 @@ macro_rules! conv_transpose {
                 Stride {
                     down: self.options.stride[axis],
                     before: self.options.padding[axis],
-                    width: self.options.dilation[axis] * (self.weight.shape()[axis + 2] - 1) + 1,
+                    width: self.options.dilation[axis]
+                        * (self.weight.value().shape()[axis + 2] - 1)
+                        + 1,
                 }
             }
         }
@@ -213,46 +315,79 @@ macro_rules! conv_transpose {
 
             fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
                 let (x, k) = batch::merge::<B>(x);
-                let y = B::$apply(x, self.weight.clone(), None, self.options.clone());
+                let weight = self.weight.value().clone();
+                let y = B::$apply(x, weight, None, self.options.clone());
                 batch::split::<B>(y, k)
             }
 
             fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
                 let (y, k) = batch::merge::<B>(y);
-                let x = B::$adjoint(self.weight.clone(), y, self.options.clone());
+                let weight = self.weight.value().clone();
+                let x = B::$adjoint(weight, y, self.options.clone());
                 batch::split::<B>(x, k)
             }
 
-            fn stored(&self) -> Stored {
-                Stored::tensor(&self.weight)
+            fn structure(&self) -> Structure<'_, B> {
+                Structure::Weighted(self)
+            }
+        }
+
+        impl<B: Backend> Convolution<B> for $name<B> {
+            fn weight(&self) -> &Coefficient<FloatTensor<B>> {
+                &self.weight
             }
 
-            fn magnitudes(&self) -> Option<Arc<dyn LinearMap<B>>> {
-                Some(Arc::new(Self {
-                    weight: B::float_abs(self.weight.clone()),
+            fn with_weight(&self, weight: Coefficient<FloatTensor<B>>) -> Self {
+                Self {
+                    weight,
                     options: self.options.clone(),
                     direct: Shared::default(),
-                }))
+                }
+            }
+        }
+
+        impl<B: Backend> Storage<B> for $name<B> {
+            fn stored(&self) -> Stored {
+                Stored::of(&self.weight)
+            }
+        }
+
+        impl<B: Backend> Weighted<B> for $name<B> {
+            fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
+                Arc::new(transformed(self, transform))
             }
 
-            fn then_gain(&self, gain: &FloatTensor<B>) -> Option<Arc<dyn LinearMap<B>>> {
+            fn then_gain(
+                &self,
+                gain: &Coefficient<FloatTensor<B>>,
+            ) -> Option<Arc<dyn LinearMap<B>>> {
                 if self.options.groups != 1 {
                     return None;
                 }
-                let gain = per_channel::<B>(gain, 1)?;
-                Some(Arc::new(Self {
-                    weight: B::float_mul(self.weight.clone(), gain),
-                    options: self.options.clone(),
-                    direct: Shared::default(),
-                }))
+                Some(Arc::new(scaled(self, gain, 1)?))
+            }
+
+            fn filters(&self) -> Option<Filters<'_, B>> {
+                Some(Filters {
+                    weight: self.weight.value(),
+                    arrangement: Arrangement::InOut {
+                        groups: self.options.groups,
+                    },
+                })
             }
 
             fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
-                self.kernels()
+                $prepared(self)
             }
 
+            fn adjoint_has_gradient(&self) -> bool {
+                true
+            }
+        }
+
+        impl<B: Backend> Locality<B> for $name<B> {
             fn flops(&self, input: &Shape, _output: &Shape) -> u64 {
-                let weight = self.weight.shape();
+                let weight = self.weight.value().shape();
                 2 * (input.num_elements() * weight.num_elements() / weight[0]) as u64
             }
 
@@ -321,43 +456,40 @@ macro_rules! conv_transpose {
     };
 }
 
-conv!(Conv1d, 1, "conv1d", conv1d, conv1d_x_backward);
-conv!(Conv2d, 2, "conv2d", conv2d, conv2d_x_backward);
-conv!(Conv3d, 3, "conv3d", conv3d, conv3d_x_backward);
+conv!(Conv1d, 1, "conv1d", conv1d, conv1d_x_backward, no_faster);
+conv!(
+    Conv2d,
+    2,
+    "conv2d",
+    conv2d,
+    conv2d_x_backward,
+    Conv2d::kernels
+);
+conv!(Conv3d, 3, "conv3d", conv3d, conv3d_x_backward, no_faster);
 conv_transpose!(
     ConvTranspose1d,
     1,
     "conv_transpose1d",
     conv_transpose1d,
-    conv_transpose1d_x_backward
+    conv_transpose1d_x_backward,
+    no_faster
 );
 conv_transpose!(
     ConvTranspose2d,
     2,
     "conv_transpose2d",
     conv_transpose2d,
-    conv_transpose2d_x_backward
+    conv_transpose2d_x_backward,
+    ConvTranspose2d::kernels
 );
 conv_transpose!(
     ConvTranspose3d,
     3,
     "conv_transpose3d",
     conv_transpose3d,
-    conv_transpose3d_x_backward
+    conv_transpose3d_x_backward,
+    no_faster
 );
-
-/// Dimensions whose replays have no kernels of their own.
-macro_rules! own_kernels {
-    ($($name:ident)+) => {$(
-        impl<B: Backend> $name<B> {
-            fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
-                None
-            }
-        }
-    )+};
-}
-
-own_kernels!(Conv1d Conv3d ConvTranspose1d ConvTranspose3d);
 
 impl<B: Backend> Conv2d<B> {
     fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
@@ -366,17 +498,14 @@ impl<B: Backend> Conv2d<B> {
             stride: self.options.stride,
             dilation: self.options.dilation,
         };
-        if let Some(ways) = self.direct.ways::<B>(&self.weight, form) {
-            let own = Self {
-                weight: self.weight.clone(),
-                options: self.options.clone(),
-                input: self.input.clone(),
-                direct: self.direct.clone(),
-            };
-            return Some(Arc::new(OnHost::new(own, ways)));
+        let plain = || Self {
+            direct: self.direct.clone(),
+            ..self.with_weight(self.weight.clone())
+        };
+        if let Some(ways) = self.direct.ways::<B>(self.weight.value(), form) {
+            return Some(Arc::new(OnHost::new(plain(), ways)));
         }
-        let kernels = ConvolutionKernels::new(&self.weight, &self.options, &self.input)?;
-        Some(Arc::new(kernels))
+        Some(Arc::new(ConvolutionKernels::new(plain())?))
     }
 }
 
@@ -387,12 +516,11 @@ impl<B: Backend> ConvTranspose2d<B> {
             stride: self.options.stride,
             dilation: self.options.dilation,
         };
-        let ways = self.direct.ways::<B>(&self.weight, form)?;
-        let own = Self {
-            weight: self.weight.clone(),
-            options: self.options.clone(),
+        let ways = self.direct.ways::<B>(self.weight.value(), form)?;
+        let plain = Self {
             direct: self.direct.clone(),
+            ..self.with_weight(self.weight.clone())
         };
-        Some(Arc::new(OnHost::new(own, ways)))
+        Some(Arc::new(OnHost::new(plain, ways)))
     }
 }

@@ -5,13 +5,58 @@
 //! within each group, because a group's channels must be neighbours. The adjoint is Burn's
 //! backward convolution with respect to the weight.
 
+use std::sync::Arc;
+
 use burn_backend::{
     Backend, Shape, TensorMetadata,
     ops::{ConvOptions, ConvTransposeOptions},
     tensor::FloatTensor,
 };
 
-use super::{LinearMap, batch};
+use super::{
+    Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure, Transform,
+    Weighted, batch, locality::everywhere,
+};
+use crate::coefficient::Coefficient;
+
+/// What is asked of maps whose weights are the picture `x`, alike.
+macro_rules! of_a_picture {
+    ($name:ident) => {
+        impl<B: Backend> Storage<B> for $name<B> {
+            fn stored(&self) -> Stored {
+                Stored::of(&self.x)
+            }
+        }
+
+        impl<B: Backend> Weighted<B> for $name<B> {
+            fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
+                Arc::new(Self {
+                    x: self.x.clone().map(|x| transform.of::<B>(x)),
+                    options: self.options.clone(),
+                    weight: self.weight.clone(),
+                })
+            }
+
+            fn then_gain(
+                &self,
+                _gain: &Coefficient<FloatTensor<B>>,
+            ) -> Option<Arc<dyn LinearMap<B>>> {
+                None
+            }
+
+            fn filters(&self) -> Option<Filters<'_, B>> {
+                None
+            }
+            fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
+                None
+            }
+
+            fn adjoint_has_gradient(&self) -> bool {
+                true
+            }
+        }
+    };
+}
 
 /// Exchange two neighbouring blocks of axes: `[a, b, c, ..rest] → [b, a, c, ..rest]` given a, b, c.
 fn exchange<B: Backend>(x: FloatTensor<B>, [a, b, c]: [usize; 3]) -> FloatTensor<B> {
@@ -53,7 +98,7 @@ macro_rules! conv_weight {
         #[doc = concat!("`", $label, "` of a frozen `[n, c, ..]` with probed weights `[o, c/groups, ..]`.")]
         #[derive(Debug)]
         pub(crate) struct $name<B: Backend> {
-            pub x: FloatTensor<B>,
+            pub x: Coefficient<FloatTensor<B>>,
             pub options: ConvOptions<$dims>,
             pub weight: Shape,
         }
@@ -69,7 +114,7 @@ macro_rules! conv_weight {
                 let w = exchange::<B>(w, [k, groups, shape[0] / groups]);
                 shape[0] *= k;
                 let w = B::float_reshape(w, shape);
-                let y = B::$apply(self.x.clone(), w, None, self.options.clone());
+                let y = B::$apply(self.x.value().clone(), w, None, self.options.clone());
                 by_probe::<B>(y, k, groups)
             }
 
@@ -77,10 +122,24 @@ macro_rules! conv_weight {
                 let (k, groups) = (y.shape()[0], self.options.groups);
                 let y = by_group::<B>(y, groups);
                 let like = batch::shape_only::<B>(&y, k, &self.weight);
-                let w = B::$adjoint(self.x.clone(), like, y, self.options.clone());
+                let w = B::$adjoint(self.x.value().clone(), like, y, self.options.clone());
                 let w = exchange::<B>(w, [groups, k, self.weight[0] / groups]);
                 B::float_reshape(w, batch::shape_of(k, &self.weight))
             }
+
+            fn structure(&self) -> Structure<'_, B> {
+                Structure::Weighted(self)
+            }
+        }
+
+        of_a_picture!($name);
+
+        impl<B: Backend> Locality<B> for $name<B> {
+            fn flops(&self, _weight: &Shape, output: &Shape) -> u64 {
+                let window = self.weight.num_elements() / self.weight[0];
+                2 * (output.num_elements() * window) as u64
+            }
+            everywhere!();
         }
     };
 }
@@ -90,7 +149,7 @@ macro_rules! conv_transpose_weight {
         #[doc = concat!("`", $label, "` of a frozen `[n, c, ..]` with probed weights `[c, o/groups, ..]`.")]
         #[derive(Debug)]
         pub(crate) struct $name<B: Backend> {
-            pub x: FloatTensor<B>,
+            pub x: Coefficient<FloatTensor<B>>,
             pub options: ConvTransposeOptions<$dims>,
             pub weight: Shape,
         }
@@ -106,7 +165,7 @@ macro_rules! conv_transpose_weight {
                 let w = exchange::<B>(w, [k, shape[0], shape[1]]);
                 shape[1] *= k;
                 let w = B::float_reshape(w, shape);
-                let y = B::$apply(self.x.clone(), w, None, self.options.clone());
+                let y = B::$apply(self.x.value().clone(), w, None, self.options.clone());
                 by_probe::<B>(y, k, self.options.groups)
             }
 
@@ -116,10 +175,24 @@ macro_rules! conv_transpose_weight {
                 let mut shape = self.weight.clone();
                 shape[1] *= k;
                 let like = B::float_empty(shape, &y.device(), y.dtype().into());
-                let w = B::$adjoint(self.x.clone(), like, y, self.options.clone());
+                let w = B::$adjoint(self.x.value().clone(), like, y, self.options.clone());
                 let w = exchange::<B>(w, [self.weight[0], k, self.weight[1]]);
                 B::float_reshape(w, batch::shape_of(k, &self.weight))
             }
+
+            fn structure(&self) -> Structure<'_, B> {
+                Structure::Weighted(self)
+            }
+        }
+
+        of_a_picture!($name);
+
+        impl<B: Backend> Locality<B> for $name<B> {
+            fn flops(&self, _weight: &Shape, _output: &Shape) -> u64 {
+                let picture = self.x.value().shape().num_elements();
+                2 * (picture * self.weight.num_elements() / self.weight[0]) as u64
+            }
+            everywhere!();
         }
     };
 }

@@ -8,18 +8,20 @@
 use std::sync::Arc;
 
 use burn_backend::{
-    Backend, Shape, TensorMetadata,
-    ops::{ConvOptions, ConvTransposeOptions},
-    tensor::FloatTensor,
+    Backend, Shape, TensorMetadata, ops::ConvTransposeOptions, tensor::FloatTensor,
 };
 
-use super::{Cut, LinearMap, Region, Restricted, Stored, batch, conv::Conv2d};
+use super::{
+    Amount, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
+    Transform, Weighted, batch, conv::Conv2d, locality::as_plain,
+};
+use crate::coefficient::Coefficient;
 
 /// How one direction is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kernel {
     /// As the network does it: `conv2d`, and `conv2d_x_backward` for the adjoint.
-    Own,
+    Plain,
     /// With the turned weights: a transposed convolution, and a convolution for the adjoint.
     Turned,
 }
@@ -27,7 +29,7 @@ pub(crate) enum Kernel {
 /// `conv2d` of stride 1 with a kernel for each direction; input `[n, c, h, w]`.
 #[derive(Debug)]
 pub(crate) struct ConvolutionKernels<B: Backend> {
-    own: Conv2d<B>,
+    plain: Conv2d<B>,
     /// `[c_in, c_out, kh, kw]`, flipped.
     turned: FloatTensor<B>,
     /// Padding of the turned kernels: d(k − 1) − p.
@@ -78,7 +80,13 @@ fn faster(shape: &Shape, input: &Shape, size: usize) -> [Kernel; 2] {
         window,
         plane,
     };
-    let choose = |turned: bool| if turned { Kernel::Turned } else { Kernel::Own };
+    let choose = |turned: bool| {
+        if turned {
+            Kernel::Turned
+        } else {
+            Kernel::Plain
+        }
+    };
     [
         choose(c_out <= 8 && 4 * c_out <= c_in && direction(c_in, c_out).scatters()),
         choose(!direction(c_out, c_in).scatters()),
@@ -87,27 +95,20 @@ fn faster(shape: &Shape, input: &Shape, size: usize) -> [Kernel; 2] {
 
 impl<B: Backend> ConvolutionKernels<B> {
     /// `None` where the network's own kernels are the faster ones.
-    pub(crate) fn new(
-        weight: &FloatTensor<B>,
-        options: &ConvOptions<2>,
-        input: &Shape,
-    ) -> Option<Self> {
-        let mut kernels = faster(&weight.shape(), input, weight.dtype().size());
-        if options.padding.iter().any(|(begin, end)| begin != end) {
-            kernels[0] = Kernel::Own;
+    pub(crate) fn new(plain: Conv2d<B>) -> Option<Self> {
+        let weight = plain.weight.value();
+        let mut kernels = faster(&weight.shape(), &plain.input, weight.dtype().size());
+        if plain.options.is_asymmetric() {
+            kernels[0] = Kernel::Plain;
         }
-        (kernels != [Kernel::Own; 2])
-            .then(|| Self::with(weight, options, input, kernels))
+        (kernels != [Kernel::Plain; 2])
+            .then(|| Self::with(plain, kernels))
             .flatten()
     }
 
     /// With given kernels; `None` where the convolution has no turned form.
-    pub(crate) fn with(
-        weight: &FloatTensor<B>,
-        options: &ConvOptions<2>,
-        input: &Shape,
-        [forward, adjoint]: [Kernel; 2],
-    ) -> Option<Self> {
+    fn with(plain: Conv2d<B>, [forward, adjoint]: [Kernel; 2]) -> Option<Self> {
+        let (weight, options) = (plain.weight.value(), &plain.options);
         let shape = weight.shape();
         if options.groups != 1 || options.stride != [1, 1] {
             return None;
@@ -123,13 +124,8 @@ impl<B: Backend> ConvolutionKernels<B> {
         }
         let flipped = B::float_flip(weight.clone(), &[2, 3]);
         Some(Self {
-            own: Conv2d {
-                weight: weight.clone(),
-                options: options.clone(),
-                input: input.clone(),
-                direct: Default::default(),
-            },
             turned: contiguous::<B>(B::float_swap_dims(flipped, 0, 1)),
+            plain,
             padding,
             forward,
             adjoint,
@@ -150,15 +146,15 @@ impl<B: Backend> LinearMap<B> for ConvolutionKernels<B> {
     }
 
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        if self.forward == Kernel::Own {
-            return self.own.apply(x);
+        if self.forward == Kernel::Plain {
+            return self.plain.apply(x);
         }
         let (x, k) = batch::merge::<B>(x);
         let options = ConvTransposeOptions::new(
             [1, 1],
             self.padding.map(|(begin, _)| begin),
             [0, 0],
-            self.own.options.dilation,
+            self.plain.options.dilation,
             1,
         );
         let y = B::conv_transpose2d(x, self.turned.clone(), None, options);
@@ -166,30 +162,60 @@ impl<B: Backend> LinearMap<B> for ConvolutionKernels<B> {
     }
 
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        if self.adjoint == Kernel::Own {
-            return self.own.adjoint(y);
+        if self.adjoint == Kernel::Plain {
+            return self.plain.adjoint(y);
         }
         let (y, k) = batch::merge::<B>(y);
-        let mut options = self.own.options.clone();
+        let mut options = self.plain.options.clone();
         options.padding = self.padding;
         let x = B::conv2d(y, self.turned.clone(), None, options);
         batch::split::<B>(x, k)
     }
 
-    fn stored(&self) -> Stored {
-        let own = self.own.stored();
-        Stored {
-            bytes: 2 * own.bytes,
-            ..own
-        }
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::Weighted(self)
     }
+}
 
-    as_own!();
+impl<B: Backend> Storage<B> for ConvolutionKernels<B> {
+    fn stored(&self) -> Stored {
+        let turned = Amount {
+            bytes: self.plain.weight.bytes(),
+            coefficients: 0,
+        };
+        let turned = Stored::amount(self.plain.weight.origin(), turned);
+        self.plain.stored().and(turned)
+    }
+}
+
+impl<B: Backend> Weighted<B> for ConvolutionKernels<B> {
+    fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
+        self.plain.with_weights(transform)
+    }
+    fn then_gain(&self, gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
+        self.plain.then_gain(gain)
+    }
+    fn filters(&self) -> Option<Filters<'_, B>> {
+        self.plain.filters()
+    }
+    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
+    fn adjoint_has_gradient(&self) -> bool {
+        true
+    }
+}
+
+impl<B: Backend> Locality<B> for ConvolutionKernels<B> {
+    as_plain!();
 }
 
 #[cfg(test)]
 mod tests {
-    use burn_backend::{TensorData, ops::FloatTensorOps};
+    use burn_backend::{
+        TensorData,
+        ops::{ConvOptions, FloatTensorOps},
+    };
     use burn_flex::{Flex, FlexDevice};
 
     use super::*;
@@ -218,23 +244,24 @@ mod tests {
             let input = Shape::from(vec![2, 3, 8, 9]);
             let mut options = ConvOptions::new([1, 1], [0, 0], dilation, 1);
             options.padding = padding;
-            let own = Conv2d::<Flex> {
-                weight: weight.clone(),
+            let convolution = || Conv2d::<Flex> {
+                weight: Coefficient::weight(weight.clone()),
                 options: options.clone(),
                 input: input.clone(),
                 direct: Default::default(),
             };
+            let plain = convolution();
             let x = tensor(&[5, 2, 3, 8, 9], 2);
-            let y = own.apply(x.clone());
+            let y = plain.apply(x.clone());
             let q = tensor(&y.shape().to_vec(), 3);
-            let expected = [own.apply(x.clone()), own.adjoint(q.clone())];
+            let expected = [plain.apply(x.clone()), plain.adjoint(q.clone())];
             for kernels in [
-                [Kernel::Own, Kernel::Turned],
-                [Kernel::Turned, Kernel::Own],
+                [Kernel::Plain, Kernel::Turned],
+                [Kernel::Turned, Kernel::Plain],
                 [Kernel::Turned, Kernel::Turned],
             ] {
                 let symmetric = padding.iter().all(|(a, b)| a == b);
-                let found = ConvolutionKernels::<Flex>::with(&weight, &options, &input, kernels);
+                let found = ConvolutionKernels::<Flex>::with(convolution(), kernels);
                 let Some(found) = found else {
                     assert!(!symmetric && kernels[0] == Kernel::Turned);
                     continue;

@@ -12,28 +12,76 @@ use burn_backend::{
     Backend, Shape, Slice, TensorData, TensorMetadata, ops::InterpolateOptions, tensor::FloatTensor,
 };
 
-use super::{Cut, LinearMap, Region, Restricted, batch};
+use super::{
+    Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure, Transform,
+    Weighted, batch, locality::everywhere,
+};
+use crate::{coefficient::Coefficient, host};
 
 /// `interpolate`; input `[n, c, h, w]`.
 #[derive(Debug)]
 pub(crate) struct Interpolate<B: Backend> {
     output_size: [usize; 2],
     options: InterpolateOptions,
-    /// A_hᵀ as `[1, 1, h, h_out]`.
-    rows: FloatTensor<B>,
-    /// A_w as `[1, 1, w_out, w]`.
-    columns: FloatTensor<B>,
+    matrices: Matrices<B>,
     /// The inputs that each output row and column reads, once somebody asked.
     supports: OnceLock<[Vec<Range<usize>>; 2]>,
 }
 
-/// Y = A_h X A_wᵀ with the matrices alone.
+/// A_h and A_w.
+#[derive(Clone, Debug)]
+struct Matrices<B: Backend> {
+    /// A_hᵀ as `[1, 1, h, h_out]`.
+    rows: Coefficient<FloatTensor<B>>,
+    /// A_w as `[1, 1, w_out, w]`.
+    columns: Coefficient<FloatTensor<B>>,
+}
+
+impl<B: Backend> Matrices<B> {
+    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        let rows = B::float_swap_dims(self.rows.value().clone(), 2, 3);
+        let columns = B::float_swap_dims(self.columns.value().clone(), 2, 3);
+        B::float_matmul(B::float_matmul(rows, x), columns)
+    }
+
+    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+        let (rows, columns) = (self.rows.value().clone(), self.columns.value().clone());
+        B::float_matmul(B::float_matmul(rows, y), columns)
+    }
+
+    fn stored(&self) -> Stored {
+        Stored::of(&self.rows).and(Stored::of(&self.columns))
+    }
+
+    fn map(&self, rows: Transform, columns: Transform) -> Self {
+        Self {
+            rows: self.rows.clone().map(|w| rows.of_sparse::<B>(w)),
+            columns: self.columns.clone().map(|w| columns.of_sparse::<B>(w)),
+        }
+    }
+
+    /// A_h ⊗ A_w with something else in place of its entries: a product of two of one sign is positive.
+    fn transformed(&self, transform: Transform) -> Vec<Self> {
+        use Transform::{Absolute, Negative, Ones, Positive, Squared};
+        let pairs: &[(Transform, Transform)] = match transform {
+            Absolute => &[(Absolute, Absolute)],
+            Squared => &[(Squared, Squared)],
+            Ones => &[(Ones, Ones)],
+            Positive => &[(Positive, Positive), (Negative, Negative)],
+            Negative => &[(Positive, Negative), (Negative, Positive)],
+        };
+        let pairs = pairs.iter();
+        pairs
+            .map(|&(rows, columns)| self.map(rows, columns))
+            .collect()
+    }
+}
+
+/// Y = Σ A_h X A_wᵀ by the matrices alone: parts of an interpolation, or one with other weights. No two
+/// terms have an entry in the same place.
 #[derive(Debug)]
 struct Separable<B: Backend> {
-    /// A_hᵀ as `[1, 1, h, h_out]`.
-    rows: FloatTensor<B>,
-    /// A_w as `[1, 1, w_out, w]`.
-    columns: FloatTensor<B>,
+    terms: Vec<Matrices<B>>,
 }
 
 impl<B: Backend> LinearMap<B> for Separable<B> {
@@ -42,15 +90,54 @@ impl<B: Backend> LinearMap<B> for Separable<B> {
     }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         let (x, k) = batch::merge::<B>(x);
-        let rows = B::float_swap_dims(self.rows.clone(), 2, 3);
-        let columns = B::float_swap_dims(self.columns.clone(), 2, 3);
-        batch::split::<B>(B::float_matmul(B::float_matmul(rows, x), columns), k)
+        let terms = self.terms.iter().map(|term| term.apply(x.clone()));
+        let y = terms.reduce(B::float_add).expect("it has terms");
+        batch::split::<B>(y, k)
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
         let (y, k) = batch::merge::<B>(y);
-        let x = B::float_matmul(B::float_matmul(self.rows.clone(), y), self.columns.clone());
+        let terms = self.terms.iter().map(|term| term.adjoint(y.clone()));
+        let x = terms.reduce(B::float_add).expect("it has terms");
         batch::split::<B>(x, k)
     }
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::Weighted(self)
+    }
+}
+
+impl<B: Backend> Storage<B> for Separable<B> {
+    fn stored(&self) -> Stored {
+        let terms = self.terms.iter().map(Matrices::stored);
+        terms.fold(Stored::default(), Stored::and)
+    }
+}
+
+impl<B: Backend> Weighted<B> for Separable<B> {
+    fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
+        let terms = self.terms.iter();
+        Arc::new(Self {
+            terms: terms.flat_map(|term| term.transformed(transform)).collect(),
+        })
+    }
+    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
+    fn filters(&self) -> Option<Filters<'_, B>> {
+        None
+    }
+    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
+    fn adjoint_has_gradient(&self) -> bool {
+        true
+    }
+}
+
+impl<B: Backend> Locality<B> for Separable<B> {
+    fn flops(&self, _input: &Shape, output: &Shape) -> u64 {
+        (self.terms.len() * output.num_elements()) as u64
+    }
+    everywhere!();
 }
 
 /// The columns of a matrix `[rows, columns]` in which each of `lines` has entries, a line being a
@@ -100,8 +187,10 @@ impl<B: Backend> Interpolate<B> {
         Self {
             output_size,
             options,
-            rows,
-            columns: B::float_swap_dims(columns, 2, 3),
+            matrices: Matrices {
+                rows: Coefficient::weight(rows),
+                columns: Coefficient::weight(B::float_swap_dims(columns, 2, 3)),
+            },
             supports: OnceLock::new(),
         }
     }
@@ -112,11 +201,12 @@ impl<B: Backend> Interpolate<B> {
             let read = |matrix: &FloatTensor<B>, by_column: bool| {
                 let shape = matrix.shape();
                 let dims = [shape[2], shape[3]];
-                let values = crate::host::<B>(matrix.clone());
+                let values = host::<B>(matrix.clone());
                 let values = values.unwrap_or_else(|_| vec![1.0; dims[0] * dims[1]]);
                 support(&values, dims, by_column)
             };
-            [read(&self.rows, true), read(&self.columns, false)]
+            let Matrices { rows, columns } = &self.matrices;
+            [read(rows.value(), true), read(columns.value(), false)]
         })
     }
 }
@@ -131,9 +221,40 @@ impl<B: Backend> LinearMap<B> for Interpolate<B> {
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
         let (y, k) = batch::merge::<B>(y);
-        let x = B::float_matmul(B::float_matmul(self.rows.clone(), y), self.columns.clone());
-        batch::split::<B>(x, k)
+        batch::split::<B>(self.matrices.adjoint(y), k)
     }
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::Interpolation(self)
+    }
+}
+
+impl<B: Backend> Storage<B> for Interpolate<B> {
+    fn stored(&self) -> Stored {
+        self.matrices.stored()
+    }
+}
+
+impl<B: Backend> Weighted<B> for Interpolate<B> {
+    fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
+        Arc::new(Separable {
+            terms: self.matrices.transformed(transform),
+        })
+    }
+    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
+    fn filters(&self) -> Option<Filters<'_, B>> {
+        None
+    }
+    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
+    fn adjoint_has_gradient(&self) -> bool {
+        true
+    }
+}
+
+impl<B: Backend> Locality<B> for Interpolate<B> {
     fn flops(&self, _input: &Shape, output: &Shape) -> u64 {
         output.num_elements() as u64
     }
@@ -176,16 +297,19 @@ impl<B: Backend> LinearMap<B> for Interpolate<B> {
         if from.is_empty() {
             return None;
         }
-        let part = |matrix: &FloatTensor<B>, first: &Range<usize>, second: &Range<usize>| {
+        type Of<B> = Coefficient<FloatTensor<B>>;
+        let part = |matrix: &Of<B>, first: &Range<usize>, second: &Range<usize>| {
             let all = [&(0..1), &(0..1), first, second];
             let ranges: Vec<Slice> = all.map(|range| Slice::from(range.clone())).to_vec();
-            B::float_slice(matrix.clone(), &ranges)
+            let matrix = matrix.clone();
+            matrix.map(|matrix| B::float_slice(matrix, &ranges))
+        };
+        let part = Matrices {
+            rows: part(&self.matrices.rows, &from.0[2], &to.0[2]),
+            columns: part(&self.matrices.columns, &to.0[3], &from.0[3]),
         };
         Some(Restricted {
-            map: Arc::new(Separable {
-                rows: part(&self.rows, &from.0[2], &to.0[2]),
-                columns: part(&self.columns, &to.0[3], &from.0[3]),
-            }),
+            map: Arc::new(Separable { terms: vec![part] }),
             from,
             to,
         })

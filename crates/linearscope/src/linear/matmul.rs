@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 
-use super::{LinearMap, Stored, batch};
+use super::{
+    Arrangement, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
+    Transform, Weighted, batch, locality::everywhere,
+};
+use crate::coefficient::Coefficient;
 
 fn transposed<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let rank = x.shape().num_dims();
@@ -16,12 +20,12 @@ fn transposed<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
 /// A W without batch axes makes one product of k·…·m rows.
 #[derive(Debug)]
 pub(crate) struct MatmulRight<B: Backend> {
-    weight: FloatTensor<B>,
+    weight: Coefficient<FloatTensor<B>>,
     input: Shape,
 }
 
 impl<B: Backend> MatmulRight<B> {
-    pub(crate) fn new(input: &Shape, weight: FloatTensor<B>) -> Self {
+    pub(crate) fn new(input: &Shape, weight: Coefficient<FloatTensor<B>>) -> Self {
         Self {
             weight,
             input: input.clone(),
@@ -50,38 +54,69 @@ impl<B: Backend> LinearMap<B> for MatmulRight<B> {
         "matmul"
     }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        Self::product(x, self.weight.clone())
+        Self::product(x, self.weight.value().clone())
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        let x = Self::product(y, transposed::<B>(self.weight.clone()));
+        let x = Self::product(y, transposed::<B>(self.weight.value().clone()));
         // Batch axes of W that x lacked were broadcast.
         batch::sum_to::<B>(x, &self.input)
     }
-    fn magnitudes(&self) -> Option<Arc<dyn LinearMap<B>>> {
-        Some(Arc::new(Self {
-            weight: B::float_abs(self.weight.clone()),
-            input: self.input.clone(),
-        }))
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::Weighted(self)
     }
+}
+
+impl<B: Backend> Storage<B> for MatmulRight<B> {
     fn stored(&self) -> Stored {
-        Stored::tensor(&self.weight)
+        Stored::of(&self.weight)
     }
+}
+
+impl<B: Backend> Weighted<B> for MatmulRight<B> {
+    fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
+        let weight = self.weight.clone();
+        Arc::new(Self {
+            weight: weight.map(|weight| transform.of::<B>(weight)),
+            input: self.input.clone(),
+        })
+    }
+    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
+    fn filters(&self) -> Option<Filters<'_, B>> {
+        Some(Filters {
+            weight: self.weight.value(),
+            arrangement: Arrangement::Right {
+                flat: self.input.num_dims() == 2,
+            },
+        })
+    }
+    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
+    fn adjoint_has_gradient(&self) -> bool {
+        true
+    }
+}
+
+impl<B: Backend> Locality<B> for MatmulRight<B> {
     fn flops(&self, input: &Shape, output: &Shape) -> u64 {
         2 * (output.num_elements() * input[input.num_dims() - 1]) as u64
     }
+    everywhere!();
 }
 
 /// y = W x for a frozen W `[.., m, p]` and x `[.., p, q]`.
 #[derive(Debug)]
 pub(crate) struct MatmulLeft<B: Backend> {
-    weight: FloatTensor<B>,
+    weight: Coefficient<FloatTensor<B>>,
     input: Shape,
 }
 
 impl<B: Backend> MatmulLeft<B> {
-    pub(crate) fn new(input: &Shape, weight: FloatTensor<B>) -> Self {
+    pub(crate) fn new(input: &Shape, weight: Coefficient<FloatTensor<B>>) -> Self {
         Self {
-            weight: batch::of_one::<B>(weight),
+            weight: weight.map(batch::of_one::<B>),
             input: input.clone(),
         }
     }
@@ -92,22 +127,51 @@ impl<B: Backend> LinearMap<B> for MatmulLeft<B> {
         "matmul"
     }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        B::float_matmul(self.weight.clone(), x)
+        B::float_matmul(self.weight.value().clone(), x)
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        let x = B::float_matmul(transposed::<B>(self.weight.clone()), y);
+        let x = B::float_matmul(transposed::<B>(self.weight.value().clone()), y);
         batch::sum_to::<B>(x, &self.input)
     }
-    fn magnitudes(&self) -> Option<Arc<dyn LinearMap<B>>> {
-        Some(Arc::new(Self {
-            weight: B::float_abs(self.weight.clone()),
-            input: self.input.clone(),
-        }))
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::Weighted(self)
     }
+}
+
+impl<B: Backend> Storage<B> for MatmulLeft<B> {
     fn stored(&self) -> Stored {
-        Stored::tensor(&self.weight)
+        Stored::of(&self.weight)
     }
+}
+
+impl<B: Backend> Weighted<B> for MatmulLeft<B> {
+    fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
+        let weight = self.weight.clone();
+        Arc::new(Self {
+            weight: weight.map(|weight| transform.of::<B>(weight)),
+            input: self.input.clone(),
+        })
+    }
+    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
+    fn filters(&self) -> Option<Filters<'_, B>> {
+        Some(Filters {
+            weight: self.weight.value(),
+            arrangement: Arrangement::Left,
+        })
+    }
+    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
+    fn adjoint_has_gradient(&self) -> bool {
+        true
+    }
+}
+
+impl<B: Backend> Locality<B> for MatmulLeft<B> {
     fn flops(&self, input: &Shape, output: &Shape) -> u64 {
         2 * (output.num_elements() * input[input.num_dims() - 2]) as u64
     }
+    everywhere!();
 }

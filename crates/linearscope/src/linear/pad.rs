@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use burn_backend::{Backend, Shape, Slice, TensorMetadata, ops::PadMode, tensor::FloatTensor};
 
-use super::{Cut, LinearMap, Region, Restricted, batch};
+use super::{Cut, LinearMap, Locality, Region, Restricted, Structure, batch};
 
 /// What a border cell shows; the linear part of [`PadMode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +119,19 @@ impl<B: Backend> LinearMap<B> for Pad {
         }
         debug_assert_eq!(y.shape(), batch::shape_of(y.shape()[0], &self.input));
         y
+    }
+
+    fn structure(&self) -> Structure<'_, B> {
+        match self.border {
+            Border::Zero => Structure::Placement(self),
+            Border::Reflect | Border::Edge => Structure::View(self),
+        }
+    }
+}
+
+impl<B: Backend> Locality<B> for Pad {
+    fn flops(&self, _input: &Shape, _output: &Shape) -> u64 {
+        0
     }
 
     fn reach(&self, _input: &Shape, output: &Shape, from: &Region) -> Region {

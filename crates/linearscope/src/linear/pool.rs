@@ -1,10 +1,13 @@
-//! Average pooling. Max pooling selects, see [`Winners`](super::Winners).
+//! Average pooling. Max pooling selects, see [`Switches`](super::Switches).
 
 use std::sync::Arc;
 
 use burn_backend::{Backend, Shape, tensor::FloatTensor};
 
-use super::{Cut, LinearMap, Region, Restricted, batch, region::Stride};
+use super::{
+    Cut, LinearMap, Locality, NonNegative, Region, Restricted, Structure, batch,
+    locality::everywhere, region::Stride,
+};
 
 macro_rules! pool {
     (
@@ -31,6 +34,19 @@ macro_rules! pool {
                 let like = batch::shape_only::<B>(&y, k, &self.input);
                 batch::split::<B>(B::$adjoint(like, y, $(self.$field),*), k)
             }
+            fn structure(&self) -> Structure<'_, B> {
+                Structure::NonNegative(self)
+            }
+        }
+
+        impl<B: Backend> NonNegative<B> for $name {
+            /// Burn's backward op of a pool has none.
+            fn adjoint_has_gradient(&self) -> bool {
+                false
+            }
+        }
+
+        impl<B: Backend> Locality<B> for $name {
             fn flops(&self, input: &Shape, output: &Shape) -> u64 {
                 input.num_elements().max(output.num_elements()) as u64
             }
@@ -51,7 +67,7 @@ macro_rules! pool {
             /// The same pool without padding where no window of the box leaves the picture; else as
             /// it is, since a border counts in its own way.
             fn restrict(&self, cut: &Cut<'_>) -> Option<Restricted<B>> {
-                let to = LinearMap::<B>::reach(self, cut.input, cut.output, cut.from);
+                let to = Locality::<B>::reach(self, cut.input, cut.output, cut.from);
                 let to = to.intersection(cut.to);
                 if to.is_empty() {
                     return None;
@@ -97,9 +113,23 @@ macro_rules! adaptive {
                 let like = batch::shape_only::<B>(&y, k, &self.input);
                 batch::split::<B>(B::$adjoint(like, y), k)
             }
+            fn structure(&self) -> Structure<'_, B> {
+                Structure::NonNegative(self)
+            }
+        }
+
+        impl<B: Backend> NonNegative<B> for $name {
+            /// Burn's backward op of a pool has none.
+            fn adjoint_has_gradient(&self) -> bool {
+                false
+            }
+        }
+
+        impl<B: Backend> Locality<B> for $name {
             fn flops(&self, input: &Shape, output: &Shape) -> u64 {
                 input.num_elements().max(output.num_elements()) as u64
             }
+            everywhere!();
         }
     };
 }

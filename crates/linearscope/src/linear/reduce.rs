@@ -2,7 +2,10 @@
 
 use burn_backend::{Backend, Scalar, Shape, TensorMetadata, tensor::FloatTensor};
 
-use super::{LinearMap, batch};
+use super::{
+    Cut, LinearMap, Locality, NonNegative, Region, Restricted, Structure, batch,
+    locality::everywhere,
+};
 
 /// Σ over everything: `[..input] → [1]`.
 #[derive(Debug)]
@@ -30,6 +33,9 @@ impl<B: Backend> LinearMap<B> for Sum {
         let ones = vec![1; self.input.num_dims()];
         let y = B::float_reshape(y, batch::shape_of(k, &Shape::from(ones)));
         B::float_expand(y, batch::shape_of(k, &self.input))
+    }
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::NonNegative(self)
     }
 }
 
@@ -60,6 +66,9 @@ impl<B: Backend> LinearMap<B> for SumDim {
         let k = y.shape()[0];
         B::float_expand(y, batch::shape_of(k, &self.input))
     }
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::NonNegative(self)
+    }
 }
 
 /// Mean along one axis, kept with size 1.
@@ -89,6 +98,9 @@ impl<B: Backend> LinearMap<B> for MeanDim {
         let y = B::float_mul_scalar(y, Scalar::Float(share));
         LinearMap::<B>::adjoint(&self.sum, y)
     }
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::NonNegative(self)
+    }
 }
 
 /// Running sum along one axis; the adjoint runs from the other end.
@@ -106,4 +118,27 @@ impl<B: Backend> LinearMap<B> for CumSum {
         let axis = [self.0 + 1];
         B::float_flip(B::float_cumsum(B::float_flip(y, &axis), self.0 + 1), &axis)
     }
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::NonNegative(self)
+    }
 }
+
+/// What is asked of sums alike.
+macro_rules! sums {
+    ($($name:ident)+) => {$(
+        impl<B: Backend> NonNegative<B> for $name {
+            fn adjoint_has_gradient(&self) -> bool {
+                true
+            }
+        }
+
+        impl<B: Backend> Locality<B> for $name {
+            fn flops(&self, input: &Shape, _output: &Shape) -> u64 {
+                input.num_elements() as u64
+            }
+            everywhere!();
+        }
+    )+};
+}
+
+sums!(Sum SumDim MeanDim CumSum);

@@ -1,14 +1,8 @@
-//! Boxes of tensors, and maps between them: what locality is made of.
-//!
-//! A map A restricted to boxes is P A E: E embeds an input box in zeros, P cuts an output box out.
-//! Each map knows which outputs a box of inputs reaches and which inputs a box of outputs needs;
-//! both answers are boxes that hold the true set, so that a restricted program is exact.
+//! Boxes of tensors, and the windows that strided ops read them by.
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
-use burn_backend::{Backend, Shape, Slice, TensorMetadata, ops::PadMode, tensor::FloatTensor};
-
-use super::{LinearMap, batch};
+use burn_backend::{Backend, Shape, Slice, TensorMetadata, tensor::FloatTensor};
 
 /// A box of a tensor: one half-open range an axis, the probe axis not counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,95 +75,6 @@ impl Region {
     pub(crate) fn of_batched<B: Backend>(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         let with_probe_axis = std::iter::once(0..1).chain(self.0.iter().cloned());
         Region(with_probe_axis.collect()).of_broadcast::<B>(x)
-    }
-}
-
-/// A question about one map: its shapes, and the boxes it is to be restricted to.
-#[derive(Clone, Copy, Debug)]
-pub struct Cut<'a> {
-    /// Shape of the whole input.
-    pub input: &'a Shape,
-    /// Shape of the whole output.
-    pub output: &'a Shape,
-    /// Inputs outside are zero.
-    pub from: &'a Region,
-    /// Outputs outside do not matter.
-    pub to: &'a Region,
-}
-
-/// A map between two boxes of its own choice: outputs in [`Cut::to`] but not in `to` are zero, and
-/// inputs outside `from` do not reach [`Cut::to`].
-#[derive(Debug)]
-pub struct Restricted<B: Backend> {
-    /// The map from `from` to `to`.
-    pub map: Arc<dyn LinearMap<B>>,
-    /// The inputs it takes.
-    pub from: Region,
-    /// The outputs it makes.
-    pub to: Region,
-}
-
-impl<B: Backend> Restricted<B> {
-    /// An entrywise map on one box.
-    pub(crate) fn entrywise<M: LinearMap<B> + 'static>(
-        region: Region,
-        cut: impl FnOnce(&Region) -> M,
-    ) -> Self {
-        Self {
-            map: Arc::new(cut(&region)),
-            from: region.clone(),
-            to: region,
-        }
-    }
-}
-
-/// From one box to another of the same tensor: what both hold stays, the rest is zero.
-#[derive(Clone, Debug)]
-pub(crate) struct Adapt {
-    from: Region,
-    to: Region,
-}
-
-impl Adapt {
-    pub(crate) fn new(from: &Region, to: &Region) -> Self {
-        Self {
-            from: from.clone(),
-            to: to.clone(),
-        }
-    }
-
-    fn carry<B: Backend>(x: FloatTensor<B>, from: &Region, to: &Region) -> FloatTensor<B> {
-        let k = x.shape()[0];
-        let common = from.intersection(to);
-        if common.is_empty() {
-            return batch::zeros::<B>(&x, k, &to.shape());
-        }
-        let mut x = x;
-        if common != *from {
-            let mut ranges = vec![Slice::from(0..k)];
-            let axes = common.0.iter().zip(&from.0);
-            ranges.extend(axes.map(|(c, f)| Slice::from(c.start - f.start..c.end - f.start)));
-            x = B::float_slice(x, &ranges);
-        }
-        if common != *to {
-            let mut padding = vec![(0, 0)];
-            let axes = common.0.iter().zip(&to.0);
-            padding.extend(axes.map(|(c, t)| (c.start - t.start, t.end - c.end)));
-            x = B::float_pad(x, &padding, PadMode::Constant(0.0));
-        }
-        x
-    }
-}
-
-impl<B: Backend> LinearMap<B> for Adapt {
-    fn name(&self) -> &'static str {
-        "adapt"
-    }
-    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        Self::carry::<B>(x, &self.from, &self.to)
-    }
-    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        Self::carry::<B>(y, &self.to, &self.from)
     }
 }
 
@@ -259,36 +164,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn adapting_cuts_and_embeds() {
-        use burn_backend::{TensorData, ops::FloatTensorOps};
-        use burn_flex::{Flex, FlexDevice};
-        let x = Flex::float_from_data(
-            TensorData::new((1..=6).map(f64::from).collect::<Vec<_>>(), [1, 2, 3]),
-            &FlexDevice,
-        );
-        let adapt = Adapt::new(&Region(vec![1..3, 2..5]), &Region(vec![0..2, 3..7]));
-        let y = LinearMap::<Flex>::apply(&adapt, x);
-        assert_eq!(
-            crate::host::<Flex>(y.clone()).expect("reads"),
-            [0., 0., 0., 0., 2., 3., 0., 0.]
-        );
-        let back = LinearMap::<Flex>::adjoint(&adapt, y);
-        assert_eq!(
-            crate::host::<Flex>(back).expect("reads"),
-            [0., 2., 3., 0., 0., 0.]
-        );
-        let apart = Adapt::new(&Region(vec![0..2, 0..3]), &Region(vec![2..3, 0..3]));
-        let zero = LinearMap::<Flex>::apply(
-            &apart,
-            Flex::float_ones(
-                vec![1, 2, 3].into(),
-                &FlexDevice,
-                burn_backend::FloatDType::F64,
-            ),
-        );
-        assert_eq!(crate::host::<Flex>(zero).expect("reads"), [0.; 3]);
     }
 }

@@ -4,18 +4,25 @@
 //! handful of corners j. Points are the same for all channels of a group, so k probes and the
 //! channels of a group share one axis, and each corner is one `float_select` with 1-D indices.
 
+use std::sync::Arc;
+
 use burn_backend::{
     Backend, Shape, TensorMetadata,
     tensor::{FloatTensor, IndexingUpdateOp, IntTensor},
 };
 
-use super::{LinearMap, batch};
+use super::{
+    Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure, Transform,
+    Weighted, batch, locality::everywhere,
+};
+use crate::coefficient::Coefficient;
 
-/// One term of the sum: flat indices into `[n·groups·h·w]` and weights `[1, n·groups·points]`.
+/// One term of the sum: flat indices into `[n·groups·h·w]` and weights `[1, n·groups·points]`. No two
+/// corners of a point are one pixel, unless one of them weighs 0.
 #[derive(Clone, Debug)]
 pub(crate) struct Corner<B: Backend> {
-    pub indices: IntTensor<B>,
-    pub weights: FloatTensor<B>,
+    pub indices: Coefficient<IntTensor<B>>,
+    pub weights: Coefficient<FloatTensor<B>>,
 }
 
 /// Samples of `[n, c, h, w]`, shaped `[n, c, ..points]`. Cost: corners · output entries.
@@ -76,8 +83,8 @@ impl<B: Backend> LinearMap<B> for Sample<B> {
             .corners
             .iter()
             .map(|corner| {
-                let seen = B::float_select(x.clone(), 1, corner.indices.clone());
-                B::float_mul(seen, corner.weights.clone())
+                let seen = B::float_select(x.clone(), 1, corner.indices.value().clone());
+                B::float_mul(seen, corner.weights.value().clone())
             })
             .reduce(B::float_add)
             .expect("a sample has corners");
@@ -93,10 +100,54 @@ impl<B: Backend> LinearMap<B> for Sample<B> {
             y.dtype().into(),
         );
         let x = self.corners.iter().fold(zeros, |x, corner| {
-            let spread = B::float_mul(y.clone(), corner.weights.clone());
+            let spread = B::float_mul(y.clone(), corner.weights.value().clone());
             let add = IndexingUpdateOp::Add;
-            B::float_select_assign(x, 1, corner.indices.clone(), spread, add)
+            B::float_select_assign(x, 1, corner.indices.value().clone(), spread, add)
         });
         self.by_channel(x, &self.input)
     }
+
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::Weighted(self)
+    }
+}
+
+impl<B: Backend> Storage<B> for Sample<B> {
+    fn stored(&self) -> Stored {
+        let corners = self.corners.iter().flat_map(|corner| {
+            let Corner { indices, weights } = corner;
+            [Stored::of(indices), Stored::of(weights)]
+        });
+        corners.fold(Stored::default(), Stored::and)
+    }
+}
+
+impl<B: Backend> Weighted<B> for Sample<B> {
+    fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
+        let corners = self.corners.iter().map(|corner| Corner {
+            indices: corner.indices.clone(),
+            weights: corner.weights.clone().map(|w| transform.of_sparse::<B>(w)),
+        });
+        let corners = corners.collect();
+        Arc::new(Self::new(&self.input, &self.output, self.groups, corners))
+    }
+    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
+    fn filters(&self) -> Option<Filters<'_, B>> {
+        None
+    }
+    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
+    fn adjoint_has_gradient(&self) -> bool {
+        true
+    }
+}
+
+impl<B: Backend> Locality<B> for Sample<B> {
+    fn flops(&self, _input: &Shape, output: &Shape) -> u64 {
+        (2 * self.corners.len() * output.num_elements()) as u64
+    }
+    everywhere!();
 }

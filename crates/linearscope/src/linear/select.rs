@@ -1,26 +1,34 @@
-//! Selection by frozen indices: pooling winners, gathered rows, reflected borders.
+//! Selection by frozen indices: gathered rows, sorted lines, windows.
 //!
 //! Indices are always one-dimensional: `float_select` on a flattened or a named axis, its
 //! adjoint `select_assign(Add)`. Nothing is expanded over the probes.
+
+use std::sync::Arc;
 
 use burn_backend::{
     Backend, Shape, TensorMetadata,
     tensor::{FloatTensor, IndexingUpdateOp, IntTensor},
 };
 
-use super::{Chosen, LinearMap, Stored, batch};
-use crate::error::Result;
+use super::{
+    Choice, Chosen, Cut, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
+    batch, locality::everywhere,
+};
+use crate::{
+    coefficient::{Coefficient, Origin},
+    error::Result,
+};
 
 /// y[j] = x[indices[j]] along one axis.
 #[derive(Debug)]
 pub(crate) struct Select<B: Backend> {
     input: Shape,
     dim: usize,
-    indices: IntTensor<B>,
+    indices: Coefficient<IntTensor<B>>,
 }
 
 impl<B: Backend> Select<B> {
-    pub(crate) fn new(input: &Shape, dim: usize, indices: IntTensor<B>) -> Self {
+    pub(crate) fn new(input: &Shape, dim: usize, indices: Coefficient<IntTensor<B>>) -> Self {
         Self {
             input: input.clone(),
             dim,
@@ -34,24 +42,50 @@ impl<B: Backend> LinearMap<B> for Select<B> {
         "select"
     }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        B::float_select(x, self.dim + 1, self.indices.clone())
+        B::float_select(x, self.dim + 1, self.indices.value().clone())
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
         let zeros = batch::zeros::<B>(&y, y.shape()[0], &self.input);
         B::float_select_assign(
             zeros,
             self.dim + 1,
-            self.indices.clone(),
+            self.indices.value().clone(),
             y,
             IndexingUpdateOp::Add,
         )
     }
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::Selection(self)
+    }
+}
+
+impl<B: Backend> Storage<B> for Select<B> {
     fn stored(&self) -> Stored {
-        Stored::tensor(&self.indices)
+        Stored::of(&self.indices)
     }
+}
+
+impl<B: Backend> Choice<B> for Select<B> {
     fn chosen(&self) -> Result<Option<Chosen<'_>>> {
-        Chosen::places::<B>(self.indices.clone()).map(Some)
+        match self.indices.origin() {
+            Origin::Weight => Ok(None),
+            Origin::Decision => Chosen::places::<B>(self.indices.value().clone()).map(Some),
+        }
     }
+    fn largest(&self) -> [f64; 2] {
+        [1.0, 1.0]
+    }
+    fn keep_expanded(&self, _keep: bool) {}
+    fn packed(&self) -> Result<Option<Arc<dyn LinearMap<B>>>> {
+        Ok(None)
+    }
+}
+
+impl<B: Backend> Locality<B> for Select<B> {
+    fn flops(&self, _input: &Shape, _output: &Shape) -> u64 {
+        0
+    }
+    everywhere!();
 }
 
 /// y[j] = x[indices[j]] over flat positions: `indices` is `[numel(output)]`.
@@ -63,7 +97,7 @@ pub(crate) struct Pick<B: Backend> {
 }
 
 impl<B: Backend> Pick<B> {
-    pub(crate) fn new(input: &Shape, output: &Shape, indices: IntTensor<B>) -> Self {
+    pub(crate) fn new(input: &Shape, output: &Shape, indices: Coefficient<IntTensor<B>>) -> Self {
         Self {
             flat: Select::new(&Shape::from(vec![input.num_elements()]), 0, indices),
             input: input.clone(),
@@ -86,10 +120,33 @@ impl<B: Backend> LinearMap<B> for Pick<B> {
         let x = self.flat.adjoint(batch::flatten::<B>(y));
         B::float_reshape(x, batch::shape_of(k, &self.input))
     }
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::Selection(self)
+    }
+}
+
+impl<B: Backend> Storage<B> for Pick<B> {
     fn stored(&self) -> Stored {
         self.flat.stored()
     }
+}
+
+impl<B: Backend> Choice<B> for Pick<B> {
     fn chosen(&self) -> Result<Option<Chosen<'_>>> {
         self.flat.chosen()
     }
+    fn largest(&self) -> [f64; 2] {
+        [1.0, 1.0]
+    }
+    fn keep_expanded(&self, _keep: bool) {}
+    fn packed(&self) -> Result<Option<Arc<dyn LinearMap<B>>>> {
+        Ok(None)
+    }
+}
+
+impl<B: Backend> Locality<B> for Pick<B> {
+    fn flops(&self, _input: &Shape, _output: &Shape) -> u64 {
+        0
+    }
+    everywhere!();
 }

@@ -24,7 +24,7 @@ use burn_ir::{OperationIr, TensorId, TensorIr};
 
 use crate::{
     error::{Error, Place, Result},
-    rules::{Entry, RuleSet},
+    rule_set::{Entry, RuleSet},
 };
 
 /// An input or output of a network.

@@ -5,6 +5,7 @@ use burn_backend::{Backend, Scalar, ops::ActivationOps, tensor::FloatTensor};
 use crate::{
     LinearScope,
     rules::{gradient, pointwise, prelu, slope, softmax},
+    smooth::Smooth,
 };
 
 impl<B: Backend> ActivationOps<Self> for LinearScope<B> {
@@ -21,11 +22,11 @@ impl<B: Backend> ActivationOps<Self> for LinearScope<B> {
     }
 
     fn sigmoid(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::sigmoid(tensor)
+        pointwise::freeze(tensor, Smooth::Sigmoid)
     }
 
     fn gelu(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::gelu(tensor)
+        pointwise::freeze(tensor, Smooth::Gelu)
     }
 
     fn hard_sigmoid(tensor: FloatTensor<Self>, alpha: Scalar, beta: Scalar) -> FloatTensor<Self> {
@@ -33,7 +34,7 @@ impl<B: Backend> ActivationOps<Self> for LinearScope<B> {
     }
 
     fn log_sigmoid(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::log_sigmoid(tensor)
+        pointwise::freeze(tensor, Smooth::LogSigmoid)
     }
 
     fn softmax(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
@@ -50,12 +51,12 @@ impl<B: Backend> ActivationOps<Self> for LinearScope<B> {
 
     gradient! {
         fn relu_backward(output: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>
-            => grad: gradient::slope(&grad, |ones| B::relu_backward(output, ones));
+            => grad: gradient::slope(grad.value(), output, B::relu_backward);
         fn gelu_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>
-            => grad: gradient::slope(&grad, |ones| B::gelu_backward(x, ones));
+            => grad: gradient::slope(grad.value(), x, B::gelu_backward);
         fn sigmoid_backward(output: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>
-            => grad: gradient::slope(&grad, |ones| B::sigmoid_backward(output, ones));
+            => grad: gradient::slope(grad.value(), output, B::sigmoid_backward);
         fn log_sigmoid_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>
-            => grad: gradient::slope(&grad, |ones| B::log_sigmoid_backward(x, ones));
+            => grad: gradient::slope(grad.value(), x, B::log_sigmoid_backward);
     }
 }

@@ -6,7 +6,7 @@ use burn_backend::{
     tensor::{BoolTensor, Device, FloatTensor, IntTensor},
 };
 
-use crate::{LinearScope, tensor::Tracked};
+use crate::{LinearScope, run::Tracked};
 
 impl<B: Backend> BoolTensorOps<Self> for LinearScope<B> {
     inert! {
@@ -22,7 +22,7 @@ impl<B: Backend> BoolTensorOps<Self> for LinearScope<B> {
     inert! {
         fn bool_from_data(data: TensorData, device: &Device<Self>) -> BoolTensor<Self>;
     }
-    reads! {
+    passes_on! {
         fn bool_into_int(tensor: BoolTensor<Self>, out_dtype: IntDType) -> IntTensor<Self>;
         fn bool_into_float(tensor: BoolTensor<Self>, out_dtype: FloatDType) -> FloatTensor<Self>;
     }
@@ -35,7 +35,7 @@ impl<B: Backend> BoolTensorOps<Self> for LinearScope<B> {
         }
     }
 
-    reads! {
+    passes_on! {
         fn bool_reshape(tensor: BoolTensor<Self>, shape: Shape) -> BoolTensor<Self>;
         fn bool_slice(tensor: BoolTensor<Self>, slices: &[Slice]) -> BoolTensor<Self>;
         fn bool_slice_assign(tensor: BoolTensor<Self>, slices: &[Slice], value: BoolTensor<Self>) -> BoolTensor<Self>;
@@ -57,7 +57,7 @@ impl<B: Backend> BoolTensorOps<Self> for LinearScope<B> {
         }
     }
 
-    reads! {
+    passes_on! {
         fn bool_gather(dim: usize, tensor: BoolTensor<Self>, indices: IntTensor<Self>) -> BoolTensor<Self>;
         fn bool_scatter_or(dim: usize, tensor: BoolTensor<Self>, indices: IntTensor<Self>, value: BoolTensor<Self>) -> BoolTensor<Self>;
         fn bool_select(tensor: BoolTensor<Self>, dim: usize, indices: IntTensor<Self>) -> BoolTensor<Self>;
@@ -96,7 +96,7 @@ impl<B: Backend> BoolTensorOps<Self> for LinearScope<B> {
         }
     }
 
-    reads! {
+    passes_on! {
         fn bool_expand(tensor: BoolTensor<Self>, shape: Shape) -> BoolTensor<Self>;
         fn bool_unfold(tensor: BoolTensor<Self>, dim: usize, size: usize, step: usize) -> BoolTensor<Self>;
     }

@@ -1,143 +1,102 @@
 //! The classes an op can belong to. Each macro's name states the mathematics.
 //!
 //! In every class the *value* is computed by the inner backend's own function, so that y₀ is
-//! what the inner backend alone computes. What differs is the probe:
+//! what the inner backend alone computes. What differs is the tracer:
 //!
-//! | class | probe |
+//! | class | tracer |
 //! | --- | --- |
-//! | `inert!` | no tensor that could carry one goes in |
-//! | `reads!` | reads x₀ only: the result is a decision |
+//! | `inert!` | no tensor that could be traced goes in |
+//! | `passes_on!` | ints and bools: a decision of decisions |
+//! | `reads!` | reads x₀ only: the result is a decision, with its kinks |
+//! | `compares!` | reads x₀ only: one tensor against another |
+//! | `steps!` | a staircase: read where a rule or the recogniser says so, else refused |
 //! | `linear!` | y₁ = A x₁ with the named map |
 //! | `gradient!` | a backward op: the same in its output gradient |
-//! | `refused!` | no rule: [`Error::NoRule`] names the op and says why, the probe is poisoned |
+//! | `refused!` | no rule: [`Error::NoRule`](crate::Error::NoRule) names the op and says why |
 //!
 //! Ops outside the macros are written out: shifts and ruled ops that call into `rules`.
 
-use std::sync::Arc;
-
 use burn_backend::{
     Backend, BoolDType, Distribution, FloatDType, IntDType, Scalar, Shape, Slice, TensorData,
-    TensorMetadata,
     ops::{GridSampleOptions, PadMode},
     quantization::QuantScheme,
     tensor::{FloatTensor, IndexingUpdateOp},
 };
 
 use crate::{
-    error::Error,
-    scope::{Probe, Scope},
-    tensor::{Lineage, ScopeTensor, Tracked},
+    coefficient::Coefficient,
+    run::{
+        ScopeTensor, Tracked,
+        open::{Opened, Operand},
+    },
 };
-
-/// What the operands of an op carried besides their values.
-#[derive(Clone)]
-pub(crate) struct Seen<B: Backend> {
-    probe: Option<(Probe<B>, Shape)>,
-    scope: Option<Arc<Scope<B>>>,
-    /// Why the op is refused, when there is more to say than its name.
-    because: &'static str,
-}
-
-impl<B: Backend> Default for Seen<B> {
-    fn default() -> Self {
-        Self {
-            probe: None,
-            scope: None,
-            because: "",
-        }
-    }
-}
-
-impl<B: Backend> Seen<B> {
-    /// Say why the op is refused if it is; starts with `: `.
-    pub(crate) fn because(self, because: &'static str) -> Self {
-        Self { because, ..self }
-    }
-
-    /// Take the value out of a float operand, remembering its lineage.
-    pub(crate) fn open(&mut self, x: ScopeTensor<B>) -> FloatTensor<B> {
-        let (value, lineage) = x.open();
-        if let Some(scope) = lineage.scope() {
-            self.meet(scope);
-        }
-        if let Lineage::Probed(probe) = lineage
-            && self.probe.is_none()
-        {
-            self.probe = Some((probe, value.shape()));
-        }
-        value
-    }
-
-    /// An operand of this run takes part; operands of two runs are an error of both.
-    fn meet(&mut self, scope: &Arc<Scope<B>>) {
-        let first = self.scope.get_or_insert_with(|| scope.clone());
-        if !Arc::ptr_eq(first, scope) {
-            let place = first.place("");
-            scope.fail(Error::ScopesMeet {
-                place: place.clone(),
-            });
-            first.fail(Error::ScopesMeet { place });
-        }
-    }
-
-    /// The lineage of a result that reads its operands at x₀ only.
-    fn decision(self) -> Lineage<B> {
-        match self.scope {
-            Some(scope) => Lineage::Decision(scope),
-            None => Lineage::Constant,
-        }
-    }
-
-    /// The lineage of a result without a rule: poisoned if any operand was probed.
-    pub(crate) fn refused(self, op: &str) -> Lineage<B> {
-        match self.probe {
-            Some((probe, shape)) => {
-                let error = Error::NoRule {
-                    place: probe.scope().place(op),
-                    shape: shape.to_vec(),
-                    because: self.because.into(),
-                };
-                Lineage::Probed(probe.refuse(error))
-            }
-            None => self.decision(),
-        }
-    }
-}
 
 /// From an argument of the decorator's op to that of the inner backend's op.
 pub(crate) trait Lower<B: Backend> {
+    /// What a map may keep of it: tensors say where they came from.
+    type Held;
     type Inner;
-    fn lower(self, seen: &mut Seen<B>) -> Self::Inner;
-}
-
-impl<B: Backend> Lower<B> for ScopeTensor<B> {
-    type Inner = FloatTensor<B>;
-    fn lower(self, seen: &mut Seen<B>) -> Self::Inner {
-        seen.open(self)
+    fn hold(self, op: &mut Opened<B>) -> Self::Held;
+    fn plain(held: &Self::Held) -> Self::Inner;
+    fn lower(self, op: &mut Opened<B>) -> Self::Inner
+    where
+        Self: Sized,
+    {
+        Self::plain(&self.hold(op))
     }
 }
 
-impl<B: Backend, T> Lower<B> for Tracked<B, T> {
-    type Inner = T;
-    fn lower(self, seen: &mut Seen<B>) -> T {
-        if let Some(origin) = &self.origin {
-            seen.meet(origin);
+impl<B: Backend> Lower<B> for ScopeTensor<B> {
+    type Held = Coefficient<FloatTensor<B>>;
+    type Inner = FloatTensor<B>;
+    fn hold(self, op: &mut Opened<B>) -> Self::Held {
+        match op.float(self) {
+            // For ops that are refused then.
+            Operand::Traced(x) => Coefficient::carried(x.value),
+            Operand::Fixed(x) => x,
         }
-        self.value
+    }
+    fn plain(held: &Self::Held) -> Self::Inner {
+        held.value().clone()
+    }
+    fn lower(self, op: &mut Opened<B>) -> Self::Inner {
+        self.hold(op).into_value()
+    }
+}
+
+impl<B: Backend, T: Clone> Lower<B> for Tracked<B, T> {
+    type Held = Coefficient<T>;
+    type Inner = T;
+    fn hold(self, op: &mut Opened<B>) -> Self::Held {
+        op.other(self)
+    }
+    fn plain(held: &Self::Held) -> T {
+        held.value().clone()
+    }
+    fn lower(self, op: &mut Opened<B>) -> T {
+        self.hold(op).into_value()
     }
 }
 
 impl<B: Backend, T: Lower<B>> Lower<B> for Vec<T> {
+    type Held = Vec<T::Held>;
     type Inner = Vec<T::Inner>;
-    fn lower(self, seen: &mut Seen<B>) -> Self::Inner {
-        self.into_iter().map(|x| x.lower(seen)).collect()
+    fn hold(self, op: &mut Opened<B>) -> Self::Held {
+        self.into_iter().map(|x| x.hold(op)).collect()
+    }
+    fn plain(held: &Self::Held) -> Self::Inner {
+        held.iter().map(T::plain).collect()
     }
 }
 
 impl<B: Backend, T: Lower<B>> Lower<B> for Option<T> {
+    type Held = Option<T::Held>;
     type Inner = Option<T::Inner>;
-    fn lower(self, seen: &mut Seen<B>) -> Self::Inner {
-        self.map(|x| x.lower(seen))
+    fn hold(self, op: &mut Opened<B>) -> Self::Held {
+        self.map(|x| x.hold(op))
+    }
+    fn plain(held: &Self::Held) -> Self::Inner {
+        held.as_ref().map(T::plain)
     }
 }
 
@@ -145,8 +104,10 @@ impl<B: Backend, T: Lower<B>> Lower<B> for Option<T> {
 macro_rules! passes {
     ($($ty:ty),* $(,)?) => {$(
         impl<B: Backend> Lower<B> for $ty {
+            type Held = Self;
             type Inner = Self;
-            fn lower(self, _: &mut Seen<B>) -> Self { self }
+            fn hold(self, _: &mut Opened<B>) -> Self { self }
+            fn plain(held: &Self) -> Self { held.clone() }
         }
     )*};
 }
@@ -185,41 +146,29 @@ passes!(
     burn_backend::ops::InterpolateOptions,
 );
 
-/// From the inner backend's result to the decorator's.
+/// From the inner backend's result to the decorator's. `because` says why an op is refused; it starts
+/// with `: ` or is empty.
 pub(crate) trait Raise<B: Backend, Inner> {
-    fn reads(inner: Inner, seen: Seen<B>) -> Self;
-    fn refused(inner: Inner, seen: Seen<B>, op: &str) -> Self;
+    fn fixed(inner: Inner, op: &Opened<B>) -> Self;
+    fn refused(inner: Inner, op: &Opened<B>, name: &str, because: &str) -> Self;
 }
 
 impl<B: Backend> Raise<B, FloatTensor<B>> for ScopeTensor<B> {
-    fn reads(value: FloatTensor<B>, seen: Seen<B>) -> Self {
-        if let Some(scope) = &seen.scope {
-            scope.note_decision();
-        }
-        Self {
-            value,
-            lineage: seen.decision(),
-        }
+    fn fixed(value: FloatTensor<B>, op: &Opened<B>) -> Self {
+        op.fixed(value)
     }
-    fn refused(value: FloatTensor<B>, seen: Seen<B>, op: &str) -> Self {
-        Self {
-            value,
-            lineage: seen.refused(op),
-        }
+    fn refused(value: FloatTensor<B>, op: &Opened<B>, name: &str, because: &str) -> Self {
+        op.refused(value, name, because)
     }
 }
 
 impl<B: Backend, T> Raise<B, T> for Tracked<B, T> {
-    fn reads(value: T, seen: Seen<B>) -> Self {
-        Self {
-            value,
-            origin: seen.scope,
-        }
+    fn fixed(value: T, op: &Opened<B>) -> Self {
+        op.tracked(value)
     }
-    fn refused(value: T, seen: Seen<B>, op: &str) -> Self {
-        let origin = seen.scope.clone();
-        seen.refused(op);
-        Self { value, origin }
+    fn refused(value: T, op: &Opened<B>, name: &str, because: &str) -> Self {
+        op.refuse(name, because);
+        op.tracked(value)
     }
 }
 
@@ -229,35 +178,80 @@ where
     X: Raise<B, XI>,
     Y: Raise<B, YI>,
 {
-    fn reads((x, y): (XI, YI), seen: Seen<B>) -> Self {
-        (X::reads(x, seen.clone()), Y::reads(y, seen))
+    fn fixed((x, y): (XI, YI), op: &Opened<B>) -> Self {
+        (X::fixed(x, op), Y::fixed(y, op))
     }
-    fn refused((x, y): (XI, YI), seen: Seen<B>, op: &str) -> Self {
-        (X::refused(x, seen.clone(), op), Y::refused(y, seen, op))
+    fn refused((x, y): (XI, YI), op: &Opened<B>, name: &str, because: &str) -> Self {
+        (
+            X::refused(x, op, name, because),
+            Y::refused(y, op, name, because),
+        )
     }
 }
 
 impl<B: Backend, X: Raise<B, XI>, XI> Raise<B, Option<XI>> for Option<X> {
-    fn reads(x: Option<XI>, seen: Seen<B>) -> Self {
-        x.map(|x| X::reads(x, seen))
+    fn fixed(x: Option<XI>, op: &Opened<B>) -> Self {
+        x.map(|x| X::fixed(x, op))
     }
-    fn refused(x: Option<XI>, seen: Seen<B>, op: &str) -> Self {
-        x.map(|x| X::refused(x, seen, op))
+    fn refused(x: Option<XI>, op: &Opened<B>, name: &str, because: &str) -> Self {
+        x.map(|x| X::refused(x, op, name, because))
     }
 }
 
-/// y = h(x₀): the result depends on the input through decisions only.
-macro_rules! reads {
+/// Ints and bools of ints and bools: what decisions make of each other.
+macro_rules! passes_on {
     ($(fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $out:ty;)*) => {$(
         fn $name($($arg: $ty),*) -> $out {
-            let mut seen = $crate::ops::classes::Seen::<B>::default();
-            let inner = B::$name($($crate::ops::classes::Lower::<B>::lower($arg, &mut seen)),*);
-            $crate::ops::classes::Raise::<B, _>::reads(inner, seen)
+            let mut op = $crate::run::open::Opened::<B>::default();
+            let inner = B::$name($($crate::ops::classes::Lower::<B>::lower($arg, &mut op)),*);
+            $crate::ops::classes::Raise::<B, _>::fixed(inner, &op)
         }
     )*};
 }
 
-/// No tensor goes in, so no probe can.
+/// y = h(x₀): the result depends on the input through decisions only. The row ends with a word and with
+/// how what is decided hangs on the first operand, from its value and tracer.
+macro_rules! reads {
+    ($(fn $name:ident($x:ident: $xty:ty $(, $arg:ident: $ty:ty)* $(,)?) -> $out:ty => $what:literal: $decides:expr;)*) => {$(
+        fn $name($x: $xty $(, $arg: $ty)*) -> $out {
+            let mut op = $crate::run::open::Opened::<B>::default();
+            let $x = op.read($x, $what, |x, tracer| {
+                let read = $crate::run::kinks::Read::traced(x, tracer);
+                ($decides)(read)
+            });
+            let inner = B::$name($x $(, $crate::ops::classes::Lower::<B>::lower($arg, &mut op))*);
+            $crate::ops::classes::Raise::<B, _>::fixed(inner, &op)
+        }
+    )*};
+}
+
+/// One tensor against another, entry by entry. The row ends with the test, `swapped` where it is the
+/// second that is tested against the first.
+macro_rules! compares {
+    ($(fn $name:ident($lhs:ident: $lty:ty, $rhs:ident: $rty:ty, $dtype:ident: $dty:ty) -> $out:ty => $test:expr $(, $swapped:ident)?;)*) => {$(
+        fn $name($lhs: $lty, $rhs: $rty, $dtype: $dty) -> $out {
+            let mut op = $crate::run::open::Opened::<B>::default();
+            let swapped = matches!(concat!("" $(, stringify!($swapped))?), "swapped");
+            let ($lhs, $rhs) = op.compare($lhs, $rhs, $test, swapped);
+            let inner = B::$name($lhs, $rhs, $dtype);
+            $crate::ops::classes::Raise::<B, _>::fixed(inner, &op)
+        }
+    )*};
+}
+
+/// A staircase of one tensor. The row ends with where its steps are.
+macro_rules! steps {
+    ($(fn $name:ident($x:ident: $xty:ty) -> $out:ty => $stairs:expr;)*) => {$(
+        fn $name($x: $xty) -> $out {
+            let mut op = $crate::run::open::Opened::<B>::default();
+            let $x = op.climb($x, $stairs);
+            let inner = B::$name($x);
+            $crate::ops::classes::Raise::<B, _>::refused(inner, &op, stringify!($name), "")
+        }
+    )*};
+}
+
+/// No tensor goes in, so no tracer can.
 macro_rules! inert {
     ($(fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $out:ty;)*) => {$(
         fn $name($($arg: $ty),*) -> $out {
@@ -266,14 +260,14 @@ macro_rules! inert {
     )*};
 }
 
-/// No rule: a probed operand makes the run fail, naming the op. A row may end with the reason.
+/// No rule: a traced operand makes the run fail, naming the op. A row may end with the reason.
 macro_rules! refused {
     ($(fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $out:ty $(=> $because:literal)?;)*) => {$(
         fn $name($($arg: $ty),*) -> $out {
-            let mut seen = $crate::ops::classes::Seen::<B>::default()
-                $(.because(concat!(": ", $because)))?;
-            let inner = B::$name($($crate::ops::classes::Lower::<B>::lower($arg, &mut seen)),*);
-            $crate::ops::classes::Raise::<B, _>::refused(inner, seen, stringify!($name))
+            let mut op = $crate::run::open::Opened::<B>::default();
+            let inner = B::$name($($crate::ops::classes::Lower::<B>::lower($arg, &mut op)),*);
+            let because = concat!($(": ", $because)?);
+            $crate::ops::classes::Raise::<B, _>::refused(inner, &op, stringify!($name), because)
         }
     )*};
 }
@@ -282,31 +276,26 @@ macro_rules! refused {
 macro_rules! linear {
     ($(fn $name:ident($x:ident: $xty:ty $(, $arg:ident: $ty:ty)* $(,)?) -> $out:ty => $map:expr;)*) => {$(
         fn $name($x: $xty $(, $arg: $ty)*) -> $out {
-            let (value, lineage) = $x.open();
-            let $crate::tensor::Lineage::Probed(probe) = lineage else {
-                let lineage = lineage.frozen();
-                return $crate::tensor::ScopeTensor { value: B::$name(value $(, $arg)*), lineage };
-            };
-            let map = ($map)(&burn_backend::TensorMetadata::shape(&value));
-            let value = B::$name(value $(, $arg)*);
-            let probe = probe.map(map, &burn_backend::TensorMetadata::shape(&value));
-            $crate::tensor::ScopeTensor::probed(value, probe)
+            #[allow(clippy::clone_on_copy)]
+            $crate::run::open::linear($x, |x| B::$name(x $(, $arg.clone())*), $map)
         }
     )*};
 }
 
 /// y₁ = A g₁ in the output gradient g alone. The row names the gradient and ends with the map, made
-/// from the values of the other operands.
+/// from the other operands as coefficients.
 macro_rules! gradient {
     ($(fn $name:ident($($arg:ident: $ty:ty),* $(,)?) -> $out:ty => $gradient:ident: $carry:expr;)*) => {$(
         fn $name($($arg: $ty),*) -> $out {
-            let ($gradient, lineage) = $gradient.open();
-            let $gradient = $crate::tensor::ScopeTensor::<B>::constant($gradient);
-            let mut seen = $crate::ops::classes::Seen::<B>::default();
-            $(let $arg = $crate::ops::classes::Lower::<B>::lower($arg, &mut seen);)*
-            #[allow(clippy::clone_on_copy)]
-            let value = B::$name($($arg.clone()),*);
-            $crate::rules::gradient::of_gradient(stringify!($name), value, lineage, seen, || $carry)
+            let mut op = $crate::run::open::Opened::<B>::default();
+            let gradient = op.float($gradient);
+            let $gradient = $crate::run::ScopeTensor::<B>::constant(gradient.value().clone());
+            let mut others = $crate::run::open::Opened::<B>::default();
+            $(let $arg = $crate::ops::classes::Lower::<B>::hold($arg, &mut others);)*
+            let value = B::$name($(<$ty as $crate::ops::classes::Lower<B>>::plain(&$arg)),*);
+            op.join(&others);
+            let traced = others.any_traced();
+            $crate::rules::gradient::of_gradient(stringify!($name), &op, value, gradient, traced, || $carry)
         }
     )*};
 }

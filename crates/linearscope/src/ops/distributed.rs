@@ -1,4 +1,4 @@
-//! `DistributedOps`: collective operations are the inner backend's; a probed tensor takes no part.
+//! `DistributedOps`: collective operations are the inner backend's; a traced tensor takes no part.
 
 use burn_backend::{
     Backend, DeviceId,
@@ -6,8 +6,8 @@ use burn_backend::{
     tensor::{Device, FloatTensor},
 };
 
-use super::classes::{Raise, Seen};
-use crate::LinearScope;
+use super::classes::{Lower, Raise};
+use crate::{LinearScope, run::open::Opened};
 
 // inherited: start_communication_server, close_communication_server, register_sync_parameters,
 // submit_sync_collective, submit_gradient_sync (Burn's own server, generic over the backend),
@@ -18,10 +18,10 @@ impl<B: Backend> DistributedOps<Self> for LinearScope<B> {
         op: ReduceOperation,
         device_ids: Vec<DeviceId>,
     ) -> CollectiveTensor<Self> {
-        let mut seen = Seen::<B>::default();
-        let tensor = seen.open(tensor);
+        let mut opened = Opened::<B>::default();
+        let tensor = Lower::<B>::lower(tensor, &mut opened);
         let reduced = B::all_reduce(tensor, op, device_ids).resolve();
-        CollectiveTensor::new(Raise::<B, _>::refused(reduced, seen, "all_reduce"))
+        CollectiveTensor::new(Raise::<B, _>::refused(reduced, &opened, "all_reduce", ""))
     }
 
     fn sync_collective(device: &Device<Self>) {

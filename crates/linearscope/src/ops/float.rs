@@ -2,12 +2,12 @@
 
 use burn_backend::{
     Backend, BoolDType, Distribution, ExecutionError, FloatDType, IntDType, Scalar, Shape, Slice,
-    TensorData,
+    TensorData, TensorMetadata,
     ops::{FloatTensorOps, GridSampleOptions, PadMode},
     tensor::{BoolTensor, Device, FloatTensor, IndexingUpdateOp, IntTensor},
 };
 
-use super::classes::{Lower, Seen, float};
+use super::classes::{Lower, float};
 use crate::{
     LinearScope,
     error::Error,
@@ -16,13 +16,30 @@ use crate::{
         SumDim, SwapDims,
     },
     rules::{
-        arithmetic, cross, extremes,
+        arithmetic,
+        extremes::{self, End},
         indexing::{self, Scatter, ScatterNd, SelectAssign},
         order, padding, pointwise, product, reduction, sampling, selection, slope, transfer,
         unfold,
     },
-    tensor::{Lineage, ScopeTensor, Tracked},
+    run::{
+        Lineage, ScopeTensor, Tracked,
+        kinks::{Decides, Read, Stairs, Test},
+        open::Opened,
+    },
+    smooth::Smooth,
 };
+
+/// Each entry of x against a number.
+fn level<B: Backend>(x: Read<'_, B>, test: Test, c: Scalar) -> Option<Decides<'_, B>> {
+    Some(Decides::Levels(x, vec![(test, float(c))]))
+}
+
+/// All entries of each line, in order.
+fn sorted<B: Backend>(x: Read<'_, B>, dim: usize, descending: bool) -> Option<Decides<'_, B>> {
+    let all = x.value.shape()[dim];
+    Some(Decides::Order(x, dim, all, descending))
+}
 
 impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     inert! {
@@ -36,10 +53,10 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     fn float_into_data(
         tensor: FloatTensor<Self>,
     ) -> impl Future<Output = Result<TensorData, ExecutionError>> + Send {
-        if let Lineage::Probed(probe) = tensor.lineage() {
-            let scope = probe.scope();
-            scope.fail(Error::DataRead {
-                place: scope.place("float_into_data"),
+        if let Lineage::Traced(tracer) = tensor.lineage() {
+            let run = tracer.run();
+            run.fail(Error::DataRead {
+                place: run.place("float_into_data"),
             });
         }
         B::float_into_data(tensor.into_value())
@@ -50,7 +67,8 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     }
 
     reads! {
-        fn float_into_int(tensor: FloatTensor<Self>, out_dtype: IntDType) -> IntTensor<Self>;
+        fn float_into_int(tensor: FloatTensor<Self>, out_dtype: IntDType) -> IntTensor<Self>
+            => "cast": |x| Some(Decides::Stairs(x, Stairs::Trunc));
     }
     inert! {
         fn float_empty(shape: Shape, device: &Device<Self>, dtype: FloatDType) -> FloatTensor<Self>;
@@ -96,7 +114,7 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
 
     linear! {
         fn float_mul_scalar(lhs: FloatTensor<Self>, rhs: Scalar) -> FloatTensor<Self>
-            => |_: &Shape| map::Scalar(float(rhs));
+            => |_: &Shape| map::Multiple(float(rhs));
     }
 
     fn float_div(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -121,16 +139,16 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         rhs: FloatTensor<Self>,
         dim: usize,
     ) -> FloatTensor<Self> {
-        cross::cross(lhs, rhs, dim)
+        product::cross(lhs, rhs, dim)
     }
 
     linear! {
         fn float_neg(tensor: FloatTensor<Self>) -> FloatTensor<Self>
-            => |_: &Shape| map::Scalar(-1.0);
+            => |_: &Shape| map::Multiple(-1.0);
     }
 
     fn float_recip(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::recip(tensor)
+        pointwise::freeze(tensor, Smooth::Recip)
     }
 
     linear! {
@@ -161,8 +179,8 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         value: FloatTensor<Self>,
         update: IndexingUpdateOp,
     ) -> FloatTensor<Self> {
-        let by = Scatter(dim, indices.value);
-        indexing::update(tensor, by, indices.origin, value, update)
+        let by = |indices| Scatter(dim, indices);
+        indexing::update(tensor, by, indices, value, update)
     }
 
     fn float_scatter_nd(
@@ -171,8 +189,7 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         values: FloatTensor<Self>,
         reduction: IndexingUpdateOp,
     ) -> FloatTensor<Self> {
-        let by = ScatterNd(indices.value);
-        indexing::update(data, by, indices.origin, values, reduction)
+        indexing::update(data, ScatterNd, indices, values, reduction)
     }
 
     fn float_gather_nd(data: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self> {
@@ -194,8 +211,8 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         value: FloatTensor<Self>,
         update: IndexingUpdateOp,
     ) -> FloatTensor<Self> {
-        let by = SelectAssign(dim, indices.value);
-        indexing::update(tensor, by, indices.origin, value, update)
+        let by = |indices| SelectAssign(dim, indices);
+        indexing::update(tensor, by, indices, value, update)
     }
 
     linear! {
@@ -231,35 +248,53 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         tensor: FloatTensor<Self>,
         mask: BoolTensor<Self>,
     ) -> impl Future<Output = FloatTensor<Self>> + 'static + Send {
-        let mut seen = Seen::default().because(
-            ": the number of entries is itself a decision, so that there is no shape to map to; \
-             use mask_where or mask_fill",
-        );
-        let tensor = seen.open(tensor);
-        let mask = Lower::<B>::lower(mask, &mut seen);
-        let lineage = seen.refused("float_mask_select");
+        let mut op = Opened::<B>::default();
+        let tensor = Lower::<B>::lower(tensor, &mut op);
+        let mask = Lower::<B>::lower(mask, &mut op);
+        let because = ": the number of entries is itself a decision, so that there is no shape to \
+                       map to; use mask_where or mask_fill";
         let selected = B::float_mask_select(tensor, mask);
-        async move {
-            ScopeTensor {
-                value: selected.await,
-                lineage,
-            }
-        }
+        async move { op.refused(selected.await, "float_mask_select", because) }
     }
 
+    compares! {
+        fn float_equal(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self> => Test::Equal;
+        fn float_not_equal(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self> => Test::Equal;
+    }
     reads! {
-        fn float_equal(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_not_equal(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_equal_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_not_equal_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_greater(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_greater_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_greater_equal(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_greater_equal_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_lower(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_lower_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_lower_equal(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_lower_equal_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_equal_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>
+            => "comparison": |x| level(x, Test::Equal, rhs);
+        fn float_not_equal_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>
+            => "comparison": |x| level(x, Test::Equal, rhs);
+    }
+    compares! {
+        fn float_greater(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self> => Test::Greater;
+    }
+    reads! {
+        fn float_greater_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>
+            => "comparison": |x| level(x, Test::Greater, rhs);
+    }
+    compares! {
+        fn float_greater_equal(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self> => Test::GreaterEqual;
+    }
+    reads! {
+        fn float_greater_equal_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>
+            => "comparison": |x| level(x, Test::GreaterEqual, rhs);
+    }
+    compares! {
+        fn float_lower(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self> => Test::Greater, swapped;
+    }
+    reads! {
+        // x < c where x ≥ c is not.
+        fn float_lower_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>
+            => "comparison": |x| level(x, Test::GreaterEqual, rhs);
+    }
+    compares! {
+        fn float_lower_equal(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self> => Test::GreaterEqual, swapped;
+    }
+    reads! {
+        fn float_lower_equal_elem(lhs: FloatTensor<Self>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<Self>
+            => "comparison": |x| level(x, Test::Greater, rhs);
     }
     linear! {
         fn float_detach(tensor: FloatTensor<Self>) -> FloatTensor<Self>
@@ -307,11 +342,11 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     }
 
     fn float_cummin(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
-        extremes::running(tensor, dim, |x| B::float_cummin(x, dim))
+        extremes::running(tensor, dim, End::Smallest, |x| B::float_cummin(x, dim))
     }
 
     fn float_cummax(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
-        extremes::running(tensor, dim, |x| B::float_cummax(x, dim))
+        extremes::running(tensor, dim, End::Largest, |x| B::float_cummax(x, dim))
     }
 
     fn float_cast(tensor: FloatTensor<Self>, dtype: FloatDType) -> FloatTensor<Self> {
@@ -319,15 +354,15 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     }
 
     fn float_exp(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::exp(tensor)
+        pointwise::freeze(tensor, Smooth::Exp)
     }
 
     fn float_log(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::log(tensor)
+        pointwise::freeze(tensor, Smooth::Log)
     }
 
     fn float_log1p(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::log1p(tensor)
+        pointwise::freeze(tensor, Smooth::Log1p)
     }
 
     fn float_powi_scalar(lhs: FloatTensor<Self>, rhs: Scalar) -> FloatTensor<Self> {
@@ -349,7 +384,7 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     }
 
     fn float_sqrt(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::sqrt(tensor)
+        pointwise::freeze(tensor, Smooth::Sqrt)
     }
 
     refused! {
@@ -363,63 +398,65 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     }
 
     fn float_cos(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::cos(tensor)
+        pointwise::freeze(tensor, Smooth::Cos)
     }
 
     fn float_sin(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::sin(tensor)
+        pointwise::freeze(tensor, Smooth::Sin)
     }
 
     fn float_tan(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::tan(tensor)
+        pointwise::freeze(tensor, Smooth::Tan)
     }
 
     fn float_cosh(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::cosh(tensor)
+        pointwise::freeze(tensor, Smooth::Cosh)
     }
 
     fn float_sinh(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::sinh(tensor)
+        pointwise::freeze(tensor, Smooth::Sinh)
     }
 
     fn float_tanh(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::tanh(tensor)
+        pointwise::freeze(tensor, Smooth::Tanh)
     }
 
     fn float_acos(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::acos(tensor)
+        pointwise::freeze(tensor, Smooth::Acos)
     }
 
     fn float_acosh(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::acosh(tensor)
+        pointwise::freeze(tensor, Smooth::Acosh)
     }
 
     fn float_asin(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::asin(tensor)
+        pointwise::freeze(tensor, Smooth::Asin)
     }
 
     fn float_asinh(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::asinh(tensor)
+        pointwise::freeze(tensor, Smooth::Asinh)
     }
 
     fn float_atan(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::atan(tensor)
+        pointwise::freeze(tensor, Smooth::Atan)
     }
 
     fn float_atanh(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::atanh(tensor)
+        pointwise::freeze(tensor, Smooth::Atanh)
     }
 
     refused! {
         fn float_atan2(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_round(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_floor(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_ceil(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
-        fn float_trunc(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+    }
+    steps! {
+        fn float_round(tensor: FloatTensor<Self>) -> FloatTensor<Self> => Stairs::Round;
+        fn float_floor(tensor: FloatTensor<Self>) -> FloatTensor<Self> => Stairs::Floor;
+        fn float_ceil(tensor: FloatTensor<Self>) -> FloatTensor<Self> => Stairs::Ceil;
+        fn float_trunc(tensor: FloatTensor<Self>) -> FloatTensor<Self> => Stairs::Trunc;
     }
 
     fn float_erf(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        pointwise::erf(tensor)
+        pointwise::freeze(tensor, Smooth::Erf)
     }
 
     fn float_cat(tensors: Vec<FloatTensor<Self>>, dim: usize) -> FloatTensor<Self> {
@@ -427,8 +464,10 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     }
 
     reads! {
-        fn float_argmax(tensor: FloatTensor<Self>, dim: usize, out_dtype: IntDType) -> IntTensor<Self>;
-        fn float_argtopk(tensor: FloatTensor<Self>, dim: usize, k: usize, out_dtype: IntDType) -> IntTensor<Self>;
+        fn float_argmax(tensor: FloatTensor<Self>, dim: usize, out_dtype: IntDType) -> IntTensor<Self>
+            => "winners": |x| Some(Decides::Extreme(x, Some(dim), 1.0));
+        fn float_argtopk(tensor: FloatTensor<Self>, dim: usize, k: usize, out_dtype: IntDType) -> IntTensor<Self>
+            => "order": |x| Some(Decides::Order(x, dim, k, true));
     }
 
     fn float_topk(tensor: FloatTensor<Self>, dim: usize, k: usize) -> FloatTensor<Self> {
@@ -441,23 +480,24 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         k: usize,
         out_dtype: IntDType,
     ) -> (FloatTensor<Self>, IntTensor<Self>) {
-        let origin = tensor.lineage().scope().cloned();
-        let (values, value) = order::sorted(tensor, dim, true, |x| {
+        order::sorted(tensor, dim, true, |x| {
             B::float_topk_with_indices(x, dim, k, out_dtype)
-        });
-        (values, Tracked { value, origin })
+        })
     }
 
     reads! {
-        fn float_argmin(tensor: FloatTensor<Self>, dim: usize, out_dtype: IntDType) -> IntTensor<Self>;
+        fn float_argmin(tensor: FloatTensor<Self>, dim: usize, out_dtype: IntDType) -> IntTensor<Self>
+            => "winners": |x| Some(Decides::Extreme(x, Some(dim), -1.0));
     }
 
     fn float_max(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        extremes::extreme(tensor, None, B::float_max)
+        extremes::extreme(tensor, None, End::Largest, B::float_max)
     }
 
     fn float_max_dim(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
-        extremes::extreme(tensor, Some(dim), |x| B::float_max_dim(x, dim))
+        extremes::extreme(tensor, Some(dim), End::Largest, |x| {
+            B::float_max_dim(x, dim)
+        })
     }
 
     fn float_max_dim_with_indices(
@@ -465,19 +505,21 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         dim: usize,
         indices_dtype: IntDType,
     ) -> (FloatTensor<Self>, IntTensor<Self>) {
-        let origin = tensor.lineage().scope().cloned();
+        let origin = tensor.lineage().run().cloned();
         let (values, value) =
             B::float_max_dim_with_indices(tensor.value.clone(), dim, indices_dtype);
-        let values = extremes::extreme(tensor, Some(dim), |_| values);
+        let values = extremes::extreme(tensor, Some(dim), End::Largest, |_| values);
         (values, Tracked { value, origin })
     }
 
     fn float_min(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
-        extremes::extreme(tensor, None, B::float_min)
+        extremes::extreme(tensor, None, End::Smallest, B::float_min)
     }
 
     fn float_min_dim(tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
-        extremes::extreme(tensor, Some(dim), |x| B::float_min_dim(x, dim))
+        extremes::extreme(tensor, Some(dim), End::Smallest, |x| {
+            B::float_min_dim(x, dim)
+        })
     }
 
     fn float_min_dim_with_indices(
@@ -485,10 +527,10 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         dim: usize,
         indices_dtype: IntDType,
     ) -> (FloatTensor<Self>, IntTensor<Self>) {
-        let origin = tensor.lineage().scope().cloned();
+        let origin = tensor.lineage().run().cloned();
         let (values, value) =
             B::float_min_dim_with_indices(tensor.value.clone(), dim, indices_dtype);
-        let values = extremes::extreme(tensor, Some(dim), |_| values);
+        let values = extremes::extreme(tensor, Some(dim), End::Smallest, |_| values);
         (values, Tracked { value, origin })
     }
 
@@ -501,13 +543,17 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     }
 
     reads! {
-        fn float_any(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_any_dim(tensor: FloatTensor<Self>, dim: usize, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_all(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_all_dim(tensor: FloatTensor<Self>, dim: usize, out_dtype: BoolDType) -> BoolTensor<Self>;
+        fn float_any(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>
+            => "comparison": |x| level(x, Test::Equal, Scalar::Float(0.0));
+        fn float_any_dim(tensor: FloatTensor<Self>, dim: usize, out_dtype: BoolDType) -> BoolTensor<Self>
+            => "comparison": |x| level(x, Test::Equal, Scalar::Float(0.0));
+        fn float_all(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>
+            => "comparison": |x| level(x, Test::Equal, Scalar::Float(0.0));
+        fn float_all_dim(tensor: FloatTensor<Self>, dim: usize, out_dtype: BoolDType) -> BoolTensor<Self>
+            => "comparison": |x| level(x, Test::Equal, Scalar::Float(0.0));
     }
-    refused! {
-        fn float_sign(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+    steps! {
+        fn float_sign(tensor: FloatTensor<Self>) -> FloatTensor<Self> => Stairs::Sign;
     }
     linear! {
         fn float_expand(tensor: FloatTensor<Self>, shape: Shape) -> FloatTensor<Self>
@@ -527,15 +573,14 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
         descending: bool,
         indices_dtype: IntDType,
     ) -> (FloatTensor<Self>, IntTensor<Self>) {
-        let origin = tensor.lineage().scope().cloned();
-        let (values, value) = order::sorted(tensor, dim, descending, |x| {
+        order::sorted(tensor, dim, descending, |x| {
             B::float_sort_with_indices(x, dim, descending, indices_dtype)
-        });
-        (values, Tracked { value, origin })
+        })
     }
 
     reads! {
-        fn float_argsort(tensor: FloatTensor<Self>, dim: usize, descending: bool, out_dtype: IntDType) -> IntTensor<Self>;
+        fn float_argsort(tensor: FloatTensor<Self>, dim: usize, descending: bool, out_dtype: IntDType) -> IntTensor<Self>
+            => "order": |x| sorted(x, dim, descending);
     }
 
     fn float_grid_sample_2d(
@@ -556,8 +601,12 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     }
 
     reads! {
-        fn float_is_nan(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
-        fn float_is_inf(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
+        // Finite numbers stay finite.
+        fn float_is_nan(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>
+            => "comparison": |x| Some(Decides::Levels(x, Vec::new()));
+        // Finite numbers stay finite.
+        fn float_is_inf(tensor: FloatTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>
+            => "comparison": |x| Some(Decides::Levels(x, Vec::new()));
     }
 
     fn float_pad(

@@ -7,7 +7,7 @@ use burn_backend::{
     tensor::{BoolTensor, Device, FloatTensor, IndexingUpdateOp, IntTensor},
 };
 
-use crate::{LinearScope, tensor::Tracked};
+use crate::{LinearScope, run::Tracked};
 
 impl<B: Backend> IntTensorOps<Self> for LinearScope<B> {
     inert! {
@@ -30,7 +30,7 @@ impl<B: Backend> IntTensorOps<Self> for LinearScope<B> {
         }
     }
 
-    reads! {
+    passes_on! {
         fn int_reshape(tensor: IntTensor<Self>, shape: Shape) -> IntTensor<Self>;
         fn int_slice(tensor: IntTensor<Self>, slices: &[Slice]) -> IntTensor<Self>;
         fn int_slice_assign(tensor: IntTensor<Self>, slices: &[Slice], value: IntTensor<Self>) -> IntTensor<Self>;
@@ -53,7 +53,7 @@ impl<B: Backend> IntTensorOps<Self> for LinearScope<B> {
         }
     }
 
-    reads! {
+    passes_on! {
         fn int_gather(dim: usize, tensor: IntTensor<Self>, indices: IntTensor<Self>) -> IntTensor<Self>;
         fn int_scatter(dim: usize, tensor: IntTensor<Self>, indices: IntTensor<Self>, value: IntTensor<Self>, update: IndexingUpdateOp) -> IntTensor<Self>;
         fn int_scatter_nd(data: IntTensor<Self>, indices: IntTensor<Self>, values: IntTensor<Self>, reduction: IndexingUpdateOp) -> IntTensor<Self>;
@@ -98,7 +98,7 @@ impl<B: Backend> IntTensorOps<Self> for LinearScope<B> {
         fn int_ones(shape: Shape, device: &Device<Self>, dtype: IntDType) -> IntTensor<Self>;
         fn int_full(shape: Shape, fill_value: Scalar, device: &Device<Self>, dtype: IntDType) -> IntTensor<Self>;
     }
-    reads! {
+    passes_on! {
         fn int_sum(tensor: IntTensor<Self>) -> IntTensor<Self>;
         fn int_sum_dim(tensor: IntTensor<Self>, dim: usize) -> IntTensor<Self>;
         fn int_prod(tensor: IntTensor<Self>) -> IntTensor<Self>;
@@ -133,7 +133,7 @@ impl<B: Backend> IntTensorOps<Self> for LinearScope<B> {
         fn int_arange_step(range: std::ops::Range<i64>, step: usize, device: &Device<Self>, dtype: IntDType) -> IntTensor<Self>;
         fn int_arange(range: std::ops::Range<i64>, device: &Device<Self>, dtype: IntDType) -> IntTensor<Self>;
     }
-    reads! {
+    passes_on! {
         fn int_any(tensor: IntTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;
         fn int_any_dim(tensor: IntTensor<Self>, dim: usize, out_dtype: BoolDType) -> BoolTensor<Self>;
         fn int_all(tensor: IntTensor<Self>, out_dtype: BoolDType) -> BoolTensor<Self>;

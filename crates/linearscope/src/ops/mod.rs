@@ -12,5 +12,3 @@ mod int;
 mod module;
 mod quantized;
 mod transaction;
-
-pub(crate) use classes::Seen;

@@ -1,7 +1,7 @@
 //! `ModuleOps`: convolutions, pooling, norms, resampling, attention.
 
 use burn_backend::{
-    Backend, IntDType, Shape, TensorMetadata,
+    Backend, IntDType, Shape,
     ops::{
         AttentionModuleOptions, BatchNormTrain, BatchNormTrainBackward, ConvOptions,
         ConvTransposeOptions, DeformConv2dBackward, DeformConvOptions, InterpolateOptions,
@@ -11,29 +11,27 @@ use burn_backend::{
     tensor::{BoolTensor, FloatTensor, IntTensor},
 };
 
-use super::classes::{Raise, Seen};
+use super::classes::Raise;
 use crate::{
     LinearScope,
     linear::{self as map, Transpose},
     rules::{
         self, attention,
         gradient::{by, over_channels},
-        indexing,
-        kink::Windows,
-        max_pool, normalisation, resampling, sampling, unfold,
+        indexing, max_pool, normalisation, resampling, sampling, unfold,
     },
-    tensor::Tracked,
+    run::{Tracked, kinks::Windows, open::Opened},
 };
 
 /// Results that are structs of floats: no part of them has a rule.
 macro_rules! struct_results {
     ($($name:ident { $($field:ident),* };)*) => {$(
         impl<B: Backend> Raise<B, $name<B>> for $name<LinearScope<B>> {
-            fn reads(inner: $name<B>, seen: Seen<B>) -> Self {
-                Self { $($field: Raise::<B, _>::reads(inner.$field, seen.clone())),* }
+            fn fixed(inner: $name<B>, op: &Opened<B>) -> Self {
+                Self { $($field: Raise::<B, _>::fixed(inner.$field, op)),* }
             }
-            fn refused(inner: $name<B>, seen: Seen<B>, op: &str) -> Self {
-                Self { $($field: Raise::<B, _>::refused(inner.$field, seen.clone(), op)),* }
+            fn refused(inner: $name<B>, op: &Opened<B>, name: &str, because: &str) -> Self {
+                Self { $($field: Raise::<B, _>::refused(inner.$field, op, name, because)),* }
             }
         }
     )*};
@@ -82,7 +80,6 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         options: ConvOptions<1>,
     ) -> FloatTensor<Self> {
         rules::weighted::convolution(
-            "conv1d",
             x,
             weight,
             bias,
@@ -117,7 +114,6 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         options: ConvOptions<2>,
     ) -> FloatTensor<Self> {
         rules::weighted::convolution(
-            "conv2d",
             x,
             weight,
             bias,
@@ -168,7 +164,6 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         options: ConvOptions<3>,
     ) -> FloatTensor<Self> {
         rules::weighted::convolution(
-            "conv3d",
             x,
             weight,
             bias,
@@ -203,7 +198,6 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         options: ConvTransposeOptions<1>,
     ) -> FloatTensor<Self> {
         rules::weighted::convolution(
-            "conv_transpose1d",
             x,
             weight,
             bias,
@@ -237,7 +231,6 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         options: ConvTransposeOptions<2>,
     ) -> FloatTensor<Self> {
         rules::weighted::convolution(
-            "conv_transpose2d",
             x,
             weight,
             bias,
@@ -271,7 +264,6 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         options: ConvTransposeOptions<3>,
     ) -> FloatTensor<Self> {
         rules::weighted::convolution(
-            "conv_transpose3d",
             x,
             weight,
             bias,
@@ -388,7 +380,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         ceil_mode: bool,
         indices_dtype: IntDType,
     ) -> MaxPool1dWithIndices<Self> {
-        let origin = x.lineage().scope().cloned();
+        let origin = x.lineage().run().cloned();
         let plain = B::max_pool1d_with_indices(
             x.value.clone(),
             kernel_size,
@@ -465,7 +457,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         ceil_mode: bool,
         indices_dtype: IntDType,
     ) -> MaxPool2dWithIndices<Self> {
-        let origin = x.lineage().scope().cloned();
+        let origin = x.lineage().run().cloned();
         let plain = B::max_pool2d_with_indices(
             x.value.clone(),
             kernel_size,
@@ -511,7 +503,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
 
     gradient! {
         fn interpolate_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>, output_size: [usize; 2], options: InterpolateOptions) -> FloatTensor<Self>
-            => grad: by(Transpose(map::Interpolate::new(&x, &x.shape(), output_size, options)));
+            => grad: by(Transpose(map::Interpolate::new(x.value(), &x.shape(), output_size, options)));
     }
 
     fn attention(

@@ -1,4 +1,4 @@
-//! `QTensorOps`: quantised tensors carry no probe; quantising a probed tensor has no rule.
+//! `QTensorOps`: quantised tensors are never traced; quantising a traced tensor has no rule.
 //!
 //! The many defaulted ops dequantise, run a float op of this decorator and quantise again; none
 //! of Burn's backends overrides them, so they are inherited.
@@ -10,8 +10,11 @@ use burn_backend::{
     tensor::{Device, FloatTensor, IntTensor, QuantizedTensor},
 };
 
-use super::classes::{Lower, Raise, Seen};
-use crate::{LinearScope, tensor::Tracked};
+use super::classes::{Lower, Raise};
+use crate::{
+    LinearScope,
+    run::{Tracked, open::Opened},
+};
 
 impl<B: Backend> QTensorOps<Self> for LinearScope<B> {
     inert! {
@@ -23,20 +26,22 @@ impl<B: Backend> QTensorOps<Self> for LinearScope<B> {
         scheme: &QuantScheme,
         qparams: QuantizationParametersPrimitive<Self>,
     ) -> QuantizedTensor<Self> {
-        let mut seen = Seen::<B>::default();
-        let tensor = seen.open(tensor);
+        let mut op = Opened::<B>::default();
+        let tensor = Lower::<B>::lower(tensor, &mut op);
         let qparams = QuantizationParametersPrimitive {
-            scales: seen.open(qparams.scales),
-            global: qparams.global.map(|global| seen.open(global)),
+            scales: Lower::<B>::lower(qparams.scales, &mut op),
+            global: qparams
+                .global
+                .map(|global| Lower::<B>::lower(global, &mut op)),
         };
         let quantised = B::quantize(tensor, scheme, qparams);
-        Raise::<B, _>::refused(quantised, seen, "quantize")
+        Raise::<B, _>::refused(quantised, &op, "quantize", "")
     }
 
     refused! {
         fn quantize_dynamic(tensor: FloatTensor<Self>, scheme: &QuantScheme) -> QuantizedTensor<Self>;
     }
-    reads! {
+    passes_on! {
         fn dequantize(tensor: QuantizedTensor<Self>, dtype: FloatDType) -> FloatTensor<Self>;
     }
 
@@ -48,7 +53,7 @@ impl<B: Backend> QTensorOps<Self> for LinearScope<B> {
         }
     }
 
-    reads! {
+    passes_on! {
         fn q_reshape(tensor: QuantizedTensor<Self>, shape: Shape) -> QuantizedTensor<Self>;
     }
 
@@ -56,7 +61,7 @@ impl<B: Backend> QTensorOps<Self> for LinearScope<B> {
         B::q_into_data(tensor.into_value()).await
     }
 
-    reads! {
+    passes_on! {
         fn q_expand(tensor: QuantizedTensor<Self>, shape: Shape) -> QuantizedTensor<Self>;
         fn q_swap_dims(tensor: QuantizedTensor<Self>, dim1: usize, dim2: usize) -> QuantizedTensor<Self>;
         fn q_permute(tensor: QuantizedTensor<Self>, axes: &[usize]) -> QuantizedTensor<Self>;
@@ -68,20 +73,20 @@ impl<B: Backend> QTensorOps<Self> for LinearScope<B> {
         fn q_argmin(tensor: QuantizedTensor<Self>, dim: usize, out_dtype: IntDType) -> IntTensor<Self>;
     }
 
-    /// Quantised factors by the inner backend; a float factor that is probed has no rule here.
+    /// Quantised factors by the inner backend; a float factor that is traced has no rule here.
     fn q_matmul(lhs: TensorPrimitive<Self>, rhs: TensorPrimitive<Self>) -> TensorPrimitive<Self> {
-        let mut seen = Seen::<B>::default();
+        let mut op = Opened::<B>::default();
         let mut lower = |x: TensorPrimitive<Self>| match x {
-            TensorPrimitive::Float(x) => TensorPrimitive::Float(seen.open(x)),
-            TensorPrimitive::QFloat(x) => TensorPrimitive::QFloat(Lower::<B>::lower(x, &mut seen)),
+            TensorPrimitive::Float(x) => TensorPrimitive::Float(Lower::<B>::lower(x, &mut op)),
+            TensorPrimitive::QFloat(x) => TensorPrimitive::QFloat(Lower::<B>::lower(x, &mut op)),
         };
         let (lhs, rhs) = (lower(lhs), lower(rhs));
         match B::q_matmul(lhs, rhs) {
             TensorPrimitive::Float(y) => {
-                TensorPrimitive::Float(Raise::<B, _>::refused(y, seen, "q_matmul"))
+                TensorPrimitive::Float(Raise::<B, _>::refused(y, &op, "q_matmul", ""))
             }
             TensorPrimitive::QFloat(y) => {
-                TensorPrimitive::QFloat(Raise::<B, _>::refused(y, seen, "q_matmul"))
+                TensorPrimitive::QFloat(Raise::<B, _>::refused(y, &op, "q_matmul", ""))
             }
         }
     }

@@ -8,7 +8,7 @@ use burn_backend::{
 use crate::{
     LinearScope,
     error::Error,
-    tensor::{Lineage, ScopeTensor, Tracked},
+    run::{Lineage, ScopeTensor, Tracked},
 };
 
 impl<B: Backend> TransactionOps<Self> for LinearScope<B> {
@@ -16,10 +16,10 @@ impl<B: Backend> TransactionOps<Self> for LinearScope<B> {
         transaction: TransactionPrimitive<Self>,
     ) -> Result<TransactionPrimitiveData, ExecutionError> {
         for tensor in &transaction.read_floats {
-            if let Lineage::Probed(probe) = tensor.lineage() {
-                let scope = probe.scope();
-                scope.fail(Error::DataRead {
-                    place: scope.place("tr_execute"),
+            if let Lineage::Traced(tracer) = tensor.lineage() {
+                let run = tracer.run();
+                run.fail(Error::DataRead {
+                    place: run.place("tr_execute"),
                 });
             }
         }

@@ -9,7 +9,7 @@ use super::{Operation, Program};
 pub struct Account {
     /// Its nodes.
     pub nodes: usize,
-    /// Numbers that x₀ chose: slopes, winners, gains, statistics, and the constants (plateaus,
+    /// Numbers that x₀ chose: slopes, switches, gains, statistics, and the constants (plateaus,
     /// shifts) that go with them.
     pub decisions: usize,
     /// The bytes they take at rest.
@@ -24,6 +24,9 @@ pub struct Account {
     pub expanded_bytes: usize,
     /// Floating-point operations of one probe, a multiply-add counted as two.
     pub flops: u64,
+    /// Maps of which nothing is known (a user's own): what they store and cost is in none of these
+    /// numbers.
+    pub general_maps: usize,
 }
 
 impl<B: Backend> Program<B> {
@@ -37,20 +40,24 @@ impl<B: Backend> Program<B> {
             let output = &node.shape;
             let entries = output.num_elements() as u64;
             account.flops += match &node.operation {
-                Operation::Map { map, input } => map.flops(self.shape(*input), output),
+                Operation::Map { map, input } => match map.structure().locality() {
+                    Some(map) => map.flops(&self.at(*input).shape, output),
+                    None => 0,
+                },
                 Operation::Source { .. } => entries,
                 Operation::Sum(terms) => (terms.len() as u64).saturating_sub(1) * entries,
                 Operation::Input(_) | Operation::Concat { .. } => 0,
             };
-            let stored = node.operation.stored();
+            let Some(stored) = node.operation.stored() else {
+                account.general_maps += 1;
+                continue;
+            };
+            let decisions = stored.decisions;
+            account.decisions += decisions.coefficients;
+            account.decision_bytes += decisions.bytes;
+            account.decision_floats += size_of::<f32>() * decisions.coefficients;
+            account.constant_bytes += stored.weights.bytes;
             account.expanded_bytes += stored.expanded;
-            if node.decided {
-                account.decisions += stored.coefficients;
-                account.decision_bytes += stored.bytes;
-                account.decision_floats += size_of::<f32>() * stored.coefficients;
-            } else {
-                account.constant_bytes += stored.bytes;
-            }
         }
         account
     }
@@ -65,9 +72,11 @@ impl<B: Backend> Program<B> {
     pub fn keep_expanded(&self, bytes: usize) {
         let mut left = bytes;
         for node in &self.nodes {
-            if let Operation::Map { map, .. } = &node.operation {
-                let needs = map.stored().expanded;
-                map.keep_expanded(needs > 0 && needs <= left);
+            if let Operation::Map { map, .. } = &node.operation
+                && let Some(choice) = map.structure().choice()
+            {
+                let needs = choice.stored().expanded;
+                choice.keep_expanded(needs > 0 && needs <= left);
                 left -= if needs <= left { needs } else { 0 };
             }
         }

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use burn_backend::Backend;
 
-use super::{Operation, Program};
-use crate::error::{Error, Result};
+use super::{Node, NodeIndex, Operation, Program};
+use crate::{
+    error::{Error, Result},
+    linear::{Chosen, LinearMap, Structure},
+};
 
 /// One non-linear unit layer, and how many of its decisions are others at the other x₀.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +17,7 @@ pub struct Flip {
     pub name: Arc<str>,
     /// Its layer, see [`Program::layers`].
     pub layer: usize,
-    /// What decides: `slopes`, `winners`, …
+    /// What decides: `slope_mask`, `switches`, …
     pub kind: &'static str,
     /// How many units there are.
     pub units: usize,
@@ -25,7 +28,8 @@ pub struct Flip {
 impl<B: Backend> Program<B> {
     /// Compare every choice among finitely many with the one that the same unit made in `other`, a
     /// program of the same network by the same rules: the slope of a ReLU, the winner of a pool or
-    /// of a maximum, the order of a sort. One entry a node, in the network's order.
+    /// of a maximum, the order of a sort, which of two tensors was taken. One entry a node, in the
+    /// network's order.
     ///
     /// Gains of smooth units and statistics of norms are no choices: they change by degrees, and are
     /// not counted. A clip counts as flipped when it enters or leaves its linear part; from one
@@ -34,7 +38,8 @@ impl<B: Backend> Program<B> {
     /// Cost: a pass over the stored decisions; indices that live on the device are read back.
     ///
     /// # Errors
-    /// [`Error::ProgramsDiffer`] where the two are not of one network; [`Error::Data`].
+    /// [`Error::ProgramsDiffer`] where the two are not of one network; [`Error::GeneralMap`] for a map
+    /// that may or may not have chosen; [`Error::Data`].
     pub fn flips(&self, other: &Self) -> Result<Vec<Flip>> {
         let differ = |node: &str, because: String| Error::ProgramsDiffer {
             node: node.into(),
@@ -44,8 +49,9 @@ impl<B: Backend> Program<B> {
             let (a, b) = (self.nodes.len(), other.nodes.len());
             return Err(differ("", format!("one has {a} nodes, the other {b}")));
         }
+        let again = self.said_again(other)?;
         let mut flips = Vec::new();
-        for (a, b) in self.nodes.iter().zip(&other.nodes) {
+        for (id, (a, b)) in self.nodes.iter().zip(&other.nodes).enumerate() {
             let (was, is) = (a.operation.name(), b.operation.name());
             if a.name != b.name || was != is || a.shape != b.shape {
                 let text = |name: &str, operation: &str, shape: &[usize]| {
@@ -63,13 +69,13 @@ impl<B: Backend> Program<B> {
             else {
                 continue;
             };
-            // Indices that do not depend on x₀ are no decisions.
-            if !a.decided {
-                continue;
-            }
-            let (Some(before), Some(after)) = (before.chosen()?, after.chosen()?) else {
+            let (before, after) = (chosen(a, &**before)?, chosen(b, &**after)?);
+            let (Some(before), Some(after)) = (before, after) else {
                 continue;
             };
+            if again.contains(&NodeIndex(id)) {
+                continue;
+            }
             let (units, others) = (before.units(), after.units());
             let flipped = before.differing(&after).ok_or_else(|| {
                 differ(
@@ -86,5 +92,60 @@ impl<B: Backend> Program<B> {
             });
         }
         Ok(flips)
+    }
+
+    /// Nodes that chose nothing new: a choice between two tensors is a sum of two masks, and what one lets
+    /// through the other keeps back, in both programs.
+    fn said_again(&self, other: &Self) -> Result<Vec<NodeIndex>> {
+        let mut again = Vec::new();
+        for node in &self.nodes {
+            let Operation::Sum(terms) = &node.operation else {
+                continue;
+            };
+            for (i, (_, second)) in terms.iter().enumerate() {
+                for (_, first) in &terms[..i] {
+                    let opposed = |program: &Self| -> Result<bool> {
+                        let (a, b) = (program.choice_at(*first)?, program.choice_at(*second)?);
+                        Ok(a.is_some_and(|a| b.is_some_and(|b| a.opposes(&b))))
+                    };
+                    if opposed(self)? && opposed(other)? {
+                        again.push(*second);
+                    }
+                }
+            }
+        }
+        Ok(again)
+    }
+
+    fn choice_at(&self, id: NodeIndex) -> Result<Option<Chosen<'_>>> {
+        let Some(Operation::Map { map, .. }) = self.nodes.get(id.0).map(|node| &node.operation)
+        else {
+            return Ok(None);
+        };
+        match map.structure().choice() {
+            Some(choice) => choice.chosen(),
+            None => Ok(None),
+        }
+    }
+}
+
+/// What a map chose at x₀ among finitely many.
+fn chosen<'a, B: Backend>(node: &Node<B>, map: &'a dyn LinearMap<B>) -> Result<Option<Chosen<'a>>> {
+    match map.structure() {
+        Structure::General => Err(node.unknown("a comparison of decisions")),
+        Structure::SlopeMask(map)
+        | Structure::Mask(map)
+        | Structure::Selection(map)
+        | Structure::Spread(map) => map.chosen(),
+        Structure::Zero(_)
+        | Structure::Identity(_)
+        | Structure::Multiple(..)
+        | Structure::Diagonal(_)
+        | Structure::Reshape(_)
+        | Structure::View(_)
+        | Structure::Placement(_)
+        | Structure::NonNegative(_)
+        | Structure::Interpolation(_)
+        | Structure::Weighted(_) => Ok(None),
     }
 }

@@ -2,7 +2,8 @@
 
 use burn_backend::Backend;
 
-use super::Program;
+use super::{NodeId, NodeIndex, Program};
+use crate::error::Result;
 
 /// What a replay takes beside the tensors alive: a convolution lays out its input anew.
 const WORKSPACE: usize = 2;
@@ -11,35 +12,66 @@ impl<B: Backend> Program<B> {
     /// Bytes that one probe takes at the fullest moment of a replay, forwards or backwards, with
     /// room for the work of one map.
     pub fn probe_bytes(&self) -> usize {
-        let size = |id: usize| self.nodes[id].shape.num_elements() * self.dtype.size();
-        let inputs = self.inputs();
-        let last_use = self.last_uses(&inputs, &self.outputs);
-        let (mut alive, mut most) = (0, 0);
-        // Each result comes alive at its node and goes after its last reader.
+        let own = |ids| self.indices(ids).expect("ids of its own");
+        self.bytes_between(&own(&self.inputs), &own(&self.outputs))
+    }
+
+    /// [`probe_bytes`](Self::probe_bytes) of a replay from `starts` to `stops`, or back.
+    ///
+    /// # Errors
+    /// [`Error::ForeignNode`](crate::Error::ForeignNode).
+    pub fn probe_bytes_between(&self, starts: &[NodeId], stops: &[NodeId]) -> Result<usize> {
+        Ok(self.bytes_between(&self.indices(starts)?, &self.indices(stops)?))
+    }
+
+    fn bytes_between(&self, starts: &[NodeIndex], stops: &[NodeIndex]) -> usize {
+        let size = |index: usize| self.nodes[index].shape.num_elements() * self.dtype.size();
+        let last_use = self.last_uses(starts, stops);
+        // Starts are alive from the beginning on; each other result comes at its node. All go after
+        // their last reader.
+        let mut begins = vec![false; self.nodes.len()];
+        starts.iter().for_each(|start| begins[start.0] = true);
+        let given = (0..self.nodes.len()).filter(|&at| begins[at] && last_use[at].is_some());
+        let mut alive: usize = given.map(size).sum();
+        let mut most = alive;
         let mut goes: Vec<usize> = vec![0; self.nodes.len() + 1];
-        for (id, last) in last_use.iter().enumerate() {
+        for (index, last) in last_use.iter().enumerate() {
             let Some(last) = last else { continue };
-            alive += size(id);
-            goes[*last] += size(id);
+            alive += if begins[index] { 0 } else { size(index) };
+            goes[*last] += size(index);
             most = most.max(alive);
-            alive -= goes[id];
+            alive -= goes[index];
         }
         // Backwards a cotangent lives from the last reader of a node to the node itself.
         let mut comes: Vec<usize> = vec![0; self.nodes.len() + 1];
-        for (id, last) in last_use.iter().enumerate() {
+        for (index, last) in last_use.iter().enumerate() {
             if let Some(last) = last {
-                comes[*last] += size(id);
+                comes[*last] += size(index);
             }
         }
         let mut alive = comes[self.nodes.len()];
-        for id in (0..self.nodes.len()).rev() {
-            alive += comes[id];
+        for index in (0..self.nodes.len()).rev() {
+            alive += comes[index];
             most = most.max(alive);
-            if last_use[id].is_some() {
-                alive -= size(id);
+            if last_use[index].is_some() {
+                alive -= size(index);
             }
         }
         WORKSPACE * most.max(1)
+    }
+
+    /// Those of `inputs` that a replay from `start` to `stop` begins with too: what is not `start` and
+    /// reaches `stop` past it.
+    ///
+    /// # Errors
+    /// [`Error::ForeignNode`](crate::Error::ForeignNode).
+    pub(crate) fn inputs_beside(&self, start: NodeId, stop: NodeId) -> Result<Vec<NodeId>> {
+        let last_use = self.last_uses(&[self.index(start)?], &[self.index(stop)?]);
+        let beside = |id: &NodeId| {
+            let used = self.index(*id).is_ok_and(|at| last_use[at.0].is_some());
+            used && *id != start
+        };
+        Ok(self.inputs.iter().copied().filter(beside).collect())
     }
 
     /// How many probes may run at once in `bytes`; at least one.

@@ -5,29 +5,40 @@
 
 mod account;
 mod carry;
+mod contributions;
+mod deconvolution;
 mod flips;
+mod id;
 mod memory;
+mod regions;
 mod replay;
 mod simplify;
 mod times;
+mod traverse;
 mod window;
+
+#[cfg(test)]
+mod tests;
 
 pub use account::Account;
 pub use carry::Carry;
 pub use flips::Flip;
+pub use id::{NodeId, NodeIndex};
 pub use memory::machine_budget;
+pub use regions::Regions;
 pub use times::NodeTime;
-pub use window::{Regions, Window};
+pub use window::Window;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use burn_backend::{Backend, DType, Shape, tensor::FloatTensor};
 
-use crate::linear::{LinearMap, Stored};
-
-/// Index of a node in its program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId(pub usize);
+use crate::{
+    coefficient::Coefficient,
+    error::{Error, Result},
+    linear::{LinearMap, Stored},
+};
+use id::Tag;
 
 /// What a node computes from earlier nodes.
 #[derive(Debug)]
@@ -39,14 +50,14 @@ pub enum Operation<B: Backend> {
         /// The map with its coefficients.
         map: Arc<dyn LinearMap<B>>,
         /// What it acts on.
-        input: NodeId,
+        input: NodeIndex,
     },
     /// Σ cᵢ xᵢ.
-    Sum(Vec<(f64, NodeId)>),
+    Sum(Vec<(f64, NodeIndex)>),
     /// Parts side by side along an axis (of the value, without the probe axis).
     Concat {
         /// The parts, in order.
-        parts: Vec<NodeId>,
+        parts: Vec<NodeIndex>,
         /// Axis of the value.
         dim: usize,
         /// Size of each part along it.
@@ -55,38 +66,44 @@ pub enum Operation<B: Backend> {
     /// x + b.
     Source {
         /// The constant, of the node's rank, broadcasting against its shape.
-        value: FloatTensor<B>,
+        value: Coefficient<FloatTensor<B>>,
         /// What it is added to.
-        input: NodeId,
+        input: NodeIndex,
     },
 }
 
 impl<B: Backend> Operation<B> {
     /// The nodes this one reads.
-    pub fn operands(&self) -> Vec<NodeId> {
+    pub(crate) fn operands(&self) -> impl Iterator<Item = NodeIndex> {
+        let (one, terms, parts): (_, &[(f64, NodeIndex)], &[NodeIndex]) = match self {
+            Operation::Input(_) => (None, &[], &[]),
+            Operation::Map { input, .. } | Operation::Source { input, .. } => {
+                (Some(*input), &[], &[])
+            }
+            Operation::Sum(terms) => (None, terms, &[]),
+            Operation::Concat { parts, .. } => (None, &[], parts),
+        };
+        let terms = terms.iter().map(|(_, of)| *of);
+        one.into_iter().chain(terms).chain(parts.iter().copied())
+    }
+
+    /// The memory its coefficients take; `None`: nobody knows.
+    pub(crate) fn stored(&self) -> Option<Stored> {
         match self {
-            Operation::Input(_) => vec![],
-            Operation::Map { input, .. } | Operation::Source { input, .. } => vec![*input],
-            Operation::Sum(terms) => terms.iter().map(|(_, id)| *id).collect(),
-            Operation::Concat { parts, .. } => parts.clone(),
+            Operation::Map { map, .. } => map.structure().stored(),
+            Operation::Source { value, .. } => Some(Stored::of(value)),
+            Operation::Input(_) | Operation::Sum(_) | Operation::Concat { .. } => {
+                Some(Stored::default())
+            }
         }
     }
 
-    /// The memory its coefficients take.
-    pub(crate) fn stored(&self) -> Stored {
-        match self {
-            Operation::Map { map, .. } => map.stored(),
-            Operation::Source { value, .. } => Stored::tensor(value),
-            _ => Stored::default(),
-        }
-    }
-
-    fn renumber(&mut self, to: &[Option<NodeId>]) {
-        *self = self.with_operands(|id| to[id.0].expect("operands of live nodes are live"));
+    fn renumber(&mut self, to: &[Option<NodeIndex>]) {
+        *self = self.with_operands(|of| to[of.0].expect("operands of live nodes are live"));
     }
 
     /// The same operation on other operands; coefficients are shared.
-    fn with_operands(&self, new: impl Fn(NodeId) -> NodeId) -> Self {
+    fn with_operands(&self, new: impl Fn(NodeIndex) -> NodeIndex) -> Self {
         match self {
             Operation::Input(index) => Operation::Input(*index),
             Operation::Map { map, input } => Operation::Map {
@@ -135,13 +152,27 @@ pub struct Node<B: Backend> {
     pub shape: Shape,
     /// The layer it belongs to, see [`Program::layers`].
     pub layer: usize,
-    /// Whether x₀ chose its coefficients: a mask, winners, a gain, statistics.
-    pub decided: bool,
+}
+
+impl<B: Backend> Node<B> {
+    /// Why `asked` cannot be answered: nothing is known of the map of this node.
+    pub(crate) fn unknown(&self, asked: &str) -> Error {
+        Error::GeneralMap {
+            node: self.name.to_string(),
+            map: self.operation.name().into(),
+            asked: asked.into(),
+        }
+    }
 }
 
 /// The affine map y = F x + r of a network at one x₀, as a list of linear maps and sources.
+///
+/// Its [`NodeId`]s are its own: every method that takes one answers
+/// [`Error::ForeignNode`](crate::Error::ForeignNode) to that of another program.
 pub struct Program<B: Backend> {
+    tag: Tag,
     nodes: Vec<Node<B>>,
+    inputs: Vec<NodeId>,
     outputs: Vec<NodeId>,
     layers: Vec<Arc<str>>,
     dtype: DType,
@@ -151,10 +182,10 @@ pub struct Program<B: Backend> {
 
 impl<B: Backend> fmt::Debug for Program<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (id, node) in self.nodes.iter().enumerate() {
+        for (index, node) in self.nodes.iter().enumerate() {
             writeln!(
                 f,
-                "{id:4} {:14} {:?} {} ({})",
+                "{index:4} {:14} {:?} {} ({})",
                 node.operation.name(),
                 node.shape.to_vec(),
                 node.name,
@@ -169,43 +200,52 @@ impl<B: Backend> Program<B> {
     /// A program of what the outputs need; everything else (norm statistics, side branches) goes.
     pub(crate) fn new(
         nodes: Vec<Node<B>>,
-        outputs: Vec<NodeId>,
+        outputs: Vec<NodeIndex>,
         layers: Vec<Arc<str>>,
         dtype: DType,
-        places: BTreeMap<Arc<str>, NodeId>,
+        places: BTreeMap<Arc<str>, NodeIndex>,
     ) -> Self {
         let mut live = vec![false; nodes.len()];
         for output in &outputs {
             live[output.0] = true;
         }
-        for id in (0..nodes.len()).rev() {
+        for index in (0..nodes.len()).rev() {
             // Inputs stay: they give the program its signature.
-            live[id] |= matches!(nodes[id].operation, Operation::Input(_));
-            if live[id] {
-                for operand in nodes[id].operation.operands() {
+            live[index] |= matches!(nodes[index].operation, Operation::Input(_));
+            if live[index] {
+                for operand in nodes[index].operation.operands() {
                     live[operand.0] = true;
                 }
             }
         }
         let mut renumbered = vec![None; nodes.len()];
-        let mut kept = Vec::new();
-        for (id, mut node) in nodes.into_iter().enumerate() {
-            if live[id] {
+        let mut kept: Vec<Node<B>> = Vec::new();
+        let mut inputs = Vec::new();
+        for (index, mut node) in nodes.into_iter().enumerate() {
+            if live[index] {
                 node.operation.renumber(&renumbered);
-                renumbered[id] = Some(NodeId(kept.len()));
+                let now = NodeIndex(kept.len());
+                if let Operation::Input(number) = node.operation {
+                    inputs.push((number, now));
+                }
+                renumbered[index] = Some(now);
                 kept.push(node);
             }
         }
-        let outputs: Vec<NodeId> = outputs
+        inputs.sort_by_key(|(number, _)| *number);
+        let tag = Tag::new();
+        let outputs = outputs
             .iter()
-            .map(|id| renumbered[id.0].expect("outputs are live"))
+            .map(|of| tag.id(renumbered[of.0].expect("outputs are live")))
             .collect();
         let places = places
             .into_iter()
-            .filter_map(|(name, id)| Some((name, renumbered[id.0]?)))
+            .filter_map(|(name, at)| Some((name, tag.id(renumbered[at.0]?))))
             .collect();
         Self {
+            tag,
             nodes: kept,
+            inputs: inputs.into_iter().map(|(_, at)| tag.id(at)).collect(),
             outputs,
             layers,
             dtype,
@@ -213,9 +253,16 @@ impl<B: Backend> Program<B> {
         }
     }
 
-    /// A program that says nothing, where none could be kept.
-    pub(crate) fn empty(dtype: DType) -> Self {
-        Self::new(Vec::new(), Vec::new(), Vec::new(), dtype, BTreeMap::new())
+    fn index(&self, id: NodeId) -> Result<NodeIndex> {
+        self.tag.index(id)
+    }
+
+    fn indices(&self, ids: &[NodeId]) -> Result<Vec<NodeIndex>> {
+        ids.iter().map(|id| self.index(*id)).collect()
+    }
+
+    fn at(&self, index: NodeIndex) -> &Node<B> {
+        &self.nodes[index.0]
     }
 
     /// The program node that holds the output of the network node `name`; `None` when there is no
@@ -229,38 +276,9 @@ impl<B: Backend> Program<B> {
         self.places.keys().map(|name| &**name)
     }
 
-    /// The shape of a node's result, without the probe axis.
-    pub fn shape(&self, id: NodeId) -> &Shape {
-        &self.nodes[id.0].shape
-    }
-
     /// The nodes of the inputs, in order.
-    pub fn inputs(&self) -> Vec<NodeId> {
-        let mut inputs: Vec<(usize, NodeId)> = self
-            .nodes
-            .iter()
-            .enumerate()
-            .filter_map(|(id, node)| match node.operation {
-                Operation::Input(index) => Some((index, NodeId(id))),
-                _ => None,
-            })
-            .collect();
-        inputs.sort_by_key(|(index, _)| *index);
-        inputs.into_iter().map(|(_, id)| id).collect()
-    }
-
-    /// Whether node `of` depends on node `on` (a node depends on itself).
-    pub fn depends(&self, of: NodeId, on: NodeId) -> bool {
-        let mut reached = vec![false; self.nodes.len()];
-        reached[of.0] = true;
-        for id in (on.0 + 1..=of.0).rev() {
-            if reached[id] {
-                for operand in self.nodes[id].operation.operands() {
-                    reached[operand.0] = true;
-                }
-            }
-        }
-        reached[on.0]
+    pub fn inputs(&self) -> &[NodeId] {
+        &self.inputs
     }
 
     /// The nodes of the outputs, in order.
@@ -271,6 +289,45 @@ impl<B: Backend> Program<B> {
     /// The steps, in order.
     pub fn nodes(&self) -> &[Node<B>] {
         &self.nodes
+    }
+
+    /// The ids of the steps, in order.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = NodeId> {
+        let tag = self.tag;
+        (0..self.nodes.len()).map(move |index| tag.id(NodeIndex(index)))
+    }
+
+    /// One step.
+    ///
+    /// # Errors
+    /// [`Error::ForeignNode`](crate::Error::ForeignNode).
+    pub fn node(&self, id: NodeId) -> Result<&Node<B>> {
+        Ok(self.at(self.index(id)?))
+    }
+
+    /// The shape of a node's result, without the probe axis.
+    ///
+    /// # Errors
+    /// [`Error::ForeignNode`](crate::Error::ForeignNode).
+    pub fn shape(&self, id: NodeId) -> Result<&Shape> {
+        Ok(&self.node(id)?.shape)
+    }
+
+    /// The nodes that a node reads, in the order of its operation.
+    ///
+    /// # Errors
+    /// [`Error::ForeignNode`](crate::Error::ForeignNode).
+    pub fn operands(&self, id: NodeId) -> Result<Vec<NodeId>> {
+        let operands = self.node(id)?.operation.operands();
+        Ok(operands.map(|of| self.tag.id(of)).collect())
+    }
+
+    /// Whether node `of` depends on node `on` (a node depends on itself).
+    ///
+    /// # Errors
+    /// [`Error::ForeignNode`](crate::Error::ForeignNode).
+    pub fn depends(&self, of: NodeId, on: NodeId) -> Result<bool> {
+        Ok(self.dependants(&[self.index(on)?])[self.index(of)?.0])
     }
 
     /// Names of the layers; number 0 is the input itself, then one for each weighted op.

@@ -1,10 +1,18 @@
 //! Replay: y = F x (+ r) forwards, x = Fᵀ y backwards, for k probes at once, from any nodes of a
 //! program to any others.
 
-use burn_backend::{Backend, Slice, TensorMetadata, tensor::FloatTensor};
+use std::sync::Arc;
 
-use super::{Node, NodeId, Operation, Program};
-use crate::linear::{LinearMap, batch};
+use burn_backend::{Backend, Shape, Slice, TensorMetadata, tensor::FloatTensor};
+
+use super::{
+    Node, NodeId, NodeIndex, Program,
+    traverse::{Along, Backwards, Constant, Forwards, Here},
+};
+use crate::{
+    error::{Error, Result},
+    linear::{LinearMap, batch},
+};
 
 impl<B: Backend> Program<B> {
     /// Replay forwards: the values of `stops`, given those of `starts`, each `[k, ..shape]`.
@@ -14,16 +22,16 @@ impl<B: Backend> Program<B> {
     /// stop must end in a start. Cost: about k forwards of what lies between; memory: the probes
     /// alive at once, freed at their last use.
     ///
-    /// The shapes are the caller's to check; [`Interpreter`](crate::Interpreter) does.
-    ///
-    /// # Panics
-    /// When a stop depends on an input that is no start.
+    /// # Errors
+    /// [`Error::NoStart`] when a stop depends on an input that is no start; [`Error::ForeignNode`];
+    /// [`Error::Shape`] and [`Error::NoProbes`] for starts that are not k probes each;
+    /// [`Error::Panicked`].
     pub fn forward(
         &self,
         starts: &[(NodeId, FloatTensor<B>)],
         stops: &[NodeId],
         sources: bool,
-    ) -> Vec<FloatTensor<B>> {
+    ) -> Result<Vec<FloatTensor<B>>> {
         self.forward_with(starts, stops, |x, _, b| match sources {
             true => B::float_add(x, batch::of_one::<B>(b.clone())),
             false => x,
@@ -37,162 +45,169 @@ impl<B: Backend> Program<B> {
         starts: &[(NodeId, FloatTensor<B>)],
         stops: &[NodeId],
         at_source: impl Fn(FloatTensor<B>, &Node<B>, &FloatTensor<B>) -> FloatTensor<B>,
-    ) -> Vec<FloatTensor<B>> {
-        let started: Vec<NodeId> = starts.iter().map(|(id, _)| *id).collect();
-        let last_use = self.last_uses(&started, stops);
-        let mut values: Vec<Option<FloatTensor<B>>> = vec![None; self.nodes.len()];
-        for (id, x) in starts {
-            values[id.0] = Some(x.clone());
-        }
-        for (id, node) in self.nodes.iter().enumerate() {
-            if last_use[id].is_none() || values[id].is_some() {
-                continue;
-            }
-            let mut operands = fetch::<B>(&mut values, &last_use, id, &node.operation.operands());
-            let mut one = || operands.pop().expect("this operation has one operand");
-            let value = match &node.operation {
-                Operation::Input(index) => panic!("input {index} is no start of this replay"),
-                Operation::Map { map, .. } => map.apply(one()),
-                Operation::Source { value, .. } => at_source(one(), node, value),
-                Operation::Sum(terms) => operands
-                    .into_iter()
-                    .zip(terms)
-                    .map(|(x, (c, _))| batch::scaled::<B>(x, *c))
-                    .reduce(B::float_add)
-                    .expect("a sum has terms"),
-                Operation::Concat { dim, .. } => B::float_cat(operands, dim + 1),
-            };
-            values[id] = Some(value);
-        }
-        stops
-            .iter()
-            .map(|id| values[id.0].clone().expect("stops live to the end"))
-            .collect()
-    }
-
-    /// For each node on a path from a start to a stop, the last node that reads it (the number of
-    /// nodes for stops); `None` for all others.
-    pub(super) fn last_uses(&self, starts: &[NodeId], stops: &[NodeId]) -> Vec<Option<usize>> {
-        let mut last_use = vec![None; self.nodes.len()];
-        for stop in stops {
-            last_use[stop.0] = Some(self.nodes.len());
-        }
-        for id in (0..self.nodes.len()).rev() {
-            if last_use[id].is_some() && !starts.contains(&NodeId(id)) {
-                for operand in self.nodes[id].operation.operands() {
-                    last_use[operand.0].get_or_insert(id);
-                }
-            }
-        }
-        last_use
+    ) -> Result<Vec<FloatTensor<B>>> {
+        let starts = self.batches("the start", starts)?;
+        let stops = self.indices(stops)?;
+        self.forwards(starts, &stops, &mut Probes { at_source })
     }
 
     /// Replay backwards: the cotangents of `targets`, given those of `seeds`, each `[k, ..shape]`.
     ///
-    /// From the outputs to the inputs this is Fᵀ y. Calls `on_source` with each source the sweep
-    /// passes: its node, its constant b, and the cotangent q there, `[k, ..shape]`; its
-    /// contribution to ⟨y, F x + r⟩ is ⟨q, b⟩. A target that no seed depends on gives `None`.
-    /// Cost: about k forwards.
+    /// From the outputs to the inputs this is Fᵀ y. A target that no seed depends on gives `None`; what
+    /// comes to a target does not go on to another. Cost: about k forwards of what lies between.
+    ///
+    /// # Errors
+    /// [`Error::ForeignNode`]; [`Error::Shape`] and [`Error::NoProbes`] for seeds that are not k
+    /// cotangents each; [`Error::Panicked`].
     pub fn backward(
         &self,
         seeds: &[(NodeId, FloatTensor<B>)],
         targets: &[NodeId],
-        on_source: impl FnMut(&Node<B>, &FloatTensor<B>, &FloatTensor<B>),
-    ) -> Vec<Option<FloatTensor<B>>> {
-        self.backward_with(seeds, targets, on_source, |map, q| map.adjoint(q))
+    ) -> Result<Vec<Option<FloatTensor<B>>>> {
+        self.backward_through(seeds, targets, |_, map, q| Ok(map.adjoint(q)))
     }
 
-    /// [`backward`](Self::backward) as Zeiler and Fergus' deconvolution (*Visualizing and
-    /// understanding convolutional networks*, 2014): units let through what is positive on the way
-    /// back instead of what x₀ let through on the way forth. Not linear, and no part of F; for
-    /// comparison.
-    pub fn deconvolution(
+    /// [`backward`](Self::backward) with what becomes of q at a map left to `through`.
+    pub(super) fn backward_through(
         &self,
         seeds: &[(NodeId, FloatTensor<B>)],
         targets: &[NodeId],
-    ) -> Vec<Option<FloatTensor<B>>> {
-        let through = |map: &dyn LinearMap<B>, q| match map.name() {
-            "slopes" => B::relu(q),
-            _ => map.adjoint(q),
+        through: impl Fn(&Node<B>, &dyn LinearMap<B>, FloatTensor<B>) -> Result<FloatTensor<B>>,
+    ) -> Result<Vec<Option<FloatTensor<B>>>> {
+        let seeds = self.batches("the cotangent", seeds)?;
+        let targets = self.indices(targets)?;
+        let passes = self.dependants(&targets);
+        let mut cotangents = Cotangents {
+            through,
+            on_source: |_: &Node<B>, _: &FloatTensor<B>, _: &FloatTensor<B>| Ok(()),
         };
-        self.backward_with(seeds, targets, |_, _, _| {}, through)
+        self.backwards(seeds, &targets, &passes, &mut cotangents)
     }
 
-    fn backward_with(
+    /// Ends of a replay, each with `[k, ..shape]` for one k ≥ 1.
+    pub(super) fn batches(
         &self,
-        seeds: &[(NodeId, FloatTensor<B>)],
-        targets: &[NodeId],
-        mut on_source: impl FnMut(&Node<B>, &FloatTensor<B>, &FloatTensor<B>),
-        through: impl Fn(&dyn LinearMap<B>, FloatTensor<B>) -> FloatTensor<B>,
-    ) -> Vec<Option<FloatTensor<B>>> {
-        let mut pending: Vec<Option<FloatTensor<B>>> = vec![None; self.nodes.len()];
-        for (id, cotangent) in seeds {
-            accumulate::<B>(&mut pending[id.0], cotangent.clone());
+        what: &str,
+        ends: &[(NodeId, FloatTensor<B>)],
+    ) -> Result<Vec<(NodeIndex, FloatTensor<B>)>> {
+        let mut k = None;
+        let mut found = Vec::with_capacity(ends.len());
+        for (id, x) in ends {
+            let at = self.index(*id)?;
+            let Node { name, shape, .. } = self.at(at);
+            let what = || format!("{what} at \"{name}\"");
+            k = Some(batch::count(what, &x.shape(), shape, k)?);
+            found.push((at, x.clone()));
         }
-        for (id, node) in self.nodes.iter().enumerate().rev() {
-            if targets.contains(&NodeId(id)) {
-                continue;
-            }
-            let Some(q) = pending[id].take() else {
-                continue;
-            };
-            match &node.operation {
-                Operation::Input(_) => {}
-                Operation::Map { map, input } => {
-                    accumulate::<B>(&mut pending[input.0], through(&**map, q));
-                }
-                Operation::Source { value, input } => {
-                    on_source(node, value, &q);
-                    accumulate::<B>(&mut pending[input.0], q);
-                }
-                Operation::Sum(terms) => {
-                    for (c, of) in terms {
-                        let part = batch::scaled::<B>(q.clone(), *c);
-                        accumulate::<B>(&mut pending[of.0], part);
-                    }
-                }
-                Operation::Concat {
-                    parts,
-                    dim,
-                    extents,
-                } => {
-                    let mut ranges = batch::full_ranges(q.shape()[0], &node.shape);
-                    let mut start = 0;
-                    for (of, extent) in parts.iter().zip(extents) {
-                        ranges[dim + 1] = Slice::from(start..start + extent);
-                        start += extent;
-                        accumulate::<B>(&mut pending[of.0], B::float_slice(q.clone(), &ranges));
-                    }
-                }
-            }
-        }
-        targets.iter().map(|id| pending[id.0].take()).collect()
+        Ok(found)
     }
 }
 
-/// The operands of node `id`. What it reads for the last time is moved out, so that the backend
-/// may work in place.
-fn fetch<B: Backend>(
-    values: &mut [Option<FloatTensor<B>>],
-    last_use: &[Option<usize>],
-    id: usize,
-    operands: &[NodeId],
-) -> Vec<FloatTensor<B>> {
-    operands
-        .iter()
-        .enumerate()
-        .map(|(i, of)| {
-            let last = last_use[of.0] == Some(id) && !operands[i + 1..].contains(of);
-            let slot = &mut values[of.0];
-            if last { slot.take() } else { slot.clone() }
-                .expect("operands come first and live to their last use")
-        })
-        .collect()
+/// k probes on their way forth.
+struct Probes<S> {
+    at_source: S,
 }
 
-fn accumulate<B: Backend>(slot: &mut Option<FloatTensor<B>>, x: FloatTensor<B>) {
-    *slot = Some(match slot.take() {
-        Some(sum) => B::float_add(sum, x),
-        None => x,
-    });
+impl<B: Backend, S> Forwards<B> for Probes<S>
+where
+    S: Fn(FloatTensor<B>, &Node<B>, &FloatTensor<B>) -> FloatTensor<B>,
+{
+    type Value = FloatTensor<B>;
+
+    fn input(&mut self, _here: &Here<'_, B>, number: usize) -> Result<FloatTensor<B>> {
+        Err(Error::NoStart { input: number })
+    }
+
+    fn map(
+        &mut self,
+        _here: &Here<'_, B>,
+        map: &Arc<dyn LinearMap<B>>,
+        _from: &Shape,
+        x: FloatTensor<B>,
+    ) -> FloatTensor<B> {
+        map.apply(x)
+    }
+
+    fn source(&mut self, here: &Here<'_, B>, b: &Constant<B>, x: FloatTensor<B>) -> FloatTensor<B> {
+        (self.at_source)(x, here.node, b.value())
+    }
+
+    fn sum(&mut self, _here: &Here<'_, B>, terms: Vec<(f64, FloatTensor<B>)>) -> FloatTensor<B> {
+        terms
+            .into_iter()
+            .map(|(c, x)| batch::scaled::<B>(x, c))
+            .reduce(B::float_add)
+            .expect("a sum has terms")
+    }
+
+    fn concat(
+        &mut self,
+        _here: &Here<'_, B>,
+        parts: Vec<(Along, FloatTensor<B>)>,
+    ) -> FloatTensor<B> {
+        let dim = parts[0].0.dim;
+        B::float_cat(parts.into_iter().map(|(_, x)| x).collect(), dim + 1)
+    }
+}
+
+/// k cotangents on their way back.
+pub(super) struct Cotangents<M, S> {
+    pub through: M,
+    pub on_source: S,
+}
+
+impl<B: Backend, M, S> Backwards<B> for Cotangents<M, S>
+where
+    M: Fn(&Node<B>, &dyn LinearMap<B>, FloatTensor<B>) -> Result<FloatTensor<B>>,
+    S: FnMut(&Node<B>, &FloatTensor<B>, &FloatTensor<B>) -> Result<()>,
+{
+    type Value = FloatTensor<B>;
+
+    fn map(
+        &mut self,
+        here: &Here<'_, B>,
+        map: &Arc<dyn LinearMap<B>>,
+        _from: &Shape,
+        q: FloatTensor<B>,
+    ) -> Result<FloatTensor<B>> {
+        (self.through)(here.node, &**map, q)
+    }
+
+    fn source(
+        &mut self,
+        here: &Here<'_, B>,
+        b: &Constant<B>,
+        q: FloatTensor<B>,
+    ) -> Result<FloatTensor<B>> {
+        (self.on_source)(here.node, b.value(), &q)?;
+        Ok(q)
+    }
+
+    fn term(&mut self, c: f64, _size: f64, q: FloatTensor<B>) -> FloatTensor<B> {
+        batch::scaled::<B>(q, c)
+    }
+
+    fn part(
+        &mut self,
+        here: &Here<'_, B>,
+        along: Along,
+        q: FloatTensor<B>,
+    ) -> Option<FloatTensor<B>> {
+        Some(part_of::<B>(here, along, q))
+    }
+
+    fn add(&mut self, sum: FloatTensor<B>, q: FloatTensor<B>) -> FloatTensor<B> {
+        B::float_add(sum, q)
+    }
+}
+
+/// The part of k concatenated cotangents that belongs to one part.
+pub(super) fn part_of<B: Backend>(
+    here: &Here<'_, B>,
+    along: Along,
+    q: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let mut ranges = batch::full_ranges(q.shape()[0], &here.node.shape);
+    ranges[along.dim + 1] = Slice::from(along.start..along.start + along.extent);
+    B::float_slice(q, &ranges)
 }

@@ -9,35 +9,37 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use burn_backend::{Backend, Shape, TensorMetadata};
+use burn_backend::{Backend, Shape};
 
-use super::{Node, NodeId, Operation, Program};
-use crate::linear::{LinearMap, Reshape, Scale, batch, regrouped};
+use super::{Node, NodeIndex, Operation, Program};
+use crate::linear::{Diagonal, LinearMap, Reshape, batch, regrouped};
 
 impl<B: Backend> Program<B> {
-    /// F without r: the same linear map with fewer nodes. Named places are not kept.
+    /// F without r: the same linear map with fewer nodes, which have ids of their own. Named places are
+    /// not kept.
     ///
     /// Cost: a pass over the nodes and over the weights of convolutions that take up a gain, of
     /// which the result holds copies; everything else is shared.
     pub fn homogeneous(&self) -> Program<B> {
         let mut nodes: Vec<Node<B>> = Vec::with_capacity(self.nodes.len());
-        let mut at: Vec<NodeId> = Vec::with_capacity(self.nodes.len());
+        let mut at: Vec<NodeIndex> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             if let Operation::Source { input, .. } = &node.operation {
                 at.push(at[input.0]);
             } else {
-                at.push(NodeId(nodes.len()));
+                at.push(NodeIndex(nodes.len()));
                 nodes.push(Node {
                     operation: node.operation.with_operands(|of| at[of.0]),
                     name: node.name.clone(),
                     shape: node.shape.clone(),
                     layer: node.layer,
-                    decided: node.decided,
                 });
             }
         }
-        let outputs: Vec<NodeId> = self.outputs.iter().map(|id| at[id.0]).collect();
-        let fold = Fold { outputs };
+        let outputs = self.indices(&self.outputs).expect("its own outputs");
+        let fold = Fold {
+            outputs: outputs.into_iter().map(|of| at[of.0]).collect(),
+        };
         while fold.pass(&mut nodes) {}
         nodes.iter_mut().for_each(prepare);
         let outputs = fold.outputs;
@@ -45,8 +47,9 @@ impl<B: Backend> Program<B> {
         Program::new(nodes, outputs, layers, dtype, BTreeMap::new())
     }
 
-    /// The same program, node for node, with each map in the form that replays faster. Coefficients
-    /// are shared, with [`homogeneous`](Self::homogeneous) too; packed weights come on top.
+    /// The same program, node for node and by the same ids, with each map in the form that replays
+    /// faster. Coefficients are shared, with [`homogeneous`](Self::homogeneous) too; packed weights come
+    /// on top.
     pub(crate) fn prepared(&self) -> Program<B> {
         let mut nodes: Vec<Node<B>> = self
             .nodes
@@ -56,12 +59,13 @@ impl<B: Backend> Program<B> {
                 name: node.name.clone(),
                 shape: node.shape.clone(),
                 layer: node.layer,
-                decided: node.decided,
             })
             .collect();
         nodes.iter_mut().for_each(prepare);
         Program {
+            tag: self.tag,
             nodes,
+            inputs: self.inputs.clone(),
             outputs: self.outputs.clone(),
             layers: self.layers.clone(),
             dtype: self.dtype,
@@ -72,21 +76,21 @@ impl<B: Backend> Program<B> {
 
 fn prepare<B: Backend>(node: &mut Node<B>) {
     if let Operation::Map { map, .. } = &mut node.operation
-        && let Some(prepared) = map.prepared()
+        && let Some(prepared) = map.structure().prepared()
     {
         *map = prepared;
     }
 }
 
 struct Fold {
-    outputs: Vec<NodeId>,
+    outputs: Vec<NodeIndex>,
 }
 
 /// Two maps in a row, the first read by nobody else.
 struct Pair<B: Backend> {
     first: Arc<dyn LinearMap<B>>,
     second: Arc<dyn LinearMap<B>>,
-    input: NodeId,
+    input: NodeIndex,
     from: Shape,
     middle: Shape,
     to: Shape,
@@ -97,12 +101,9 @@ impl Fold {
     fn pass<B: Backend>(&self, nodes: &mut [Node<B>]) -> bool {
         let mut readers = vec![0; nodes.len()];
         for node in nodes.iter() {
-            node.operation
-                .operands()
-                .iter()
-                .for_each(|of| readers[of.0] += 1);
+            node.operation.operands().for_each(|of| readers[of.0] += 1);
         }
-        self.outputs.iter().for_each(|id| readers[id.0] += 1);
+        self.outputs.iter().for_each(|of| readers[of.0] += 1);
         let mut changed = false;
         for id in 0..nodes.len() {
             let Operation::Map { map, input } = &nodes[id].operation else {
@@ -128,8 +129,6 @@ impl Fold {
             };
             changed = true;
             // The first of two maps takes the middle's place; the middle is dead if there is one.
-            let decided = nodes[middle_id.0].decided || nodes[id].decided;
-            nodes[id].decided = decided;
             match second {
                 None => {
                     readers[middle_id.0] = 0;
@@ -146,7 +145,6 @@ impl Fold {
                         input: pair.input,
                     };
                     nodes[middle_id.0].shape = middle;
-                    nodes[middle_id.0].decided = decided;
                     nodes[id].operation = Operation::Map {
                         map: second,
                         input: middle_id,
@@ -163,20 +161,20 @@ type Maps<B> = (Arc<dyn LinearMap<B>>, Option<Arc<dyn LinearMap<B>>>, Shape);
 /// A pair of maps as one, or as two with the gain in front.
 fn rewritten<B: Backend>(pair: &Pair<B>) -> Option<Maps<B>> {
     let shape = || pair.to.clone();
-    if pair.first.reshapes() && pair.second.reshapes() {
+    let (before, after) = (pair.first.structure(), pair.second.structure());
+    if before.reshapes() && after.reshapes() {
         let map: Arc<dyn LinearMap<B>> = Arc::new(Reshape::new(&pair.from, &pair.to));
         return Some((map, None, shape()));
     }
-    let gain = pair.second.gain()?;
-    if pair.first.reshapes() {
+    let gain = after.gain()?;
+    if before.reshapes() {
         // g ⊙ reshape(x) = reshape(g′ ⊙ x), where g′ has the entries of g.
         let dims = Shape::from(gain.shape()[1..].to_vec());
-        let before = regrouped(&pair.middle, &pair.from, &dims)?;
-        let gain = B::float_reshape(gain, batch::shape_of(1, &before));
-        let first: Arc<dyn LinearMap<B>> = Arc::new(Scale::of_batched(gain));
+        let regrouped = regrouped(&pair.middle, &pair.from, &dims)?;
+        let gain = gain.map(|gain| B::float_reshape(gain, batch::shape_of(1, &regrouped)));
+        let first: Arc<dyn LinearMap<B>> = Arc::new(Diagonal::of_batched(gain));
         let second: Arc<dyn LinearMap<B>> = Arc::new(Reshape::new(&pair.from, &pair.to));
         return Some((first, Some(second), pair.from.clone()));
     }
-    let first = pair.first.then_gain(&gain)?;
-    Some((first, None, shape()))
+    Some((before.then_gain(&gain)?, None, shape()))
 }

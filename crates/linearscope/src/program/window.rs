@@ -1,17 +1,21 @@
-//! Locality: a program restricted to boxes of its nodes.
+//! Windows: a program restricted to boxes of its nodes.
 //!
 //! Fields of convolutions are small; what lies outside them is zero or does not matter. A window
 //! is a program like any other, of the same maps cut to boxes, and exact.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use burn_backend::Backend;
+use burn_backend::{Backend, Shape};
 
-use super::{Node, NodeId, Operation, Program};
-use crate::linear::{Adapt, Cut, LinearMap, Region, Zero};
-
-/// One box for each node of a program; `None` for nodes that take no part.
-pub type Regions = Vec<Option<Region>>;
+use super::{
+    Node, NodeId, NodeIndex, Operation, Program, Regions,
+    regions::part_of,
+    traverse::{Along, Constant, Forwards, Here},
+};
+use crate::{
+    error::{Error, Result},
+    linear::{Adapt, Cut, LinearMap, Region, Zero},
+};
 
 /// A program on boxes of another's nodes.
 #[derive(Debug)]
@@ -24,204 +28,36 @@ pub struct Window<B: Backend> {
     pub outputs: Vec<Region>,
 }
 
-fn extend(slot: &mut Option<Region>, region: Region) {
-    *slot = Some(match slot.take() {
-        Some(known) => known.hull(&region),
-        None => region,
-    });
-}
-
 impl<B: Backend> Program<B> {
-    /// What outputs in boxes depend on: for each node the box that holds all they need.
-    ///
-    /// Cost: a few comparisons a node; nothing is computed.
-    pub fn fields(&self, to: &[(NodeId, Region)]) -> Regions {
-        let mut regions: Regions = vec![None; self.nodes.len()];
-        for (id, region) in to {
-            extend(&mut regions[id.0], region.clone());
-        }
-        for (id, node) in self.nodes.iter().enumerate().rev() {
-            let Some(region) = regions[id].clone() else {
-                continue;
-            };
-            match &node.operation {
-                Operation::Input(_) => {}
-                Operation::Map { map, input } => {
-                    let field = map.field(self.shape(*input), &node.shape, &region);
-                    // What depends on nothing (a border of zeros) still has a place in the graph.
-                    let field = match field.is_empty() {
-                        true => Region(vec![0..1; self.shape(*input).num_dims()]),
-                        false => field,
-                    };
-                    extend(&mut regions[input.0], field);
-                }
-                Operation::Source { input, .. } => extend(&mut regions[input.0], region),
-                Operation::Sum(terms) => {
-                    for (_, of) in terms {
-                        extend(&mut regions[of.0], region.clone());
-                    }
-                }
-                Operation::Concat {
-                    parts,
-                    dim,
-                    extents,
-                } => {
-                    let mut start = 0;
-                    for (of, extent) in parts.iter().zip(extents) {
-                        let part = part_of(&region, *dim, start, *extent);
-                        start += extent;
-                        if !part.is_empty() {
-                            extend(&mut regions[of.0], part);
-                        }
-                    }
-                }
-            }
-        }
-        regions
-    }
-
-    /// What inputs in boxes reach: for each node the box outside which it stays zero.
-    ///
-    /// Sources are left out of account: this is about F, not r.
-    pub fn reaches(&self, from: &[(NodeId, Region)]) -> Regions {
-        let mut regions: Regions = vec![None; self.nodes.len()];
-        for (id, region) in from {
-            extend(&mut regions[id.0], region.clone());
-        }
-        for (id, node) in self.nodes.iter().enumerate() {
-            let region = match &node.operation {
-                Operation::Input(_) => continue,
-                Operation::Map { map, input } => regions[input.0]
-                    .as_ref()
-                    .map(|region| map.reach(self.shape(*input), &node.shape, region)),
-                Operation::Source { input, .. } => regions[input.0].clone(),
-                Operation::Sum(terms) => {
-                    let mut sum = None;
-                    for (_, of) in terms {
-                        if let Some(region) = &regions[of.0] {
-                            extend(&mut sum, region.clone());
-                        }
-                    }
-                    sum
-                }
-                Operation::Concat {
-                    parts,
-                    dim,
-                    extents,
-                } => {
-                    let (mut joined, mut start) = (None, 0);
-                    for (of, extent) in parts.iter().zip(extents) {
-                        if let Some(region) = &regions[of.0] {
-                            let mut region = region.clone();
-                            let along = &mut region.0[*dim];
-                            *along = along.start + start..along.end + start;
-                            extend(&mut joined, region);
-                        }
-                        start += extent;
-                    }
-                    joined
-                }
-            };
-            if let Some(region) = region.filter(|region| !region.is_empty()) {
-                extend(&mut regions[id], region);
-            }
-        }
-        regions
-    }
-
     /// The program on these boxes, ending in `outputs` (nodes with a box).
     ///
     /// From [`fields`](Self::fields) it gives F x + r on the boxes of the outputs, for every x cut
     /// to the boxes of the inputs; from [`reaches`](Self::reaches) it gives F x for every x that is
     /// zero outside them. Its coefficients are cut copies; weights are shared.
     ///
-    /// # Panics
-    /// When an output has no box.
-    pub fn window(&self, regions: &Regions, outputs: &[NodeId]) -> Window<B> {
+    /// # Errors
+    /// [`Error::ForeignNode`] for nodes or boxes of another program; [`Error::Question`] when an
+    /// output has no box; [`Error::Panicked`].
+    pub fn window(&self, regions: &Regions, outputs: &[NodeId]) -> Result<Window<B>> {
         let mut builder = Builder {
+            regions: self.own(regions)?,
             nodes: Vec::new(),
-            at: vec![None; self.nodes.len()],
-            template: (Arc::from(""), 0),
         };
-        for (id, node) in self.nodes.iter().enumerate() {
-            let Some(region) = regions[id].as_ref().filter(|region| !region.is_empty()) else {
-                continue;
-            };
-            builder.template = (node.name.clone(), node.layer);
-            let operand = |of: &NodeId| {
-                let region = regions[of.0].as_ref().filter(|region| !region.is_empty());
-                region.and_then(|region| Some((builder.at[of.0]?, region.clone())))
-            };
-            let made = match &node.operation {
-                Operation::Input(index) => {
-                    Some(builder.push(Operation::Input(*index), region, false))
-                }
-                Operation::Map { map, input } => operand(input).map(|(at, from)| {
-                    let cut = Cut {
-                        input: self.shape(*input),
-                        output: &node.shape,
-                        from: &from,
-                        to: region,
-                    };
-                    builder.restricted(map, at, &cut, node.decided)
-                }),
-                Operation::Source { value, input } => operand(input).map(|(at, from)| {
-                    let input = builder.adapted(at, &from, region);
-                    let value = region.of_broadcast::<B>(value.clone());
-                    builder.push(Operation::Source { value, input }, region, node.decided)
-                }),
-                Operation::Sum(terms) => {
-                    let found: Vec<_> = terms
-                        .iter()
-                        .filter_map(|(c, of)| Some((*c, operand(of)?)))
-                        .collect();
-                    let terms: Vec<_> = found
-                        .into_iter()
-                        .map(|(c, (at, from))| (c, builder.adapted(at, &from, region)))
-                        .collect();
-                    (!terms.is_empty()).then(|| builder.push(Operation::Sum(terms), region, false))
-                }
-                Operation::Concat {
-                    parts,
-                    dim,
-                    extents,
-                } => {
-                    let found: Vec<_> = parts.iter().map(operand).collect();
-                    let lent = found.iter().flatten().next().cloned();
-                    lent.map(|lent| {
-                        let (mut ids, mut sizes, mut start) = (Vec::new(), Vec::new(), 0);
-                        for (part, extent) in found.into_iter().zip(extents) {
-                            let to = part_of(region, *dim, start, *extent);
-                            start += extent;
-                            if to.is_empty() {
-                                continue;
-                            }
-                            sizes.push(to.0[*dim].len());
-                            ids.push(match part {
-                                Some((at, from)) => builder.adapted(at, &from, &to),
-                                None => {
-                                    let map = Zero::new(&lent.1.shape(), &to.shape());
-                                    let input = lent.0;
-                                    let map: Arc<dyn LinearMap<B>> = Arc::new(map);
-                                    builder.push(Operation::Map { map, input }, &to, false)
-                                }
-                            });
-                        }
-                        let concat = Operation::Concat {
-                            parts: ids,
-                            dim: *dim,
-                            extents: sizes,
-                        };
-                        builder.push(concat, region, false)
-                    })
-                }
-            };
-            builder.at[id] = made;
+        let all: Vec<_> = (0..self.nodes.len()).map(NodeIndex).collect();
+        let made = self.forwards([], &all, &mut builder)?;
+        let mut ends = Vec::with_capacity(outputs.len());
+        let mut boxes = Vec::with_capacity(outputs.len());
+        for id in outputs {
+            let at = self.index(*id)?;
+            let (end, region) = made[at.0].ok_or_else(|| {
+                Error::Question(format!(
+                    "a window cannot end at \"{}\": no part of it belongs to the window",
+                    self.at(at).name
+                ))
+            })?;
+            ends.push(end);
+            boxes.push(region.clone());
         }
-        let ends: Vec<NodeId> = outputs
-            .iter()
-            .map(|id| builder.at[id.0].expect("an output of a window has a box"))
-            .collect();
         let program = Program::new(
             builder.nodes,
             ends,
@@ -229,61 +65,140 @@ impl<B: Backend> Program<B> {
             self.dtype,
             BTreeMap::new(),
         );
-        let region = |id: &NodeId| regions[id.0].clone();
-        Window {
+        let inputs = self.inputs.iter();
+        let inputs = inputs.map(|id| regions.of(*id).map(Option::<&Region>::cloned));
+        Ok(Window {
             program,
-            inputs: self.inputs().iter().map(region).collect(),
-            outputs: outputs.iter().filter_map(region).collect(),
-        }
+            inputs: inputs.collect::<Result<_>>()?,
+            outputs: boxes,
+        })
     }
 }
 
-/// The part of a concatenation's box that one part fills, in that part's own coordinates.
-fn part_of(region: &Region, dim: usize, start: usize, extent: usize) -> Region {
-    let mut part = region.clone();
-    let along = &mut part.0[dim];
-    let first = along.start.clamp(start, start + extent) - start;
-    *along = first..(along.end.clamp(start, start + extent) - start).max(first);
-    part
-}
+/// A node of the window with its box; `None` where nothing passes.
+type Made<'r> = Option<(NodeIndex, &'r Region)>;
 
 /// Nodes of a window as they are made.
-struct Builder<B: Backend> {
+struct Builder<'r, B: Backend> {
+    /// The box of each node of the whole program; none is empty.
+    regions: Vec<Option<&'r Region>>,
     nodes: Vec<Node<B>>,
-    /// Where each node of the whole program is in the window.
-    at: Vec<Option<NodeId>>,
-    /// Name and layer of the node being cut.
-    template: (Arc<str>, usize),
 }
 
-impl<B: Backend> Builder<B> {
-    fn push(&mut self, operation: Operation<B>, region: &Region, decided: bool) -> NodeId {
+impl<'r, B: Backend> Forwards<B> for Builder<'r, B> {
+    type Value = Made<'r>;
+
+    fn input(&mut self, here: &Here<'_, B>, number: usize) -> Result<Made<'r>> {
+        Ok(self.regions[here.index.0].map(|region| {
+            let input = self.push(here, Operation::Input(number), region);
+            (input, region)
+        }))
+    }
+
+    fn map(
+        &mut self,
+        here: &Here<'_, B>,
+        map: &Arc<dyn LinearMap<B>>,
+        from: &Shape,
+        x: Made<'r>,
+    ) -> Made<'r> {
+        let region = self.regions[here.index.0]?;
+        let (at, own) = x?;
+        let cut = Cut {
+            input: from,
+            output: &here.node.shape,
+            from: own,
+            to: region,
+        };
+        Some((self.restricted(here, map, at, &cut), region))
+    }
+
+    fn source(&mut self, here: &Here<'_, B>, b: &Constant<B>, x: Made<'r>) -> Made<'r> {
+        let region = self.regions[here.index.0]?;
+        let (at, from) = x?;
+        let input = self.adapted(here, at, from, region);
+        let value = b.clone().map(|b| region.of_broadcast::<B>(b));
+        let source = Operation::Source { value, input };
+        Some((self.push(here, source, region), region))
+    }
+
+    fn sum(&mut self, here: &Here<'_, B>, terms: Vec<(f64, Made<'r>)>) -> Made<'r> {
+        let region = self.regions[here.index.0]?;
+        let found = terms.into_iter().filter_map(|(c, x)| Some((c, x?)));
+        let terms: Vec<_> = found
+            .map(|(c, (at, from))| (c, self.adapted(here, at, from, region)))
+            .collect();
+        if terms.is_empty() {
+            return None;
+        }
+        Some((self.push(here, Operation::Sum(terms), region), region))
+    }
+
+    fn concat(&mut self, here: &Here<'_, B>, parts: Vec<(Along, Made<'r>)>) -> Made<'r> {
+        let region = self.regions[here.index.0]?;
+        let dim = parts[0].0.dim;
+        // What lends its place to parts that are zero.
+        let (lent, lent_region) = parts.iter().find_map(|(_, x)| *x)?;
+        let (mut indices, mut sizes) = (Vec::new(), Vec::new());
+        for (along, x) in parts {
+            let to = part_of(region, along);
+            if to.is_empty() {
+                continue;
+            }
+            sizes.push(to.0[dim].len());
+            indices.push(match x {
+                Some((at, from)) => self.adapted(here, at, from, &to),
+                None => {
+                    let map = Zero::new(&lent_region.shape(), &to.shape());
+                    let map: Arc<dyn LinearMap<B>> = Arc::new(map);
+                    let zero = Operation::Map { map, input: lent };
+                    self.push(here, zero, &to)
+                }
+            });
+        }
+        let concat = Operation::Concat {
+            parts: indices,
+            dim,
+            extents: sizes,
+        };
+        Some((self.push(here, concat, region), region))
+    }
+}
+
+impl<B: Backend> Builder<'_, B> {
+    /// A node named after the one being cut.
+    fn push(&mut self, here: &Here<'_, B>, operation: Operation<B>, region: &Region) -> NodeIndex {
         self.nodes.push(Node {
             operation,
-            name: self.template.0.clone(),
+            name: here.node.name.clone(),
             shape: region.shape(),
-            layer: self.template.1,
-            decided,
+            layer: here.node.layer,
         });
-        NodeId(self.nodes.len() - 1)
+        NodeIndex(self.nodes.len() - 1)
     }
 
     /// A node on one box, brought to another.
-    fn adapted(&mut self, at: NodeId, from: &Region, to: &Region) -> NodeId {
+    fn adapted(
+        &mut self,
+        here: &Here<'_, B>,
+        at: NodeIndex,
+        from: &Region,
+        to: &Region,
+    ) -> NodeIndex {
         if from == to {
             return at;
         }
         let map: Arc<dyn LinearMap<B>> = Arc::new(Adapt::new(from, to));
-        self.push(Operation::Map { map, input: at }, to, false)
+        self.push(here, Operation::Map { map, input: at }, to)
     }
 
     fn restricted(
         &mut self,
+        here: &Here<'_, B>,
         map: &Arc<dyn LinearMap<B>>,
-        at: NodeId,
+        at: NodeIndex,
         cut: &Cut<'_>,
-        decided: bool,
-    ) -> NodeId {
+    ) -> NodeIndex {
         let whole = || {
             (
                 map.clone(),
@@ -291,14 +206,14 @@ impl<B: Backend> Builder<B> {
                 Region::full(cut.output),
             )
         };
-        let (map, from, to) = match map.restrict(cut) {
+        let (map, from, to) = match map.structure().locality().and_then(|map| map.restrict(cut)) {
             Some(part) if !part.from.is_empty() && !part.to.is_empty() => {
                 (part.map, part.from, part.to)
             }
             _ => whole(),
         };
-        let input = self.adapted(at, cut.from, &from);
-        let made = self.push(Operation::Map { map, input }, &to, decided);
-        self.adapted(made, &to, cut.to)
+        let input = self.adapted(here, at, cut.from, &from);
+        let made = self.push(here, Operation::Map { map, input }, &to);
+        self.adapted(here, made, &to, cut.to)
     }
 }

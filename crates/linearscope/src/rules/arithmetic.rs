@@ -1,36 +1,15 @@
 //! Sums of tensors and numbers: x ± y is linear in both, a constant operand is a source.
 
-use burn_backend::{Backend, Scalar, Shape, TensorMetadata, tensor::FloatTensor};
+use burn_backend::{Backend, Scalar, TensorMetadata, tensor::FloatTensor};
 
 use crate::{
-    linear::{Divide, Expand, batch},
-    scope::Probe,
-    tensor::{Lineage, ScopeTensor},
+    coefficient::{Coefficient, literal},
+    linear::{Divide, batch},
+    run::{
+        ScopeTensor, Tracer,
+        open::{Opened, Operand, unary_after},
+    },
 };
-
-/// The probe of an operand broadcast to the shape of the result.
-pub(crate) fn broadcast<B: Backend>(probe: Probe<B>, from: &Shape, to: &Shape) -> Probe<B> {
-    if from == to {
-        probe
-    } else {
-        probe.map(Expand::new(from, to), to)
-    }
-}
-
-/// The lineage of a result none of whose operands is probed.
-pub(crate) fn unprobed<B: Backend>(a: Lineage<B>, b: Lineage<B>) -> Lineage<B> {
-    match a {
-        Lineage::Constant => b.frozen(),
-        a => a.frozen(),
-    }
-}
-
-/// Note that a rule used an operand that was read from x₀.
-pub(crate) fn note_decision<B: Backend>(operand: &Lineage<B>, rule: &'static str) {
-    if let Lineage::Decision(scope) = operand {
-        scope.note_rule(rule);
-    }
-}
 
 /// x + c y for c = ±1.
 pub(crate) fn add<B: Backend>(
@@ -39,38 +18,34 @@ pub(crate) fn add<B: Backend>(
     c: f64,
     value: impl FnOnce(FloatTensor<B>, FloatTensor<B>) -> FloatTensor<B>,
 ) -> ScopeTensor<B> {
-    let (x, x_lineage) = x.open();
-    let (y, y_lineage) = y.open();
-    let (x_shape, y_shape) = (x.shape(), y.shape());
-    match (x_lineage, y_lineage) {
-        (Lineage::Probed(px), Lineage::Probed(py)) => {
-            let out = value(x, y);
+    let mut op = Opened::default();
+    match (op.float(x), op.float(y)) {
+        (Operand::Fixed(x), Operand::Fixed(y)) => op.fixed(value(x.into_value(), y.into_value())),
+        (Operand::Traced(x), Operand::Traced(y)) => {
+            let (from_x, from_y) = (x.value.shape(), y.value.shape());
+            let out = value(x.value, y.value);
             let shape = out.shape();
-            let px = broadcast(px, &x_shape, &shape);
-            let py = broadcast(py, &y_shape, &shape);
-            ScopeTensor::probed(out, Probe::sum(vec![(1.0, px), (c, py)], &shape))
+            let x = x.tracer.broadcast(&from_x, &shape);
+            let y = y.tracer.broadcast(&from_y, &shape);
+            op.traced(out, Tracer::sum(vec![(1.0, x), (c, y)], &shape))
         }
-        (Lineage::Probed(px), constant) => {
-            note_decision(&constant, "shift");
-            let source = batch::scaled::<B>(y.clone(), c);
-            let out = value(x, y);
+        (Operand::Traced(x), Operand::Fixed(y)) => {
+            let source = y.clone().map(|y| batch::scaled::<B>(y, c));
+            let from = x.value.shape();
+            let out = value(x.value, y.into_value());
             let shape = out.shape();
-            let probe = broadcast(px, &x_shape, &shape).source(source, &shape);
-            ScopeTensor::probed(out, probe)
+            let tracer = x.tracer.broadcast(&from, &shape);
+            op.traced(out, tracer.source(source, &shape))
         }
-        (constant, Lineage::Probed(py)) => {
-            note_decision(&constant, "shift");
+        (Operand::Fixed(x), Operand::Traced(y)) => {
             let source = x.clone();
-            let out = value(x, y);
+            let from = y.value.shape();
+            let out = value(x.into_value(), y.value);
             let shape = out.shape();
-            let py = broadcast(py, &y_shape, &shape);
-            let probe = Probe::sum(vec![(c, py)], &shape).source(source, &shape);
-            ScopeTensor::probed(out, probe)
+            let y = y.tracer.broadcast(&from, &shape);
+            let tracer = Tracer::sum(vec![(c, y)], &shape).source(source, &shape);
+            op.traced(out, tracer)
         }
-        (a, b) => ScopeTensor {
-            value: value(x, y),
-            lineage: unprobed(a, b),
-        },
     }
 }
 
@@ -80,29 +55,24 @@ pub(crate) fn shift<B: Backend>(
     c: f64,
     value: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,
 ) -> ScopeTensor<B> {
-    let (x, lineage) = x.open();
-    let y = value(x);
-    let Lineage::Probed(probe) = lineage else {
-        let lineage = lineage.frozen();
-        return ScopeTensor { value: y, lineage };
-    };
-    let shape = y.shape();
-    let source = batch::literal::<B>(Scalar::Float(c), shape.num_dims(), &y);
-    ScopeTensor::probed(y, probe.source(source, &shape))
+    unary_after(x, value, |_, y, tracer| {
+        let shape = y.shape();
+        tracer.source(literal::<B>(c, shape.num_dims(), y), &shape)
+    })
 }
 
 /// x / c for a number c; the value divides, as the plain backend does.
 pub(crate) fn div_scalar<B: Backend>(x: ScopeTensor<B>, c: Scalar) -> ScopeTensor<B> {
-    let (x, lineage) = x.open();
-    let y = B::float_div_scalar(x, c);
-    let Lineage::Probed(probe) = lineage else {
-        let lineage = lineage.frozen();
-        return ScopeTensor { value: y, lineage };
-    };
-    let shape = y.shape();
-    let divisor = batch::literal::<B>(c, shape.num_dims(), &y);
-    let gate = probe.is_gate();
-    let probe = probe.map(Divide::new(divisor), &shape);
-    // A gate over a number is one, as in hard swish.
-    ScopeTensor::probed(y, if gate { probe.gate() } else { probe })
+    unary_after(
+        x,
+        |x| B::float_div_scalar(x, c),
+        |_, y, tracer| {
+            let shape = y.shape();
+            let divisor = batch::literal::<B>(c, shape.num_dims(), y);
+            let gate = tracer.is_gate();
+            let tracer = tracer.map(Divide::new(Coefficient::weight(divisor)), &shape);
+            // A gate over a number is one, as in hard swish.
+            if gate { tracer.gate() } else { tracer }
+        },
+    )
 }

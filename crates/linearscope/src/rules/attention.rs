@@ -9,55 +9,50 @@
 use burn_backend::{
     Backend, Shape, TensorData, TensorMetadata,
     ops::{AttentionModuleOptions, attention::attention_fallback},
+    tensor::BoolTensor,
 };
 
-use super::arithmetic::unprobed;
 use crate::{
-    error::Error,
+    coefficient::Coefficient,
     linear::MatmulLeft,
-    tensor::{Lineage, ScopeTensor, Tracked},
+    run::{
+        ScopeTensor, Tracked,
+        open::{Opened, Operand, Traced},
+    },
 };
 
 pub(crate) fn attention<B: Backend>(
-    [query, key, values]: [ScopeTensor<B>; 3],
-    mask: Option<Tracked<B, B::BoolTensorPrimitive>>,
+    operands: [ScopeTensor<B>; 3],
+    mask: Option<Tracked<B, BoolTensor<B>>>,
     bias: Option<ScopeTensor<B>>,
     options: AttentionModuleOptions,
 ) -> ScopeTensor<B> {
-    let (query, q) = query.open();
-    let (key, k) = key.open();
-    let (values, v) = values.open();
-    let (bias, b) = match bias.map(ScopeTensor::open) {
-        Some((bias, lineage)) => (Some(bias), lineage),
-        None => (None, Lineage::Constant),
-    };
-    let masked = mask.as_ref().and_then(|mask| mask.origin.clone());
-    let masked = masked.map_or(Lineage::Constant, Lineage::Decision);
-    let mask = mask.map(|mask| mask.value);
-    let value = B::attention(
-        query.clone(),
-        key.clone(),
-        values.clone(),
-        mask.clone(),
-        bias.clone(),
+    let mut op = Opened::default();
+    let [query, key, values] = operands.map(|operand| op.float(operand));
+    let mask = mask.map(|mask| op.other(mask));
+    let bias = bias.map(|bias| op.float(bias));
+    let (q, k) = (query.value().clone(), key.value().clone());
+    let (m, b) = (
+        mask.as_ref().map(|mask| mask.value().clone()),
+        bias.as_ref().map(|bias| bias.value().clone()),
+    );
+    let y = B::attention(
+        q.clone(),
+        k.clone(),
+        values.value().clone(),
+        m.clone(),
+        b.clone(),
         options,
     );
-    let Lineage::Probed(probe) = v else {
-        let mut weights = [q, k, b, masked].into_iter();
-        if let Some(Lineage::Probed(probe)) =
-            weights.clone().find(|l| matches!(l, Lineage::Probed(_)))
-        {
-            let error = Error::NoRule {
-                place: probe.scope().place("attention"),
-                shape: query.shape().to_vec(),
-                because: ": its weights would be frozen at x₀, and its values are constant".into(),
-            };
-            return ScopeTensor::probed(value, probe.refuse(error));
-        }
-        let lineage = weights.by_ref().fold(v, unprobed);
-        return ScopeTensor { value, lineage };
+    let Operand::Traced(Traced {
+        value: values,
+        tracer,
+    }) = values
+    else {
+        let because = ": its weights would be frozen at x₀, and its values are constant";
+        return op.refused(y, "attention", because);
     };
-    let (input, shape) = (values.shape(), value.shape());
+    let (input, shape) = (values.shape(), y.shape());
     let keys = input[2];
     let mut unit = vec![0f32; keys * keys];
     unit.iter_mut()
@@ -68,7 +63,26 @@ pub(crate) fn attention<B: Backend>(
         B::float_from_data(unit, &values.device()),
         Shape::from(vec![input[0], input[1], keys, keys]),
     );
-    let weights = attention_fallback::<B>(query, key, unit, mask, bias, options);
-    let probe = probe.decided("weights", MatmulLeft::new(&input, weights), &shape);
-    ScopeTensor::probed(value, probe)
+    let weights = attention_fallback::<B>(q, k, unit, m, b, options);
+    let of_weights = [Some(query), Some(key), bias];
+    let fixed: Option<Vec<_>> = of_weights
+        .into_iter()
+        .flatten()
+        .map(Operand::fixed)
+        .collect();
+    let weights = match fixed {
+        // What an earlier op decided, or nobody.
+        Some(fixed) => {
+            let mask = mask.map_or(Coefficient::weight(()), |mask| mask.map(|_| ()));
+            let origin = fixed
+                .into_iter()
+                .fold(mask, |origin, operand| origin.join(operand, |(), _| ()));
+            origin.map(|()| weights)
+        }
+        None => {
+            let decided = tracer.freeze("weights", None);
+            Coefficient::decided(weights, &decided)
+        }
+    };
+    op.traced(y, tracer.map(MatmulLeft::new(&input, weights), &shape))
 }

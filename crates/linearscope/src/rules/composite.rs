@@ -19,9 +19,10 @@ use super::{
     pointwise::{finite, masked},
 };
 use crate::{
+    coefficient::{Coefficient, literal},
     error::Result,
-    linear::{Scale, batch},
-    scope::Probe,
+    linear::Diagonal,
+    run::Tracer,
 };
 
 /// h at one number.
@@ -119,31 +120,33 @@ impl Function {
 /// # Errors
 /// Those of `slope`.
 pub(crate) fn freeze<B: Backend>(
-    probe: Probe<B>,
+    tracer: Tracer<B>,
     x: FloatTensor<B>,
     y: &FloatTensor<B>,
     h: &Function,
     slope: impl Fn(FloatTensor<B>) -> Result<FloatTensor<B>>,
-) -> Result<Probe<B>> {
+) -> Result<Tracer<B>> {
     let shape = x.shape();
-    let pointwise = probe.scope().rules().pointwise;
+    let pointwise = tracer.run().rules().pointwise;
     // With h(0) = 0 the mask's gain is the secant's.
     if pointwise == Pointwise::Mask && (!h.regular || h.at_zero != 0.0) {
-        return Ok(masked(probe, x, y, h.at_zero));
+        return Ok(masked(tracer, x, y, h.at_zero));
     }
     if pointwise == Pointwise::Taylor || !h.regular {
         let gain = finite::<B>(slope(x.clone())?);
         let source = B::float_sub(y.clone(), B::float_mul(gain.clone(), x));
-        let probe = probe.decided("taylor", Scale::new(gain), &shape);
-        return Ok(probe.source(source, &shape));
+        let decided = tracer.freeze("taylor", None);
+        return Ok(tracer
+            .map(Diagonal::new(Coefficient::decided(gain, &decided)), &shape)
+            .source(Coefficient::decided(source, &decided), &shape));
     }
     let gain = finite::<B>(secant::<B>(x, y, h, slope)?);
-    let probe = probe.decided("secant", Scale::new(gain), &shape);
+    let decided = tracer.freeze("secant", None);
+    let tracer = tracer.map(Diagonal::new(Coefficient::decided(gain, &decided)), &shape);
     if h.at_zero == 0.0 {
-        return Ok(probe);
+        return Ok(tracer);
     }
-    let at_zero = batch::literal::<B>(Scalar::Float(h.at_zero), shape.num_dims(), y);
-    Ok(probe.source(at_zero, &shape))
+    Ok(tracer.source(literal::<B>(h.at_zero, shape.num_dims(), y), &shape))
 }
 
 /// (h(x) − h(0))/x.

@@ -18,8 +18,13 @@ use burn_backend::{
 
 use super::{positions, slope};
 use crate::{
+    coefficient::Coefficient,
     linear::Pick,
-    tensor::{Lineage, ScopeTensor},
+    run::{
+        ScopeTensor,
+        kinks::{Decides, Read},
+        open::unary_at,
+    },
 };
 
 /// The first index along `dim` where x is `best` (size 1 there); the last where it never is.
@@ -38,31 +43,47 @@ fn first<B: Backend>(x: FloatTensor<B>, best: FloatTensor<B>, dim: usize) -> Int
     B::int_min_dim(B::int_mask_where(last, wins, count), dim)
 }
 
+/// Which end of the line wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Largest,
+    Smallest,
+}
+
+impl End {
+    /// What makes the winner the largest.
+    pub(crate) fn sign(self) -> f64 {
+        match self {
+            End::Largest => 1.0,
+            End::Smallest => -1.0,
+        }
+    }
+}
+
 /// The extreme of x along `dim`, or of all of x (`None`); `value` computes it.
 pub(crate) fn extreme<B: Backend>(
     x: ScopeTensor<B>,
     dim: Option<usize>,
+    end: End,
     value: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,
 ) -> ScopeTensor<B> {
-    let (x, lineage) = x.open();
-    let y = value(x.clone());
-    let Lineage::Probed(probe) = lineage else {
-        let lineage = lineage.frozen();
-        return ScopeTensor { value: y, lineage };
-    };
-    let input = x.shape();
-    let (lines, dim) = match dim {
-        Some(dim) => (input.clone(), dim),
-        None => (Shape::from(vec![input.num_elements()]), 0),
-    };
-    let mut one = lines.clone();
-    one[dim] = 1;
-    let best = B::float_reshape(y.clone(), one);
-    let winners = first::<B>(B::float_reshape(x, lines.clone()), best, dim);
-    let winners = positions::along::<B>(winners, &lines, dim);
-    let shape = y.shape();
-    let probe = probe.decided("winners", Pick::new(&input, &shape, winners), &shape);
-    ScopeTensor::probed(y, probe)
+    unary_at(x, value, |x, y, tracer| {
+        let input = x.shape();
+        let decides = Decides::Extreme(Read::traced(&x, &tracer), dim, end.sign());
+        let decided = tracer.freeze("winners", Some(decides));
+        let (lines, dim) = match dim {
+            Some(dim) => (input.clone(), dim),
+            None => (Shape::from(vec![input.num_elements()]), 0),
+        };
+        let mut one = lines.clone();
+        one[dim] = 1;
+        let best = B::float_reshape(y.clone(), one);
+        let winners = first::<B>(B::float_reshape(x, lines.clone()), best, dim);
+        let winners = positions::along::<B>(winners, &lines, dim);
+        let winners = Coefficient::decided(winners, &decided);
+        let shape = y.shape();
+        tracer.map(Pick::new(&input, &shape, winners), &shape)
+    })
 }
 
 /// The extreme of |x|, by its own `value` of x.
@@ -72,21 +93,28 @@ pub(crate) fn extreme_abs<B: Backend>(
     value: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,
 ) -> ScopeTensor<B> {
     let plain = x.value.clone();
-    extreme(slope::abs(x), dim, |_| value(plain))
+    extreme(slope::abs(x), dim, End::Largest, |_| value(plain))
 }
 
 /// The running extreme along `dim`, by `value`: each entry that changes it is a record.
 pub(crate) fn running<B: Backend>(
     x: ScopeTensor<B>,
     dim: usize,
+    end: End,
     value: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,
 ) -> ScopeTensor<B> {
-    let (x, lineage) = x.open();
-    let y = value(x);
-    let Lineage::Probed(probe) = lineage else {
-        let lineage = lineage.frozen();
-        return ScopeTensor { value: y, lineage };
-    };
+    unary_at(x, value, |x, y, tracer| {
+        let decides = Decides::Record(Read::traced(&x, &tracer), dim, end.sign());
+        let decided = tracer.freeze("winners", Some(decides));
+        let shape = y.shape();
+        let records = Coefficient::decided(records::<B>(y, dim), &decided);
+        let records = records.map(|records| positions::along::<B>(records, &shape, dim));
+        tracer.map(Pick::new(&shape, &shape, records), &shape)
+    })
+}
+
+/// Where along `dim` each running extreme was reached.
+fn records<B: Backend>(y: &FloatTensor<B>, dim: usize) -> IntTensor<B> {
     let shape = y.shape();
     let size = shape[dim];
     let device = y.device();
@@ -97,20 +125,14 @@ pub(crate) fn running<B: Backend>(
         ranges
     };
     let records = positions::counting::<B>(&shape, dim, &device);
-    let records = if size == 1 {
-        records
-    } else {
-        let before = B::float_slice(y.clone(), &part(0, size - 1));
-        let after = B::float_slice(y.clone(), &part(1, size));
-        let same = B::float_equal(after, before, bool_dtype);
-        let later = B::int_slice(records.clone(), &part(1, size));
-        let later = B::int_mask_fill(later, same, Scalar::Int(0));
-        B::int_cummax(
-            B::int_cat(vec![B::int_slice(records, &part(0, 1)), later], dim),
-            dim,
-        )
-    };
-    let records = positions::along::<B>(records, &shape, dim);
-    let probe = probe.decided("winners", Pick::new(&shape, &shape, records), &shape);
-    ScopeTensor::probed(y, probe)
+    if size == 1 {
+        return records;
+    }
+    let before = B::float_slice(y.clone(), &part(0, size - 1));
+    let after = B::float_slice(y.clone(), &part(1, size));
+    let same = B::float_equal(after, before, bool_dtype);
+    let later = B::int_slice(records.clone(), &part(1, size));
+    let later = B::int_mask_fill(later, same, Scalar::Int(0));
+    let first = B::int_slice(records, &part(0, 1));
+    B::int_cummax(B::int_cat(vec![first, later], dim), dim)
 }

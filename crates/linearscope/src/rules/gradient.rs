@@ -1,75 +1,77 @@
 //! Backward ops: linear in the output gradient, y₁ = A g₁, often the adjoint of the forward op's
 //! map.
 //!
-//! Only the gradient may depend on the input; where another operand does as well (a second
+//! Only the gradient may depend on the input linearly; where another operand does as well (a second
 //! derivative through x), the op is refused.
 
 use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 
 use crate::{
-    linear::{LinearMap, Reshape, Scale, SumDim},
-    ops::Seen,
-    scope::Probe,
-    tensor::{Lineage, ScopeTensor},
+    coefficient::Coefficient,
+    linear::{Diagonal, LinearMap, Reshape, SumDim},
+    run::{
+        ScopeTensor, Tracer,
+        open::{Opened, Operand},
+    },
 };
 
-/// Put value and probe of a backward op together: `carry` makes the probe of the result from that
-/// of the gradient; `others` is what the other operands carried.
+/// Put value and tracer of a backward op together: `carry` makes the tracer of the result from that
+/// of the gradient.
 pub(crate) fn of_gradient<B: Backend, C>(
-    op: &str,
+    name: &str,
+    op: &Opened<B>,
     value: FloatTensor<B>,
-    gradient: Lineage<B>,
-    others: Seen<B>,
+    gradient: Operand<B>,
+    others_traced: bool,
     carry: impl FnOnce() -> C,
 ) -> ScopeTensor<B>
 where
-    C: FnOnce(Probe<B>, &Shape) -> Probe<B>,
+    C: FnOnce(Tracer<B>, &Shape) -> Tracer<B>,
 {
-    let shape = value.shape();
-    let others = others
-        .because(
-            ": it is linear in its output gradient alone, and another operand depends on the input",
-        )
-        .refused(op);
-    let lineage = match (gradient, others) {
-        (_, poisoned @ Lineage::Probed(_)) => poisoned,
-        (Lineage::Probed(probe), _) => Lineage::Probed(carry()(probe, &shape)),
-        (gradient, others) => super::arithmetic::unprobed(gradient, others),
-    };
-    ScopeTensor { value, lineage }
+    const BECAUSE: &str =
+        ": it is linear in its output gradient alone, and another operand depends on the input";
+    match gradient {
+        _ if others_traced => op.refused(value, name, BECAUSE),
+        Operand::Traced(gradient) => {
+            let tracer = carry()(gradient.tracer, &value.shape());
+            op.traced(value, tracer)
+        }
+        Operand::Fixed(_) => op.fixed(value),
+    }
 }
 
 /// By one map.
 pub(crate) fn by<B: Backend>(
     map: impl LinearMap<B> + 'static,
-) -> impl FnOnce(Probe<B>, &Shape) -> Probe<B> {
-    move |probe, shape| probe.map(map, shape)
+) -> impl FnOnce(Tracer<B>, &Shape) -> Tracer<B> {
+    move |tracer, shape| tracer.map(map, shape)
 }
 
 /// A bias' gradient: `[n, c, ..]` summed over all but the channels.
 pub(crate) fn over_channels<B: Backend>(
     gradient: Shape,
-) -> impl FnOnce(Probe<B>, &Shape) -> Probe<B> {
-    move |mut probe, shape| {
+) -> impl FnOnce(Tracer<B>, &Shape) -> Tracer<B> {
+    move |mut tracer, shape| {
         let mut summed = gradient;
         for dim in (0..summed.num_dims()).filter(|&dim| dim != 1) {
             let map = SumDim::new(&summed, dim);
             summed[dim] = 1;
-            probe = probe.map(map, &summed);
+            tracer = tracer.map(map, &summed);
         }
-        probe.map(Reshape::new(&summed, shape), shape)
+        tracer.map(Reshape::new(&summed, shape), shape)
     }
 }
 
 /// A pointwise unit's: its slope, which is what it makes of ones.
 pub(crate) fn slope<B: Backend>(
     gradient: &FloatTensor<B>,
-    backward: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,
-) -> impl FnOnce(Probe<B>, &Shape) -> Probe<B> {
+    at: Coefficient<FloatTensor<B>>,
+    backward: impl FnOnce(FloatTensor<B>, FloatTensor<B>) -> FloatTensor<B>,
+) -> impl FnOnce(Tracer<B>, &Shape) -> Tracer<B> {
     let ones = B::float_ones(
         gradient.shape(),
         &gradient.device(),
         gradient.dtype().into(),
     );
-    by(Scale::new(backward(ones)))
+    by(Diagonal::new(at.map(|at| backward(at, ones))))
 }

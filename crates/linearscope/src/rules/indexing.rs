@@ -16,20 +16,38 @@ use burn_backend::{
     tensor::{FloatTensor, IndexingUpdateOp, IntTensor},
 };
 
-use super::{
-    arithmetic::unprobed,
-    positions,
-    selection::{chosen, note_origin},
-};
+use super::positions;
 use crate::{
-    ScopeTensor, Tracked,
-    error::Error,
-    linear::{MaskOut, Pick, Reshape, Select, Transpose},
-    scope::Probe,
-    tensor::Lineage,
+    coefficient::Coefficient,
+    linear::{Mask, Pick, Reshape, Select, Transpose},
+    run::{
+        ScopeTensor, Tracer, Tracked,
+        open::{Opened, Operand},
+    },
 };
 
-type Indices<B> = Tracked<B, <B as burn_backend::BackendTypes>::IntTensorPrimitive>;
+type Indices<B> = Tracked<B, IntTensor<B>>;
+
+/// An op that reads entries of x by indices: its value, and what becomes of the tracer, from the shapes
+/// of operand and result.
+fn reading<B: Backend>(
+    x: ScopeTensor<B>,
+    indices: Indices<B>,
+    value: impl FnOnce(FloatTensor<B>, IntTensor<B>) -> FloatTensor<B>,
+    rule: impl FnOnce(Tracer<B>, Coefficient<IntTensor<B>>, &Shape, &Shape) -> Tracer<B>,
+) -> ScopeTensor<B> {
+    let mut op = Opened::default();
+    let (x, indices) = (op.float(x), op.other(indices));
+    let input = x.value().shape();
+    let y = value(x.value().clone(), indices.value().clone());
+    match x {
+        Operand::Fixed(_) => op.fixed(y),
+        Operand::Traced(x) => {
+            let tracer = rule(x.tracer, indices, &input, &y.shape());
+            op.traced(y, tracer)
+        }
+    }
+}
 
 /// out[.., j, ..] = x[.., indices[.., j, ..], ..] along one axis.
 pub(crate) fn gather<B: Backend>(
@@ -37,53 +55,52 @@ pub(crate) fn gather<B: Backend>(
     x: ScopeTensor<B>,
     indices: Indices<B>,
 ) -> ScopeTensor<B> {
-    let (x, lineage) = x.open();
-    let input = x.shape();
-    let value = B::float_gather(dim, x, indices.value.clone());
-    let shape = value.shape();
-    let lineage = match lineage {
-        Lineage::Probed(probe) => {
-            note_origin(&indices.origin, "indices");
-            let at = positions::along::<B>(indices.value, &input, dim);
-            Lineage::Probed(probe.map(Pick::new(&input, &shape, at), &shape))
-        }
-        lineage => chosen(lineage, indices.origin),
-    };
-    ScopeTensor { value, lineage }
+    reading(
+        x,
+        indices,
+        |x, indices| B::float_gather(dim, x, indices),
+        |tracer, indices, input, output| {
+            let at = indices.map(|indices| positions::along::<B>(indices, input, dim));
+            tracer.map(Pick::new(input, output, at), output)
+        },
+    )
 }
 
-/// The probe of rows `at` of x, seen as `[rows, rest]`.
+/// The tracer of rows `at` of x, seen as `[rows, rest]`.
 fn rows_of<B: Backend>(
-    probe: Probe<B>,
+    tracer: Tracer<B>,
     input: &Shape,
     rows: usize,
-    at: IntTensor<B>,
+    at: Coefficient<IntTensor<B>>,
     output: &Shape,
-) -> Probe<B> {
+) -> Tracer<B> {
     let table = Shape::from(vec![rows, input.num_elements() / rows]);
-    let read = Shape::from(vec![at.shape()[0], table[1]]);
-    probe
+    let read = Shape::from(vec![at.value().shape()[0], table[1]]);
+    tracer
         .map(Reshape::new(input, &table), &table)
         .map(Select::new(&table, 0, at), &read)
         .map(Reshape::new(&read, output), output)
 }
 
+/// All entries in one row.
+fn flat<B: Backend>(indices: IntTensor<B>) -> IntTensor<B> {
+    let count = indices.shape().num_elements();
+    B::int_reshape(indices, Shape::from(vec![count]))
+}
+
 /// out[.., ..rest] = x[indices[.., 0], …, indices[.., t − 1], ..rest].
 pub(crate) fn gather_nd<B: Backend>(x: ScopeTensor<B>, indices: Indices<B>) -> ScopeTensor<B> {
-    let (x, lineage) = x.open();
-    let input = x.shape();
-    let value = B::float_gather_nd(x, indices.value.clone());
-    let lineage = match lineage {
-        Lineage::Probed(probe) => {
-            note_origin(&indices.origin, "indices");
-            let tuples = indices.value.shape();
+    reading(
+        x,
+        indices,
+        B::float_gather_nd,
+        |tracer, indices, input, output| {
+            let tuples = indices.value().shape();
             let rows = input[..tuples[tuples.num_dims() - 1]].iter().product();
-            let at = positions::rows::<B>(indices.value, &input);
-            Lineage::Probed(rows_of(probe, &input, rows, at, &value.shape()))
-        }
-        lineage => chosen(lineage, indices.origin),
-    };
-    ScopeTensor { value, lineage }
+            let at = indices.map(|indices| positions::rows::<B>(indices, input));
+            rows_of(tracer, input, rows, at, output)
+        },
+    )
 }
 
 /// Rows of a table `[v, d]` by `[n, length]` indices: `[n, length, d]`.
@@ -91,33 +108,28 @@ pub(crate) fn embedding<B: Backend>(
     weights: ScopeTensor<B>,
     indices: Indices<B>,
 ) -> ScopeTensor<B> {
-    let (weights, lineage) = weights.open();
-    let input = weights.shape();
-    let value = B::embedding(weights, indices.value.clone());
-    let lineage = match lineage {
-        Lineage::Probed(probe) => {
-            note_origin(&indices.origin, "indices");
-            let count = indices.value.shape().num_elements();
-            let at = B::int_reshape(indices.value, Shape::from(vec![count]));
-            Lineage::Probed(rows_of(probe, &input, input[0], at, &value.shape()))
-        }
-        lineage => chosen(lineage, indices.origin),
-    };
-    ScopeTensor { value, lineage }
+    reading(
+        weights,
+        indices,
+        B::embedding,
+        |tracer, indices, input, output| {
+            rows_of(tracer, input, input[0], indices.map(flat::<B>), output)
+        },
+    )
 }
 
 /// The gradient of a table from that of its rows `[n, length, d]`: rows read twice add up.
 pub(crate) fn table_of<B: Backend>(
     gradient: Shape,
-    indices: IntTensor<B>,
-) -> impl FnOnce(Probe<B>, &Shape) -> Probe<B> {
-    move |probe, table| {
-        let count = indices.shape().num_elements();
+    indices: Coefficient<IntTensor<B>>,
+) -> impl FnOnce(Tracer<B>, &Shape) -> Tracer<B> {
+    move |tracer, table| {
+        let count = indices.value().shape().num_elements();
         let read = Shape::from(vec![count, table[1]]);
-        let at = B::int_reshape(indices, Shape::from(vec![count]));
-        probe
-            .map(Reshape::new(&gradient, &read), &read)
-            .map(Transpose(Select::new(table, 0, at)), table)
+        tracer.map(Reshape::new(&gradient, &read), &read).map(
+            Transpose(Select::new(table, 0, indices.map(flat::<B>))),
+            table,
+        )
     }
 }
 
@@ -211,85 +223,78 @@ impl<B: Backend> Update<B> for ScatterNd<B> {
 /// x with v written at indices.
 pub(crate) fn update<B: Backend, U: Update<B>>(
     x: ScopeTensor<B>,
-    by: U,
-    origin: Option<std::sync::Arc<crate::scope::Scope<B>>>,
+    by: impl FnOnce(IntTensor<B>) -> U,
+    indices: Indices<B>,
     v: ScopeTensor<B>,
     update: IndexingUpdateOp,
 ) -> ScopeTensor<B> {
-    let (x, x_lineage) = x.open();
-    let (v, v_lineage) = v.open();
-    let (shape, v_shape) = (x.shape(), v.shape());
-    let y = by.floats(x.clone(), v.clone(), update);
-    let (px, pv) = match (x_lineage, v_lineage) {
-        (Lineage::Probed(px), Lineage::Probed(pv)) => (Some(px), Some(pv)),
-        (Lineage::Probed(px), _) => (Some(px), None),
-        (_, Lineage::Probed(pv)) => (None, Some(pv)),
-        (a, b) => {
-            let lineage = chosen(unprobed(a, b), origin);
-            return ScopeTensor { value: y, lineage };
-        }
+    let mut op = Opened::default();
+    let (x, indices, v) = (op.float(x), op.other(indices), op.float(v));
+    // Everything made of the indices says where they came from.
+    let at = indices.clone().map(|_| ());
+    let by = by(indices.into_value());
+    let (x0, v0) = (x.value().clone(), v.value().clone());
+    let (shape, v_shape) = (x0.shape(), v0.shape());
+    let y = by.floats(x0.clone(), v0, update);
+    if !x.is_traced() && !v.is_traced() {
+        return op.fixed(y);
+    }
+    // What v alone writes.
+    let written = |v: Coefficient<FloatTensor<B>>| {
+        let zeros = B::float_zeros(shape.clone(), &y.device(), y.dtype().into());
+        v.join(at.clone(), |v, ()| by.floats(zeros, v, update))
     };
-    note_origin(&origin, "indices");
-    let zeros =
-        |like: &FloatTensor<B>| B::float_zeros(like.shape(), &like.device(), like.dtype().into());
-    let (kept, written, source): (Option<Probe<B>>, Option<Probe<B>>, _) = match update {
+    let (kept, spread): (Kept<'_, B>, Spread<'_, B>) = match update {
         IndexingUpdateOp::Add => {
-            let spread = |pv: Probe<B>| {
-                let pick = Pick::new(&shape, &v_shape, by.positions(&shape, &v_shape));
-                pv.map(Transpose(pick), &shape)
+            let spread = |v: Tracer<B>| {
+                let positions = at.clone().map(|()| by.positions(&shape, &v_shape));
+                v.map(Transpose(Pick::new(&shape, &v_shape, positions)), &shape)
             };
-            let source = match (&px, &pv) {
-                (Some(_), None) => Some(by.floats(zeros(&x), v, update)),
-                (None, Some(_)) => Some(x),
-                _ => None,
-            };
-            (px, pv.map(spread), source)
+            (Box::new(|x| x), Box::new(spread))
         }
         IndexingUpdateOp::Assign => {
-            let device = x.device();
+            let device = x0.device();
             let settings = get_or_init_device_settings::<B>(&device);
             let nobody = B::int_full(shape.clone(), Scalar::Int(-1), &device, settings.int_dtype);
             let count = v_shape.num_elements() as i64;
             let each = B::int_arange(0..count, &device, settings.int_dtype);
             let writer = by.ints(nobody, B::int_reshape(each, v_shape.clone()), update);
             let untouched = B::int_lower_elem(writer.clone(), Scalar::Int(0), settings.bool_dtype);
-            let touched = B::bool_not(untouched.clone());
-            let keep = |px: Probe<B>| px.map(MaskOut::new(touched.clone()), &shape);
-            let spread = |pv: Probe<B>| {
+            let touched = at.clone().map(|()| B::bool_not(untouched.clone()));
+            let untouched = at.clone().map(|()| untouched);
+            let writer = at.clone().map(|()| {
                 let writer = B::int_clamp_min(writer, Scalar::Int(0));
-                let writer = B::int_reshape(writer, Shape::from(vec![shape.num_elements()]));
-                pv.map(Pick::new(&v_shape, &shape, writer), &shape)
-                    .map(MaskOut::new(untouched), &shape)
-            };
-            let source = match (&px, &pv) {
-                (Some(_), None) => Some(by.floats(zeros(&x), v, update)),
-                (None, Some(_)) => Some(B::float_mask_fill(x, touched.clone(), Scalar::Float(0.0))),
-                _ => None,
-            };
-            (px.map(keep), pv.map(spread), source)
+                B::int_reshape(writer, Shape::from(vec![shape.num_elements()]))
+            });
+            let (v_shape, shape) = (&v_shape, &shape);
+            (
+                Box::new(move |x| x.map(Mask::new(touched), shape)),
+                Box::new(move |v| {
+                    v.map(Pick::new(v_shape, shape, writer), shape)
+                        .map(Mask::new(untouched), shape)
+                }),
+            )
         }
         other => {
-            let probe = px.or(pv).expect("one operand is probed");
-            let error = Error::NoRule {
-                place: probe.scope().place(U::OP),
-                shape: shape.to_vec(),
-                because: format!(": only Add and Assign are linear, not {other:?}"),
-            };
-            return ScopeTensor::probed(y, probe.refuse(error));
+            let because = format!(": only Add and Assign are linear, not {other:?}");
+            return op.refused(y, U::OP, &because);
         }
     };
-    let terms: Vec<_> = [kept, written]
-        .into_iter()
-        .flatten()
-        .map(|p| (1.0, p))
-        .collect();
-    let probe = match <[_; 1]>::try_from(terms) {
-        Ok([(_, only)]) => only,
-        Err(both) => Probe::sum(both, &shape),
+    let tracer = match (x, v) {
+        (Operand::Traced(x), Operand::Traced(v)) => {
+            Tracer::sum(vec![(1.0, kept(x.tracer)), (1.0, spread(v.tracer))], &shape)
+        }
+        (Operand::Traced(x), Operand::Fixed(v)) => kept(x.tracer).source(written(v), &shape),
+        (Operand::Fixed(x), Operand::Traced(v)) => {
+            // What x keeps: all of it, or what nothing is written over.
+            let none = B::float_zeros(v_shape.clone(), &y.device(), y.dtype().into());
+            let source = x.join(at.clone(), |x, ()| by.floats(x, none, update));
+            spread(v.tracer).source(source, &shape)
+        }
+        (Operand::Fixed(_), Operand::Fixed(_)) => unreachable!("one operand is traced"),
     };
-    let probe = match source {
-        Some(source) => probe.source(source, &shape),
-        None => probe,
-    };
-    ScopeTensor::probed(y, probe)
+    op.traced(y, tracer)
 }
+
+type Kept<'a, B> = Box<dyn FnOnce(Tracer<B>) -> Tracer<B> + 'a>;
+type Spread<'a, B> = Box<dyn FnOnce(Tracer<B>) -> Tracer<B> + 'a>;

@@ -10,9 +10,14 @@ use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 
 use super::positions;
 use crate::{
+    coefficient::Coefficient,
     host,
     linear::Pick,
-    tensor::{Lineage, ScopeTensor},
+    run::{
+        ScopeTensor, Tracked,
+        kinks::{Decides, Read},
+        open::{Opened, Operand},
+    },
 };
 
 /// Flat positions of the first `keep` entries of every line along `dim`, in order.
@@ -43,22 +48,28 @@ pub(crate) fn sorted<B: Backend, T>(
     dim: usize,
     descending: bool,
     value: impl FnOnce(FloatTensor<B>) -> (FloatTensor<B>, T),
-) -> (ScopeTensor<B>, T) {
-    let (x, lineage) = x.open();
-    let (y, rest) = value(x.clone());
-    let Lineage::Probed(probe) = lineage else {
-        let lineage = lineage.frozen();
-        return (ScopeTensor { value: y, lineage }, rest);
+) -> (ScopeTensor<B>, Tracked<B, T>) {
+    let mut op = Opened::default();
+    let x = op.float(x);
+    let (y, rest) = value(x.value().clone());
+    let rest = op.tracked(rest);
+    let x = match x {
+        Operand::Fixed(_) => return (op.fixed(y), rest),
+        Operand::Traced(x) => x,
     };
-    let (input, shape) = (x.shape(), y.shape());
-    let device = x.device();
-    let probe = match host::<B>(B::float_detach(x)) {
-        Ok(x) => {
-            let order = order(&x, &input, dim, shape[dim], descending);
+    let (input, shape) = (x.value.shape(), y.shape());
+    let device = x.value.device();
+    let read = Read::traced(&x.value, &x.tracer);
+    let decides = Decides::Order(read, dim, shape[dim], descending);
+    let decided = x.tracer.freeze("order", Some(decides));
+    let tracer = match host::<B>(B::float_detach(x.value)) {
+        Ok(values) => {
+            let order = order(&values, &input, dim, shape[dim], descending);
             let order = positions::from_host::<B>(order, &device);
-            probe.decided("order", Pick::new(&input, &shape, order), &shape)
+            let order = Coefficient::decided(order, &decided);
+            x.tracer.map(Pick::new(&input, &shape, order), &shape)
         }
-        Err(error) => probe.refuse(error),
+        Err(error) => x.tracer.refuse(error),
     };
-    (ScopeTensor::probed(y, probe), rest)
+    (op.traced(y, tracer), rest)
 }

@@ -3,8 +3,9 @@
 use burn_backend::{Backend, TensorMetadata, ops::PadMode};
 
 use crate::{
+    coefficient::Coefficient,
     linear::Pad,
-    tensor::{Lineage, ScopeTensor},
+    run::{ScopeTensor, open::unary_after},
 };
 
 pub(crate) fn pad<B: Backend>(
@@ -12,20 +13,20 @@ pub(crate) fn pad<B: Backend>(
     padding: &[(usize, usize)],
     mode: PadMode,
 ) -> ScopeTensor<B> {
-    let (x, lineage) = x.open();
-    let input = x.shape();
-    let y = B::float_pad(x, padding, mode);
-    let Lineage::Probed(probe) = lineage else {
-        let lineage = lineage.frozen();
-        return ScopeTensor { value: y, lineage };
-    };
-    let shape = y.shape();
-    let mut probe = probe.map(Pad::new(&input, padding, &mode), &shape);
-    if let PadMode::Constant(c) = mode
-        && c != 0.0
-    {
-        let zeros = B::float_zeros(input, &y.device(), y.dtype().into());
-        probe = probe.source(B::float_pad(zeros, padding, mode), &shape);
-    }
-    ScopeTensor::probed(y, probe)
+    unary_after(
+        x,
+        |x| B::float_pad(x, padding, mode),
+        |input, y, tracer| {
+            let shape = y.shape();
+            let tracer = tracer.map(Pad::new(input, padding, &mode), &shape);
+            match mode {
+                PadMode::Constant(c) if c != 0.0 => {
+                    let zeros = B::float_zeros(input.clone(), &y.device(), y.dtype().into());
+                    let border = B::float_pad(zeros, padding, mode);
+                    tracer.source(Coefficient::weight(border), &shape)
+                }
+                _ => tracer,
+            }
+        },
+    )
 }

@@ -4,7 +4,7 @@ use burn_backend::{Backend, TensorMetadata, ops::InterpolateOptions};
 
 use crate::{
     linear::Interpolate,
-    tensor::{Lineage, ScopeTensor},
+    run::{ScopeTensor, open::unary_at},
 };
 
 /// `[n, c, h, w] → [n, c, ..output_size]`.
@@ -13,19 +13,9 @@ pub(crate) fn interpolate<B: Backend>(
     output_size: [usize; 2],
     options: InterpolateOptions,
 ) -> ScopeTensor<B> {
-    let (x, lineage) = x.open();
-    let lineage = match lineage {
-        Lineage::Probed(probe) => {
-            let input = x.shape();
-            let mut output = input.clone();
-            (output[2], output[3]) = (output_size[0], output_size[1]);
-            let map = Interpolate::new(&x, &input, output_size, options.clone());
-            Lineage::Probed(probe.map(map, &output))
-        }
-        lineage => lineage,
-    };
-    ScopeTensor {
-        value: B::interpolate(x, output_size, options),
-        lineage,
-    }
+    let value = |x| B::interpolate(x, output_size, options.clone());
+    unary_at(x, value, |x, y, tracer| {
+        let map = Interpolate::new(&x, &x.shape(), output_size, options.clone());
+        tracer.map(map, &y.shape())
+    })
 }

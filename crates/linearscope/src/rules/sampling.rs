@@ -18,12 +18,15 @@ use burn_backend::{
     tensor::{FloatTensor, IntTensor},
 };
 
-use super::{arithmetic::unprobed, positions, weighted::per_channel};
+use super::{positions, weighted::per_channel};
 use crate::{
-    error::Error,
+    coefficient::Coefficient,
     linear::{Corner, MatmulLeft, Reshape, Sample},
-    scope::Probe,
-    tensor::{Lineage, ScopeTensor},
+    report::Decided,
+    run::{
+        ScopeTensor,
+        open::{Opened, Operand, Traced},
+    },
 };
 
 /// Points in pictures of `h × w` pixels: tensors of `[planes, points]`.
@@ -31,11 +34,18 @@ struct Pixels {
     size: [usize; 2],
     planes: usize,
     points: usize,
+    /// Where the points came from.
+    origin: Coefficient<()>,
 }
 
 impl Pixels {
     fn shape(&self) -> Shape {
         Shape::from(vec![self.planes, self.points])
+    }
+
+    /// What is made of the points.
+    fn of<T>(&self, value: T) -> Coefficient<T> {
+        self.origin.clone().map(|()| value)
     }
 
     /// The pixels (row, column), all inside the picture, and their weights.
@@ -51,8 +61,8 @@ impl Pixels {
         let indices = B::int_add(B::int_add(plane, row), column);
         let all = self.planes * self.points;
         Corner {
-            indices: B::int_reshape(indices, Shape::from(vec![all])),
-            weights: B::float_reshape(weights, Shape::from(vec![1, all])),
+            indices: self.of(B::int_reshape(indices, Shape::from(vec![all]))),
+            weights: self.of(B::float_reshape(weights, Shape::from(vec![1, all]))),
         }
     }
 
@@ -107,16 +117,6 @@ impl Pixels {
     }
 }
 
-/// Why nothing passes when only the points depend on the input.
-fn refuse_points<B: Backend>(probe: Probe<B>, op: &str, shape: Shape, what: &str) -> Lineage<B> {
-    let error = Error::NoRule {
-        place: probe.scope().place(op),
-        shape: shape.to_vec(),
-        because: format!(": {what} would be frozen at x₀, and nothing else depends on the input"),
-    };
-    Lineage::Probed(probe.refuse(error))
-}
-
 /// The pixels and weights that the backend's kernel gives each point of a grid
 /// `[n, h_out, w_out, 2]` (column, row) on `[n, c, h, w]`.
 ///
@@ -128,6 +128,7 @@ fn grid_corners<B: Backend>(
     input: &Shape,
     grid: FloatTensor<B>,
     options: &GridSampleOptions,
+    origin: Coefficient<()>,
 ) -> Vec<Corner<B>> {
     let (n, h, w) = (input[0], input[2], input[3]);
     let (shape, device) = (grid.shape(), grid.device());
@@ -135,6 +136,7 @@ fn grid_corners<B: Backend>(
         size: [h, w],
         planes: n,
         points: shape[1] * shape[2],
+        origin,
     };
     let taps = match options.mode {
         InterpolateMode::Nearest | InterpolateMode::NearestExact => 1,
@@ -179,30 +181,48 @@ fn grid_corners<B: Backend>(
     corners
 }
 
+/// What the points are made of: decisions of this op, or what their operands were.
+fn points<B: Backend>(
+    what: &'static str,
+    x: &Traced<B>,
+    operands: Vec<Operand<B>>,
+) -> Coefficient<()> {
+    let decided: &dyn Fn() -> Decided = &|| x.tracer.freeze(what, None);
+    let fixed: Option<Vec<_>> = operands.into_iter().map(Operand::fixed).collect();
+    match fixed {
+        None => Coefficient::decided((), &decided()),
+        Some(fixed) => fixed
+            .into_iter()
+            .fold(Coefficient::weight(()), |origin, operand| {
+                origin.join(operand, |(), _| ())
+            }),
+    }
+}
+
 /// `[n, c, h, w]` sampled at a grid `[n, h_out, w_out, 2]`.
 pub(crate) fn grid_sample<B: Backend>(
     x: ScopeTensor<B>,
     grid: ScopeTensor<B>,
     options: GridSampleOptions,
 ) -> ScopeTensor<B> {
-    let op = "float_grid_sample_2d";
-    let (x, lineage) = x.open();
-    let (grid, grid_lineage) = grid.open();
-    let input = x.shape();
-    let value = B::float_grid_sample_2d(x, grid.clone(), options.clone());
-    let shape = value.shape();
-    let lineage = match (lineage, grid_lineage) {
-        (Lineage::Probed(probe), grid_lineage) => {
-            if !matches!(grid_lineage, Lineage::Constant) {
-                probe.scope().note_rule("grid");
-            }
-            let corners = grid_corners::<B>(&input, grid, &options);
-            Lineage::Probed(probe.map(Sample::new(&input, &shape, 1, corners), &shape))
+    let mut op = Opened::default();
+    let (x, grid) = (op.float(x), op.float(grid));
+    let at = grid.value().clone();
+    let y = B::float_grid_sample_2d(x.value().clone(), at.clone(), options.clone());
+    let x = match x {
+        Operand::Traced(x) => x,
+        Operand::Fixed(_) => {
+            let because = ": its grid would be frozen at x₀, and nothing else depends on the input";
+            return op.refused(y, "float_grid_sample_2d", because);
         }
-        (_, Lineage::Probed(probe)) => refuse_points(probe, op, grid.shape(), "its grid"),
-        (a, b) => unprobed(a, b),
     };
-    ScopeTensor { value, lineage }
+    let (input, shape) = (x.value.shape(), y.shape());
+    let origin = points("grid", &x, vec![grid]);
+    let corners = grid_corners::<B>(&input, at, &options, origin);
+    let tracer = x
+        .tracer
+        .map(Sample::new(&input, &shape, 1, corners), &shape);
+    op.traced(y, tracer)
 }
 
 /// Points `[n, offset groups, kernel cells, output cells]` as rows and columns.
@@ -248,73 +268,70 @@ pub(crate) fn deform_conv2d<B: Backend>(
     bias: Option<ScopeTensor<B>>,
     options: DeformConvOptions<2>,
 ) -> ScopeTensor<B> {
-    let op = "deform_conv2d";
-    let open = |x: Option<ScopeTensor<B>>| match x.map(ScopeTensor::open) {
-        Some((x, lineage)) => (Some(x), lineage),
-        None => (None, Lineage::Constant),
-    };
-    let (x, lineage) = x.open();
-    let (offset, o) = offset.open();
-    let (weight, w) = weight.open();
-    let (mask, m) = open(mask);
-    let (bias, b) = open(bias);
-    let value = B::deform_conv2d(
-        x.clone(),
-        offset.clone(),
-        weight.clone(),
-        mask.clone(),
-        bias.clone(),
+    const OP: &str = "deform_conv2d";
+    let mut op = Opened::default();
+    let [x, offset, weight] = [x, offset, weight].map(|operand| op.float(operand));
+    let [mask, bias] = [mask, bias].map(|operand| operand.map(|operand| op.float(operand)));
+    let plain = |operand: &Option<Operand<B>>| operand.as_ref().map(|x| x.value().clone());
+    let (offset0, mask0) = (offset.value().clone(), plain(&mask));
+    let y = B::deform_conv2d(
+        x.value().clone(),
+        offset0.clone(),
+        weight.value().clone(),
+        mask0.clone(),
+        plain(&bias),
         options.clone(),
     );
-    let (input, shape) = (x.shape(), value.shape());
-    for lineage in [&w, &b] {
-        if let Lineage::Probed(probe) = lineage {
-            let error = Error::NoRule {
-                place: probe.scope().place(op),
-                shape: input.to_vec(),
-                because: ": its weight or bias depends on the input".into(),
-            };
-            return ScopeTensor::probed(value, probe.clone().refuse(error));
-        }
-    }
-    let Lineage::Probed(probe) = lineage else {
-        let lineage = match (o, m) {
-            (Lineage::Probed(probe), _) | (_, Lineage::Probed(probe)) => {
-                refuse_points(probe, op, input, "its offsets and mask")
-            }
-            (o, m) => [o, m, w, b].into_iter().fold(lineage, unprobed),
-        };
-        return ScopeTensor { value, lineage };
+    let (Some(weight), Ok(bias)) = (
+        weight.fixed(),
+        bias.map(|bias| bias.fixed().ok_or(())).transpose(),
+    ) else {
+        return op.refused(y, OP, ": its weight or bias depends on the input");
     };
-    if !matches!((&o, &m), (Lineage::Constant, Lineage::Constant)) {
-        probe.scope().note_rule("offsets");
-    }
+    let x = match x {
+        Operand::Traced(x) => x,
+        Operand::Fixed(_) => {
+            let because = ": its offsets and mask would be frozen at x₀, and nothing else depends \
+                           on the input";
+            return op.refused(y, OP, because);
+        }
+    };
+    let origin = points(
+        "offsets",
+        &x,
+        [Some(offset), mask].into_iter().flatten().collect(),
+    );
+    let (input, shape) = (x.value.shape(), y.shape());
     let (n, c, o) = (input[0], input[1], shape[1]);
-    let kernel = [weight.shape()[2], weight.shape()[3]];
+    let size = weight.value().shape();
+    let kernel = [size[2], size[3]];
     let (cells, outputs) = (kernel[0] * kernel[1], shape[2] * shape[3]);
-    let (groups, share) = (options.weight_groups, weight.shape()[1] * cells);
+    let (groups, share) = (options.weight_groups, size[1] * cells);
     let pixels = Pixels {
         size: [input[2], input[3]],
         planes: n * options.offset_groups,
         points: cells * outputs,
+        origin,
     };
-    let points = kernel_points::<B>(offset, kernel, &options);
-    let corners = pixels.around(points, mask);
+    let corners = pixels.around(kernel_points::<B>(offset0, kernel, &options), mask0);
     let columns = Shape::from(vec![n, c, cells, outputs]);
     let grouped = Shape::from(vec![n, groups, share, outputs]);
     let product = Shape::from(vec![n, groups, o / groups, outputs]);
     let rows = Shape::from(vec![1, groups, o / groups, share]);
-    let weight = B::float_reshape(weight, rows);
-    let mut probe = probe
-        .map(
-            Sample::new(&input, &columns, options.offset_groups, corners),
-            &columns,
-        )
+    let weight = weight.map(|weight| B::float_reshape(weight, rows));
+    let sample = Sample::new(&input, &columns, options.offset_groups, corners);
+    let tracer = x
+        .tracer
+        .map(sample, &columns)
         .map(Reshape::new(&columns, &grouped), &grouped)
         .weighted(MatmulLeft::new(&grouped, weight), &product)
         .map(Reshape::new(&product, &shape), &shape);
-    if let Some(bias) = bias {
-        probe = probe.source(per_channel::<B>(bias, shape.num_dims()), &shape);
-    }
-    ScopeTensor::probed(value, probe)
+    let tracer = match bias {
+        Some(bias) => {
+            let bias = bias.map(|bias| per_channel::<B>(bias, shape.num_dims()));
+            tracer.source(bias, &shape)
+        }
+        None => tracer,
+    };
+    op.traced(y, tracer)
 }

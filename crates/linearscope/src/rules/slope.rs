@@ -9,56 +9,38 @@ use burn_backend::{
     tensor::{BoolTensor, FloatTensor},
 };
 
-use super::kink;
 use crate::{
-    linear::{Left, Scale, Slopes},
-    scope::Probe,
-    tensor::{Lineage, ScopeTensor},
+    coefficient::Coefficient,
+    linear::{Left, SlopeMask},
+    report::Decided,
+    run::{
+        ScopeTensor, Tracer,
+        kinks::Decides,
+        open::{unary, unary_at},
+    },
 };
 
 /// x > c, elementwise.
-fn above<B: Backend>(x: &FloatTensor<B>, c: Scalar) -> BoolTensor<B> {
+pub(super) fn above<B: Backend>(x: &FloatTensor<B>, c: f64) -> BoolTensor<B> {
     let bool_dtype = get_or_init_device_settings::<B>(&x.device()).bool_dtype;
-    B::float_greater_elem(x.clone(), c, bool_dtype)
+    B::float_greater_elem(x.clone(), Scalar::Float(c), bool_dtype)
 }
 
-fn as_float<B: Backend>(mask: BoolTensor<B>, like: &FloatTensor<B>) -> FloatTensor<B> {
-    B::bool_into_float(mask, like.dtype().into())
-}
-
-/// y₁ = s ⊙ x₁ with s = `right` where the mask is true, else `left`; the mask has the shape of `x`.
-///
-/// A program stores one bit a unit. A paired run multiplies by the gain at once and reads nothing
-/// back from the device; nor does a run that trains, whose gradients would end on the host.
+/// y₁ = s ⊙ x₁ with s = `right` where the mask is true, else `left`; each unit lies above one of
+/// `levels` or not.
 fn masked<B: Backend>(
-    probe: Probe<B>,
-    rule: &'static str,
+    tracer: Tracer<B>,
+    what: &'static str,
     x: &FloatTensor<B>,
+    levels: &[f64],
     mask: BoolTensor<B>,
     right: f64,
     left: Left<B>,
-) -> Probe<B> {
-    let shape = x.shape();
-    if probe.scope().records() && !B::ad_enabled(&x.device()) {
-        return match Slopes::new(mask, right, left, x) {
-            Ok(slopes) => probe.decided(rule, slopes, &shape),
-            Err(error) => probe.refuse(error),
-        };
-    }
-    let left = match left {
-        Left::Number(0.0) if right == 1.0 => {
-            return probe.decided(rule, Scale::new(as_float::<B>(mask, x)), &shape);
-        }
-        Left::Number(left) => B::float_full(
-            shape.clone(),
-            Scalar::Float(left),
-            &x.device(),
-            x.dtype().into(),
-        ),
-        Left::Tensor(left) => B::float_expand(left, shape.clone()),
-    };
-    let gain = B::float_mask_fill(left, mask, Scalar::Float(right));
-    probe.decided(rule, Scale::new(gain), &shape)
+) -> (Tracer<B>, Decided) {
+    let decided = tracer.freeze(what, Some(Decides::above(x, &tracer, levels)));
+    let mask = Coefficient::decided(mask, &decided);
+    let map = SlopeMask::new(mask, right, left, x);
+    (tracer.map(map, &x.shape()), decided)
 }
 
 /// The unit's value by `value`; the slope at x₀ is 1 above 0, else `left`.
@@ -67,18 +49,10 @@ fn sloped<B: Backend>(
     value: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,
     left: Left<B>,
 ) -> ScopeTensor<B> {
-    let (x, lineage) = x.open();
-    let Lineage::Probed(probe) = lineage else {
-        let lineage = lineage.frozen();
-        return ScopeTensor {
-            value: value(x),
-            lineage,
-        };
-    };
-    let mask = above::<B>(&x, Scalar::Float(0.0));
-    kink::watch(&probe, &x, &[0.0]);
-    let probe = masked(probe, "slope", &x, mask, 1.0, left);
-    ScopeTensor::probed(value(x), probe)
+    unary(x, value, |x, tracer| {
+        let mask = above::<B>(x, 0.0);
+        masked(tracer, "slope", x, &[0.0], mask, 1.0, left).0
+    })
 }
 
 /// s = 1 where x₀ > 0, else 0.
@@ -92,10 +66,14 @@ pub(crate) fn leaky_relu<B: Backend>(x: ScopeTensor<B>, negative_slope: Scalar) 
     sloped(x, |x| B::leaky_relu(x, negative_slope), left)
 }
 
-/// s = 1 where x₀ > 0, else α; α broadcasts against x and does not depend on it.
-pub(crate) fn prelu<B: Backend>(x: ScopeTensor<B>, alpha: FloatTensor<B>) -> ScopeTensor<B> {
-    let left = Left::Tensor(alpha.clone());
-    sloped(x, |x| B::prelu(x, alpha), left)
+/// The tracer of prelu(x, α) for a fixed α, which broadcasts against x: s = 1 where x₀ > 0, else α.
+pub(super) fn prelu<B: Backend>(
+    x: &FloatTensor<B>,
+    tracer: Tracer<B>,
+    alpha: Coefficient<FloatTensor<B>>,
+) -> Tracer<B> {
+    let (mask, left) = (above::<B>(x, 0.0), Left::Tensor(alpha));
+    masked(tracer, "slope", x, &[0.0], mask, 1.0, left).0
 }
 
 /// s = 1 where x₀ > 0, else −1.
@@ -110,42 +88,27 @@ pub(crate) fn clamp<B: Backend>(
     max: Option<Scalar>,
     value: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,
 ) -> ScopeTensor<B> {
-    let (x, lineage) = x.open();
-    let Lineage::Probed(probe) = lineage else {
-        let lineage = lineage.frozen();
-        return ScopeTensor {
-            value: value(x),
-            lineage,
+    unary_at(x, value, |x, y, tracer| {
+        let shape = x.shape();
+        let [min, max] = [min, max].map(|bound| bound.map(|bound| bound.elem::<f64>()));
+        let levels: Vec<f64> = [min, max].into_iter().flatten().collect();
+        let below = |max| B::bool_not(above::<B>(&x, max));
+        let inside = match (min, max) {
+            (Some(min), Some(max)) => B::bool_and(above::<B>(&x, min), below(max)),
+            (Some(min), None) => above::<B>(&x, min),
+            (None, Some(max)) => below(max),
+            (None, None) => unreachable!("a clamp has a bound"),
         };
-    };
-    let shape = x.shape();
-    let kinks: Vec<f64> = [min, max].into_iter().flatten().map(Scalar::elem).collect();
-    kink::watch(&probe, &x, &kinks);
-    let inside = match (min, max) {
-        (Some(min), Some(max)) => {
-            B::bool_and(above::<B>(&x, min), B::bool_not(above::<B>(&x, max)))
+        let (what, flat) = ("slope, plateaus", Left::Number(0.0));
+        let (tracer, decided) = masked(tracer, what, &x, &levels, inside.clone(), 1.0, flat);
+        let plateau = B::float_mask_fill(y.clone(), inside, Scalar::Float(0.0));
+        let tracer = tracer.source(Coefficient::decided(plateau, &decided), &shape);
+        // Between two bounds it weighs others, as in hard swish: x · clip(x + 3, 0, 6)/6.
+        match levels.len() {
+            2 => tracer.gate(),
+            _ => tracer,
         }
-        (Some(min), None) => above::<B>(&x, min),
-        (None, Some(max)) => B::bool_not(above::<B>(&x, max)),
-        (None, None) => unreachable!("a clamp has a bound"),
-    };
-    let probe = masked(
-        probe,
-        "slope, plateaus",
-        &x,
-        inside.clone(),
-        1.0,
-        Left::Number(0.0),
-    );
-    let y = value(x);
-    let plateau = B::float_mask_fill(y.clone(), inside, Scalar::Float(0.0));
-    let probe = probe.source(plateau, &shape);
-    // Between two bounds it weighs others, as in hard swish: x · clip(x + 3, 0, 6)/6.
-    let probe = match (min, max) {
-        (Some(_), Some(_)) => probe.gate(),
-        _ => probe,
-    };
-    ScopeTensor::probed(y, probe)
+    })
 }
 
 /// clip(αx + β, 0, 1): slope α where 0 < αx₀ + β ≤ 1, else 0, the rest a source. A gate.
@@ -154,25 +117,27 @@ pub(crate) fn hard_sigmoid<B: Backend>(
     alpha: Scalar,
     beta: Scalar,
 ) -> ScopeTensor<B> {
-    let (x, lineage) = x.open();
-    let y = B::hard_sigmoid(x.clone(), alpha, beta);
-    let Lineage::Probed(probe) = lineage else {
-        let lineage = lineage.frozen();
-        return ScopeTensor { value: y, lineage };
-    };
-    let shape = x.shape();
-    let (a, b): (f64, f64) = (alpha.elem(), beta.elem());
-    kink::watch(&probe, &x, &[-b / a, (1.0 - b) / a]);
-    let inner = B::float_add_scalar(B::float_mul_scalar(x.clone(), alpha), beta);
-    let inside = B::bool_and(
-        above::<B>(&inner, Scalar::Float(0.0)),
-        B::bool_not(above::<B>(&inner, Scalar::Float(1.0))),
-    );
-    let gain = B::float_mul_scalar(as_float::<B>(inside.clone(), &x), alpha);
-    let source = B::float_sub(y.clone(), B::float_mul(gain, x.clone()));
-    let (slope, flat) = (alpha.elem(), Left::Number(0.0));
-    let probe = masked(probe, "slope, plateaus", &x, inside, slope, flat)
-        .source(source, &shape)
-        .gate();
-    ScopeTensor::probed(y, probe)
+    let value = |x| B::hard_sigmoid(x, alpha, beta);
+    unary_at(x, value, |x, y, tracer| {
+        let shape = x.shape();
+        let (a, b): (f64, f64) = (alpha.elem(), beta.elem());
+        let inner = B::float_add_scalar(B::float_mul_scalar(x.clone(), alpha), beta);
+        let inside = B::bool_and(
+            above::<B>(&inner, 0.0),
+            B::bool_not(above::<B>(&inner, 1.0)),
+        );
+        let as_float = B::bool_into_float(inside.clone(), x.dtype().into());
+        let gain = B::float_mul_scalar(as_float, alpha);
+        let source = B::float_sub(y.clone(), B::float_mul(gain, x.clone()));
+        // α = 0 leaves a constant, which never flips.
+        let levels: Vec<f64> = match a {
+            0.0 => vec![],
+            a => vec![-b / a, (1.0 - b) / a],
+        };
+        let (what, flat) = ("slope, plateaus", Left::Number(0.0));
+        let (tracer, decided) = masked(tracer, what, &x, &levels, inside, a, flat);
+        tracer
+            .source(Coefficient::decided(source, &decided), &shape)
+            .gate()
+    })
 }

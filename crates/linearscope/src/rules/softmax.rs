@@ -7,109 +7,106 @@
 //! Where products take their tangent (`taylor`), so does the normaliser: with δ = x₁ − x₀ and p₀ the
 //! softmax of x₀, log_softmax is y₀ + δ − Σ p₀ δ, softmax y₀ + p₀ (δ − Σ p₀ δ).
 
-use burn_backend::{Backend, Scalar, TensorMetadata, tensor::FloatTensor};
+use burn_backend::{Backend, TensorMetadata, tensor::FloatTensor};
 
-use super::{Pointwise, Product, pointwise::exp_secant};
+use super::{Pointwise, Product};
 use crate::{
-    linear::{self, Expand, Scale, SumDim, batch},
-    scope::Probe,
-    tensor::{Lineage, ScopeTensor},
+    coefficient::{Coefficient, literal},
+    linear::{Diagonal, Expand, Multiple, SumDim, batch},
+    report::Decided,
+    run::{ScopeTensor, Tracer, open::unary_at},
+    smooth::{Entries, exp_secant},
 };
 
-/// The probe of z = x − ℓ₀, from z₀ and x₀.
-fn shifted<B: Backend>(probe: Probe<B>, z: FloatTensor<B>, x: FloatTensor<B>) -> Probe<B> {
-    let shape = x.shape();
-    probe.scope().note_rule("log-normaliser");
-    probe.source(B::float_sub(z, x), &shape)
-}
-
-/// The probe of x − Σ p₀ x along `dim`, and its value at x₀.
+/// x − Σ p₀ x along `dim`: its tracer, and its value at x₀.
 fn deviation<B: Backend>(
-    probe: Probe<B>,
+    tracer: Tracer<B>,
     x: FloatTensor<B>,
     p: FloatTensor<B>,
     dim: usize,
-) -> (FloatTensor<B>, Probe<B>) {
+    decided: &Decided,
+) -> (FloatTensor<B>, Tracer<B>) {
     let shape = x.shape();
     let mut row = shape.clone();
     row[dim] = 1;
     let mean = B::float_sum_dim(B::float_mul(p.clone(), x.clone()), dim);
-    let along = probe
+    let along = tracer
         .clone()
-        .decided("taylor", Scale::new(p), &shape)
+        .map(Diagonal::new(Coefficient::decided(p, decided)), &shape)
         .map(SumDim::new(&shape, dim), &row)
         .map(Expand::new(&row, &shape), &shape);
-    let probe = Probe::sum(vec![(1.0, probe), (-1.0, along)], &shape);
-    (B::float_sub(x, mean), probe)
+    let tracer = Tracer::sum(vec![(1.0, tracer), (-1.0, along)], &shape);
+    (B::float_sub(x, mean), tracer)
 }
 
-/// The probe of z₀ = log softmax(x₀) along `dim`, however it was computed.
-pub(crate) fn frozen_logarithm<B: Backend>(
-    probe: Probe<B>,
+/// The tracer of z₀ = log softmax(x₀) along `dim`, however it was computed.
+pub(crate) fn freeze_logarithm<B: Backend>(
+    tracer: Tracer<B>,
     x: FloatTensor<B>,
     z: &FloatTensor<B>,
     dim: usize,
-) -> Probe<B> {
-    if probe.scope().rules().product != Product::Taylor {
-        return shifted(probe, z.clone(), x);
-    }
+) -> Tracer<B> {
     let shape = x.shape();
-    let (d, probe) = deviation(probe, x, B::float_exp(z.clone()), dim);
-    probe.source(B::float_sub(z.clone(), d), &shape)
+    if tracer.run().rules().product != Product::Taylor {
+        let decided = tracer.freeze("log-normaliser", None);
+        let source = B::float_sub(z.clone(), x);
+        return tracer.source(Coefficient::decided(source, &decided), &shape);
+    }
+    let decided = tracer.freeze("taylor", None);
+    let (d, tracer) = deviation(tracer, x, B::float_exp(z.clone()), dim, &decided);
+    let source = B::float_sub(z.clone(), d);
+    tracer.source(Coefficient::decided(source, &decided), &shape)
 }
 
-/// The probe of y₀ = softmax(x₀) along `dim`, however it was computed. A gate.
-pub(crate) fn frozen<B: Backend>(
-    probe: Probe<B>,
+/// The tracer of y₀ = softmax(x₀) along `dim`, however it was computed. A gate.
+pub(crate) fn freeze<B: Backend>(
+    tracer: Tracer<B>,
     x: FloatTensor<B>,
     y: &FloatTensor<B>,
     dim: usize,
-) -> Probe<B> {
+) -> Tracer<B> {
     let shape = x.shape();
-    let rules = probe.scope().rules();
+    let rules = tracer.run().rules();
+    let gain = |gain, decided: &Decided| Diagonal::new(Coefficient::decided(gain, decided));
     if rules.product == Product::Taylor {
-        let (d, probe) = deviation(probe, x, y.clone(), dim);
+        let decided = tracer.freeze("taylor", None);
+        let (d, tracer) = deviation(tracer, x, y.clone(), dim, &decided);
         let source = B::float_sub(y.clone(), B::float_mul(y.clone(), d));
-        return probe
-            .map(Scale::new(y.clone()), &shape)
-            .source(source, &shape)
+        return tracer
+            .map(gain(y.clone(), &decided), &shape)
+            .source(Coefficient::decided(source, &decided), &shape)
             .gate();
     }
-    let pointwise = rules.pointwise;
     let z = B::log_softmax(x.clone(), dim);
-    let probe = shifted(probe, z.clone(), x);
-    let probe = match pointwise {
+    let decided = tracer.freeze("log-normaliser", None);
+    let shift = B::float_sub(z.clone(), x);
+    let tracer = tracer.source(Coefficient::decided(shift, &decided), &shape);
+    let tracer = match rules.pointwise {
         Pointwise::Taylor => {
             let source = B::float_sub(y.clone(), B::float_mul(y.clone(), z));
-            probe
-                .map(Scale::new(y.clone()), &shape)
-                .source(source, &shape)
+            tracer
+                .map(gain(y.clone(), &decided), &shape)
+                .source(Coefficient::decided(source, &decided), &shape)
         }
         // Of a mask nothing is said here: at z₀ = 0 it would have no gain.
         _ => {
-            let one = batch::literal::<B>(Scalar::Float(1.0), shape.num_dims(), y);
-            probe
-                .map(Scale::new(exp_secant::<B>(&z)), &shape)
-                .source(one, &shape)
+            let exp = Entries::<B>(B::float_exp(z.clone()));
+            let secant = exp_secant(Entries(z), exp).0;
+            tracer
+                .map(gain(secant, &decided), &shape)
+                .source(literal::<B>(1.0, shape.num_dims(), y), &shape)
         }
     };
-    probe.gate()
+    tracer.gate()
 }
 
 /// log softmax along `dim`.
 pub(crate) fn log_softmax<B: Backend>(x: ScopeTensor<B>, dim: usize) -> ScopeTensor<B> {
-    let (x, lineage) = x.open();
-    match lineage {
-        Lineage::Probed(probe) => {
-            let z = B::log_softmax(x.clone(), dim);
-            let probe = frozen_logarithm(probe, x, &z, dim);
-            ScopeTensor::probed(z, probe)
-        }
-        lineage => ScopeTensor {
-            value: B::log_softmax(x, dim),
-            lineage: lineage.frozen(),
-        },
-    }
+    unary_at(
+        x,
+        |x| B::log_softmax(x, dim),
+        |x, z, tracer| freeze_logarithm(tracer, x, z, dim),
+    )
 }
 
 /// softmax along `dim`; its value by `value`, with the sign of x given apart (softmin is −1).
@@ -119,23 +116,17 @@ pub(crate) fn softmax<B: Backend>(
     sign: f64,
     value: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,
 ) -> ScopeTensor<B> {
-    let (x, lineage) = x.open();
-    let Lineage::Probed(probe) = lineage else {
-        let lineage = lineage.frozen();
-        return ScopeTensor {
-            value: value(x),
-            lineage,
+    unary_at(x, value, |x, y, tracer| {
+        let (x, tracer) = match sign {
+            1.0 => (x, tracer),
+            sign => {
+                let shape = x.shape();
+                (
+                    batch::scaled::<B>(x, sign),
+                    tracer.map(Multiple(sign), &shape),
+                )
+            }
         };
-    };
-    let shape = x.shape();
-    let y = value(x.clone());
-    let (x, probe) = match sign {
-        1.0 => (x, probe),
-        sign => (
-            batch::scaled::<B>(x, sign),
-            probe.map(linear::Scalar(sign), &shape),
-        ),
-    };
-    let probe = frozen(probe, x, &y, dim);
-    ScopeTensor::probed(y, probe)
+        freeze(tracer, x, y, dim)
+    })
 }

@@ -1,98 +1,94 @@
 //! Ops with weights and a bias: y = W x + b, bilinear in picture and weight.
 //!
-//! - x probed, W constant: y₁ = W x₁ + b, a layer of its own; the bias is a source of it.
-//! - W probed, x constant (weights made by a network): y₁ = W₁ x + b, linear in W.
+//! - x traced, W constant: y₁ = W x₁ + b, a layer of its own; the bias is a source of it.
+//! - W traced, x constant (weights made by a network): y₁ = W₁ x + b, linear in W.
 //! - both: the rule of products (`product.rs`): y₁ = W₀ x₁ where W is a gate, else ½(W₀ x₁ + W₁
 //!   x₀).
 //!
-//! A probed bias is added. Exact at x₀ in every case.
+//! A traced bias is added. Exact at x₀ in every case.
 
 use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 
-use super::{
-    arithmetic::{broadcast, note_decision, unprobed},
-    product::{passing, strangers},
-};
+use super::product::{into, passing};
 use crate::{
+    coefficient::Coefficient,
     linear::{LinearMap, Reshape},
-    scope::Probe,
-    tensor::{Lineage, ScopeTensor},
+    run::{
+        ScopeTensor, Tracer,
+        open::{Opened, Operand},
+    },
 };
 
 /// A convolution or transposed convolution over `[n, c, ..]` with bias `[c_out]`. The maps are made
 /// of the other operand's value: `of_x(weight, shape of x)`, `of_weight(x, shape of the weight)`.
 pub(crate) fn convolution<B: Backend, M, W>(
-    op: &str,
     x: ScopeTensor<B>,
     weight: ScopeTensor<B>,
     bias: Option<ScopeTensor<B>>,
     value: impl FnOnce(FloatTensor<B>, FloatTensor<B>, Option<FloatTensor<B>>) -> FloatTensor<B>,
-    of_x: impl FnOnce(FloatTensor<B>, Shape) -> M,
-    of_weight: impl FnOnce(FloatTensor<B>, Shape) -> W,
+    of_x: impl FnOnce(Coefficient<FloatTensor<B>>, Shape) -> M,
+    of_weight: impl FnOnce(Coefficient<FloatTensor<B>>, Shape) -> W,
 ) -> ScopeTensor<B>
 where
     M: LinearMap<B> + 'static,
     W: LinearMap<B> + 'static,
 {
-    let (x, x_lineage) = x.open();
-    let (weight, w_lineage) = weight.open();
-    let (bias, b_lineage) = bias.map_or((None, Lineage::Constant), |bias| {
-        let (bias, lineage) = bias.open();
-        (Some(bias), lineage)
-    });
-    let y = value(x.clone(), weight.clone(), bias.clone());
+    let mut op = Opened::default();
+    let (x, weight) = (op.float(x), op.float(weight));
+    let bias = bias.map(|bias| op.float(bias));
+    let plain_bias = bias.as_ref().map(|bias| bias.value().clone());
+    let y = value(
+        x.value().clone(),
+        weight.value().clone(),
+        plain_bias.clone(),
+    );
     let shape = y.shape();
-    let (input, kernel) = (x.shape(), weight.shape());
-    let probe = match (x_lineage, w_lineage) {
-        (Lineage::Probed(px), Lineage::Probed(pw)) => {
-            if let Some(error) = strangers(&px, &pw, op) {
-                pw.refuse(error.clone());
-                return ScopeTensor::probed(y, px.refuse(error));
-            }
-            let (by_weight, by_x) = (of_x(weight, input), of_weight(x, kernel));
-            let at_x0 = || match &bias {
-                Some(bias) => {
-                    let bias = per_channel::<B>(bias.clone(), shape.num_dims());
-                    B::float_sub(y.clone(), bias)
-                }
-                None => y.clone(),
-            };
-            Some(passing((px, by_weight), (pw, by_x), &shape, at_x0))
-        }
-        (Lineage::Probed(px), factor) => {
-            note_decision(&factor, "factor");
-            Some(px.weighted(of_x(weight, input), &shape))
-        }
-        (factor, Lineage::Probed(pw)) => {
-            note_decision(&factor, "factor");
-            Some(pw.weighted(of_weight(x, kernel), &shape))
-        }
-        (a, b) if !matches!(b_lineage, Lineage::Probed(_)) => {
-            let lineage = unprobed(unprobed(a, b), b_lineage);
-            return ScopeTensor { value: y, lineage };
-        }
-        _ => None,
+    let (input, kernel) = (x.value().shape(), weight.value().shape());
+    let spread = plain_bias.map(|bias| per_channel::<B>(bias, shape.num_dims()));
+    // What the product alone gives.
+    let without_bias = |y: &FloatTensor<B>| match &spread {
+        Some(bias) => B::float_sub(y.clone(), bias.clone()),
+        None => y.clone(),
     };
-    let Some(bias) = bias else {
-        let probe = probe.expect("without a bias, picture or weight is probed");
-        return ScopeTensor::probed(y, probe);
+    // W x without its bias: traced, or else where it came from.
+    let product = match (x, weight) {
+        (Operand::Traced(x), Operand::Traced(weight)) => Ok(passing(
+            x,
+            weight,
+            &shape,
+            |weight| of_x(weight, input),
+            |x| of_weight(x, kernel),
+            || without_bias(&y),
+        )),
+        (Operand::Traced(x), Operand::Fixed(weight)) => {
+            Ok(into(x.tracer, of_x(weight, input), &shape, true))
+        }
+        (Operand::Fixed(x), Operand::Traced(weight)) => {
+            Ok(into(weight.tracer, of_weight(x, kernel), &shape, true))
+        }
+        (Operand::Fixed(x), Operand::Fixed(weight)) => Err(x.join(weight, |_, _| ())),
     };
-    let channels = bias.shape();
-    let spread = per_channel::<B>(bias, shape.num_dims());
-    let probe = match (probe, b_lineage) {
-        (probe, Lineage::Probed(pb)) => {
-            let aligned = spread.shape();
-            let pb = pb.map(Reshape::new(&channels, &aligned), &aligned);
-            let pb = broadcast(pb, &aligned, &shape);
-            match probe {
-                Some(probe) => Probe::sum(vec![(1.0, probe), (1.0, pb)], &shape),
-                None => pb.source(B::float_sub(y.clone(), spread), &shape),
+    let tracer = match (product, bias) {
+        (Ok(tracer), None) => tracer,
+        (Ok(tracer), Some(Operand::Fixed(bias))) => {
+            let bias = bias.map(|bias| per_channel::<B>(bias, shape.num_dims()));
+            tracer.source(bias, &shape)
+        }
+        (Err(_), None | Some(Operand::Fixed(_))) => return op.fixed(y),
+        (product, Some(Operand::Traced(bias))) => {
+            let channels = bias.value.shape();
+            let aligned = per_channel::<B>(bias.value, shape.num_dims()).shape();
+            let bias = bias
+                .tracer
+                .map(Reshape::new(&channels, &aligned), &aligned)
+                .broadcast(&aligned, &shape);
+            match product {
+                Ok(tracer) => Tracer::sum(vec![(1.0, tracer), (1.0, bias)], &shape),
+                Err(origin) => bias.source(origin.map(|()| without_bias(&y)), &shape),
             }
         }
-        (Some(probe), _) => probe.source(spread, &shape),
-        (None, _) => unreachable!("one operand is probed"),
     };
-    ScopeTensor::probed(y, probe)
+    op.traced(y, tracer)
 }
 
 /// `[c] → [1, c, 1, ..]` of the given rank.

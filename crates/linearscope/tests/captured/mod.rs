@@ -7,7 +7,7 @@ use std::sync::Arc;
 use burn::{nn::Relu, tensor::Tensor};
 use burn_backend::{DType, Shape, TensorData, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
-use linearscope::{Interpreter, Loaded, Network, RuleSet, host};
+use linearscope::{Loaded, Network, Paired, Recorded, RuleSet, host};
 
 /// A network of one tensor.
 pub fn network<const D: usize, const E: usize>(
@@ -37,7 +37,7 @@ pub fn pseudo(count: usize, offset: usize) -> Vec<f64> {
 
 /// A network frozen at x₀.
 pub struct Frozen {
-    pub interpreter: Interpreter<Flex>,
+    pub interpreter: Recorded<Flex>,
     x0: Vec<f64>,
     dtype: DType,
 }
@@ -47,7 +47,7 @@ impl Frozen {
         let shape = network.inputs()[0].shape.to_vec();
         let loaded = Loaded::<Flex>::new(Arc::new(network), FlexDevice, dtype).expect("loads");
         let input = upload(x0, &shape, dtype);
-        let interpreter = Interpreter::new(Arc::new(loaded), vec![input], rules).expect("freezes");
+        let interpreter = Recorded::new(Arc::new(loaded), vec![input], rules).expect("freezes");
         Self {
             interpreter,
             x0: x0.to_vec(),
@@ -133,7 +133,7 @@ impl Frozen {
         for (sources, replayed) in [(true, &ya), (false, &self.apply(&a))] {
             let probes = self.batch(&a, &self.input());
             let (_, paired) =
-                Interpreter::paired(loaded, vec![input()], vec![probes], rules.clone(), sources)
+                Paired::beside(loaded, vec![input()], vec![probes], rules.clone(), sources)
                     .unwrap();
             let paired = host::<Flex>(paired[0].clone()).unwrap();
             close(&format!("{what}, paired"), &paired, replayed, limit);

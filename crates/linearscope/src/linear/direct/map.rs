@@ -5,9 +5,14 @@ use std::sync::Arc;
 use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 
 use super::{Direct, Way};
-use crate::linear::{
-    Cut, LinearMap, Region, Restricted, Stored,
-    conv::{Conv2d, ConvTranspose2d},
+use crate::{
+    coefficient::Coefficient,
+    linear::{
+        Amount, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
+        Transform, Weighted,
+        conv::{Conv2d, ConvTranspose2d, Convolution},
+        locality::as_plain,
+    },
 };
 
 /// What the kernel asks of a convolution in two dimensions.
@@ -33,7 +38,7 @@ impl<B: Backend> Windowed for Conv2d<B> {
     }
 
     fn made(&self, size: [usize; 2]) -> [usize; 2] {
-        let shape = self.weight.shape();
+        let shape = self.weight.value().shape();
         [0, 1].map(|axis| {
             let (before, after) = self.options.padding[axis];
             let span = self.options.dilation[axis] * (shape[axis + 2] - 1) + 1;
@@ -54,7 +59,7 @@ impl<B: Backend> Windowed for ConvTranspose2d<B> {
     }
 
     fn made(&self, size: [usize; 2]) -> [usize; 2] {
-        let shape = self.weight.shape();
+        let shape = self.weight.value().shape();
         [0, 1].map(|axis| {
             let span = self.options.dilation[axis] * (shape[axis + 2] - 1) + 1;
             (size[axis] - 1) * self.options.stride[axis] + span + self.options.padding_out[axis]
@@ -63,7 +68,7 @@ impl<B: Backend> Windowed for ConvTranspose2d<B> {
     }
 
     fn read(&self, size: [usize; 2]) -> [usize; 2] {
-        let shape = self.weight.shape();
+        let shape = self.weight.value().shape();
         [0, 1].map(|axis| {
             let span = self.options.dilation[axis] * (shape[axis + 2] - 1) + 1;
             (size[axis] + 2 * self.options.padding[axis] - span) / self.options.stride[axis] + 1
@@ -74,15 +79,15 @@ impl<B: Backend> Windowed for ConvTranspose2d<B> {
 /// A convolution and both ways of its weights.
 #[derive(Debug)]
 pub(in crate::linear) struct OnHost<M> {
-    own: M,
+    plain: M,
     /// Gathering and scattering.
     ways: [Direct; 2],
 }
 
 impl<M> OnHost<M> {
-    pub(in crate::linear) fn new(own: M, ways: &[Direct; 2]) -> Self {
+    pub(in crate::linear) fn new(plain: M, ways: &[Direct; 2]) -> Self {
         Self {
-            own,
+            plain,
             ways: ways.clone(),
         }
     }
@@ -101,35 +106,62 @@ fn size<T: TensorMetadata>(x: &T) -> [usize; 2] {
     [shape[3], shape[4]]
 }
 
-impl<B: Backend, M: LinearMap<B> + Windowed> LinearMap<B> for OnHost<M> {
+impl<B: Backend, M: Convolution<B> + Windowed> LinearMap<B> for OnHost<M> {
     fn name(&self) -> &'static str {
-        self.own.name()
+        self.plain.name()
     }
 
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        let made = self.own.made(size(&x));
-        self.way(M::FORWARD).run::<B>(x, self.own.before(), made)
+        let made = self.plain.made(size(&x));
+        self.way(M::FORWARD).run::<B>(x, self.plain.before(), made)
     }
 
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        let read = self.own.read(size(&y));
+        let read = self.plain.read(size(&y));
         self.way(M::FORWARD.reversed())
-            .run::<B>(y, self.own.before(), read)
+            .run::<B>(y, self.plain.before(), read)
     }
 
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::Weighted(self)
+    }
+}
+
+impl<B: Backend, M: Convolution<B>> Storage<B> for OnHost<M> {
     fn stored(&self) -> Stored {
-        let own = self.own.stored();
-        Stored {
-            bytes: own.bytes + self.ways.iter().map(Direct::bytes).sum::<usize>(),
-            ..own
-        }
+        let packed = Amount {
+            bytes: self.ways.iter().map(Direct::bytes).sum(),
+            coefficients: 0,
+        };
+        let packed = Stored::amount(self.plain.weight().origin(), packed);
+        self.plain.stored().and(packed)
+    }
+}
+
+impl<B: Backend, M: Convolution<B>> Weighted<B> for OnHost<M> {
+    fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
+        self.plain.with_weights(transform)
     }
 
-    as_own!();
-
-    fn magnitudes(&self) -> Option<Arc<dyn LinearMap<B>>> {
-        self.own.magnitudes()
+    fn then_gain(&self, gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
+        self.plain.then_gain(gain)
     }
+
+    fn filters(&self) -> Option<Filters<'_, B>> {
+        self.plain.filters()
+    }
+    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
+
+    /// It is not used on a device whose ops go on a tape.
+    fn adjoint_has_gradient(&self) -> bool {
+        false
+    }
+}
+
+impl<B: Backend, M: Convolution<B>> Locality<B> for OnHost<M> {
+    as_plain!();
 }
 
 #[cfg(test)]
@@ -150,6 +182,10 @@ mod tests {
         Flex::float_from_data(data, &FlexDevice)
     }
 
+    fn weight(shape: &[usize], dtype: DType) -> Coefficient<FlexTensor> {
+        Coefficient::weight(tensor(shape, 1, dtype))
+    }
+
     fn assert_close(made: FlexTensor, expected: FlexTensor, dtype: DType, what: &str) {
         assert_eq!(made.shape(), expected.shape(), "{what}");
         assert_eq!(made.dtype(), dtype);
@@ -163,15 +199,20 @@ mod tests {
     }
 
     /// Both ways against the backend's own ops.
-    fn assert_same<M: LinearMap<Flex>>(own: &M, input: &[usize], dtype: DType, what: &str) {
-        let Some(made) = own.prepared() else {
+    fn assert_same<M: Weighted<Flex> + LinearMap<Flex>>(
+        plain: &M,
+        input: &[usize],
+        dtype: DType,
+        what: &str,
+    ) {
+        let Some(made) = plain.prepared() else {
             panic!("{what} has no direct form");
         };
         let x = tensor(&[&[3], input].concat(), 2, dtype);
-        let y = own.apply(x.clone());
+        let y = plain.apply(x.clone());
         assert_close(made.apply(x), y.clone(), dtype, what);
         let q = tensor(&y.shape().to_vec(), 3, dtype);
-        assert_close(made.adjoint(q.clone()), own.adjoint(q), dtype, what);
+        assert_close(made.adjoint(q.clone()), plain.adjoint(q), dtype, what);
     }
 
     #[test]
@@ -189,14 +230,14 @@ mod tests {
                     let mut options = ConvOptions::new(stride, [0, 0], dilation, groups);
                     options.padding = padding;
                     let input = [2, c_in, 9, 35];
-                    let own = Conv2d::<Flex> {
-                        weight: tensor(&[c_out, c_in / groups, window[0], window[1]], 1, dtype),
+                    let plain = Conv2d::<Flex> {
+                        weight: weight(&[c_out, c_in / groups, window[0], window[1]], dtype),
                         options,
                         input: Shape::from(input.to_vec()),
                         direct: Default::default(),
                     };
                     let what = format!("{c_in} to {c_out} by {groups}, {window:?} {stride:?}");
-                    assert_same(&own, &input, dtype, &what);
+                    assert_same(&plain, &input, dtype, &what);
                 }
             }
         }
@@ -212,13 +253,13 @@ mod tests {
                     ([4, 2], [3, 2], [2, 0], [1, 0], [1, 1]),
                     ([2, 3], [4, 3], [0, 2], [2, 1], [3, 2]),
                 ] {
-                    let own = ConvTranspose2d::<Flex> {
-                        weight: tensor(&[c_in, c_out / groups, window[0], window[1]], 1, dtype),
+                    let plain = ConvTranspose2d::<Flex> {
+                        weight: weight(&[c_in, c_out / groups, window[0], window[1]], dtype),
                         options: ConvTransposeOptions::new(stride, padding, out, dilation, groups),
                         direct: Default::default(),
                     };
                     let what = format!("{c_in} to {c_out} by {groups}, {window:?} {stride:?}");
-                    assert_same(&own, &[2, c_in, 6, 19], dtype, &what);
+                    assert_same(&plain, &[2, c_in, 6, 19], dtype, &what);
                 }
             }
         }

@@ -343,8 +343,7 @@ impl Function {
                 make(Kind::Decision, false, false)
             }
             // A function of a decision is one.
-            Function::Smooth { .. }
-            | Function::Power(_)
+            Function::Smooth(_)
             | Function::Leaky(_)
             | Function::Abs
             | Function::Clamp(..)
@@ -353,12 +352,9 @@ impl Function {
             {
                 make(Kind::Decision, false, false)
             }
-            Function::Smooth { secant, gate, .. } => {
-                make(Kind::Smooth, secant && through_origin(&a), gate)
-            }
-            Function::Power(c) => {
-                let secant = c >= 1.0 && c.fract() == 0.0;
-                make(Kind::Smooth, secant && through_origin(&a), false)
+            Function::Smooth(h) => {
+                let anchored = h.has_secant() && through_origin(&a);
+                make(Kind::Smooth, anchored, h.is_gate())
             }
             Function::Leaky(_) | Function::Abs => {
                 make(a.kind.max(Kind::Piecewise), through_origin(&a), false)

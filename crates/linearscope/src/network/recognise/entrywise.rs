@@ -9,6 +9,7 @@ use burn_ir::{
 };
 
 use super::graph::number;
+use crate::smooth::Smooth;
 
 /// A value and its derivative. A truth value is 0 or 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,9 +24,6 @@ impl Dual {
     }
 }
 
-/// A function of one number.
-type H = fn(f64) -> f64;
-
 /// What an op does to entries.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Function {
@@ -33,16 +31,8 @@ pub(super) enum Function {
     Scale(f64),
     /// x + b.
     Shift(f64),
-    /// h(x), and h′ of x and h(x). Its own rule is the secant, if `secant`, else the tangent; a `gate`
-    /// weighs others.
-    Smooth {
-        h: H,
-        slope: fn(f64, f64) -> f64,
-        secant: bool,
-        gate: bool,
-    },
-    /// xᶜ.
-    Power(f64),
+    /// h(x).
+    Smooth(Smooth),
     /// x where x > 0, else a x.
     Leaky(f64),
     /// |x|.
@@ -79,39 +69,6 @@ pub(super) struct Entrywise<'a> {
     pub function: Function,
 }
 
-/// The logistic function.
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
-}
-
-/// erf, by its series below 3 and the continued fraction of erfc beyond (Abramowitz and Stegun
-/// 7.1.5, 7.1.14).
-fn erf(x: f64) -> f64 {
-    if x.abs() < 3.0 {
-        let (mut term, mut sum) = (x, x);
-        for n in 1..60 {
-            term *= -x * x / f64::from(n);
-            sum += term / f64::from(2 * n + 1);
-        }
-        return sum * std::f64::consts::FRAC_2_SQRT_PI;
-    }
-    let z = x.abs();
-    let tail = (1..60)
-        .rev()
-        .fold(z, |tail, n| z + 0.5 * f64::from(n) / tail);
-    let rest = (-z * z).exp() / (std::f64::consts::PI.sqrt() * tail);
-    x.signum() * (1.0 - rest)
-}
-
-/// Φ, the normal distribution function.
-fn normal(x: f64) -> f64 {
-    0.5 * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2))
-}
-
-fn density(x: f64) -> f64 {
-    (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt()
-}
-
 impl<'a> Entrywise<'a> {
     /// The op as a function of entries, if it is one.
     pub(super) fn of(operation: &'a OperationIr) -> Option<Self> {
@@ -119,18 +76,6 @@ impl<'a> Entrywise<'a> {
         use BaseOperationIr as B;
         use FloatOperationIr as F;
         use NumericOperationIr as N;
-        let smooth = |h: H, slope: fn(f64, f64) -> f64| Function::Smooth {
-            h,
-            slope,
-            secant: true,
-            gate: false,
-        };
-        let tangent = |h: H, slope: fn(f64, f64) -> f64| Function::Smooth {
-            h,
-            slope,
-            secant: false,
-            gate: false,
-        };
         macro_rules! one {
             ($op:expr, $input:ident, $function:expr) => {
                 Some(Self {
@@ -138,6 +83,11 @@ impl<'a> Entrywise<'a> {
                     out: &$op.out,
                     function: $function,
                 })
+            };
+        }
+        macro_rules! smooth {
+            ($op:expr, $h:expr) => {
+                one!($op, input, Function::Smooth($h))
             };
         }
         macro_rules! two {
@@ -149,55 +99,37 @@ impl<'a> Entrywise<'a> {
                 })
             };
         }
+        // All are named, so that an op that is new in Burn has to be placed.
+        macro_rules! others {
+            ($enum:ident: $($op:ident)+) => { $($enum::$op(_))|+ };
+        }
         match operation {
             OperationIr::Float(_, op) => match op {
-                F::Exp(op) => one!(op, input, smooth(f64::exp, |_, y| y)),
-                F::Log(op) => one!(op, input, tangent(f64::ln, |x, _| 1.0 / x)),
-                F::Log1p(op) => one!(op, input, smooth(f64::ln_1p, |x, _| 1.0 / (1.0 + x))),
-                F::Erf(op) => {
-                    let slope = |x: f64, _| std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp();
-                    one!(op, input, smooth(erf, slope))
+                F::Exp(op) => smooth!(op, Smooth::Exp),
+                F::Log(op) => smooth!(op, Smooth::Log),
+                F::Log1p(op) => smooth!(op, Smooth::Log1p),
+                F::Erf(op) => smooth!(op, Smooth::Erf),
+                F::PowfScalar(op) => {
+                    one!(op, lhs, Function::Smooth(Smooth::Power(number(&op.rhs))))
                 }
-                F::PowfScalar(op) => one!(op, lhs, Function::Power(number(&op.rhs))),
-                F::Sqrt(op) => one!(op, input, tangent(f64::sqrt, |_, y| 0.5 / y)),
-                F::Recip(op) => one!(op, input, tangent(f64::recip, |_, y| -y * y)),
-                F::Sin(op) => one!(op, input, smooth(f64::sin, |x, _| x.cos())),
-                F::Cos(op) => one!(op, input, smooth(f64::cos, |x, _| -x.sin())),
-                F::Tan(op) => one!(op, input, smooth(f64::tan, |_, y| 1.0 + y * y)),
-                F::Sinh(op) => one!(op, input, smooth(f64::sinh, |x, _| x.cosh())),
-                F::Cosh(op) => one!(op, input, smooth(f64::cosh, |x, _| x.sinh())),
-                F::Tanh(op) => one!(op, input, smooth(f64::tanh, |_, y| 1.0 - y * y)),
-                F::ArcSin(op) => {
-                    one!(
-                        op,
-                        input,
-                        smooth(f64::asin, |x, _| (1.0 - x * x).sqrt().recip())
-                    )
-                }
-                F::ArcCos(op) => {
-                    one!(
-                        op,
-                        input,
-                        smooth(f64::acos, |x, _| -(1.0 - x * x).sqrt().recip())
-                    )
-                }
-                F::ArcTan(op) => one!(op, input, smooth(f64::atan, |x, _| 1.0 / (1.0 + x * x))),
-                F::ArcSinh(op) => {
-                    one!(
-                        op,
-                        input,
-                        smooth(f64::asinh, |x, _| (1.0 + x * x).sqrt().recip())
-                    )
-                }
-                F::ArcCosh(op) => {
-                    one!(
-                        op,
-                        input,
-                        tangent(f64::acosh, |x, _| (x * x - 1.0).sqrt().recip())
-                    )
-                }
-                F::ArcTanh(op) => one!(op, input, smooth(f64::atanh, |x, _| 1.0 / (1.0 - x * x))),
-                _ => None,
+                F::Sqrt(op) => smooth!(op, Smooth::Sqrt),
+                F::Recip(op) => smooth!(op, Smooth::Recip),
+                F::Sin(op) => smooth!(op, Smooth::Sin),
+                F::Cos(op) => smooth!(op, Smooth::Cos),
+                F::Tan(op) => smooth!(op, Smooth::Tan),
+                F::Sinh(op) => smooth!(op, Smooth::Sinh),
+                F::Cosh(op) => smooth!(op, Smooth::Cosh),
+                F::Tanh(op) => smooth!(op, Smooth::Tanh),
+                F::ArcSin(op) => smooth!(op, Smooth::Asin),
+                F::ArcCos(op) => smooth!(op, Smooth::Acos),
+                F::ArcTan(op) => smooth!(op, Smooth::Atan),
+                F::ArcSinh(op) => smooth!(op, Smooth::Asinh),
+                F::ArcCosh(op) => smooth!(op, Smooth::Acosh),
+                F::ArcTanh(op) => smooth!(op, Smooth::Atanh),
+                others! { F:
+                    ArcTan2 Round Floor Ceil Trunc IntoInt Matmul Cross Random IsNan IsInf
+                    Quantize Dequantize GridSample2d Powf Hypot
+                } => None,
             },
             OperationIr::NumericFloat(_, op) => match op {
                 N::Add(op) => two!(op, Function::Sum(1.0)),
@@ -208,7 +140,9 @@ impl<'a> Entrywise<'a> {
                 N::SubScalar(op) => one!(op, lhs, Function::Shift(-number(&op.rhs))),
                 N::MulScalar(op) => one!(op, lhs, Function::Scale(number(&op.rhs))),
                 N::DivScalar(op) => one!(op, lhs, Function::Scale(1.0 / number(&op.rhs))),
-                N::PowiScalar(op) => one!(op, lhs, Function::Power(number(&op.rhs))),
+                N::PowiScalar(op) => {
+                    one!(op, lhs, Function::Smooth(Smooth::Power(number(&op.rhs))))
+                }
                 N::Neg(op) => one!(op, input, Function::Scale(-1.0)),
                 N::Abs(op) => one!(op, input, Function::Abs),
                 N::Sign(op) => one!(op, input, Function::Sign),
@@ -239,33 +173,27 @@ impl<'a> Entrywise<'a> {
                 N::LowerEqualElem(op) => {
                     one!(op, lhs, Function::Compare(f64::le, Some(number(&op.rhs))))
                 }
-                _ => None,
+                others! { N:
+                    Rem RemScalar Full MeanDim Mean Sum SumDim SumDims Prod ProdDim ArgMax
+                    ArgTopK TopK TopKWithIndices ArgMin Max MaxDimWithIndices MinDimWithIndices
+                    Min MaxDim MinDim MaxAbs MaxAbsDim IntRandom Powi CumSum CumProd CumMin
+                    CumMax Sort SortWithIndices ArgSort Pad
+                } => None,
             },
             OperationIr::Activation(op) => match op {
                 A::Relu(op) => one!(op, input, Function::Leaky(0.0)),
                 A::LeakyRelu(op) => one!(op, lhs, Function::Leaky(number(&op.rhs))),
-                A::Sigmoid(op) => {
-                    let function = Function::Smooth {
-                        h: sigmoid,
-                        slope: |_, y| y * (1.0 - y),
-                        secant: true,
-                        gate: true,
-                    };
-                    one!(op, input, function)
-                }
-                A::LogSigmoid(op) => {
-                    let h = |x: f64| x.min(0.0) - (-x.abs()).exp().ln_1p();
-                    one!(op, input, smooth(h, |x, _| sigmoid(-x)))
-                }
-                A::Gelu(op) => {
-                    let slope = |x: f64, _| normal(x) + x * density(x);
-                    one!(op, input, smooth(|x| x * normal(x), slope))
-                }
+                A::Sigmoid(op) => smooth!(op, Smooth::Sigmoid),
+                A::LogSigmoid(op) => smooth!(op, Smooth::LogSigmoid),
+                A::Gelu(op) => smooth!(op, Smooth::Gelu),
                 A::HardSigmoid(op) => {
                     let function = Function::HardSigmoid(number(&op.alpha), number(&op.beta));
                     one!(op, tensor, function)
                 }
-                _ => None,
+                others! { A:
+                    ReluBackward PRelu GeluBackward SigmoidBackward LogSigmoidBackward Softmax
+                    LogSoftmax Softmin
+                } => None,
             },
             OperationIr::BaseFloat(op) => match op {
                 B::MaskFill(op) => Some(Self {
@@ -284,7 +212,11 @@ impl<'a> Entrywise<'a> {
                 B::NotEqualElem(op) => {
                     one!(op, lhs, Function::Compare(f64::ne, Some(number(&op.rhs))))
                 }
-                _ => None,
+                others! { B:
+                    Reshape SwapDims Permute Flip Expand Unfold Slice SliceAssign Select
+                    SelectAssign Gather Scatter ScatterNd GatherNd Equal RepeatDim Cat Cast
+                    Empty Ones Zeros NotEqual All Any AllDim AnyDim
+                } => None,
             },
             OperationIr::Bool(op) => match op {
                 BoolOperationIr::IntoFloat(op) => one!(op, input, Function::Float),
@@ -292,9 +224,17 @@ impl<'a> Entrywise<'a> {
                 BoolOperationIr::And(op) => two!(op, Function::Logic(|a, b| a && b)),
                 BoolOperationIr::Or(op) => two!(op, Function::Logic(|a, b| a || b)),
                 BoolOperationIr::Xor(op) => two!(op, Function::Logic(|a, b| a != b)),
-                _ => None,
+                BoolOperationIr::IntoInt(_) => None,
             },
-            _ => None,
+            OperationIr::BaseInt(_)
+            | OperationIr::BaseBool(_)
+            | OperationIr::Int(_)
+            | OperationIr::Module(_)
+            | OperationIr::Init(_)
+            | OperationIr::Custom(_)
+            | OperationIr::NumericInt(..)
+            | OperationIr::Drop(_)
+            | OperationIr::Distributed(_) => None,
         }
     }
 }
@@ -317,24 +257,13 @@ impl Function {
                 value: value + b,
                 slope,
             },
-            Function::Smooth {
-                h,
-                slope: derivative,
-                ..
-            } => {
-                let y = h(value);
+            Function::Smooth(h) => {
+                let y = h.of(value);
                 Dual {
                     value: y,
-                    slope: derivative(value, y) * slope,
+                    slope: h.slope(value, y) * slope,
                 }
             }
-            Function::Power(c) => Dual {
-                value: value.powf(c),
-                slope: match c {
-                    0.0 => 0.0,
-                    c => c * value.powf(c - 1.0) * slope,
-                },
-            },
             Function::Leaky(_) if value > 0.0 => piece(1, value, slope),
             Function::Leaky(a) => piece(0, a * value, a * slope),
             Function::Abs if value > 0.0 => piece(1, value, slope),
@@ -376,6 +305,40 @@ impl Function {
             Function::Fill(c) if truth(&x[1]) => Dual::constant(c),
             Function::Where if truth(&x[1]) => x[2],
             Function::Fill(_) | Function::Where => x[0],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Tensor};
+    use burn_capture::CaptureBackend;
+
+    use super::*;
+    use crate::smooth::Entries;
+
+    /// Every row of the table is recognised in the op that computes it: captured, it is that row.
+    #[test]
+    fn every_smooth_function_is_recognised() {
+        let device = Device::capture();
+        for h in Smooth::all() {
+            let captured = device.capture_scope(|scope| {
+                let x = Tensor::<1>::from_data([0.5], &device);
+                let x = x.try_into_primitive::<CaptureBackend>().expect("captured");
+                let x_id = x.id();
+                let y = h.of(Entries::<CaptureBackend>(x)).0;
+                scope.complete([x_id], [y.id()])
+            });
+            let operations = captured.expect("a capture").graph.operations;
+            let of: Vec<Entrywise<'_>> = operations.iter().filter_map(Entrywise::of).collect();
+            let [op] = &of[..] else {
+                panic!("{h:?} is not recognised in {operations:?}");
+            };
+            let found = op.function;
+            assert!(
+                matches!(found, Function::Smooth(found) if found == h),
+                "{h:?} is recognised as {found:?}"
+            );
         }
     }
 }

@@ -17,8 +17,7 @@
 //! ops take their tangents, which make Σ ∂‖x₀‖/∂x₀ · x₁ together, 0 at 0.
 
 use burn_ir::{
-    BaseOperationIr, FloatOperationIr, ModuleOperationIr, NumericOperationIr, OperationIr,
-    TensorId, TensorIr,
+    BaseOperationIr, ModuleOperationIr, NumericOperationIr, OperationIr, TensorId, TensorIr,
 };
 
 use super::{
@@ -26,6 +25,7 @@ use super::{
     entrywise::{Entrywise, Function},
     graph::Graph,
 };
+use crate::smooth::Smooth;
 
 /// The steps of one norm, found backwards from where it is applied.
 #[derive(Default)]
@@ -168,7 +168,7 @@ impl Graph<'_> {
             }
             operation => match Entrywise::of(operation)? {
                 Entrywise {
-                    function: Function::Power(c),
+                    function: Function::Smooth(Smooth::Power(c)),
                     operands,
                     ..
                 } if c > 0.0 => (operands[0].id, c),
@@ -250,14 +250,13 @@ impl Graph<'_> {
                 None => {
                     let next = self.only_dependent(operation)?;
                     match Entrywise::of(operation)?.function {
-                        Function::Power(c) => exponent *= c,
                         Function::Shift(_) | Function::Sum(_) => shifted = true,
                         Function::Clamp(..) | Function::Scale(_) => {}
                         Function::Product if self.scales(operation) => {}
                         Function::Quotient if self.scales(operation) => {}
                         // A constant over it.
                         Function::Quotient => exponent = -exponent,
-                        Function::Smooth { .. } => exponent *= root_or_reciprocal(operation)?,
+                        Function::Smooth(h) => exponent *= power(h)?,
                         _ => return None,
                     }
                     next
@@ -323,8 +322,7 @@ impl Graph<'_> {
     fn lp_norm(&self, index: usize) -> Option<Norm> {
         let out = self.steps[index].operation.outputs().next()?;
         let exponent = match Entrywise::of(&self.steps[index].operation)?.function {
-            Function::Power(c) => c,
-            Function::Smooth { .. } => root_or_reciprocal(&self.steps[index].operation)?,
+            Function::Smooth(h) => power(h)?,
             _ => return None,
         };
         let mut norm = Norm::default();
@@ -366,11 +364,12 @@ fn reduction(operation: &OperationIr) -> Option<&TensorIr> {
     }
 }
 
-/// The exponent of √x and 1/x.
-fn root_or_reciprocal(operation: &OperationIr) -> Option<f64> {
-    match operation {
-        OperationIr::Float(_, FloatOperationIr::Sqrt(_)) => Some(0.5),
-        OperationIr::Float(_, FloatOperationIr::Recip(_)) => Some(-1.0),
+/// The exponent of a power, √x and 1/x among them.
+fn power(h: Smooth) -> Option<f64> {
+    match h {
+        Smooth::Power(c) => Some(c),
+        Smooth::Sqrt => Some(0.5),
+        Smooth::Recip => Some(-1.0),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use burn_backend::Shape;
 
 use super::{Frozen, Random, assert_close, identity, numbers, tensor};
 use crate::{
-    linear::batch,
+    linear::{LinearMap, Structure, batch},
     program::{Carry, Node, NodeId, Operation},
 };
 
@@ -12,7 +12,8 @@ use crate::{
 pub(super) fn sources_are_carried(what: &str, frozen: &Frozen, random: &mut Random) {
     let program = &frozen.program;
     let (input, output) = (program.inputs()[0], program.outputs()[0]);
-    let (in_shape, out_shape) = (program.shape(input).clone(), program.shape(output).clone());
+    let shape = |id| program.shape(id).unwrap().clone();
+    let (in_shape, out_shape) = (shape(input), shape(output));
     let (n, m) = (in_shape.num_elements(), out_shape.num_elements());
     let seed = random.vector(m);
     let batch_of = |values: &[f64], k: usize, shape: &Shape| {
@@ -20,41 +21,47 @@ pub(super) fn sources_are_carried(what: &str, frozen: &Frozen, random: &mut Rand
     };
     let (mut scored, mut plain) = (vec![0.0; n], vec![0.0; n]);
     let mut by_layer = vec![vec![0.0; m]; program.layers().len()];
-    for (id, node) in program.nodes().iter().enumerate() {
-        let Operation::Source { value, input: at } = &node.operation else {
+    for (id, node) in program.ids().zip(program.nodes()) {
+        let Operation::Source { value, .. } = &node.operation else {
             continue;
         };
-        let id = NodeId(id);
+        let at = program.operands(id).unwrap();
         let seeds = [(output, batch_of(&seed, 1, &out_shape))];
         // A node that its output is itself is its own cotangent.
-        let q = program.backward(&seeds, &[id], |_, _, _| {}).remove(0);
+        let q = program.backward(&seeds, &[id]).unwrap().remove(0);
         let len = node.shape.num_elements();
         let q = q.map_or(vec![0.0; len], numbers);
-        let b = expanded(value, &node.shape);
+        let b = expanded(value.value(), &node.shape);
         let starts = [(input, batch_of(&identity(n), n, &in_shape))];
-        let columns = numbers(program.forward(&starts, &[*at], false).remove(0));
+        let columns = numbers(program.forward(&starts, &at, false).unwrap().remove(0));
         for (i, column) in columns.chunks(len).enumerate() {
             for j in 0..len {
                 scored[i] += column[j] * q[j] * b[j];
                 plain[i] += column[j] * b[j];
             }
         }
-        if program.depends(output, id) {
+        if program.depends(output, id).unwrap() {
             let starts = [
                 (id, batch_of(&b, 1, &node.shape)),
                 (input, batch_of(&vec![0.0; n], 1, &in_shape)),
             ];
-            let added = numbers(program.forward(&starts, &[output], false).remove(0));
+            let added = numbers(
+                program
+                    .forward(&starts, &[output], false)
+                    .unwrap()
+                    .remove(0),
+            );
             for (sum, added) in by_layer[node.layer].iter_mut().zip(added) {
                 *sum += added;
             }
         }
     }
     let seeds = [(output, batch_of(&seed, 1, &out_shape))];
-    let row = program.backward(&seeds, &[input], |_, _, _| {}).remove(0);
+    let row = program.backward(&seeds, &[input]).unwrap().remove(0);
     let row = row.map_or(vec![0.0; n], numbers);
     for (carry, expected) in [(Carry::Scored, &scored), (Carry::Plain, &plain)] {
-        let Some((q, s)) = program.carry(&seeds, carry).remove(0) else {
+        let found = program.carry(&seeds, carry).expect("known maps").remove(0);
+        let Some((q, s)) = found else {
             continue;
         };
         assert_close(&format!("{what}, {carry:?} q"), &numbers(q), &row, 1e-12);
@@ -65,27 +72,136 @@ pub(super) fn sources_are_carried(what: &str, frozen: &Frozen, random: &mut Rand
             1e-12,
         );
     }
+    if let Some((q, s)) = program
+        .carry(&seeds, Carry::Conserving)
+        .expect("known maps")
+        .remove(0)
+    {
+        let what = format!("{what}, conserving");
+        assert_close(&format!("{what} q"), &numbers(q), &row, 1e-12);
+        assert_close(&what, &numbers(s), &conserved(frozen, &seed), 1e-11);
+    }
     // A layer at a time, they add up.
     let mut parts = vec![0.0; n];
     for layer in 0..program.layers().len() {
         let only = |node: &Node<_>| node.layer == layer;
-        if let Some((_, s)) = program.carry_of(&seeds, Carry::Scored, only).remove(0) {
+        let found = program.carry_of(&seeds, Carry::Scored, only);
+        if let Some((_, s)) = found.expect("known maps").remove(0) {
             let heard = numbers(s);
             parts.iter_mut().zip(heard).for_each(|(sum, s)| *sum += s);
         }
     }
-    if program.depends(output, input) {
+    if program.depends(output, input).unwrap() {
         assert_close(&format!("{what}, layers' s"), &parts, &scored, 1e-12);
     }
     let zeros = |k: usize, id: NodeId| {
-        let shape = program.shape(id);
+        let shape = program.shape(id).unwrap();
         batch_of(&vec![0.0; k * shape.num_elements()], k, shape)
     };
     for at_once in [1, 2, 100] {
-        let found = numbers(program.residual_by_layer(&zeros, at_once).remove(0));
+        let found = numbers(
+            program
+                .residual_by_layer(&zeros, at_once)
+                .unwrap()
+                .remove(0),
+        );
         let what = format!("{what}, r by layer, {at_once} at once");
         assert_close(&what, &found, &by_layer.concat(), 1e-12);
     }
+}
+
+/// What [`Carry::Conserving`] makes of a seed, by a dense matrix for every map: an output's s goes to its
+/// inputs in the proportions of the sizes of their weights.
+fn conserved(frozen: &Frozen, seed: &[f64]) -> Vec<f64> {
+    let program = &frozen.program;
+    let nodes = program.nodes();
+    let mut pending: Vec<[Vec<f64>; 2]> = nodes
+        .iter()
+        .map(|node| [(); 2].map(|()| vec![0.0; node.shape.num_elements()]))
+        .collect();
+    let at = |id| program.ids().position(|own| own == id).expect("its own");
+    pending[at(program.outputs()[0])][0] = seed.to_vec();
+    let add = |slot: &mut [f64], x: &[f64], c: f64| {
+        slot.iter_mut().zip(x).for_each(|(sum, x)| *sum += c * x);
+    };
+    for (id, node) in nodes.iter().enumerate().rev() {
+        let [q, mut s] = pending[id].clone();
+        match &node.operation {
+            Operation::Input(_) => {}
+            Operation::Map { map, input } => {
+                let [q, s] = back(&**map, &program.nodes()[input.0].shape, &q, &s);
+                add(&mut pending[input.0][0], &q, 1.0);
+                add(&mut pending[input.0][1], &s, 1.0);
+            }
+            Operation::Source { value, input } => {
+                let b = expanded(value.value(), &node.shape);
+                s.iter_mut()
+                    .zip(q.iter().zip(b))
+                    .for_each(|(s, (q, b))| *s += q * b);
+                add(&mut pending[input.0][0], &q, 1.0);
+                add(&mut pending[input.0][1], &s, 1.0);
+            }
+            Operation::Sum(terms) => {
+                let all: f64 = terms.iter().map(|(c, _)| c.abs()).sum();
+                for (c, of) in terms {
+                    add(&mut pending[of.0][0], &q, *c);
+                    add(&mut pending[of.0][1], &s, c.abs() / all);
+                }
+            }
+            Operation::Concat {
+                parts,
+                dim,
+                extents,
+            } => {
+                let inner: usize = node.shape[dim + 1..].iter().product();
+                let along = node.shape[*dim];
+                let mut start = 0;
+                for (of, extent) in parts.iter().zip(extents) {
+                    for j in 0..pending[of.0][0].len() {
+                        let (outer, rest) = (j / (extent * inner), j % (extent * inner));
+                        let from = (outer * along + start) * inner + rest;
+                        pending[of.0][0][j] += q[from];
+                        pending[of.0][1][j] += s[from];
+                    }
+                    start += extent;
+                }
+            }
+        }
+    }
+    pending[at(program.inputs()[0])][1].clone()
+}
+
+/// (Wᵀ q, s shared out) through one map.
+fn back(
+    map: &dyn LinearMap<burn_flex::Flex>,
+    input: &Shape,
+    q: &[f64],
+    s: &[f64],
+) -> [Vec<f64>; 2] {
+    let (n, m) = (input.num_elements(), q.len());
+    let columns = map.apply(tensor(&identity(n), &batch::shape_of(n, input).to_vec()));
+    let columns = numbers(columns);
+    let w = |o: usize, i: usize| columns[i * m + o];
+    let diagonal = n == m && (0..m).all(|o| (0..n).all(|i| i == o || w(o, i) == 0.0));
+    // A unit that x₀ shut keeps what is said behind it; nothing is behind a constant.
+    let stays = diagonal && !matches!(map.structure(), Structure::Zero(_));
+    // The weights of an interpolation sum to 1 with their signs.
+    let signed = matches!(map.structure(), Structure::Interpolation(_));
+    let share = |o: usize, i: usize| if signed { w(o, i) } else { w(o, i).abs() };
+    let (mut values, mut shares) = (vec![0.0; n], vec![0.0; n]);
+    for o in 0..m {
+        let total: f64 = (0..n).map(|i| share(o, i)).sum();
+        for i in 0..n {
+            values[i] += w(o, i) * q[o];
+            if !stays && total != 0.0 {
+                shares[i] += share(o, i) / total * s[o];
+            }
+        }
+    }
+    if stays {
+        shares = s.to_vec();
+    }
+    [values, shares]
 }
 
 fn expanded(value: &burn_flex::FlexTensor, shape: &Shape) -> Vec<f64> {

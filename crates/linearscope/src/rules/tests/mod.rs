@@ -27,7 +27,7 @@ use burn_flex::{Flex, FlexDevice, FlexTensor};
 
 use crate::{
     Error, LinearScope, Normalisation, Pointwise, Result, Rule, RuleSet, ScopeTensor, host,
-    linear::batch, program::Program, scope::Scope,
+    linear::batch, program::Program, run::Run,
 };
 
 type S = LinearScope<Flex>;
@@ -87,20 +87,21 @@ impl Frozen {
         rules: impl Into<RuleSet>,
         op: impl Fn(ScopeTensor<Flex>) -> ScopeTensor<Flex>,
     ) -> Result<Self> {
-        let scope = Scope::recording(rules.into());
+        let run = Run::recording(rules.into());
         let input = Shape::from(shape.to_vec());
-        let probe = scope.input(0, &input);
-        let out = op(ScopeTensor::probed(tensor(x0, shape), probe));
-        if let Some(error) = scope.error() {
+        let x0 = tensor(x0, shape);
+        let tracer = run.input(0, &x0);
+        let out = op(ScopeTensor::traced(x0, tracer));
+        if let Some(error) = run.error() {
             return Err(error);
         }
-        let probe = out.probe().cloned().ok_or_else(|| Error::LostProbe {
+        let tracer = out.tracer().cloned().ok_or_else(|| Error::LostTrace {
             output: "y".into(),
             because: "in a test".into(),
         })?;
         let y0 = out.into_value();
         Ok(Self {
-            program: scope.finish(&[probe], DType::F64)?,
+            program: run.finish(&[tracer], DType::F64, &[])?,
             output: y0.shape().to_vec(),
             y0: numbers(y0),
             input,
@@ -112,10 +113,10 @@ impl Frozen {
         let k = x.len() / self.input.num_elements();
         let x = tensor(x, &batch::shape_of(k, &self.input).to_vec());
         let starts = [(self.program.inputs()[0], x)];
-        let mut y = self
+        let y = self
             .program
             .forward(&starts, self.program.outputs(), sources);
-        numbers(y.remove(0))
+        numbers(y.unwrap().remove(0))
     }
 
     /// The same with gains folded into weights and no sources.
@@ -134,10 +135,8 @@ impl Frozen {
         let output = Shape::from(self.output.clone());
         let y = tensor(y, &batch::shape_of(k, &output).to_vec());
         let seeds = [(self.program.outputs()[0], y)];
-        let found = self
-            .program
-            .backward(&seeds, &self.program.inputs(), |_, _, _| {});
-        match found.into_iter().next().flatten() {
+        let found = self.program.backward(&seeds, self.program.inputs());
+        match found.unwrap().into_iter().next().flatten() {
             Some(x) => numbers(x),
             None => vec![0.0; k * self.input.num_elements()],
         }
@@ -198,13 +197,16 @@ pub(super) fn keeps_promises(
     let folded = frozen.program.homogeneous();
     let eye = tensor(&identity(n), &batch::shape_of(n, &frozen.input).to_vec());
     let starts = [(folded.inputs()[0], eye)];
-    let folded_columns = numbers(folded.forward(&starts, folded.outputs(), false).remove(0));
+    let folded_columns = numbers(
+        folded
+            .forward(&starts, folded.outputs(), false)
+            .unwrap()
+            .remove(0),
+    );
     assert_close(&format!("{what}, folded"), &folded_columns, &columns, 1e-12);
     let shape_out = batch::shape_of(m, &Shape::from(frozen.output.clone())).to_vec();
     let seeds = [(folded.outputs()[0], tensor(&identity(m), &shape_out))];
-    let folded_rows = folded
-        .backward(&seeds, &folded.inputs(), |_, _, _| {})
-        .remove(0);
+    let folded_rows = folded.backward(&seeds, folded.inputs()).unwrap().remove(0);
     let folded_rows = folded_rows.map_or(vec![0.0; m * n], numbers);
     assert_close(
         &format!("{what}, folded adjoint"),
@@ -234,13 +236,13 @@ pub(super) fn keeps_promises(
     );
 
     for (sources, replayed) in [(true, ya), (false, frozen.apply(&a, false))] {
-        let scope = Scope::paired(rules.clone(), sources);
+        let run = Run::paired(rules.clone(), sources);
         let batch_shape = [&[1], shape].concat();
-        let probe = scope
+        let tracer = run
             .probe(tensor(&a, &batch_shape), &Shape::from(shape.to_vec()))
             .expect("the probe fits");
-        let out = op(ScopeTensor::probed(tensor(x0, shape), probe));
-        let paired = out.probe().cloned().and_then(|p| p.into_batch());
+        let out = op(ScopeTensor::traced(tensor(x0, shape), tracer));
+        let paired = out.tracer().cloned().and_then(|p| p.into_batch());
         let paired = numbers(paired.expect("a paired run carries batches"));
         assert_close(&format!("{what}, paired run"), &paired, &replayed, 1e-12);
     }

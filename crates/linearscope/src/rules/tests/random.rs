@@ -1,10 +1,11 @@
 //! Random small networks: skips, concatenations, branches, strides, dilation, groups, odd sizes,
-//! batch > 1, selection, sampling, weights made by the network. The promises hold for every one.
+//! batch > 1, selection, sampling, weights made by the network, decisions that enter as data. The
+//! promises hold for every one.
 
 use burn_backend::{
-    BoolDType, FloatDType, Scalar, TensorData, TensorMetadata,
+    BoolDType, FloatDType, IntDType, Scalar, Slice, TensorData, TensorMetadata,
     ops::{
-        ActivationOps, AttentionModuleOptions, ConvOptions, ConvTransposeOptions,
+        ActivationOps, AttentionModuleOptions, BoolTensorOps, ConvOptions, ConvTransposeOptions,
         DeformConvOptions, FloatTensorOps, GridSampleOptions, GridSamplePaddingMode, IntTensorOps,
         InterpolateMode, InterpolateOptions, ModuleOps, PadMode, UnfoldOptions,
     },
@@ -20,6 +21,7 @@ use crate::{LinearScope, Pointwise, ScopeTensor};
 
 type S = LinearScope<Flex>;
 type T = ScopeTensor<Flex>;
+type Ints = crate::Tracked<Flex, FlexTensor>;
 
 fn weight(random: &mut Random, shape: &[usize]) -> T {
     let fan: usize = shape.iter().skip(1).product();
@@ -32,7 +34,7 @@ fn weight(random: &mut Random, shape: &[usize]) -> T {
     constant(&values, shape)
 }
 
-fn ints(values: &[i64], shape: &[usize]) -> crate::Tracked<Flex, FlexTensor> {
+fn ints(values: &[i64], shape: &[usize]) -> Ints {
     S::int_from_data(
         TensorData::new(values.to_vec(), shape.to_vec()),
         &FlexDevice,
@@ -49,12 +51,222 @@ impl Reshaped for T {
     }
 }
 
+/// A decision about x of x's shape, as floats: a comparison with a number, of two tensors, of a decision;
+/// an arg-max; a truncation.
+fn decision(x: &T, random: &mut Random) -> T {
+    let shape = x.shape();
+    let dtype: FloatDType = x.dtype().into();
+    let level = 0.4 * random.unit();
+    let above =
+        |x: T, level: f64| S::float_greater_elem(x, Scalar::Float(level), BoolDType::Native);
+    match random.below(5) {
+        0 => S::bool_into_float(above(x.clone(), level), dtype),
+        1 => {
+            let other = S::float_flip(x.clone(), &[3]);
+            let lower = S::float_lower(x.clone(), other, BoolDType::Native);
+            S::bool_into_float(S::bool_not(lower), dtype)
+        }
+        2 => {
+            let lit = S::bool_into_float(above(x.clone(), level), dtype);
+            let share = S::float_expand(S::float_mean_dim(lit, 3), shape);
+            S::bool_into_float(above(share, 0.45), dtype)
+        }
+        3 => {
+            let best = S::float_argmax(x.clone(), 1, IntDType::I64);
+            let best = S::int_into_float(S::int_expand(best, shape), dtype);
+            S::float_mul_scalar(best, Scalar::Float(0.3))
+        }
+        _ => {
+            let x = S::float_mul_scalar(x.clone(), Scalar::Float(2.3));
+            let steps = S::float_into_int(x, IntDType::I64);
+            let steps = S::int_clamp(steps, Scalar::Int(-2), Scalar::Int(2));
+            S::float_mul_scalar(S::int_into_float(steps, dtype), Scalar::Float(0.4))
+        }
+    }
+}
+
+/// A decision for each channel.
+fn per_channel(x: &T, random: &mut Random) -> T {
+    let c = x.shape()[1];
+    let shares = decision(x, random);
+    let shares = S::float_mean_dim(S::float_mean_dim(S::float_mean_dim(shares, 3), 2), 0);
+    S::float_reshape(shares, vec![c].into())
+}
+
+/// One random layer on `[n, c, h, w]` into which a decision enters as data.
+fn decided_layer(x: T, random: &mut Random) -> T {
+    let [n, c, h, w] = x.shape().dims();
+    let shape = x.shape();
+    let dtype: FloatDType = x.dtype().into();
+    let weight = |random: &mut Random, shape: &[usize]| S::float_cast(weight(random, shape), dtype);
+    let one = Scalar::Float(1.0);
+    let best = |x: &T| S::float_argmax(x.clone(), 3, IntDType::I64);
+    match random.below(19) {
+        0 if c < 6 => {
+            let decided = decision(&x, random);
+            let parts = [vec![x.clone(), decided.clone()], vec![decided, x]];
+            S::float_cat(parts[random.below(2)].clone(), 1)
+        }
+        1 => {
+            let decided = decision(&x, random);
+            let rows = [0..n, 0..c, 0..1, 0..w].map(Slice::from);
+            let part = S::float_slice(decided.clone(), &rows);
+            match random.below(2) {
+                0 => S::float_slice_assign(x, &rows, part),
+                _ => S::float_slice_assign(decided, &rows, S::float_slice(x, &rows)),
+            }
+        }
+        2 => {
+            let third: Vec<bool> = (0..shape.num_elements()).map(|i| i % 3 == 0).collect();
+            let mask = S::bool_from_data(TensorData::new(third, shape), &FlexDevice);
+            let decided = decision(&x, random);
+            match random.below(2) {
+                0 => S::float_mask_where(x, mask, decided),
+                _ => S::float_mask_where(decided, mask, x),
+            }
+        }
+        3 => {
+            let decided = decision(&x, random);
+            let mask = S::float_greater_elem(decided, Scalar::Float(0.2), BoolDType::Native);
+            S::float_mask_fill(x, mask, Scalar::Float(0.3))
+        }
+        4 => {
+            let update = [IndexingUpdateOp::Add, IndexingUpdateOp::Assign][random.below(2)];
+            let at = ints(&[(h - 1) as i64], &[1]);
+            let (decided, row) = (
+                decision(&x, random),
+                [0..n, 0..c, 0..1, 0..w].map(Slice::from),
+            );
+            match random.below(2) {
+                0 => S::float_select_assign(x, 2, at, S::float_slice(decided, &row), update),
+                _ => S::float_select_assign(decided, 2, at, S::float_slice(x, &row), update),
+            }
+        }
+        5 => {
+            let (at, decided) = (best(&x), decision(&x, random));
+            let column = [0..n, 0..c, 0..h, 0..1].map(Slice::from);
+            let value = S::float_slice(decided, &column);
+            S::float_scatter(3, x, at, value, IndexingUpdateOp::Add)
+        }
+        6 => {
+            let decided = decision(&x, random);
+            match random.below(3) {
+                0 => S::float_add(x, decided),
+                1 => S::float_sub(decided, x),
+                _ => S::float_mul(S::float_add_scalar(decided, Scalar::Float(0.5)), x),
+            }
+        }
+        7 => {
+            let size = S::float_abs(decision(&x, random));
+            S::float_div(x, S::float_add_scalar(size, one))
+        }
+        8 if h == w => {
+            let decided = decision(&x, random);
+            match random.below(2) {
+                0 => S::float_matmul(x, decided),
+                _ => S::float_matmul(decided, x),
+            }
+        }
+        9 => {
+            let (out, pooled) = (1 + random.below(3), per_channel(&x, random));
+            let kernel = weight(random, &[out, c, 1, 1]);
+            let kernel = S::float_mul(kernel, pooled.reshaped([1, c, 1, 1]));
+            S::conv2d(x, kernel, None, ConvOptions::new([1, 1], [0, 0], [1, 1], 1))
+        }
+        10 => {
+            let (kernel, bias) = (weight(random, &[c, c, 1, 1]), per_channel(&x, random));
+            let options = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+            S::conv2d(x, kernel, Some(bias), options)
+        }
+        11 => {
+            // Each parameter a weight or a decision.
+            let mut parameters = [(); 4].map(|()| match random.below(2) {
+                0 => weight(random, &[c]),
+                _ => per_channel(&x, random),
+            });
+            let variance = S::float_abs(parameters[3].clone());
+            parameters[3] = S::float_add_scalar(variance, one);
+            let [gamma, beta, mean, variance] = parameters;
+            S::batch_norm(x, gamma, beta, mean, variance, 1e-5)
+        }
+        12 => {
+            // The same of a constant picture.
+            let picture = weight(random, &[1, c, h, w]);
+            let (gamma, beta) = (per_channel(&x, random), per_channel(&x, random));
+            let [mean, variance] = [(); 2].map(|()| weight(random, &[c]));
+            let variance = S::float_add_scalar(S::float_abs(variance), one);
+            let y = S::batch_norm(picture, gamma, beta, mean, variance, 1e-5);
+            S::float_add(x, y)
+        }
+        13 => {
+            let slope = S::float_mul_scalar(per_channel(&x, random), Scalar::Float(0.5));
+            match random.below(2) {
+                0 => S::prelu(x, slope.reshaped([1, c, 1, 1])),
+                _ => {
+                    let decided = S::float_sub_scalar(decision(&x, random), Scalar::Float(0.25));
+                    S::prelu(decided, x)
+                }
+            }
+        }
+        14 => match random.below(3) {
+            0 => S::float_sub(x.clone(), S::float_gather(3, x.clone(), best(&x))),
+            1 => {
+                let at = S::int_reshape(best(&x), vec![n * c * h].into());
+                let kept = 1 + random.below(w.min(n * c * h));
+                let at = S::int_slice(at, &[Slice::from(0..kept)]);
+                S::float_select(x, 3, at)
+            }
+            _ => {
+                let table = weight(random, &[n, c, h, w]);
+                S::float_add(x.clone(), S::float_gather(3, table, best(&x)))
+            }
+        },
+        15 => {
+            let still = S::float_mul_scalar(weight(random, &[n, h, w, 2]), Scalar::Float(0.5));
+            let moved = S::float_mean_dim(decision(&x, random), 1).reshaped([n, h, w, 1]);
+            let moved = S::float_mul_scalar(moved, Scalar::Float(0.3));
+            S::float_grid_sample_2d(x, S::float_add(still, moved), GridSampleOptions::default())
+        }
+        16 if h > 1 && w > 1 => {
+            let cells = [0..n, 0..1, 0..h - 1, 0..w - 1].map(Slice::from);
+            let lit = S::float_slice(decision(&x, random), &cells);
+            let offset = S::float_mul_scalar(lit.clone(), Scalar::Float(0.3));
+            let offset = S::float_repeat_dim(offset, 1, 8);
+            let share = S::float_add_scalar(S::float_repeat_dim(lit, 1, 4), Scalar::Float(0.5));
+            let kernel = weight(random, &[2, c, 2, 2]);
+            let kernel = S::float_mul(kernel, per_channel(&x, random).reshaped([1, c, 1, 1]));
+            let bias = S::float_mean_dim(per_channel(&x, random), 0);
+            let bias = S::float_repeat_dim(bias, 0, 2);
+            let options = DeformConvOptions::new([1, 1], [0, 0], [1, 1], 1, 1);
+            S::deform_conv2d(x, offset, kernel, Some(share), Some(bias), options)
+        }
+        17 => {
+            // Pixels attend to pixels, to some more than to others.
+            let flat = S::float_reshape(x.clone(), vec![n, c, h * w, 1].into());
+            let bias = S::float_reshape(decision(&x, random), vec![n, c, 1, h * w].into());
+            let bias = S::float_expand(bias, vec![n, c, h * w, h * w].into());
+            let options = AttentionModuleOptions::default();
+            let seen = S::attention(flat.clone(), flat.clone(), flat, None, Some(bias), options);
+            S::float_reshape(seen, shape)
+        }
+        _ => {
+            // A decision that is moved and bent first.
+            let decided = S::float_permute(decision(&x, random), &[0, 1, 3, 2]);
+            let decided = S::float_pad(decided, &[(0, 0), (0, 0), (1, 0), (0, 0)], PadMode::Edge);
+            let decided = S::float_cumsum(S::float_tanh(decided), 3);
+            let mean = S::float_mean_dim(S::float_mean_dim(decided, 3), 2);
+            S::float_add(x, mean)
+        }
+    }
+}
+
 /// One random layer on `[n, c, h, w]`.
 fn layer(x: T, random: &mut Random) -> T {
     let [n, c, h, w] = x.shape().dims();
     let dtype = x.dtype().into();
     let weight = |random: &mut Random, shape: &[usize]| S::float_cast(weight(random, shape), dtype);
-    match random.below(32) {
+    match random.below(48) {
+        32.. => decided_layer(x, random),
         0 | 1 => {
             let groups = if c % 2 == 0 && random.below(2) == 0 {
                 2

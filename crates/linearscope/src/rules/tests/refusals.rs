@@ -31,25 +31,26 @@ fn ops_without_a_rule_refuse_by_name() {
 
 /// Tensors of two runs that meet in one op are an error of both.
 #[test]
-fn scopes_that_meet_are_an_error() {
+fn runs_that_meet_are_an_error() {
     let probed = || {
-        let scope = crate::scope::Scope::<Flex>::recording(rules());
-        let probe = scope.input(0, &Shape::from(vec![2]));
-        (scope, ScopeTensor::probed(tensor(&[1.0, 2.0], &[2]), probe))
+        let run = crate::run::Run::<Flex>::recording(rules());
+        let x0 = tensor(&[1.0, 2.0], &[2]);
+        let tracer = run.input(0, &x0);
+        (run, ScopeTensor::traced(x0, tracer))
     };
     type Two = fn(ScopeTensor<Flex>, ScopeTensor<Flex>) -> ScopeTensor<Flex>;
     let ops: [Two; 3] = [S::float_add, S::float_mul, S::float_div];
     for op in ops {
         let ((a, x), (b, y)) = (probed(), probed());
         op(x, y);
-        assert!(matches!(a.error(), Some(Error::ScopesMeet { .. })));
-        assert!(matches!(b.error(), Some(Error::ScopesMeet { .. })));
+        assert!(matches!(a.error(), Some(Error::RunsMeet { .. })));
+        assert!(matches!(b.error(), Some(Error::RunsMeet { .. })));
     }
     // Also where only the reference is read.
     let ((a, x), (b, y)) = (probed(), probed());
     S::float_greater(x, y, BoolDType::Native);
-    assert!(matches!(a.error(), Some(Error::ScopesMeet { .. })));
-    assert!(matches!(b.error(), Some(Error::ScopesMeet { .. })));
+    assert!(matches!(a.error(), Some(Error::RunsMeet { .. })));
+    assert!(matches!(b.error(), Some(Error::RunsMeet { .. })));
 }
 
 /// A float made of a decision is a constant of the affine system, and is noted.

@@ -31,16 +31,19 @@ fn cut(x: &FlexTensor, from: &Region, to: &Region) -> FlexTensor {
 pub(super) fn windows_agree(what: &str, frozen: &Frozen, random: &mut Random) {
     let program = &frozen.program;
     let (input, output) = (program.inputs()[0], program.outputs()[0]);
-    let (in_shape, out_shape) = (program.shape(input).clone(), program.shape(output).clone());
+    let shape = |id| program.shape(id).unwrap().clone();
+    let (in_shape, out_shape) = (shape(input), shape(output));
     let (all_in, all_out) = (Region::full(&in_shape), Region::full(&out_shape));
     let limit = 1e-12;
     for round in 0..3 {
         let what = format!("{what}, window {round}");
         let to = random_box(&out_shape, random);
-        let window = program.window(&program.fields(&[(output, to.clone())]), &[output]);
+        let regions = program.fields(&[(output, to.clone())]).unwrap();
+        let window = program.window(&regions, &[output]).unwrap();
         let x = random_batch(2, &in_shape, random);
         let whole = program
             .forward(&[(input, x.clone())], &[output], true)
+            .unwrap()
             .remove(0);
         let part = &window.program;
         let starts: Vec<_> = match &window.inputs[0] {
@@ -50,7 +53,10 @@ pub(super) fn windows_agree(what: &str, frozen: &Frozen, random: &mut Random) {
             _ => continue,
         };
         let from = window.inputs[0].clone().expect("it has a start");
-        let made = part.forward(&starts, part.outputs(), true).remove(0);
+        let made = part
+            .forward(&starts, part.outputs(), true)
+            .unwrap()
+            .remove(0);
         let expected = cut(&whole, &all_out, &to);
         assert_close(
             &format!("{what}, of {to:?}"),
@@ -61,11 +67,9 @@ pub(super) fn windows_agree(what: &str, frozen: &Frozen, random: &mut Random) {
 
         let y = random_batch(2, &to.shape(), random);
         let seeds = [(output, cut(&y, &to, &all_out))];
-        let whole = program.backward(&seeds, &[input], |_, _, _| {}).remove(0);
+        let whole = program.backward(&seeds, &[input]).unwrap().remove(0);
         let seeds = [(part.outputs()[0], y)];
-        let made = part
-            .backward(&seeds, &part.inputs(), |_, _, _| {})
-            .remove(0);
+        let made = part.backward(&seeds, part.inputs()).unwrap().remove(0);
         let whole = whole.map_or(vec![0.0; 2 * in_shape.num_elements()], numbers);
         let made = match made {
             Some(made) => numbers(cut(&made, &from, &all_in)),
@@ -76,14 +80,17 @@ pub(super) fn windows_agree(what: &str, frozen: &Frozen, random: &mut Random) {
         let from = random_box(&in_shape, random);
         let x = random_batch(2, &from.shape(), random);
         let start = [(input, cut(&x, &from, &all_in))];
-        let whole = numbers(program.forward(&start, &[output], false).remove(0));
-        let regions = program.reaches(&[(input, from.clone())]);
-        let made = match &regions[output.0] {
+        let whole = numbers(program.forward(&start, &[output], false).unwrap().remove(0));
+        let regions = program.reaches(&[(input, from.clone())]).unwrap();
+        let made = match regions.of(output).unwrap() {
             Some(reached) if !reached.is_empty() => {
-                let window = program.window(&regions, &[output]);
+                let window = program.window(&regions, &[output]).unwrap();
                 let part = &window.program;
                 let start = [(part.inputs()[0], x)];
-                let made = part.forward(&start, part.outputs(), false).remove(0);
+                let made = part
+                    .forward(&start, part.outputs(), false)
+                    .unwrap()
+                    .remove(0);
                 numbers(cut(&made, reached, &all_out))
             }
             _ => vec![0.0; whole.len()],

@@ -218,9 +218,10 @@ fn a_nan_breaks_nothing_else() {
 /// The indices a user gets are the backend's own, and remember that they came from x₀.
 #[test]
 fn indices_are_decisions() {
-    let scope = Scope::recording(rules());
-    let probe = scope.input(0, &Shape::from(vec![3]));
-    let x = ScopeTensor::probed(tensor(&[1.0, 3.0, 2.0], &[3]), probe);
+    let run = Run::recording(rules());
+    let x0 = tensor(&[1.0, 3.0, 2.0], &[3]);
+    let tracer = run.input(0, &x0);
+    let x = ScopeTensor::traced(x0, tracer);
     let (_, a) = S::float_max_dim_with_indices(x.clone(), 0, IntDType::I64);
     let (_, b) = S::float_sort_with_indices(x.clone(), 0, true, IntDType::I64);
     let (_, c) = S::float_topk_with_indices(x, 0, 2, IntDType::I64);

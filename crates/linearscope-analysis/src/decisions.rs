@@ -1,0 +1,54 @@
+//! Decisions that differ between precisions: what the [certificate](crate::certificate)'s decisions at risk
+//! come to.
+
+use std::sync::Arc;
+
+use burn::tensor::{DType, Device, TensorData};
+use linearscope::{Loaded, program::Flip};
+use serde::Serialize;
+
+use crate::{FrozenNetwork, LinearOperator, frozen::host, operator::Result};
+
+/// One unit layer, and how many of its decisions are others in f64.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Differing {
+    /// The network node.
+    pub node: String,
+    /// What decides: `slope_mask`, `switches`, …
+    pub kind: &'static str,
+    /// How many units it has.
+    pub units: usize,
+    /// How many decided otherwise.
+    pub differing: usize,
+}
+
+/// Freeze the same network at the same x₀ in f64, on the CPU, and list the unit layers of which decisions
+/// differ from those of `f`; none where nothing does. Every one of them lies among the decisions at risk,
+/// or was an exact tie.
+///
+/// Cost: a freeze in f64; memory: the weights once more, in twice the bytes.
+///
+/// # Errors
+/// As [`FrozenNetwork::new`]; [`Error::Memory`](linearscope::Error::Memory) where nothing was recorded.
+pub fn differing_in_f64(f: &FrozenNetwork) -> Result<Vec<Differing>> {
+    const WHAT: &str = "a comparison of decisions";
+    let recorded = f.recorded_for(WHAT)?;
+    let network = Arc::clone(recorded.loaded().network());
+    let device = Device::flex();
+    let loaded = Loaded::new(network, device.as_dispatch().clone(), DType::F64)?;
+    let x0 = TensorData::new(host(f.x0())?, f.input_shape().to_vec());
+    let rules = recorded.rules().clone();
+    let exact = FrozenNetwork::new(Arc::new(loaded), x0, rules)?;
+    let flips = recorded
+        .program()
+        .flips(exact.recorded_for(WHAT)?.program())?;
+    let differing = flips.into_iter().filter(|flip| flip.flipped > 0);
+    Ok(differing
+        .map(|flip: Flip| Differing {
+            node: flip.name.to_string(),
+            kind: flip.kind,
+            units: flip.units,
+            differing: flip.flipped,
+        })
+        .collect())
+}

@@ -1,0 +1,87 @@
+//! What every frozen network knows, however it replays.
+
+use std::sync::Arc;
+
+use burn_backend::{Backend, tensor::FloatTensor};
+
+use crate::{driver::Loaded, findings::Findings, rule_set::RuleSet};
+
+/// The point a network is linearised at: the network, the rules and y₀, and what the run at x₀ found.
+///
+/// [`Recorded`](super::Recorded), [`Paired`](super::Paired) and [`Frozen`](super::Frozen) dereference to
+/// it.
+#[derive(Debug)]
+pub struct Point<B: Backend> {
+    loaded: Arc<Loaded<B>>,
+    reference: Vec<FloatTensor<B>>,
+    rules: RuleSet,
+    unused_rules: Vec<String>,
+    decision_sources: Vec<Arc<str>>,
+    budget: usize,
+}
+
+/// The rules of a run, and which of them the user gave.
+pub(super) struct Rules {
+    /// Those given, then the network's own.
+    pub all: RuleSet,
+    /// How many were given.
+    given: usize,
+}
+
+impl Rules {
+    pub(super) fn new<B: Backend>(loaded: &Loaded<B>, given: RuleSet) -> Self {
+        Self {
+            given: given.entries().len(),
+            all: loaded.network().rules(given),
+        }
+    }
+}
+
+impl<B: Backend> Point<B> {
+    pub(super) fn new(
+        loaded: Arc<Loaded<B>>,
+        reference: Vec<FloatTensor<B>>,
+        rules: Rules,
+        findings: &Findings,
+        budget: usize,
+    ) -> Self {
+        Self {
+            unused_rules: findings.unused(&rules.all, rules.given),
+            decision_sources: findings.decisions().to_vec(),
+            loaded,
+            reference,
+            rules: rules.all,
+            budget,
+        }
+    }
+
+    /// The network, on its device.
+    pub fn loaded(&self) -> &Arc<Loaded<B>> {
+        &self.loaded
+    }
+
+    /// y₀ = f(x₀), one tensor per output, without a probe axis.
+    pub fn reference(&self) -> &[FloatTensor<B>] {
+        &self.reference
+    }
+
+    /// The rules that froze the non-linear units: those given, then the network's own.
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// Entries of the rule set that nothing in the network fitted: a misspelt name, perhaps.
+    pub fn unused_rules(&self) -> &[String] {
+        &self.unused_rules
+    }
+
+    /// Nodes that read x₀ to compare, to point or to count.
+    pub fn decision_sources(&self) -> &[Arc<str>] {
+        &self.decision_sources
+    }
+
+    /// Bytes that decisions and probes may take.
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+}

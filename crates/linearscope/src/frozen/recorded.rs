@@ -1,0 +1,242 @@
+//! A network frozen at x₀ with its program kept.
+
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
+
+use burn_backend::{Backend, TensorMetadata, tensor::FloatTensor};
+
+use super::{
+    batches::{
+        check_cotangents, check_finite, check_probes, in_batches, without_probe_axis, zero_probes,
+        zeros,
+    },
+    point::{Point, Rules},
+    runs::record,
+};
+use crate::{
+    driver::Loaded,
+    error::Result,
+    findings::{DecisionsAtRisk, NearKink, near_kinks},
+    program::{NodeId, Program, machine_budget},
+    rule_set::RuleSet,
+    run::Run,
+};
+
+/// A network frozen at x₀: its reference outputs and the recorded affine map.
+///
+/// Made by one run of the network; asked any number of times. All tensors are primitives of the
+/// inner backend `B` on the device the network was loaded on, in its dtype, one for each input or
+/// output; probes and cotangents have a leading axis k.
+#[derive(Debug)]
+pub struct Recorded<B: Backend> {
+    point: Point<B>,
+    program: Program<B>,
+    at_risk: Option<DecisionsAtRisk>,
+    /// F alone, in fewer maps; made when first asked for.
+    homogeneous: OnceLock<Program<B>>,
+    /// The program as replays with sources and of parts take it.
+    prepared: OnceLock<Program<B>>,
+}
+
+impl<B: Backend> Deref for Recorded<B> {
+    type Target = Point<B>;
+
+    fn deref(&self) -> &Point<B> {
+        &self.point
+    }
+}
+
+impl<B: Backend> Recorded<B> {
+    /// Freeze the network at x₀ and record its affine map. Cost: one forward of the network and
+    /// the rules' decisions; memory: the decisions.
+    ///
+    /// Memory is what [`machine_budget`] says; see [`within`](Self::within).
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`](crate::Error::NotFinite) when x₀ or f(x₀) is not; [`Error::NoRule`](crate::Error::NoRule) when the network has an op
+    /// without a rule; [`Error::LostTrace`](crate::Error::LostTrace) when an output is no linear function of the input;
+    /// [`Error::Memory`](crate::Error::Memory) when the decisions do not fit.
+    pub fn new(loaded: Arc<Loaded<B>>, x0: Vec<FloatTensor<B>>, rules: RuleSet) -> Result<Self> {
+        Self::within(loaded, x0, rules, machine_budget())
+    }
+
+    /// [`new`](Self::new) within a budget of bytes for decisions and probes; where the decisions do not
+    /// fit, [`Frozen::within`](super::Frozen::within) does without them.
+    ///
+    /// Probes are cut into as many batches as fit; what comes out does not depend on the cut.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn within(
+        loaded: Arc<Loaded<B>>,
+        x0: Vec<FloatTensor<B>>,
+        rules: RuleSet,
+        budget: usize,
+    ) -> Result<Self> {
+        check_finite::<B>("input", loaded.network().inputs(), &x0)?;
+        let recorded = Self::record_within(loaded, x0, rules, budget, true)?;
+        let ports = recorded.loaded().network().outputs();
+        check_finite::<B>("output", ports, recorded.reference())?;
+        Ok(recorded)
+    }
+
+    /// The same without a budget, and without a look at the values, which would wait for the device:
+    /// for training.
+    pub(crate) fn unchecked(
+        loaded: Arc<Loaded<B>>,
+        x0: Vec<FloatTensor<B>>,
+        rules: RuleSet,
+    ) -> Result<Self> {
+        Self::record_within(loaded, x0, rules, usize::MAX, false)
+    }
+
+    fn record_within(
+        loaded: Arc<Loaded<B>>,
+        x0: Vec<FloatTensor<B>>,
+        rules: RuleSet,
+        budget: usize,
+        risk: bool,
+    ) -> Result<Self> {
+        rules.check()?;
+        let rules = Rules::new(&loaded, rules);
+        let recording = match risk {
+            true => Run::recording_with_risk,
+            false => Run::recording_within,
+        };
+        let run = recording(rules.all.clone(), budget);
+        let (ended, program) = record(&loaded, &x0, run, |_| ())?;
+        // A quarter for what replays would otherwise expand each time, the rest for probes.
+        program.keep_expanded(budget / 4);
+        Ok(Self {
+            point: Point::new(loaded, ended.values, rules, &ended.findings, budget),
+            program,
+            at_risk: risk.then_some(ended.at_risk),
+            homogeneous: OnceLock::new(),
+            prepared: OnceLock::new(),
+        })
+    }
+
+    /// Which decisions lie within the rounding band of their kink, or exactly at it, unit by unit, in the
+    /// order they are made: what [`decisions_at_risk`](Self::decisions_at_risk) counts. Cost: a freeze.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn near_kinks(
+        loaded: &Loaded<B>,
+        x0: &[FloatTensor<B>],
+        rules: RuleSet,
+    ) -> Result<Vec<NearKink>> {
+        rules.check()?;
+        let run = Run::recording_with_risk(loaded.network().rules(rules), usize::MAX);
+        let mut near = Vec::new();
+        record(loaded, x0, run, |report| near.extend(near_kinks(report)))?;
+        Ok(near)
+    }
+
+    /// The recorded linear maps and sources.
+    pub fn program(&self) -> &Program<B> {
+        &self.program
+    }
+
+    /// F alone, in fewer maps than [`program`](Self::program): what replays without sources use.
+    pub fn homogeneous(&self) -> &Program<B> {
+        self.homogeneous.get_or_init(|| self.program.homogeneous())
+    }
+
+    pub(super) fn prepared(&self) -> &Program<B> {
+        self.prepared.get_or_init(|| self.program.prepared())
+    }
+
+    /// How many decisions rounding may have made otherwise; `None` in training, where nobody counted.
+    pub fn decisions_at_risk(&self) -> Option<&DecisionsAtRisk> {
+        self.at_risk.as_ref()
+    }
+
+    /// F x for k probes, `[k, ..input] → [k, ..output]`, per input and output.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape), [`Error::NoProbes`](crate::Error::NoProbes).
+    pub fn apply(&self, x: &[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>> {
+        check_probes(self.loaded(), x)?;
+        self.replay(x, false)
+    }
+
+    /// F x + r for k probes. See [`apply`](Self::apply).
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape), [`Error::NoProbes`](crate::Error::NoProbes).
+    pub fn affine(&self, x: &[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>> {
+        check_probes(self.loaded(), x)?;
+        self.replay(x, true)
+    }
+
+    /// The residual r, `[..output]` per output: the affine map at x₁ = 0.
+    ///
+    /// # Errors
+    /// None of its own; it shares [`affine`](Self::affine)'s signature.
+    pub fn residual(&self) -> Result<Vec<FloatTensor<B>>> {
+        let r = self.replay(&zero_probes(self.loaded()), true)?;
+        Ok(r.into_iter().map(without_probe_axis::<B>).collect())
+    }
+
+    /// Fᵀ y for k cotangents, `[k, ..output] → [k, ..input]`. An input that no output depends on
+    /// gets zeros.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape), [`Error::NoProbes`](crate::Error::NoProbes).
+    pub fn adjoint(&self, y: &[FloatTensor<B>]) -> Result<Vec<FloatTensor<B>>> {
+        check_cotangents(self.loaded(), y)?;
+        in_batches::<B>(self.probes_at_once(), y, |y| {
+            let program = self.homogeneous();
+            let seeds = pairs::<B>(program.outputs(), y);
+            let found = program.backward(&seeds, program.inputs())?;
+            Ok(self.at_inputs(y, found))
+        })
+    }
+
+    /// What a sweep found at the inputs, zeros where no output depends on one.
+    pub(super) fn at_inputs(
+        &self,
+        y: &[FloatTensor<B>],
+        found: Vec<Option<FloatTensor<B>>>,
+    ) -> Vec<FloatTensor<B>> {
+        let k = y.first().map_or(1, |y| y.shape()[0]);
+        let inputs = self.loaded().network().inputs();
+        let found = found.into_iter().zip(inputs);
+        found
+            .map(|(x, port)| x.unwrap_or_else(|| zeros(self.loaded(), k, &port.shape)))
+            .collect()
+    }
+
+    fn replay(&self, x: &[FloatTensor<B>], sources: bool) -> Result<Vec<FloatTensor<B>>> {
+        let program = match sources {
+            true => self.prepared(),
+            false => self.homogeneous(),
+        };
+        in_batches::<B>(self.probes_at_once(), x, |x| {
+            let starts = pairs::<B>(program.inputs(), x);
+            program.forward(&starts, program.outputs(), sources)
+        })
+    }
+
+    /// How many probes may run side by side through the whole network.
+    pub fn probes_at_once(&self) -> usize {
+        self.at_once(self.program.probe_bytes())
+    }
+
+    /// How many probes of so many bytes fit beside what replays keep expanded; at least one.
+    pub(super) fn at_once(&self, bytes: usize) -> usize {
+        let kept = (self.budget() / 4).min(self.program.account().expanded_bytes);
+        ((self.budget() - kept) / bytes).max(1)
+    }
+}
+
+/// Ids and the tensors at them.
+pub(super) fn pairs<B: Backend>(
+    ids: &[NodeId],
+    tensors: &[FloatTensor<B>],
+) -> Vec<(NodeId, FloatTensor<B>)> {
+    ids.iter().copied().zip(tensors.iter().cloned()).collect()
+}

@@ -1,0 +1,139 @@
+//! What sources add to outputs: contributions and discussions.
+
+use burn_backend::{Backend, TensorMetadata, tensor::FloatTensor};
+
+use super::{
+    batches::{check_cotangents, in_batches, replaying, zeros},
+    recorded::{Recorded, pairs},
+};
+use crate::{
+    error::{Error, Result, guarded},
+    host,
+    linear::batch,
+    program::{Carry, Node, NodeId},
+};
+
+/// One source and its contribution ⟨q, b⟩ to a linear functional of the output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceShare {
+    /// Name of the network node the source came from.
+    pub node: String,
+    /// Index into [`Program::layers`](crate::program::Program::layers).
+    pub layer: usize,
+    /// ⟨q, b⟩ for each of the k cotangents.
+    pub values: Vec<f64>,
+}
+
+impl<B: Backend> Recorded<B> {
+    /// Fᵀ y, and for every source its contribution ⟨q, b⟩ to ⟨y, F x + r⟩ (Theorem 1 of the
+    /// paper: they sum to ⟨y, r⟩ on any acyclic graph). Sums in f64 on the host; cost: one adjoint
+    /// sweep and one read-back per source.
+    ///
+    /// # Errors
+    /// As [`adjoint`](Self::adjoint); [`Error::Data`].
+    pub fn contributions(
+        &self,
+        y: &[FloatTensor<B>],
+    ) -> Result<(Vec<FloatTensor<B>>, Vec<SourceShare>)> {
+        check_cotangents(self.loaded(), y)?;
+        let program = self.prepared();
+        let mut shares: Vec<SourceShare> = Vec::new();
+        let rows = in_batches::<B>(self.probes_at_once(), y, |y| {
+            let seeds = pairs::<B>(program.outputs(), y);
+            let mut some = Vec::new();
+            let found = program.contributions(&seeds, program.inputs(), |node, b, q| {
+                some.push(share::<B>(node, b, q)?);
+                Ok(())
+            })?;
+            some.reverse();
+            // Every batch passes the same sources.
+            match shares.is_empty() {
+                true => shares = some,
+                false => shares
+                    .iter_mut()
+                    .zip(some)
+                    .for_each(|(share, more)| share.values.extend(more.values)),
+            }
+            Ok(self.at_inputs(y, found))
+        })?;
+        Ok((rows, shares))
+    }
+
+    /// One backward sweep from k cotangents of the only output to the only input that takes along
+    /// what sources say, see [`Carry`]: `(q, s)`, each `[k, ..input]`. With a layer only its sources
+    /// are heard.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::NoProbes`]; [`Error::OutOfRange`] for a layer there is not;
+    /// [`Error::GeneralMap`] as [`Program::carry`](crate::program::Program::carry).
+    pub fn carried(
+        &self,
+        y: &FloatTensor<B>,
+        carry: Carry,
+        layer: Option<usize>,
+    ) -> Result<(FloatTensor<B>, FloatTensor<B>)> {
+        let heard = |node: &Node<B>| layer.is_none_or(|layer| node.layer == layer);
+        let program = self.program();
+        let layers = program.layers().len();
+        if let Some(layer) = layer.filter(|&layer| layer >= layers) {
+            return Err(Error::OutOfRange {
+                what: "the layer".into(),
+                index: vec![layer],
+                shape: vec![layers],
+            });
+        }
+        let (to, input) = (
+            self.end(None, program.outputs())?,
+            self.end(None, program.inputs())?,
+        );
+        self.check_at("the cotangent", y, to)?;
+        let shape = program.shape(input)?;
+        // q and s, side by side.
+        let most = self.at_once(2 * program.probe_bytes());
+        let mut found = in_batches::<B>(most, std::slice::from_ref(y), |y| {
+            let seeds = [(to, y[0].clone())];
+            let both = program.carry_of(&seeds, carry, heard)?.remove(0);
+            let zeros = || zeros(self.loaded(), y[0].shape()[0], shape);
+            let (q, s) = both.unwrap_or_else(|| (zeros(), zeros()));
+            Ok(vec![q, s])
+        })?;
+        let s = found.remove(1);
+        Ok((found.remove(0), s))
+    }
+
+    /// What the sources of every layer add to every entry of each output, `[layers, ..output]`, in
+    /// forward passes. Summed over layers it is [`residual`](Self::residual); each column is what
+    /// [`contributions`](Self::contributions) finds by an adjoint sweep.
+    ///
+    /// # Errors
+    /// [`Error::Panicked`] when Burn stopped.
+    pub fn contributions_of_all(&self) -> Result<Vec<FloatTensor<B>>> {
+        let program = self.prepared();
+        let zeros = |k: usize, id: NodeId| {
+            zeros(self.loaded(), k, program.shape(id).expect("its own node"))
+        };
+        guarded(
+            || replaying("the replay by layers"),
+            || program.residual_by_layer(&zeros, self.probes_at_once()),
+        )?
+    }
+}
+
+/// ⟨q, b⟩ for each of the k cotangents at a source, summed in f64 on the host.
+fn share<B: Backend>(
+    node: &Node<B>,
+    b: &FloatTensor<B>,
+    q: &FloatTensor<B>,
+) -> Result<SourceShare> {
+    // Sum q over what b was broadcast along, so that the product is small.
+    let q = host::<B>(batch::sum_to::<B>(q.clone(), &b.shape()))?;
+    let b = host::<B>(b.clone())?;
+    Ok(SourceShare {
+        node: node.name.to_string(),
+        layer: node.layer,
+        values: q
+            .chunks(b.len())
+            .map(|q| q.iter().zip(&b).map(|(q, b)| q * b).sum())
+            .collect(),
+    })
+}

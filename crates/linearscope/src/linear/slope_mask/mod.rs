@@ -1,0 +1,166 @@
+//! A mask of slopes: y = s ⊙ x where each sᵢ is one of two. relu (1 or 0), leaky_relu, prelu, abs, clip.
+//!
+//! On the device the mask is a bool tensor, of which a float gain is made when it is first used: a
+//! multiplication by a gain is what backends do best. A program keeps one bit a unit instead, see
+//! `packed`.
+
+mod packed;
+
+use std::sync::{Arc, OnceLock};
+
+use burn_backend::{
+    Backend, DType, Scalar, Shape, Slice as Range, TensorMetadata,
+    tensor::{BoolTensor, FloatTensor},
+};
+
+use self::packed::PackedSlopeMask;
+use super::{
+    Choice, Chosen, Cut, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
+    batch, bits::Bits, locality::entrywise,
+};
+use crate::{
+    coefficient::{Coefficient, Origin},
+    error::Result,
+};
+
+/// The slope where the mask is false.
+#[derive(Clone, Debug)]
+pub(crate) enum Left<B: Backend> {
+    /// The same for every unit.
+    Number(f64),
+    /// Of the units' rank, broadcasting against them (prelu).
+    Tensor(Coefficient<FloatTensor<B>>),
+}
+
+impl<B: Backend> Left<B> {
+    fn within(&self, region: &Region) -> Self {
+        match self {
+            Left::Number(number) => Left::Number(*number),
+            Left::Tensor(left) => {
+                Left::Tensor(left.clone().map(|left| region.of_broadcast::<B>(left)))
+            }
+        }
+    }
+}
+
+/// y = s ⊙ x; s is `right` where the mask is true, else `left`.
+#[derive(Debug)]
+pub(crate) struct SlopeMask<B: Backend> {
+    /// Of the shape of x.
+    mask: Coefficient<BoolTensor<B>>,
+    right: f64,
+    left: Left<B>,
+    dtype: DType,
+    /// s as `[1, ..]`, from the first use on.
+    gain: OnceLock<FloatTensor<B>>,
+}
+
+impl<B: Backend> SlopeMask<B> {
+    /// `like` lends the dtype of s.
+    pub(crate) fn new(
+        mask: Coefficient<BoolTensor<B>>,
+        right: f64,
+        left: Left<B>,
+        like: &FloatTensor<B>,
+    ) -> Self {
+        Self::of_dtype(mask, right, left, like.dtype())
+    }
+
+    fn of_dtype(mask: Coefficient<BoolTensor<B>>, right: f64, left: Left<B>, dtype: DType) -> Self {
+        Self {
+            mask,
+            right,
+            left,
+            dtype,
+            gain: OnceLock::new(),
+        }
+    }
+
+    fn gain(&self) -> FloatTensor<B> {
+        let make = || {
+            let mask = self.mask.value().clone();
+            let (shape, dtype) = (mask.shape(), self.dtype.into());
+            let left = match &self.left {
+                Left::Number(0.0) if self.right == 1.0 => {
+                    return batch::of_one::<B>(B::bool_into_float(mask, dtype));
+                }
+                Left::Number(left) => {
+                    B::float_full(shape, Scalar::Float(*left), &mask.device(), dtype)
+                }
+                Left::Tensor(left) => B::float_expand(left.value().clone(), shape),
+            };
+            batch::of_one::<B>(B::float_mask_fill(left, mask, Scalar::Float(self.right)))
+        };
+        self.gain.get_or_init(make).clone()
+    }
+}
+
+impl<B: Backend> LinearMap<B> for SlopeMask<B> {
+    fn name(&self) -> &'static str {
+        "slope_mask"
+    }
+    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        B::float_mul(x, self.gain())
+    }
+    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+        B::float_mul(y, self.gain())
+    }
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::SlopeMask(self)
+    }
+}
+
+impl<B: Backend> Storage<B> for SlopeMask<B> {
+    fn stored(&self) -> Stored {
+        let mask = Stored {
+            expanded: self.mask.value().shape().num_elements() * self.dtype.size(),
+            ..Stored::of(&self.mask)
+        };
+        match &self.left {
+            Left::Number(_) => mask,
+            Left::Tensor(left) => mask.and(Stored::of(left)),
+        }
+    }
+}
+
+impl<B: Backend> Choice<B> for SlopeMask<B> {
+    fn chosen(&self) -> Result<Option<Chosen<'_>>> {
+        if self.mask.origin() == Origin::Weight {
+            return Ok(None);
+        }
+        let bits = Bits::read::<B>(self.mask.value().clone())?;
+        Ok(Some(Chosen::Sides {
+            units: bits.len(),
+            bits: bits.into_bytes().into(),
+        }))
+    }
+
+    fn largest(&self) -> [f64; 2] {
+        let left = match &self.left {
+            Left::Number(left) => left.abs(),
+            Left::Tensor(left) => crate::host::<B>(left.value().clone())
+                .map_or(f64::INFINITY, |left| {
+                    left.iter().fold(0f64, |m, s| m.max(s.abs()))
+                }),
+        };
+        [self.right.abs(), left]
+    }
+
+    /// On a device whose slopes are not packed, gradients are wanted, and the gain is on the tape.
+    fn keep_expanded(&self, _keep: bool) {}
+
+    fn packed(&self) -> Result<Option<Arc<dyn LinearMap<B>>>> {
+        Ok(Some(Arc::new(PackedSlopeMask::new(self)?)))
+    }
+}
+
+impl<B: Backend> Locality<B> for SlopeMask<B> {
+    fn flops(&self, _input: &Shape, output: &Shape) -> u64 {
+        output.num_elements() as u64
+    }
+    entrywise!(|map: &Self, region: &Region| {
+        let ranges: Vec<Range> = region.0.iter().map(|r| Range::from(r.clone())).collect();
+        let mask = map.mask.clone().map(|mask| B::bool_slice(mask, &ranges));
+        Self::of_dtype(mask, map.right, map.left.within(region), map.dtype)
+    });
+}

@@ -1,0 +1,112 @@
+//! Max pooling with frozen switches: y[o] = x[s(o)], s(o) the cell that won at x₀ (Zeiler's word).
+//!
+//! On the device the switches are Burn's indices, of which flat ones are made when they are first used.
+//! A program keeps a byte a cell instead, see `packed`.
+
+mod packed;
+
+use std::sync::{Arc, OnceLock};
+
+use burn_backend::{
+    Backend, Shape, TensorMetadata, get_or_init_device_settings,
+    tensor::{FloatTensor, IntTensor},
+};
+
+use self::packed::PackedSwitches;
+use super::{
+    Choice, Chosen, Cut, LinearMap, Locality, Pick, Region, Restricted, Storage, Stored, Structure,
+    locality::everywhere,
+};
+use crate::{coefficient::Coefficient, error::Result};
+
+/// Max pooling with frozen switches; input `[n, c, ..]`.
+#[derive(Debug)]
+pub(crate) struct Switches<B: Backend> {
+    input: Shape,
+    output: Shape,
+    /// Each into its own plane of the input, `[n, c, ..output]`.
+    indices: Coefficient<IntTensor<B>>,
+    /// The same by flat indices, from the first use on.
+    pick: OnceLock<Pick<B>>,
+}
+
+impl<B: Backend> Switches<B> {
+    /// From Burn's indices, each into its own plane of the input, `[n, c, ..output]`.
+    pub(crate) fn new(input: &Shape, output: &Shape, indices: Coefficient<IntTensor<B>>) -> Self {
+        Self {
+            input: input.clone(),
+            output: output.clone(),
+            indices,
+            pick: OnceLock::new(),
+        }
+    }
+
+    fn pick(&self) -> &Pick<B> {
+        self.pick.get_or_init(|| {
+            let flat = self.indices.clone().map(|indices| self.flat(indices));
+            Pick::new(&self.input, &self.output, flat)
+        })
+    }
+
+    /// Indices into planes as flat indices into the whole tensor.
+    fn flat(&self, indices: IntTensor<B>) -> IntTensor<B> {
+        let planes = self.input[0] * self.input[1];
+        let plane: usize = self.input.iter().skip(2).product();
+        let cells: usize = self.output.iter().skip(2).product();
+        let device = indices.device();
+        let dtype = get_or_init_device_settings::<B>(&device).int_dtype;
+        let starts = B::int_arange_step(0..(planes * plane) as i64, plane, &device, dtype);
+        let starts = B::int_expand(
+            B::int_reshape(starts, Shape::from(vec![planes, 1])),
+            Shape::from(vec![planes, cells]),
+        );
+        let indices = B::int_cast(indices, dtype);
+        let indices = B::int_reshape(indices, Shape::from(vec![planes, cells]));
+        B::int_reshape(
+            B::int_add(indices, starts),
+            Shape::from(vec![planes * cells]),
+        )
+    }
+}
+
+impl<B: Backend> LinearMap<B> for Switches<B> {
+    fn name(&self) -> &'static str {
+        "switches"
+    }
+    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        self.pick().apply(x)
+    }
+    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+        self.pick().adjoint(y)
+    }
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::Selection(self)
+    }
+}
+
+impl<B: Backend> Storage<B> for Switches<B> {
+    fn stored(&self) -> Stored {
+        Stored::of(&self.indices)
+    }
+}
+
+impl<B: Backend> Choice<B> for Switches<B> {
+    fn chosen(&self) -> Result<Option<Chosen<'_>>> {
+        self.pick().chosen()
+    }
+    fn largest(&self) -> [f64; 2] {
+        [1.0, 1.0]
+    }
+    fn keep_expanded(&self, _keep: bool) {}
+    fn packed(&self) -> Result<Option<Arc<dyn LinearMap<B>>>> {
+        let packed = PackedSwitches::new(&self.input, &self.output, &self.indices)?;
+        Ok(Some(Arc::new(packed)))
+    }
+}
+
+impl<B: Backend> Locality<B> for Switches<B> {
+    fn flops(&self, _input: &Shape, _output: &Shape) -> u64 {
+        0
+    }
+    everywhere!();
+}
