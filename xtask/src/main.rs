@@ -1,5 +1,6 @@
 //! Project tasks: `cargo xtask test` passes all tests and ends with their sum.
 
+mod layers;
 mod machine;
 mod node_tests;
 mod ops;
@@ -18,6 +19,7 @@ cargo xtask test-cpu  the same without wgpu, which takes ten minutes to compile 
 cargo xtask node-tests  fetch the ONNX backend node tests (python3 with pip); test does, too
 cargo xtask features  cargo check with each feature that this system can check
 cargo xtask lint      formatting, clippy and the links of the documentation
+cargo xtask layers    imports within the core crate, which go downwards only
 cargo xtask ops       the inventory of Burn's backend functions, docs/ops.md; fails on one without a class";
 
 fn main() -> ExitCode {
@@ -33,6 +35,16 @@ fn main() -> ExitCode {
             }
             Err(problems) => {
                 eprintln!("{problems}");
+                false
+            }
+        },
+        Some("layers") => match layers::broken(Path::new("crates/linearscope/src")) {
+            Ok(broken) => {
+                broken.iter().for_each(|line| println!("{line}"));
+                broken.is_empty()
+            }
+            Err(problem) => {
+                eprintln!("{problem}");
                 false
             }
         },

@@ -41,7 +41,17 @@ const BACKENDS: &[&str] = &[
 ];
 
 /// The class macros of `ops/classes.rs`.
-const CLASSES: &[&str] = &["inert", "reads", "linear", "shift", "ruled", "refused"];
+const CLASSES: &[&str] = &[
+    "inert",
+    "passes_on",
+    "reads",
+    "compares",
+    "steps",
+    "linear",
+    "shift",
+    "ruled",
+    "refused",
+];
 
 /// The macro of the backward ops: linear in the output gradient, refused where another operand depends
 /// on the input.
@@ -433,10 +443,13 @@ any of Burn's backends ({backends}) overrides.
 
 {total} functions, {required} required and {defaulted} with a default body: {sums}.
 
-| class | value | probe |
+| class | value | tracer |
 | --- | --- | --- |
 | inert | the inner backend's | no tensor that could carry one goes in |
-| reads | the inner backend's | x₀ is read, the result is a decision |
+| passes_on | the inner backend's | ints and bools go in: a decision of decisions |
+| reads | the inner backend's | x₀ is read, the result is a decision with its kinks |
+| compares | the inner backend's | the same of one tensor against another |
+| steps | the inner backend's | a staircase: read where a rule or the loader says so, else refused |
 | linear | the inner backend's | y₁ = A x₁, a constant operand is a source |
 | shift | the inner backend's | y₁ = x₁ + b and sums of two |
 | ruled | the inner backend's | frozen at x₀ by a rule, see [rules.md](rules.md) |
