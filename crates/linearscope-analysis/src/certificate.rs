@@ -27,7 +27,7 @@ pub struct Certificate {
 }
 
 /// Decisions that exact arithmetic might have made otherwise, see
-/// [`DecisionsAtRisk`](linearscope::DecisionsAtRisk).
+/// [`DecisionsAtRisk`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AtRisk {
     /// All decisions with a kink.

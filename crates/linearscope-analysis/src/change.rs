@@ -11,6 +11,9 @@ use crate::{
     random::Stream,
 };
 
+/// What a refusal calls it.
+pub(crate) const COMPARISON: &str = "a comparison of decisions";
+
 /// Flipped decisions of one non-linear unit layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Flipped {
@@ -82,7 +85,7 @@ impl Change {
 /// # Errors
 /// [`Error::Memory`] where nothing was recorded; as [`linearscope::program::Program::flips`].
 pub fn flips(before: &FrozenNetwork, after: &FrozenNetwork) -> Result<Vec<Flipped>> {
-    let recorded = |f| FrozenNetwork::recorded_for(f, "a comparison of decisions");
+    let recorded = |f| FrozenNetwork::recorded_for(f, COMPARISON);
     let (a, b) = (recorded(before)?, recorded(after)?);
     let found = a.program().flips(b.program())?;
     Ok(found

@@ -4,10 +4,15 @@
 use std::sync::Arc;
 
 use burn::tensor::{DType, Device, TensorData};
-use linearscope::{Loaded, program::Flip};
+use linearscope::Loaded;
 use serde::Serialize;
 
-use crate::{FrozenNetwork, LinearOperator, frozen::host, operator::Result};
+use crate::{
+    FrozenNetwork, LinearOperator,
+    change::{COMPARISON, flips},
+    frozen::host,
+    operator::Result,
+};
 
 /// One unit layer, and how many of its decisions are others in f64.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -15,7 +20,7 @@ pub struct Differing {
     /// The network node.
     pub node: String,
     /// What decides: `slope_mask`, `switches`, …
-    pub kind: &'static str,
+    pub kind: String,
     /// How many units it has.
     pub units: usize,
     /// How many decided otherwise.
@@ -31,21 +36,20 @@ pub struct Differing {
 /// # Errors
 /// As [`FrozenNetwork::new`]; [`Error::Memory`](linearscope::Error::Memory) where nothing was recorded.
 pub fn differing_in_f64(f: &FrozenNetwork) -> Result<Vec<Differing>> {
-    const WHAT: &str = "a comparison of decisions";
-    let recorded = f.recorded_for(WHAT)?;
+    // Refused before another freeze, not after it.
+    let recorded = f.recorded_for(COMPARISON)?;
     let network = Arc::clone(recorded.loaded().network());
     let device = Device::flex();
     let loaded = Loaded::new(network, device.as_dispatch().clone(), DType::F64)?;
     let x0 = TensorData::new(host(f.x0())?, f.input_shape().to_vec());
     let rules = recorded.rules().clone();
     let exact = FrozenNetwork::new(Arc::new(loaded), x0, rules)?;
-    let flips = recorded
-        .program()
-        .flips(exact.recorded_for(WHAT)?.program())?;
-    let differing = flips.into_iter().filter(|flip| flip.flipped > 0);
+    let differing = flips(f, &exact)?
+        .into_iter()
+        .filter(|flip| flip.flipped > 0);
     Ok(differing
-        .map(|flip: Flip| Differing {
-            node: flip.name.to_string(),
+        .map(|flip| Differing {
+            node: flip.name,
             kind: flip.kind,
             units: flip.units,
             differing: flip.flipped,

@@ -36,7 +36,7 @@ pub struct Validity {
 pub struct Layer {
     /// The network node.
     pub node: String,
-    /// What decides: `slope`, `winners`, `comparison`, …
+    /// What decides: `slope`, `switches`, `comparison`, …
     pub what: &'static str,
     /// How many units it has.
     pub units: usize,

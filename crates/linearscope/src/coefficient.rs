@@ -2,8 +2,8 @@
 //!
 //! A coefficient is a *weight* (it does not depend on the input) or a *decision* (x₀ chose it). It says
 //! so itself, so that accounts of memory, surveys and comparisons of two x₀ need no convention. A
-//! decision can only be made by reporting it: [`Coefficient::decided`] takes the [`Decided`] that
-//! [`OpReport::freeze`](crate::report::OpReport::freeze) gives out.
+//! decision can only be made by reporting it: `Coefficient::decided` takes the [`Decided`] that
+//! `OpReport::freeze` gives out.
 
 use burn_backend::{Backend, Scalar, Shape, TensorMetadata, tensor::FloatTensor};
 

@@ -80,7 +80,7 @@ impl DecisionsAtRisk {
 pub struct NearKink {
     /// The network node.
     pub node: Arc<str>,
-    /// What decides: `slope`, `winners`, `comparison`, …
+    /// What decides: `slope`, `switches`, `comparison`, …
     pub what: &'static str,
     /// How many units it has.
     pub units: usize,
@@ -88,7 +88,7 @@ pub struct NearKink {
     pub near: Option<Vec<usize>>,
 }
 
-/// The decisions of a run that counts risks, unit by unit.
+/// The decisions of a run that lists risks, unit by unit.
 pub(crate) fn near_kinks(report: &OpReport) -> impl Iterator<Item = NearKink> {
     report
         .frozen
@@ -101,7 +101,7 @@ pub(crate) fn near_kinks(report: &OpReport) -> impl Iterator<Item = NearKink> {
                 node: report.node.clone(),
                 what: frozen.what,
                 units: *units,
-                near: (found.unknown == 0).then(|| found.near.clone()),
+                near: found.near.clone(),
             }),
             _ => None,
         })
@@ -141,7 +141,7 @@ impl Findings {
 pub struct UnitFlips {
     /// The network node.
     pub node: Arc<str>,
-    /// What decides: `slope`, `winners`, `comparison`, …
+    /// What decides: `slope`, `switches`, `comparison`, …
     pub what: &'static str,
     /// How many units it has.
     pub units: usize,

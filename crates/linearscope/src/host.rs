@@ -1,9 +1,13 @@
 //! Numbers between a device and the host.
 
+use std::{any::Any, borrow::Cow};
+
 use burn_backend::{
-    Backend, DType, Shape, TensorData, read_sync,
+    Backend, BoolStore, DType, Shape, TensorData, read_sync,
     tensor::{BoolTensor, FloatTensor, IntTensor},
 };
+use burn_dispatch::{BackendTensor, DispatchTensor, DispatchTensorKind};
+use burn_flex::FlexTensor;
 
 use crate::error::{Error, Result};
 
@@ -17,25 +21,88 @@ fn undelivered(error: impl std::fmt::Debug) -> Error {
 /// # Errors
 /// [`Error::Data`] when the device cannot deliver.
 pub fn host<B: Backend>(x: FloatTensor<B>) -> Result<Vec<f64>> {
-    let data = read_sync(B::float_into_data(x)).map_err(undelivered)?;
-    let data = data.convert_dtype(DType::F64);
-    data.try_to_vec::<f64>().map_err(undelivered)
+    let data = floats::<B>(x)?.convert_dtype(DType::F64);
+    data.try_into_vec::<f64>().map_err(undelivered)
 }
 
-/// An int tensor's data on the host.
+/// A float tensor's data on the host, in its own dtype.
+fn floats<B: Backend>(x: FloatTensor<B>) -> Result<TensorData> {
+    read_sync(B::float_into_data(x)).map_err(undelivered)
+}
+
+/// The tensor itself, where its numbers are this process's memory.
+fn of_flex<P: Any>(x: &P) -> Option<&FlexTensor> {
+    let x: &dyn Any = x;
+    let dispatched = || match &x.downcast_ref::<DispatchTensor>()?.kind {
+        DispatchTensorKind::Flex(
+            BackendTensor::Float(x) | BackendTensor::Int(x) | BackendTensor::Bool(x),
+        ) => Some(x),
+        _ => None,
+    };
+    x.downcast_ref::<FlexTensor>().or_else(dispatched)
+}
+
+/// Floats in their own precision; of 16 bits, as f32.
+#[derive(Clone, Debug)]
+pub(crate) enum Floats<'a> {
+    F32(Cow<'a, [f32]>),
+    F64(Cow<'a, [f64]>),
+}
+
+/// A float tensor's numbers on the host, borrowed where they lie there.
 ///
 /// # Errors
 /// [`Error::Data`].
-pub(crate) fn ints<B: Backend>(x: IntTensor<B>) -> Result<TensorData> {
-    read_sync(B::int_into_data(x)).map_err(undelivered)
+pub(crate) fn look<B: Backend>(x: &FloatTensor<B>) -> Result<Floats<'_>> {
+    if let Some(x) = of_flex(x) {
+        if let Some(x) = x.as_slice() {
+            return Ok(Floats::F32(Cow::Borrowed(x)));
+        }
+        if let Some(x) = x.as_slice() {
+            return Ok(Floats::F64(Cow::Borrowed(x)));
+        }
+    }
+    let data = floats::<B>(B::float_detach(x.clone()))?;
+    Ok(match data.dtype() {
+        DType::F64 => Floats::F64(data.try_into_vec().map_err(undelivered)?.into()),
+        _ => {
+            let data = data.convert_dtype(DType::F32);
+            Floats::F32(data.try_into_vec().map_err(undelivered)?.into())
+        }
+    })
 }
 
-/// A bool tensor's data on the host.
+/// An int tensor's numbers on the host, borrowed where they lie there.
 ///
 /// # Errors
 /// [`Error::Data`].
-pub(crate) fn bools<B: Backend>(x: BoolTensor<B>) -> Result<TensorData> {
-    read_sync(B::bool_into_data(x)).map_err(undelivered)
+pub(crate) fn ints<B: Backend>(x: &IntTensor<B>) -> Result<Cow<'_, [i64]>> {
+    if let Some(x) = of_flex(x) {
+        if let Some(x) = x.as_slice() {
+            return Ok(Cow::Borrowed(x));
+        }
+        if let Some(x) = x.as_slice::<i32>() {
+            return Ok(x.iter().map(|i| i64::from(*i)).collect());
+        }
+    }
+    let data = read_sync(B::int_into_data(x.clone())).map_err(undelivered)?;
+    let data = data.convert_dtype(DType::I64);
+    Ok(data.try_into_vec().map_err(undelivered)?.into())
+}
+
+/// A bool tensor's entries on the host, 0 or 1, borrowed where they lie there.
+///
+/// # Errors
+/// [`Error::Data`].
+pub(crate) fn bools<B: Backend>(x: &BoolTensor<B>) -> Result<Cow<'_, [u8]>> {
+    if let Some(x) = of_flex(x)
+        && let Some((start, end)) = x.layout().contiguous_offsets()
+        && matches!(x.dtype(), DType::Bool(BoolStore::Native | BoolStore::U8))
+    {
+        return Ok(Cow::Borrowed(&x.storage()[start..end]));
+    }
+    let data = read_sync(B::bool_into_data(x.clone())).map_err(undelivered)?;
+    Ok(data.iter::<bool>().map(u8::from).collect())
 }
 
 /// A one-hot batch: row j is 1 at flat position `positions[j]` of `shape`, `[k, ..shape]`.

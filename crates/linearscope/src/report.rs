@@ -51,21 +51,20 @@ pub struct AtRisk {
     pub ties: usize,
     /// Units of which nothing is known: a map of unknown weights lies before them.
     pub unknown: usize,
-    /// Which units lie within the band or are exact ties, flat.
-    pub near: Vec<usize>,
+    /// Which units lie within the band or are exact ties, flat, where the run lists them.
+    pub near: Option<Vec<usize>>,
 }
 
 /// One decision of an op: numbers that flip together, or change by degrees.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frozen {
-    /// What: `slope`, `winners`, `secant`, …
+    /// What: `slope`, `switches`, `secant`, …
     pub what: &'static str,
     /// When it changes, where it is constant between kinks; `None`: it changes by degrees.
     pub kinks: Option<Kinks>,
 }
 
-/// Proof that a decision was reported: what makes a
-/// [`Coefficient::decided`](crate::coefficient::Coefficient::decided).
+/// Proof that a decision was reported: what makes a `Coefficient::decided`.
 #[derive(Clone, Debug)]
 pub struct Decided(());
 

@@ -129,7 +129,7 @@ impl<B: Backend> Recorded<B> {
         rules: RuleSet,
     ) -> Result<Vec<NearKink>> {
         rules.check()?;
-        let run = Run::recording_with_risk(loaded.network().rules(rules), usize::MAX);
+        let run = Run::listing_risks(loaded.network().rules(rules));
         let mut near = Vec::new();
         record(loaded, x0, run, |report| near.extend(near_kinks(report)))?;
         Ok(near)

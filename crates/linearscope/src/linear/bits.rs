@@ -1,6 +1,6 @@
 //! Masks in bits on the host.
 
-use burn_backend::{Backend, TensorData, tensor::BoolTensor};
+use burn_backend::{Backend, tensor::BoolTensor};
 
 use crate::{error::Result, host};
 
@@ -30,29 +30,27 @@ impl Bits {
     ///
     /// # Errors
     /// [`Error::Data`](crate::Error::Data).
-    pub(super) fn read<B: Backend>(mask: BoolTensor<B>) -> Result<Self> {
+    pub(super) fn read<B: Backend>(mask: &BoolTensor<B>) -> Result<Self> {
         Ok(Self::of(&host::bools::<B>(mask)?))
     }
 
-    fn of(mask: &TensorData) -> Self {
-        let packed = |mask: &[bool]| {
-            mask.chunks(8)
-                .map(|eight| {
-                    eight
-                        .iter()
-                        .enumerate()
-                        .fold(0, |byte, (bit, &set)| byte | (u8::from(set) << bit))
-                })
-                .collect()
+    /// Of entries that are 0 or 1.
+    fn of(mask: &[u8]) -> Self {
+        let (eights, rest) = mask.as_chunks::<8>();
+        let mut bytes: Vec<u8> = Vec::with_capacity(mask.len().div_ceil(8));
+        // The product moves the lowest bit of byte i to bit 56 + i; no two meet before.
+        let packed = |eight: &[u8; 8]| {
+            (u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
         };
-        let bytes = match mask.as_slice::<bool>() {
-            Ok(mask) => packed(mask),
-            // Devices that store a bool in 8 or 32 bits.
-            Err(_) => packed(&mask.iter::<bool>().collect::<Vec<_>>()),
-        };
+        bytes.extend(eights.iter().map(packed));
+        if !rest.is_empty() {
+            let mut last = [0; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            bytes.push(packed(&last));
+        }
         Self {
             bytes,
-            len: mask.num_elements(),
+            len: mask.len(),
         }
     }
 

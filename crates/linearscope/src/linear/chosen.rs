@@ -2,9 +2,17 @@
 
 use std::borrow::Cow;
 
-use burn_backend::{Backend, tensor::IntTensor};
+use burn_backend::{
+    Backend,
+    tensor::{BoolTensor, IntTensor},
+};
 
-use crate::{error::Result, host};
+use super::bits::Bits;
+use crate::{
+    coefficient::{Coefficient, Origin},
+    error::Result,
+    host,
+};
 
 /// One choice for each unit of a map.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,11 +29,32 @@ pub enum Chosen<'a> {
     Places(Vec<i64>),
 }
 
+impl<'a> From<&'a Bits> for Chosen<'a> {
+    fn from(bits: &'a Bits) -> Self {
+        Self::Sides {
+            bits: bits.bytes().into(),
+            units: bits.len(),
+        }
+    }
+}
+
 impl Chosen<'_> {
+    /// Which side each unit of a mask took, read back from the device; `None` for a mask that the network
+    /// has anyway.
+    pub(super) fn sides<B: Backend>(mask: &Coefficient<BoolTensor<B>>) -> Result<Option<Self>> {
+        if mask.origin() == Origin::Weight {
+            return Ok(None);
+        }
+        let bits = Bits::read::<B>(mask.value())?;
+        Ok(Some(Self::Sides {
+            units: bits.len(),
+            bits: bits.into_bytes().into(),
+        }))
+    }
+
     /// Where indices point, read back from the device.
     pub(crate) fn places<B: Backend>(indices: IntTensor<B>) -> Result<Self> {
-        let data = host::ints::<B>(indices)?;
-        Ok(Self::Places(data.iter::<i64>().collect()))
+        Ok(Self::Places(host::ints::<B>(&indices)?.into_owned()))
     }
 
     /// How many units chose.

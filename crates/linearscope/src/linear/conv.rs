@@ -28,6 +28,9 @@ pub(super) trait Convolution<B: Backend>: LinearMap<B> + Weighted<B> {
 
     /// The same convolution with other weights of the same shape.
     fn with_weight(&self, weight: Coefficient<FloatTensor<B>>) -> Self;
+
+    /// Which axis of the weights is what.
+    fn arrangement(&self) -> Arrangement;
 }
 
 /// A convolution with transformed weights.
@@ -36,13 +39,14 @@ fn transformed<B: Backend, M: Convolution<B>>(map: &M, transform: Transform) -> 
     map.with_weight(weight.map(|weight| transform.of::<B>(weight)))
 }
 
-/// A convolution whose weights take up a gain `[1, n, c, ..]` that differs by channel only; their
-/// output channels are axis `axis`.
-fn scaled<B: Backend, M: Convolution<B>>(
-    map: &M,
-    gain: &Coefficient<FloatTensor<B>>,
-    axis: usize,
-) -> Option<M> {
+/// A convolution whose weights take up a gain `[1, n, c, ..]` that differs by channel only, if its output
+/// channels are an axis of them.
+fn scaled<B: Backend, M: Convolution<B>>(map: &M, gain: &Coefficient<FloatTensor<B>>) -> Option<M> {
+    let axis = match map.arrangement() {
+        Arrangement::OutIn { .. } => 0,
+        Arrangement::InOut { groups: 1 } => 1,
+        Arrangement::InOut { .. } | Arrangement::Right { .. } | Arrangement::Left => return None,
+    };
     let shape = gain.value().shape();
     let by_channel = |(at, &size): (usize, &usize)| at == 2 || size == 1;
     if shape.num_dims() < 4 || !shape.iter().enumerate().all(by_channel) {
@@ -90,14 +94,8 @@ impl<B: Backend, M: Convolution<B> + 'static> Weighted<B> for Cropped<M> {
             crop: self.crop.clone(),
         })
     }
-    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
-        None
-    }
     fn filters(&self) -> Option<Filters<'_, B>> {
         self.map.filters()
-    }
-    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
-        None
     }
     fn adjoint_has_gradient(&self) -> bool {
         self.map.adjoint_has_gradient()
@@ -114,6 +112,45 @@ impl<B: Backend, M: Convolution<B> + 'static> Locality<B> for Cropped<M> {
 /// No form of a convolution that replays faster.
 fn no_faster<B: Backend, M: Convolution<B>>(_: &M) -> Option<Arc<dyn LinearMap<B>>> {
     None
+}
+
+/// What is asked of maps with weights, of a convolution either way.
+macro_rules! by_weight {
+    ($name:ident, $prepared:expr) => {
+        impl<B: Backend> Storage<B> for $name<B> {
+            fn stored(&self) -> Stored {
+                Stored::of(&self.weight)
+            }
+        }
+
+        impl<B: Backend> Weighted<B> for $name<B> {
+            fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
+                Arc::new(transformed(self, transform))
+            }
+
+            fn then_gain(
+                &self,
+                gain: &Coefficient<FloatTensor<B>>,
+            ) -> Option<Arc<dyn LinearMap<B>>> {
+                Some(Arc::new(scaled(self, gain)?))
+            }
+
+            fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
+                $prepared(self)
+            }
+
+            fn filters(&self) -> Option<Filters<'_, B>> {
+                Some(Filters {
+                    weight: self.weight.value(),
+                    arrangement: self.arrangement(),
+                })
+            }
+
+            fn adjoint_has_gradient(&self) -> bool {
+                true
+            }
+        }
+    };
 }
 
 macro_rules! conv {
@@ -180,43 +217,15 @@ macro_rules! conv {
                     direct: Shared::default(),
                 }
             }
-        }
 
-        impl<B: Backend> Storage<B> for $name<B> {
-            fn stored(&self) -> Stored {
-                Stored::of(&self.weight)
+            fn arrangement(&self) -> Arrangement {
+                Arrangement::OutIn {
+                    groups: self.options.groups,
+                }
             }
         }
 
-        impl<B: Backend> Weighted<B> for $name<B> {
-            fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
-                Arc::new(transformed(self, transform))
-            }
-
-            fn then_gain(
-                &self,
-                gain: &Coefficient<FloatTensor<B>>,
-            ) -> Option<Arc<dyn LinearMap<B>>> {
-                Some(Arc::new(scaled(self, gain, 0)?))
-            }
-
-            fn filters(&self) -> Option<Filters<'_, B>> {
-                Some(Filters {
-                    weight: self.weight.value(),
-                    arrangement: Arrangement::OutIn {
-                        groups: self.options.groups,
-                    },
-                })
-            }
-
-            fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
-                $prepared(self)
-            }
-
-            fn adjoint_has_gradient(&self) -> bool {
-                true
-            }
-        }
+        by_weight!($name, $prepared);
 
         impl<B: Backend> Locality<B> for $name<B> {
             fn flops(&self, _input: &Shape, output: &Shape) -> u64 {
@@ -344,46 +353,15 @@ macro_rules! conv_transpose {
                     direct: Shared::default(),
                 }
             }
-        }
 
-        impl<B: Backend> Storage<B> for $name<B> {
-            fn stored(&self) -> Stored {
-                Stored::of(&self.weight)
-            }
-        }
-
-        impl<B: Backend> Weighted<B> for $name<B> {
-            fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
-                Arc::new(transformed(self, transform))
-            }
-
-            fn then_gain(
-                &self,
-                gain: &Coefficient<FloatTensor<B>>,
-            ) -> Option<Arc<dyn LinearMap<B>>> {
-                if self.options.groups != 1 {
-                    return None;
+            fn arrangement(&self) -> Arrangement {
+                Arrangement::InOut {
+                    groups: self.options.groups,
                 }
-                Some(Arc::new(scaled(self, gain, 1)?))
-            }
-
-            fn filters(&self) -> Option<Filters<'_, B>> {
-                Some(Filters {
-                    weight: self.weight.value(),
-                    arrangement: Arrangement::InOut {
-                        groups: self.options.groups,
-                    },
-                })
-            }
-
-            fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
-                $prepared(self)
-            }
-
-            fn adjoint_has_gradient(&self) -> bool {
-                true
             }
         }
+
+        by_weight!($name, $prepared);
 
         impl<B: Backend> Locality<B> for $name<B> {
             fn flops(&self, input: &Shape, _output: &Shape) -> u64 {

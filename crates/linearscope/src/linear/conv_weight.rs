@@ -37,17 +37,7 @@ macro_rules! of_a_picture {
                 })
             }
 
-            fn then_gain(
-                &self,
-                _gain: &Coefficient<FloatTensor<B>>,
-            ) -> Option<Arc<dyn LinearMap<B>>> {
-                None
-            }
-
             fn filters(&self) -> Option<Filters<'_, B>> {
-                None
-            }
-            fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
                 None
             }
 

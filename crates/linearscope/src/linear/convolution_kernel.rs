@@ -198,9 +198,6 @@ impl<B: Backend> Weighted<B> for ConvolutionKernels<B> {
     fn filters(&self) -> Option<Filters<'_, B>> {
         self.plain.filters()
     }
-    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
-        None
-    }
     fn adjoint_has_gradient(&self) -> bool {
         true
     }

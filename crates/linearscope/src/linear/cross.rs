@@ -66,13 +66,7 @@ impl<B: Backend> Weighted<B> for Cross<B> {
             dim: self.dim,
         })
     }
-    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
-        None
-    }
     fn filters(&self) -> Option<Filters<'_, B>> {
-        None
-    }
-    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
         None
     }
     fn adjoint_has_gradient(&self) -> bool {
@@ -143,13 +137,7 @@ impl<B: Backend> Weighted<B> for Round<B> {
             dim: self.dim,
         })
     }
-    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
-        None
-    }
     fn filters(&self) -> Option<Filters<'_, B>> {
-        None
-    }
-    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
         None
     }
     fn adjoint_has_gradient(&self) -> bool {

@@ -119,13 +119,7 @@ impl<B: Backend> Weighted<B> for Separable<B> {
             terms: terms.flat_map(|term| term.transformed(transform)).collect(),
         })
     }
-    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
-        None
-    }
     fn filters(&self) -> Option<Filters<'_, B>> {
-        None
-    }
-    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
         None
     }
     fn adjoint_has_gradient(&self) -> bool {
@@ -240,13 +234,7 @@ impl<B: Backend> Weighted<B> for Interpolate<B> {
             terms: self.matrices.transformed(transform),
         })
     }
-    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
-        None
-    }
     fn filters(&self) -> Option<Filters<'_, B>> {
-        None
-    }
-    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
         None
     }
     fn adjoint_has_gradient(&self) -> bool {

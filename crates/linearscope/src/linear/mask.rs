@@ -85,14 +85,7 @@ impl<B: Backend> Storage<B> for Mask<B> {
 
 impl<B: Backend> Choice<B> for Mask<B> {
     fn chosen(&self) -> Result<Option<Chosen<'_>>> {
-        if self.mask.origin() == Origin::Weight {
-            return Ok(None);
-        }
-        let bits = Bits::read::<B>(self.mask.value().clone())?;
-        Ok(Some(Chosen::Sides {
-            units: bits.len(),
-            bits: bits.into_bytes().into(),
-        }))
+        Chosen::sides::<B>(&self.mask)
     }
     fn largest(&self) -> [f64; 2] {
         [0.0, 1.0]
@@ -105,7 +98,7 @@ impl<B: Backend> Choice<B> for Mask<B> {
         }
         let mask = self.mask.value();
         Ok(Some(Arc::new(PackedMask::<B> {
-            bits: Bits::read::<B>(mask.clone())?,
+            bits: Bits::read::<B>(mask)?,
             shape: mask.shape(),
             device: mask.device(),
             mask: Expansion::default(),
@@ -178,10 +171,7 @@ impl<B: Backend> Storage<B> for PackedMask<B> {
 
 impl<B: Backend> Choice<B> for PackedMask<B> {
     fn chosen(&self) -> Result<Option<Chosen<'_>>> {
-        Ok(Some(Chosen::Sides {
-            bits: self.bits.bytes().into(),
-            units: self.bits.len(),
-        }))
+        Ok(Some((&self.bits).into()))
     }
     fn largest(&self) -> [f64; 2] {
         [0.0, 1.0]

@@ -80,9 +80,6 @@ impl<B: Backend> Weighted<B> for MatmulRight<B> {
             input: self.input.clone(),
         })
     }
-    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
-        None
-    }
     fn filters(&self) -> Option<Filters<'_, B>> {
         Some(Filters {
             weight: self.weight.value(),
@@ -90,9 +87,6 @@ impl<B: Backend> Weighted<B> for MatmulRight<B> {
                 flat: self.input.num_dims() == 2,
             },
         })
-    }
-    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
-        None
     }
     fn adjoint_has_gradient(&self) -> bool {
         true
@@ -152,17 +146,11 @@ impl<B: Backend> Weighted<B> for MatmulLeft<B> {
             input: self.input.clone(),
         })
     }
-    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
-        None
-    }
     fn filters(&self) -> Option<Filters<'_, B>> {
         Some(Filters {
             weight: self.weight.value(),
             arrangement: Arrangement::Left,
         })
-    }
-    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
-        None
     }
     fn adjoint_has_gradient(&self) -> bool {
         true

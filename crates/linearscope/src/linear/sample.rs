@@ -131,13 +131,7 @@ impl<B: Backend> Weighted<B> for Sample<B> {
         let corners = corners.collect();
         Arc::new(Self::new(&self.input, &self.output, self.groups, corners))
     }
-    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
-        None
-    }
     fn filters(&self) -> Option<Filters<'_, B>> {
-        None
-    }
-    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
         None
     }
     fn adjoint_has_gradient(&self) -> bool {

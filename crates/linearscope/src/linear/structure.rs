@@ -78,11 +78,16 @@ pub trait Weighted<B: Backend>: Locality<B> + Storage<B> {
     /// Cost: a pass over the weights, and a copy of them.
     fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>>;
 
-    /// The map followed by y = g ⊙ x, g as `[1, ..]`, as one map of the same kind, if there is one.
-    fn then_gain(&self, gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>>;
+    /// The map followed by y = g ⊙ x, g as `[1, ..]`, as one map of the same kind, if there is one: one node
+    /// less to replay. A map that says nothing is only slower.
+    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
 
     /// The same map in a form that replays faster, if there is one.
-    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>>;
+    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        None
+    }
 
     /// Its weights by input and output channel, if they are so arranged.
     fn filters(&self) -> Option<Filters<'_, B>>;
@@ -230,19 +235,7 @@ impl<'a, B: Backend> Structure<'a, B> {
     pub fn then_gain(self, gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
         match self {
             Structure::Diagonal(map) => Some(map.then_gain(gain)),
-            Structure::Interpolation(map) | Structure::Weighted(map) => map.then_gain(gain),
-            Structure::General
-            | Structure::Zero(_)
-            | Structure::Identity(_)
-            | Structure::Multiple(..)
-            | Structure::SlopeMask(_)
-            | Structure::Mask(_)
-            | Structure::Reshape(_)
-            | Structure::View(_)
-            | Structure::Selection(_)
-            | Structure::Placement(_)
-            | Structure::Spread(_)
-            | Structure::NonNegative(_) => None,
+            other => other.weights()?.then_gain(gain),
         }
     }
 

@@ -8,7 +8,7 @@ use super::{
     Choice, Chosen, Cut, Filters, LinearMap, Locality, NonNegative, Region, Restricted, Storage,
     Stored, Structure, Transform, Weighted,
 };
-use crate::{coefficient::Coefficient, error::Result};
+use crate::error::Result;
 
 /// y = Aᵀ x for a map A.
 #[derive(Debug)]
@@ -132,10 +132,6 @@ impl<M> Transpose<M> {
 impl<B: Backend, M: LinearMap<B>> Weighted<B> for Transpose<M> {
     fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
         Arc::new(Transpose(self.weights().with_weights(transform)))
-    }
-
-    fn then_gain(&self, _gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
-        None
     }
 
     fn filters(&self) -> Option<Filters<'_, B>> {

@@ -7,7 +7,7 @@ use burn_backend::Backend;
 use super::{Node, NodeIndex, Operation, Program};
 use crate::{
     error::{Error, Result},
-    linear::{Chosen, LinearMap, Structure},
+    linear::{Choice, Chosen, LinearMap, Structure},
 };
 
 /// One non-linear unit layer, and how many of its decisions are others at the other x₀.
@@ -122,10 +122,7 @@ impl<B: Backend> Program<B> {
         else {
             return Ok(None);
         };
-        match map.structure().choice() {
-            Some(choice) => choice.chosen(),
-            None => Ok(None),
-        }
+        map.structure().choice().map_or(Ok(None), Choice::chosen)
     }
 }
 
@@ -133,19 +130,6 @@ impl<B: Backend> Program<B> {
 fn chosen<'a, B: Backend>(node: &Node<B>, map: &'a dyn LinearMap<B>) -> Result<Option<Chosen<'a>>> {
     match map.structure() {
         Structure::General => Err(node.unknown("a comparison of decisions")),
-        Structure::SlopeMask(map)
-        | Structure::Mask(map)
-        | Structure::Selection(map)
-        | Structure::Spread(map) => map.chosen(),
-        Structure::Zero(_)
-        | Structure::Identity(_)
-        | Structure::Multiple(..)
-        | Structure::Diagonal(_)
-        | Structure::Reshape(_)
-        | Structure::View(_)
-        | Structure::Placement(_)
-        | Structure::NonNegative(_)
-        | Structure::Interpolation(_)
-        | Structure::Weighted(_) => Ok(None),
+        known => known.choice().map_or(Ok(None), Choice::chosen),
     }
 }

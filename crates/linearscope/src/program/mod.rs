@@ -168,7 +168,7 @@ impl<B: Backend> Node<B> {
 /// The affine map y = F x + r of a network at one x₀, as a list of linear maps and sources.
 ///
 /// Its [`NodeId`]s are its own: every method that takes one answers
-/// [`Error::ForeignNode`](crate::Error::ForeignNode) to that of another program.
+/// [`Error::ForeignNode`] to that of another program.
 pub struct Program<B: Backend> {
     tag: Tag,
     nodes: Vec<Node<B>>,
@@ -300,7 +300,7 @@ impl<B: Backend> Program<B> {
     /// One step.
     ///
     /// # Errors
-    /// [`Error::ForeignNode`](crate::Error::ForeignNode).
+    /// [`Error::ForeignNode`].
     pub fn node(&self, id: NodeId) -> Result<&Node<B>> {
         Ok(self.at(self.index(id)?))
     }
@@ -308,7 +308,7 @@ impl<B: Backend> Program<B> {
     /// The shape of a node's result, without the probe axis.
     ///
     /// # Errors
-    /// [`Error::ForeignNode`](crate::Error::ForeignNode).
+    /// [`Error::ForeignNode`].
     pub fn shape(&self, id: NodeId) -> Result<&Shape> {
         Ok(&self.node(id)?.shape)
     }
@@ -316,7 +316,7 @@ impl<B: Backend> Program<B> {
     /// The nodes that a node reads, in the order of its operation.
     ///
     /// # Errors
-    /// [`Error::ForeignNode`](crate::Error::ForeignNode).
+    /// [`Error::ForeignNode`].
     pub fn operands(&self, id: NodeId) -> Result<Vec<NodeId>> {
         let operands = self.node(id)?.operation.operands();
         Ok(operands.map(|of| self.tag.id(of)).collect())
@@ -325,7 +325,7 @@ impl<B: Backend> Program<B> {
     /// Whether node `of` depends on node `on` (a node depends on itself).
     ///
     /// # Errors
-    /// [`Error::ForeignNode`](crate::Error::ForeignNode).
+    /// [`Error::ForeignNode`].
     pub fn depends(&self, of: NodeId, on: NodeId) -> Result<bool> {
         Ok(self.dependants(&[self.index(on)?])[self.index(of)?.0])
     }

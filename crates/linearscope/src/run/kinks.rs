@@ -1,25 +1,16 @@
 //! When decisions change: how a piecewise-constant decision hangs on what an op reads.
 //!
-//! Every such decision is a set of comparisons, of an entry with a number or of two entries. In a
-//! paired run whose probe is a direction d, an entry that is z₀ at x₀ is z₀ + t ż at x₀ + t d, ż its
-//! probe, for as long as nothing before it has flipped. A unit flips where one of its comparisons turns
-//! out otherwise. The least t over all units of a network is exact, since up to there nothing has
-//! flipped.
+//! Every such decision is a set of comparisons, of an entry with a number or of two entries.
+//! [`flips`](super::flips) asks where along a direction one of them turns out otherwise, and
+//! [`risk`](super::risk) which of them rounding may have decided.
 
 use burn_backend::{
-    Backend, DType, Shape, TensorMetadata, read_sync,
+    Backend, Shape, TensorMetadata,
     tensor::{FloatTensor, IntTensor},
 };
 
-use super::{
-    Tracer,
-    noise::{BAND, roundoff},
-};
-use crate::{
-    error::{Error, Result},
-    host,
-    report::{AtRisk, Flips},
-};
+use super::Tracer;
+use crate::{error::Result, host};
 
 /// How two numbers are compared, the left with the right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,52 +72,9 @@ pub(crate) enum Decides<'a, B: Backend> {
 
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug)]
-enum Side {
+pub(super) enum Side {
     Entry(usize),
     Number(f64),
-}
-
-/// Values and, for each probe, how fast they change.
-struct Moving {
-    value: Vec<f64>,
-    rates: Vec<Vec<f64>>,
-}
-
-impl Moving {
-    fn of<B: Backend>(read: &Read<'_, B>, shape: Option<&Shape>, k: usize) -> Result<Self> {
-        let shaped = |x: &FloatTensor<B>, lead: Option<usize>| match shape {
-            None => x.clone(),
-            Some(shape) => {
-                // A broadcast operand is compared entry by entry.
-                let own = x.shape();
-                let own = &own[usize::from(lead.is_some())..];
-                let mut aligned = vec![1; shape.num_dims() - own.len()];
-                aligned.extend(own);
-                let dims = |dims: &[usize]| {
-                    Shape::from(
-                        lead.into_iter()
-                            .chain(dims.iter().copied())
-                            .collect::<Vec<_>>(),
-                    )
-                };
-                let x = B::float_reshape(x.clone(), dims(&aligned));
-                B::float_expand(x, dims(shape))
-            }
-        };
-        let value = host::<B>(B::float_detach(shaped(read.value, None)))?;
-        let rates = match read.tracer.and_then(Tracer::batch) {
-            Some(batch) => {
-                let k = batch.shape()[0];
-                let rates = host::<B>(B::float_detach(shaped(batch, Some(k))))?;
-                rates
-                    .chunks(value.len().max(1))
-                    .map(<[f64]>::to_vec)
-                    .collect()
-            }
-            None => vec![vec![0.0; value.len()]; k],
-        };
-        Ok(Self { value, rates })
-    }
 }
 
 impl<'a, B: Backend> Read<'a, B> {
@@ -135,8 +83,28 @@ impl<'a, B: Backend> Read<'a, B> {
         Self { value, tracer }
     }
 
-    fn probes(&self) -> Option<usize> {
+    pub(super) fn probes(&self) -> Option<usize> {
         Some(self.tracer?.batch()?.shape()[0])
+    }
+
+    /// Its entries on the host, broadcast to a shape.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data).
+    pub(super) fn values(&self, shape: Option<&Shape>) -> Result<Vec<f64>> {
+        host::host::<B>(B::float_detach(expanded::<B>(self.value, shape, None)))
+    }
+
+    /// Its probes on the host, one after the other, each broadcast to a shape; `None` for a constant.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data).
+    pub(super) fn rates(&self, shape: Option<&Shape>) -> Result<Option<Vec<f64>>> {
+        let Some(batch) = self.tracer.and_then(Tracer::batch) else {
+            return Ok(None);
+        };
+        let rates = expanded::<B>(batch, shape, Some(batch.shape()[0]));
+        host::host::<B>(B::float_detach(rates)).map(Some)
     }
 }
 
@@ -147,7 +115,7 @@ impl<'a, B: Backend> Decides<'a, B> {
         Decides::Levels(Read::traced(x, tracer), levels.collect())
     }
 
-    fn first(&self) -> &Read<'a, B> {
+    pub(super) fn first(&self) -> &Read<'a, B> {
         match self {
             Decides::Levels(x, _)
             | Decides::Stairs(x, _)
@@ -174,7 +142,7 @@ impl<'a, B: Backend> Decides<'a, B> {
     }
 
     /// Every comparison: its unit and both sides, entries by their place in `value`.
-    fn comparisons(
+    pub(super) fn comparisons(
         &self,
         value: &[f64],
         mut each: impl FnMut(usize, Side, Test, Side),
@@ -205,12 +173,11 @@ impl<'a, B: Backend> Decides<'a, B> {
                 let plane: usize = size.iter().product();
                 let made: Vec<usize> = winners.shape()[2..].to_vec();
                 let cells: usize = made.iter().product();
-                let data = read_sync(B::int_into_data((*winners).clone()))
-                    .map_err(|error| Error::Data(format!("{error:?}")))?;
-                for (at, index) in data.iter::<i64>().enumerate() {
+                let inside = windows.inside(&made, size);
+                for (at, index) in host::ints::<B>(winners)?.iter().enumerate() {
                     let (p, cell) = (at / cells, at % cells);
-                    let won = p * plane + index as usize;
-                    for other in windows.inside(cell, &made, size) {
+                    let won = p * plane + *index as usize;
+                    for other in &inside[cell] {
                         let other = p * plane + other;
                         if other != won {
                             each(at, Entry(won), Test::GreaterEqual, Entry(other));
@@ -269,164 +236,32 @@ impl<'a, B: Backend> Decides<'a, B> {
         Ok(())
     }
 
-    fn reads(&self) -> Vec<(&Read<'a, B>, Option<&Shape>)> {
+    pub(super) fn reads(&self) -> Vec<(&Read<'a, B>, Option<&Shape>)> {
         match self {
             Decides::Against([x, y], _, shape) => vec![(x, Some(shape)), (y, Some(shape))],
             other => vec![(other.first(), None)],
         }
     }
-
-    /// Where along the run's probes units flip.
-    ///
-    /// # Errors
-    /// [`Error::Data`].
-    pub(super) fn flips(&self) -> Result<Flips> {
-        let reads = self.reads();
-        let k = reads
-            .iter()
-            .find_map(|(read, _)| read.probes())
-            .unwrap_or(0);
-        let mut moving = Moving {
-            value: Vec::new(),
-            rates: vec![Vec::new(); k],
-        };
-        for (read, shape) in reads {
-            let Moving { value, rates } = Moving::of(read, shape, k)?;
-            moving.value.extend(value);
-            for (all, rates) in moving.rates.iter_mut().zip(rates) {
-                all.extend(rates);
-            }
-        }
-        let rounding = match self.first().value.dtype() {
-            DType::F64 => f64::EPSILON,
-            _ => f64::from(f32::EPSILON),
-        };
-        let (mut first, mut unit) = (vec![f64::INFINITY; k], vec![0; k]);
-        let mut at_kink = 0;
-        let mut tied = None;
-        self.comparisons(&moving.value, |at, left, test, right| {
-            let of = |values: &[f64], side: Side, number: bool| match side {
-                Side::Entry(i) => values[i],
-                Side::Number(c) if number => c,
-                Side::Number(_) => 0.0,
-            };
-            let ahead = of(&moving.value, left, true) - of(&moving.value, right, true);
-            if ahead == 0.0 && tied != Some(at) {
-                (tied, at_kink) = (Some(at), at_kink + 1);
-            }
-            for (j, rates) in moving.rates.iter().enumerate() {
-                let (l, r) = (of(rates, left, false), of(rates, right, false));
-                let t = turns(ahead, l, r, test, rounding);
-                if t < first[j] {
-                    (first[j], unit[j]) = (t, at);
-                }
-            }
-        })?;
-        Ok(Flips {
-            at_kink,
-            first,
-            unit,
-        })
-    }
 }
 
-impl<B: Backend> Decides<'_, B> {
-    /// How many units lie within the rounding band of their kink.
-    ///
-    /// # Errors
-    /// [`Error::Data`].
-    pub(super) fn at_risk(&self) -> Result<AtRisk> {
-        let (mut value, mut sigma) = (Vec::new(), Vec::new());
-        for (read, shape) in self.reads() {
-            let Moving { value: entries, .. } = Moving::of(read, shape, 0)?;
-            let Some(known) = read.sigma(&entries, shape.unwrap_or(&read.value.shape())) else {
-                return Ok(AtRisk {
-                    unknown: self.units(),
-                    ..AtRisk::default()
-                });
-            };
-            value.extend(entries);
-            sigma.extend(known);
-        }
-        let mut found = AtRisk::default();
-        let mut last = None;
-        self.comparisons(&value, |unit, left, _, right| {
-            let of = |side: Side| match side {
-                Side::Entry(i) => (value[i], sigma[i]),
-                Side::Number(c) => (c, 0.0),
-            };
-            let ((l, a), (r, b)) = (of(left), of(right));
-            let (margin, band) = ((l - r).abs(), BAND * a.hypot(b));
-            // A unit counts once, whatever it is compared with; its comparisons follow each other.
-            if band == 0.0 || margin > band || last == Some(unit) {
-                return;
-            }
-            last = Some(unit);
-            found.near.push(unit);
-            match margin == 0.0 {
-                true => found.ties += 1,
-                false => found.within += 1,
-            }
-        })?;
-        Ok(found)
-    }
-}
-
-impl<B: Backend> Read<'_, B> {
-    /// σ of each entry, 0 where it is a constant; `None` where it is not known. What was read makes the
-    /// estimate better for all that follows.
-    fn sigma(&self, entries: &[f64], shape: &Shape) -> Option<Vec<f64>> {
-        let Some(tracer) = self.tracer else {
-            return Some(vec![0.0; entries.len()]);
-        };
-        let (count, inner) = match shape.num_dims() {
-            0 | 1 => (1, entries.len().max(1)),
-            _ => (shape[1], shape[2..].iter().product::<usize>().max(1)),
-        };
-        let mut size = vec![0f64; count];
-        for (row, part) in entries.chunks(inner).enumerate() {
-            let most = &mut size[row % count];
-            *most = part.iter().fold(*most, |most, v| most.max(v.abs()));
-        }
-        let u2 = roundoff(self.value.dtype());
-        let variance = tracer.with_noise(|noise| {
-            noise.measured(size, u2);
-            noise.variance.clone()
-        })?;
-        let rows = entries.chunks(inner).enumerate();
-        let each = rows.flat_map(|(row, part)| {
-            let v = variance
-                .get(row % count)
-                .copied()
-                .unwrap_or_else(|| variance[0]);
-            std::iter::repeat_n(v.sqrt(), part.len())
-        });
-        Some(each.collect())
-    }
-}
-
-/// The t ≥ 0 from which on `ahead + t (l − r)` compares with 0 in another way; infinite where it never
-/// does.
-fn turns(ahead: f64, l: f64, r: f64, test: Test, rounding: f64) -> f64 {
-    let rate = l - r;
-    if ahead.is_nan() || rate.is_nan() {
-        // Of what is no number nothing is known.
-        return 0.0;
-    }
-    if ahead != 0.0 {
-        let t = -ahead / rate;
-        return if t > 0.0 { t } else { f64::INFINITY };
-    }
-    // Exactly at the kink. What moves together but for rounding stays together.
-    if rate.abs() <= 8.0 * rounding * (l.abs() + r.abs()) {
-        return f64::INFINITY;
-    }
-    let leaves = match test {
-        Test::Greater => rate > 0.0,
-        Test::GreaterEqual => rate < 0.0,
-        Test::Equal => true,
+/// Broadcast to a shape, behind `lead` probes if there are any.
+fn expanded<B: Backend>(
+    x: &FloatTensor<B>,
+    shape: Option<&Shape>,
+    lead: Option<usize>,
+) -> FloatTensor<B> {
+    let Some(shape) = shape else {
+        return x.clone();
     };
-    if leaves { 0.0 } else { f64::INFINITY }
+    let own = x.shape();
+    let own = &own[usize::from(lead.is_some())..];
+    let aligned = std::iter::repeat_n(1, shape.num_dims() - own.len()).chain(own.iter().copied());
+    let aligned: Vec<usize> = lead.into_iter().chain(aligned).collect();
+    let all: Vec<usize> = lead.into_iter().chain(shape.iter().copied()).collect();
+    B::float_expand(
+        B::float_reshape(x.clone(), Shape::from(aligned)),
+        Shape::from(all),
+    )
 }
 
 /// The entries of every line along an axis, in order; all entries as one line for `None`.
@@ -489,26 +324,38 @@ impl Stairs {
 }
 
 impl Windows {
-    /// The cells of a plane in the window of an output cell.
-    fn inside(&self, cell: usize, made: &[usize], size: &[usize]) -> Vec<usize> {
-        let mut rest = cell;
-        let mut at = vec![0; made.len()];
-        for axis in (0..made.len()).rev() {
-            at[axis] = rest % made[axis];
-            rest /= made[axis];
-        }
-        let mut found = vec![0];
+    /// For each output cell of a plane, the cells of the input plane in its window.
+    pub(super) fn inside(&self, made: &[usize], size: &[usize]) -> Vec<Vec<usize>> {
+        // Row by row: the cells that the axes so far allow, one axis more.
+        let mut windows = vec![vec![0]];
         for axis in 0..made.len() {
-            let start = at[axis] * self.stride[axis];
-            let along: Vec<usize> = (0..self.kernel[axis])
-                .filter_map(|i| (start + i * self.dilation[axis]).checked_sub(self.padding[axis]))
-                .filter(|i| *i < size[axis])
+            let along: Vec<Vec<usize>> = (0..made[axis])
+                .map(|at| {
+                    let start = at * self.stride[axis];
+                    (0..self.kernel[axis])
+                        .filter_map(|i| {
+                            (start + i * self.dilation[axis]).checked_sub(self.padding[axis])
+                        })
+                        .filter(|i| *i < size[axis])
+                        .collect()
+                })
                 .collect();
-            found = found
+            let next = |window: &Vec<usize>, along: &Vec<usize>| -> Vec<usize> {
+                let cells = window.iter();
+                cells
+                    .flat_map(|cell| along.iter().map(move |i| cell * size[axis] + i))
+                    .collect()
+            };
+            windows = windows
                 .iter()
-                .flat_map(|cell| along.iter().map(move |i| cell * size[axis] + i))
+                .flat_map(|window| {
+                    along
+                        .iter()
+                        .map(|along| next(window, along))
+                        .collect::<Vec<_>>()
+                })
                 .collect();
         }
-        found
+        windows
     }
 }

@@ -9,10 +9,12 @@
 //! A run belongs to the thread that made it: ops of another thread, which would write into each other's
 //! brackets, make it fail.
 
+mod flips;
 pub(crate) mod kinks;
 mod noise;
 pub(crate) mod open;
 mod recorder;
+mod risk;
 mod tensor;
 mod tracer;
 
@@ -50,8 +52,10 @@ enum Observer {
     Nobody,
     /// Where along the probes of a paired run units flip.
     Flips,
-    /// How many units of a recording run lie within rounding of their kink.
-    Rounding,
+    /// How many units of a recording run lie within rounding of their kink; with `list`, which.
+    Rounding {
+        list: bool,
+    },
 }
 
 /// How an op's operands are seen.
@@ -128,7 +132,21 @@ impl<B: Backend> Run<B> {
     /// every value that decides, and a pass over the weights.
     pub(crate) fn recording_with_risk(rules: RuleSet, budget: usize) -> Arc<Self> {
         let recorder = Mutex::new(Recorder::new(budget, true));
-        Self::new(Sink::Recording(recorder), rules, Observer::Rounding)
+        Self::new(
+            Sink::Recording(recorder),
+            rules,
+            Observer::Rounding { list: false },
+        )
+    }
+
+    /// The same, and they say which.
+    pub(crate) fn listing_risks(rules: RuleSet) -> Arc<Self> {
+        let recorder = Mutex::new(Recorder::new(usize::MAX, true));
+        Self::new(
+            Sink::Recording(recorder),
+            rules,
+            Observer::Rounding { list: true },
+        )
     }
 
     /// The tracer of an input of a paired run: k probes as `[k, ..shape]`.
@@ -246,7 +264,7 @@ impl<B: Backend> Run<B> {
             let seen = match self.observer {
                 Observer::Nobody => Ok(Seen::Unobserved),
                 Observer::Flips => decides.flips().map(Seen::Flips),
-                Observer::Rounding => decides.at_risk().map(Seen::AtRisk),
+                Observer::Rounding { list } => decides.at_risk(list).map(Seen::AtRisk),
             };
             seen.map(|seen| Kinks {
                 units: decides.units(),

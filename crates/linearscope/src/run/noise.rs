@@ -19,15 +19,19 @@
 //! Errors of different terms count as independent. That holds well enough: over 20 networks, 20 inputs each
 //! and three orders of summation, errors reached 5 σ and no decision differed between f32 and f64 that lay
 //! beyond σ of its kink; the band is [`BAND`] σ. Worst-case bounds grow by orders of magnitude a layer and
-//! would put every decision at risk. What a map without a known filters passes on is unknown, and is counted
+//! would put every decision at risk. What a map without known filters passes on is unknown, and is counted
 //! so.
 
-use burn_backend::{Backend, DType, Shape, TensorData, TensorMetadata, tensor::FloatTensor};
+use std::ops::{Add, Mul, Sub};
+
+use burn_backend::{Backend, DType, Shape, TensorMetadata, tensor::FloatTensor};
+use pulp::Arch;
+use rayon::prelude::*;
 
 use crate::{
     coefficient::Coefficient,
     error::Result,
-    host,
+    host::{self, Floats, host},
     linear::{Arrangement, Chosen, Filters, LinearMap, Locality, Region, Structure, batch},
 };
 
@@ -92,18 +96,107 @@ fn squares(values: &[f64]) -> Vec<f64> {
 /// The largest |x| of each channel of a tensor that broadcasts against `shape`.
 fn sizes<B: Backend>(x: &FloatTensor<B>, shape: &Shape) -> Result<Vec<f64>> {
     let own = x.shape();
-    let values = host::<B>(B::float_detach(x.clone()))?;
+    let values = host::look::<B>(x)?;
     let varies = own.num_dims() == shape.num_dims() && channels(&own) == channels(shape);
     let (count, inner): (usize, usize) = match varies && own.num_dims() > 1 {
         true => (own[1], own[2..].iter().product()),
-        false => (1, values.len().max(1)),
+        false => (1, own.num_elements().max(1)),
     };
-    let mut sizes = vec![0f64; count];
-    for (row, part) in values.chunks(inner.max(1)).enumerate() {
-        let size = &mut sizes[row % count];
-        *size = part.iter().fold(*size, |size, v| size.max(v.abs()));
+    Ok(match values {
+        Floats::F32(values) => by_channel(&values, count, inner),
+        Floats::F64(values) => by_channel(&values, count, inner),
+    })
+}
+
+/// A float as it lies in memory.
+pub(super) trait Number:
+    Copy
+    + Into<f64>
+    + PartialOrd
+    + Send
+    + Sync
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+{
+    const ZERO: Self;
+
+    /// Half the distance to the next number, relative.
+    const UNIT: f64;
+
+    fn abs(self) -> Self;
+
+    /// The nearest, or one next to it.
+    fn of(x: f64) -> Self;
+}
+
+macro_rules! number {
+    ($float:ty) => {
+        impl Number for $float {
+            const ZERO: Self = 0.0;
+            const UNIT: f64 = <$float>::EPSILON as f64 / 2.0;
+
+            #[inline(always)]
+            fn abs(self) -> Self {
+                <$float>::abs(self)
+            }
+
+            fn of(x: f64) -> Self {
+                x as $float
+            }
+        }
+    };
+}
+
+number!(f32);
+number!(f64);
+
+/// How many numbers make another thread worth waking.
+const WORTH: usize = 1 << 18;
+
+/// What `of` makes of each part of `inner` numbers, with its number, on as many threads as pay off.
+pub(super) fn rows<'a, T: Number, R: Send>(
+    x: &'a [T],
+    inner: usize,
+    of: impl Fn(usize, &'a [T]) -> R + Sync,
+) -> Vec<R> {
+    let inner = inner.max(1);
+    if x.len() <= WORTH {
+        let parts = x.chunks(inner).enumerate();
+        return parts.map(|(row, part)| of(row, part)).collect();
     }
-    Ok(sizes)
+    x.par_chunks(inner)
+        .enumerate()
+        .with_min_len(WORTH.div_ceil(inner))
+        .map(|(row, part)| of(row, part))
+        .collect()
+}
+
+/// The largest |x| of each of `count` channels, of which `inner` entries each lie side by side.
+pub(super) fn by_channel<T: Number>(values: &[T], count: usize, inner: usize) -> Vec<f64> {
+    let each: Vec<f64> = rows(values, inner, |_, part| most(part).into());
+    let mut sizes = vec![0f64; count];
+    for (row, size) in each.into_iter().enumerate() {
+        sizes[row % count] = size.max(sizes[row % count]);
+    }
+    sizes
+}
+
+/// The largest |x|; what is no number is left out.
+fn most<T: Number>(x: &[T]) -> T {
+    let larger = |most: T, v: T| if v > most { v } else { most };
+    Arch::new().dispatch(|| {
+        // So many at once as registers hold.
+        let (sixteens, rest) = x.as_chunks::<16>();
+        let mut lanes = [T::ZERO; 16];
+        for sixteen in sixteens {
+            for (lane, v) in lanes.iter_mut().zip(sixteen) {
+                *lane = larger(*lane, v.abs());
+            }
+        }
+        let rest = rest.iter().map(|v| v.abs());
+        lanes.into_iter().chain(rest).fold(T::ZERO, larger)
+    })
 }
 
 impl Noise {
@@ -291,8 +384,9 @@ impl Noise {
     ) -> Self {
         let (from, to) = (channels(input), channels(output));
         let moved = |values: &[f64]| -> Vec<f64> {
+            let all = largest(values);
             if values.len() == 1 || from == 1 {
-                return vec![largest(values)];
+                return vec![all];
             }
             let channel = |c: usize| {
                 let mut region = Region::full(output);
@@ -300,7 +394,10 @@ impl Noise {
                     region.0[1] = c..c + 1;
                 }
                 let field = map.field(input, output, &region);
-                largest(values.get(field.0[1].clone()).unwrap_or(values))
+                match values.get(field.0[1].clone()) {
+                    Some(read) if read.len() < values.len() => largest(read),
+                    _ => all,
+                }
             };
             (0..to).map(channel).collect()
         };
@@ -314,121 +411,189 @@ impl Noise {
     /// Sums with stored weights.
     fn summed<B: Backend>(&self, kernel: &Filters<'_, B>, u2: f64) -> Result<Self> {
         let shape = kernel.weight.shape();
-        let data = B::float_detach(kernel.weight.clone());
-        let data = burn_backend::read_sync(B::float_into_data(data))
-            .map_err(|error| crate::Error::Data(format!("{error:?}")))?;
-        let noise = |terms: f64, [passed, own]: [Vec<f64>; 2]| Self {
-            variance: zipped(&passed, &own, |v, x2| v + u2 * terms * x2),
+        Ok(match host::look::<B>(kernel.weight)? {
+            Floats::F32(weights) => self.weighed(&weights, &shape, kernel.arrangement, u2),
+            Floats::F64(weights) => self.weighed(&weights, &shape, kernel.arrangement, u2),
+        })
+    }
+
+    fn weighed<T: Number>(
+        &self,
+        weights: &[T],
+        shape: &Shape,
+        arrangement: Arrangement,
+        u2: f64,
+    ) -> Self {
+        let noise = |terms: usize, [passed, own]: [Vec<f64>; 2]| Self {
+            variance: zipped(&passed, &own, |v, x2| v + u2 * terms as f64 * x2),
             // Of sums so long few are larger.
             size: own.iter().map(|x2| 4.0 * x2.sqrt()).collect(),
-            terms,
+            terms: terms as f64,
         };
         let x2 = squares(&self.size);
         let rank = shape.num_dims();
-        Ok(match kernel.arrangement {
+        match arrangement {
             Arrangement::OutIn { groups } => {
                 let (out, share) = (shape[0], shape[1]);
                 let cells: usize = shape[2..].iter().product();
-                let per = out / groups;
-                let of = |o: usize, c: usize| (o * share + c, o / per * share + c);
-                let sums = weighed(&data, out, share, cells, of, &self.variance, &x2);
-                noise((share * cells) as f64, sums)
+                let from = [&self.variance, &x2].map(|v| every(v, share * groups));
+                let per = (out / groups).max(1);
+                let sums = gathered(weights, [out, share, cells], |o| o / per * share, from);
+                noise(share * cells, sums)
             }
             Arrangement::InOut { groups } => {
                 let (all, out) = (shape[0], shape[1]);
                 let cells: usize = shape[2..].iter().product();
                 let share = all / groups;
-                let of = |o: usize, c: usize| {
-                    let (group, o) = (o / out, o % out);
-                    ((group * share + c) * out + o, group * share + c)
-                };
-                let sums = weighed(&data, out * groups, share, cells, of, &self.variance, &x2);
-                noise((share * cells) as f64, sums)
+                let from = [&self.variance, &x2].map(|v| every(v, all));
+                let mut sums = [Vec::new(), Vec::new()];
+                for group in 0..groups {
+                    let weights = &weights[group * share * out * cells..][..share * out * cells];
+                    let from = [0, 1].map(|i| &from[i][group * share..(group + 1) * share]);
+                    let own = scattered(weights, [share, out, cells], from);
+                    sums.iter_mut()
+                        .zip(own)
+                        .for_each(|(all, own)| all.extend(own));
+                }
+                noise(share * cells, sums)
             }
             // Of a matrix product channels are entries of the last axis only where x has no other.
             Arrangement::Right { .. } | Arrangement::Left => {
                 let (rows, columns) = (shape[rank - 2], shape[rank - 1]);
-                let (out, terms, flat) = match kernel.arrangement {
+                let (out, terms, flat) = match arrangement {
                     Arrangement::Right { flat } => (columns, rows, flat),
                     _ => (rows, columns, false),
                 };
                 let features = flat && shape.num_elements() == rows * columns;
-                let channelled = |v: &[f64]| match features && v.len() == terms {
-                    true => v.to_vec(),
-                    false => vec![largest(v)],
-                };
-                let (variance, x2) = (channelled(&self.variance), channelled(&x2));
-                let of = |o: usize, c: usize| match kernel.arrangement {
-                    Arrangement::Right { .. } => (c * columns + o, c),
-                    _ => (o * columns + c, c),
-                };
+                let from = [&self.variance, &x2].map(|v| match features && v.len() == terms {
+                    true => v.clone(),
+                    false => vec![largest(v); terms],
+                });
                 // Of several matrices the one with the largest squares stands for all.
-                let matrices = shape.num_elements() / (rows * columns).max(1);
-                let [passed, own] = (0..matrices)
-                    .map(|matrix| {
-                        let of = |o: usize, c: usize| {
-                            let (at, channel) = of(o, c);
-                            (matrix * rows * columns + at, channel)
-                        };
-                        weighed(&data, out, terms, 1, of, &variance, &x2)
-                    })
+                let sums = weights.chunks((rows * columns).max(1)).map(|weights| {
+                    let from = [&from[0][..], &from[1][..]];
+                    match arrangement {
+                        Arrangement::Right { .. } => scattered(weights, [terms, out, 1], from),
+                        _ => gathered(weights, [out, terms, 1], |_| 0, from),
+                    }
+                });
+                let sums = sums
                     .reduce(|[a, b], [c, d]| [zipped(&a, &c, f64::max), zipped(&b, &d, f64::max)])
                     .unwrap_or_default();
                 match features {
-                    true => noise(terms as f64, [passed, own]),
-                    false => noise(terms as f64, [vec![largest(&passed)], vec![largest(&own)]]),
+                    true => noise(terms, sums),
+                    false => noise(terms, sums.map(|v| vec![largest(&v)])),
                 }
             }
-        })
+        }
     }
 }
 
-/// Σ W² v and Σ W² x² for each output, where `of` gives the block of `cells` weights between an output
-/// and its input c, and that input's channel.
-fn weighed(
-    data: &TensorData,
-    out: usize,
-    inputs: usize,
-    cells: usize,
-    of: impl Fn(usize, usize) -> (usize, usize) + Sync,
-    variance: &[f64],
-    x2: &[f64],
-) -> [Vec<f64>; 2] {
-    use rayon::prelude::*;
-    let square = |block: usize| -> f64 {
-        let range = block * cells..(block + 1) * cells;
-        match data.as_slice::<f32>() {
-            Ok(w) => w[range].iter().map(|w| f64::from(w * w)).sum(),
-            Err(_) => match data.as_slice::<f64>() {
-                Ok(w) => w[range].iter().map(|w| w * w).sum(),
-                Err(_) => data
-                    .iter::<f64>()
-                    .skip(range.start)
-                    .take(cells)
-                    .map(|w| w * w)
-                    .sum(),
-            },
+/// A list with an entry for each channel.
+fn every(values: &[f64], channels: usize) -> Vec<f64> {
+    match values.len() == channels {
+        true => values.to_vec(),
+        false => vec![largest(values); channels],
+    }
+}
+
+/// Outputs that are summed in one go.
+const TOGETHER: usize = 64;
+
+/// Σ w², four sums at once: one alone would wait for each addition.
+#[inline(always)]
+fn square<T: Number>(block: &[T]) -> f64 {
+    let (fours, rest) = block.as_chunks::<4>();
+    let mut sums = [0.0; 4];
+    for four in fours {
+        for (sum, w) in sums.iter_mut().zip(four) {
+            *sum += (*w).into().powi(2);
         }
-    };
-    let both: Vec<[f64; 2]> = (0..out)
-        .into_par_iter()
-        .map(|o| {
-            (0..inputs).fold([0.0; 2], |[passed, own], c| {
-                let (block, channel) = of(o, c);
+    }
+    let rest: f64 = rest.iter().map(|w| (*w).into().powi(2)).sum();
+    sums.iter().sum::<f64>() + rest
+}
+
+/// Σ w² a and Σ w² b, in the same way.
+#[inline(always)]
+fn squares_with<T: Number>(w: &[T], a: &[f64], b: &[f64]) -> [f64; 2] {
+    let (fours, rest) = w.as_chunks::<4>();
+    let (a, b) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    let mut sums = [[0.0; 4]; 2];
+    for ((w, a), b) in fours.iter().zip(a.0).zip(b.0) {
+        for i in 0..4 {
+            let w2 = w[i].into().powi(2);
+            sums[0][i] += w2 * a[i];
+            sums[1][i] += w2 * b[i];
+        }
+    }
+    let mut sums = sums.map(|lanes| lanes.iter().sum());
+    for ((w, a), b) in rest.iter().zip(a.1).zip(b.1) {
+        let w2 = (*w).into().powi(2);
+        sums[0] += w2 * a;
+        sums[1] += w2 * b;
+    }
+    sums
+}
+
+/// Σ W² v for both v, weights `[out, inputs, cells]`; `first` is the channel of an output's first input.
+fn gathered<T: Number>(
+    weights: &[T],
+    [out, inputs, cells]: [usize; 3],
+    first: impl Fn(usize) -> usize + Sync,
+    from: [impl AsRef<[f64]> + Sync; 2],
+) -> [Vec<f64>; 2] {
+    let of = |o: usize, row: &[T]| -> [f64; 2] {
+        let [a, b] = [0, 1].map(|i| &from[i].as_ref()[first(o)..first(o) + inputs]);
+        Arch::new().dispatch(|| {
+            if cells == 1 {
+                return squares_with(row, a, b);
+            }
+            let blocks = row.chunks_exact(cells.max(1)).zip(a.iter().zip(b));
+            blocks.fold([0.0; 2], |[sum_a, sum_b], (block, (a, b))| {
                 let w2 = square(block);
-                [
-                    passed + w2 * at(variance, channel),
-                    own + w2 * at(x2, channel),
-                ]
+                [sum_a + w2 * a, sum_b + w2 * b]
             })
         })
-        .collect();
+    };
+    let both: Vec<[f64; 2]> = match inputs * cells {
+        0 => vec![[0.0; 2]; out],
+        row => rows(weights, row, of),
+    };
+    [0, 1].map(|i| both.iter().map(|sums| sums[i]).collect())
+}
+
+/// The same of weights `[inputs, out, cells]`.
+fn scattered<T: Number>(
+    weights: &[T],
+    [_, out, cells]: [usize; 3],
+    [a, b]: [&[f64]; 2],
+) -> [Vec<f64>; 2] {
+    let of = |start: usize| -> Vec<[f64; 2]> {
+        let end = (start + TOGETHER).min(out);
+        let mut sums = vec![[0.0; 2]; end - start];
+        let inputs = weights.chunks_exact((out * cells).max(1));
+        for (row, (a, b)) in inputs.zip(a.iter().zip(b)) {
+            let blocks = row[start * cells..end * cells].chunks_exact(cells.max(1));
+            for ([sum_a, sum_b], block) in sums.iter_mut().map(|s| s.each_mut()).zip(blocks) {
+                let w2 = square(block);
+                *sum_a += w2 * a;
+                *sum_b += w2 * b;
+            }
+        }
+        sums
+    };
+    let bands: Vec<usize> = (0..out).step_by(TOGETHER).collect();
+    let both: Vec<[f64; 2]> = match weights.len() <= WORTH {
+        true => bands.into_iter().flat_map(of).collect(),
+        false => bands.into_par_iter().flat_map_iter(of).collect(),
+    };
     [0, 1].map(|i| both.iter().map(|sums| sums[i]).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use burn_backend::ops::FloatTensorOps;
+    use burn_backend::{TensorData, ops::FloatTensorOps};
     use burn_flex::{Flex, FlexDevice};
 
     use super::*;

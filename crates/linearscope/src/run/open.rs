@@ -71,7 +71,7 @@ pub(crate) struct Opened<B: Backend> {
     run: Option<Arc<Run<B>>>,
     /// Operands of two runs met: both have failed.
     torn: bool,
-    /// A traced operand and its shape, for refusals.
+    /// A traced operand, without its probes, and its shape: for refusals.
     traced: Option<(Tracer<B>, Shape)>,
 }
 
@@ -216,7 +216,7 @@ impl<B: Backend> Opened<B> {
                     return Operand::Fixed(Coefficient::carried(value));
                 }
                 if self.traced.is_none() {
-                    self.traced = Some((tracer.clone(), value.shape()));
+                    self.traced = Some((tracer.poisoned(), value.shape()));
                 }
                 Operand::Traced(Traced { value, tracer })
             }

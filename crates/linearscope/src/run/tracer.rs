@@ -90,10 +90,14 @@ impl<B: Backend> Tracer<B> {
         self.refuse(error)
     }
 
-    pub(super) fn poisoned(self) -> Self {
+    /// The same without what it carries: it refuses, and keeps no probes alive, so that the op itself may
+    /// overwrite them.
+    pub(super) fn poisoned(&self) -> Self {
         Self {
+            run: self.run.clone(),
             carrier: Carrier::Poisoned,
-            ..self
+            layer: self.layer,
+            gate: self.gate,
         }
     }
 

@@ -150,9 +150,6 @@ impl<B: Backend, M: Convolution<B>> Weighted<B> for OnHost<M> {
     fn filters(&self) -> Option<Filters<'_, B>> {
         self.plain.filters()
     }
-    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
-        None
-    }
 
     /// It is not used on a device whose ops go on a tape.
     fn adjoint_has_gradient(&self) -> bool {

@@ -16,12 +16,9 @@ use burn_backend::{
 use self::packed::PackedSlopeMask;
 use super::{
     Choice, Chosen, Cut, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
-    batch, bits::Bits, locality::entrywise,
+    batch, locality::entrywise,
 };
-use crate::{
-    coefficient::{Coefficient, Origin},
-    error::Result,
-};
+use crate::{coefficient::Coefficient, error::Result};
 
 /// The slope where the mask is false.
 #[derive(Clone, Debug)]
@@ -125,14 +122,7 @@ impl<B: Backend> Storage<B> for SlopeMask<B> {
 
 impl<B: Backend> Choice<B> for SlopeMask<B> {
     fn chosen(&self) -> Result<Option<Chosen<'_>>> {
-        if self.mask.origin() == Origin::Weight {
-            return Ok(None);
-        }
-        let bits = Bits::read::<B>(self.mask.value().clone())?;
-        Ok(Some(Chosen::Sides {
-            units: bits.len(),
-            bits: bits.into_bytes().into(),
-        }))
+        Chosen::sides::<B>(&self.mask)
     }
 
     fn largest(&self) -> [f64; 2] {

@@ -58,7 +58,7 @@ impl<B: Backend> PackedSlopeMask<B> {
                 (crate::host::<B>(left.value().clone())?, run, entry)
             }
         };
-        let bits = Bits::read::<B>(mask.clone())?;
+        let bits = Bits::read::<B>(mask)?;
         Ok(Self {
             bits: map.mask.as_ref().map(|_| bits),
             right: map.right,
@@ -185,10 +185,7 @@ impl<B: Backend> Choice<B> for PackedSlopeMask<B> {
     fn chosen(&self) -> Result<Option<Chosen<'_>>> {
         Ok(match self.bits.origin() {
             Origin::Weight => None,
-            Origin::Decision => Some(Chosen::Sides {
-                bits: self.bits.value().bytes().into(),
-                units: self.bits.value().len(),
-            }),
+            Origin::Decision => Some(self.bits.value().into()),
         })
     }
     fn largest(&self) -> [f64; 2] {

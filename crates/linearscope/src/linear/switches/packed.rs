@@ -30,11 +30,12 @@ enum Codes {
 }
 
 impl Codes {
-    fn of(codes: &[usize]) -> Self {
-        match codes.iter().max().copied().unwrap_or(0) {
-            0..=0xff => Self::One(codes.iter().map(|&c| c as u8).collect()),
-            0x100..=0xffff => Self::Two(codes.iter().map(|&c| c as u16).collect()),
-            _ => Self::Four(codes.iter().map(|&c| c as u32).collect()),
+    /// Numbers below `kinds`.
+    fn of(codes: impl Iterator<Item = usize>, kinds: usize) -> Self {
+        match kinds {
+            0..=0x100 => Self::One(codes.map(|c| c as u8).collect()),
+            0x101..=0x1_0000 => Self::Two(codes.map(|c| c as u16).collect()),
+            _ => Self::Four(codes.map(|c| c as u32).collect()),
         }
     }
 
@@ -96,45 +97,45 @@ impl<B: Backend> PackedSwitches<B> {
         indices: &Coefficient<IntTensor<B>>,
     ) -> Result<Self> {
         let device = indices.value().device();
-        let data = host::ints::<B>(indices.value().clone())?;
+        let data = host::ints::<B>(indices.value())?;
         let (plane, cells) = (&input[2..], &output[2..]);
         let under = under(cells, plane);
-        // Offsets, axis after axis.
+        // Offsets, axis after axis. Planes have fewer than 2³² cells, and short divisions are quick.
         let axes = plane.len();
-        let mut offsets: Vec<isize> = Vec::with_capacity(axes * data.num_elements());
-        for (i, index) in data.iter::<i64>().enumerate() {
-            let mut rest = index as usize;
-            let from = &under[i % under.len()];
-            let at = offsets.len();
-            offsets.resize(at + axes, 0);
-            for axis in (0..axes).rev() {
-                offsets[at + axis] = (rest % plane[axis]) as isize - from[axis];
-                rest /= plane[axis];
+        let size: Vec<u32> = plane.iter().map(|&size| size as u32).collect();
+        let mut offsets = vec![0i32; axes * data.len()];
+        let none = data.is_empty();
+        let [mut least, mut most] =
+            [i32::MAX, i32::MIN].map(|end| vec![if none { 0 } else { end }; axes]);
+        for (number, indices) in data.chunks(under.len().max(1)).enumerate() {
+            let offsets = &mut offsets[axes * number * under.len()..];
+            let cells = indices.iter().zip(&under).zip(offsets.chunks_mut(axes));
+            for ((index, from), offset) in cells {
+                let mut rest = *index as u32;
+                for axis in (0..axes).rev() {
+                    let apart = (rest % size[axis]) as i32 - from[axis] as i32;
+                    rest /= size[axis];
+                    offset[axis] = apart;
+                    least[axis] = apart.min(least[axis]);
+                    most[axis] = apart.max(most[axis]);
+                }
             }
         }
-        let along = |axis: usize| offsets.iter().skip(axis).step_by(axes);
-        let least: Vec<isize> = (0..axes)
-            .map(|axis| along(axis).copied().min().unwrap_or(0))
-            .collect();
         let span: Vec<usize> = (0..axes)
-            .map(|axis| (along(axis).copied().max().unwrap_or(0) - least[axis] + 1) as usize)
+            .map(|axis| (most[axis] - least[axis] + 1) as usize)
             .collect();
-        let codes: Vec<usize> = offsets
-            .chunks(axes)
-            .map(|offset| {
-                offset
-                    .iter()
-                    .zip(&least)
-                    .zip(&span)
-                    .fold(0, |code, ((o, least), span)| {
-                        code * span + (o - least) as usize
-                    })
+        let code = |offset: &[i32]| {
+            let axes = offset.iter().zip(&least).zip(&span);
+            axes.fold(0, |code, ((o, least), span)| {
+                code * span + (o - least) as usize
             })
-            .collect();
+        };
+        let codes = Codes::of(offsets.chunks(axes).map(code), span.iter().product());
+        let least = least.into_iter().map(|o| o as isize).collect();
         Ok(Self {
             input: input.clone(),
             output: output.clone(),
-            codes: indices.as_ref().map(|_| Codes::of(&codes)),
+            codes: indices.as_ref().map(|_| codes),
             least,
             span,
             device,

@@ -1,0 +1,526 @@
+//! Which decisions rounding may have made otherwise.
+//!
+//! A unit is at risk if a comparison of its lies within the rounding band of its kink or tie:
+//! [`BAND`] σ of the difference of the two sides, σ from [`noise`](super::noise). Slopes and the windows of
+//! max pools, nearly all units of a network, are looked at where they lie, in their own precision and
+//! many at once; what a quick look finds is looked at again in f64.
+
+use burn_backend::{Backend, Shape, TensorMetadata, tensor::IntTensor};
+use pulp::Arch;
+
+use super::{
+    kinks::{Decides, Read, Side, Test, Windows},
+    noise::{BAND, Number, by_channel, roundoff, rows},
+};
+use crate::{
+    error::Result,
+    host::{self, Floats},
+    report::AtRisk,
+};
+
+/// How many entries are looked at in one go.
+const PIECE: usize = 1024;
+
+/// σ of the entries of a tensor, one number for each channel; 0 of a constant.
+struct Sigmas {
+    /// Entries of a channel that lie side by side.
+    inner: usize,
+    of: Vec<f64>,
+}
+
+impl Sigmas {
+    fn of_row(&self, row: usize) -> f64 {
+        self.of[row % self.of.len()]
+    }
+}
+
+/// How a unit at risk stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stands {
+    /// Within the band of a kink.
+    Near,
+    /// Exactly at it.
+    Tied,
+}
+
+impl Stands {
+    /// By how far the sides of a comparison are apart. What is no number is near.
+    fn of(margin: f64, band: f64) -> Option<Self> {
+        match margin {
+            _ if band == 0.0 || margin > band => None,
+            0.0 => Some(Self::Tied),
+            _ => Some(Self::Near),
+        }
+    }
+}
+
+/// Units at risk; with a list, each of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Found {
+    within: usize,
+    ties: usize,
+    near: Option<Vec<usize>>,
+}
+
+impl Found {
+    fn new(list: bool) -> Self {
+        Self {
+            near: list.then(Vec::new),
+            ..Self::default()
+        }
+    }
+
+    fn add(&mut self, unit: usize, stands: Stands) {
+        match stands {
+            Stands::Near => self.within += 1,
+            Stands::Tied => self.ties += 1,
+        }
+        if let Some(near) = &mut self.near {
+            near.push(unit);
+        }
+    }
+
+    fn join(mut self, other: Self) -> Self {
+        self.within += other.within;
+        self.ties += other.ties;
+        if let (Some(near), Some(other)) = (&mut self.near, other.near) {
+            near.extend(other);
+        }
+        self
+    }
+}
+
+impl<B: Backend> Decides<'_, B> {
+    /// How many units lie within the rounding band of their kink; with `list`, which.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data).
+    pub(super) fn at_risk(&self, list: bool) -> Result<AtRisk> {
+        let none = Found::new(list);
+        let found = match self {
+            Decides::Levels(read, levels) => read.beside(levels, none)?,
+            Decides::Pool(read, windows, winners) => read.runners_up(windows, winners, none)?,
+            _ => self.compared(none)?,
+        };
+        Ok(match found {
+            Some(Found { within, ties, near }) => AtRisk {
+                within,
+                ties,
+                unknown: 0,
+                near,
+            },
+            None => AtRisk {
+                unknown: self.units(),
+                ..AtRisk::default()
+            },
+        })
+    }
+
+    /// Any decision, comparison by comparison; `None` where the noise is not known.
+    fn compared(&self, mut found: Found) -> Result<Option<Found>> {
+        let (mut value, mut sigmas) = (Vec::new(), Vec::new());
+        for (read, shape) in self.reads() {
+            let entries = read.values(shape)?;
+            let shape = shape.cloned().unwrap_or_else(|| read.value.shape());
+            let Some(known) = read.sigmas(&entries, &shape) else {
+                return Ok(None);
+            };
+            sigmas.push((value.len(), known));
+            value.extend(entries);
+        }
+        let sigma = |i: usize| {
+            let part = sigmas.iter().rev().find(|(start, _)| *start <= i);
+            part.map_or(0.0, |(start, part)| part.of_row((i - start) / part.inner))
+        };
+        // A unit counts once, whatever it is compared with; its comparisons follow each other.
+        let mut last: Option<(usize, Stands)> = None;
+        self.comparisons(&value, |unit, left, _, right| {
+            let of = |side: Side| match side {
+                Side::Entry(i) => (value[i], sigma(i)),
+                Side::Number(c) => (c, 0.0),
+            };
+            let ((l, a), (r, b)) = (of(left), of(right));
+            let Some(stands) = Stands::of((l - r).abs(), BAND * a.hypot(b)) else {
+                return;
+            };
+            last = Some(match last {
+                Some((known, before)) if known == unit => (unit, before.max(stands)),
+                before => {
+                    before
+                        .into_iter()
+                        .for_each(|(unit, stands)| found.add(unit, stands));
+                    (unit, stands)
+                }
+            });
+        })?;
+        last.into_iter()
+            .for_each(|(unit, stands)| found.add(unit, stands));
+        Ok(Some(found))
+    }
+}
+
+impl<B: Backend> Read<'_, B> {
+    /// Each entry against numbers; `None` where the noise is not known.
+    fn beside(&self, levels: &[(Test, f64)], none: Found) -> Result<Option<Found>> {
+        let shape = self.value.shape();
+        Ok(match host::look::<B>(self.value)? {
+            Floats::F32(x) => self
+                .sigmas(&x, &shape)
+                .map(|of| beside(&x, &of, levels, none)),
+            Floats::F64(x) => self
+                .sigmas(&x, &shape)
+                .map(|of| beside(&x, &of, levels, none)),
+        })
+    }
+
+    /// The winner of each window against the others; `None` where the noise is not known.
+    fn runners_up(
+        &self,
+        windows: &Windows,
+        won: &IntTensor<B>,
+        none: Found,
+    ) -> Result<Option<Found>> {
+        let (size, made) = (self.value.shape(), won.shape());
+        let planes = [&made[2..], &size[2..]];
+        let won = host::ints::<B>(won)?;
+        Ok(match host::look::<B>(self.value)? {
+            Floats::F32(x) => {
+                let sigmas = self.sigmas(&x, &size);
+                sigmas.map(|of| runners_up(&x, &of, windows, planes, &won, none))
+            }
+            Floats::F64(x) => {
+                let sigmas = self.sigmas(&x, &size);
+                sigmas.map(|of| runners_up(&x, &of, windows, planes, &won, none))
+            }
+        })
+    }
+
+    /// σ of each channel of a tensor of this shape; `None` where it is not known. What was read makes the
+    /// estimate better for all that follows.
+    fn sigmas<T: Number>(&self, entries: &[T], shape: &Shape) -> Option<Sigmas> {
+        let (count, inner) = match shape.num_dims() {
+            0 | 1 => (1, entries.len().max(1)),
+            _ => (shape[1].max(1), shape[2..].iter().product::<usize>().max(1)),
+        };
+        let of = match self.tracer {
+            None => vec![0.0],
+            Some(tracer) => {
+                let size = by_channel(entries, count, inner);
+                let u2 = roundoff(self.value.dtype());
+                let variance = tracer.with_noise(|noise| {
+                    noise.measured(size, u2);
+                    noise.variance.clone()
+                })?;
+                let of = |c: usize| variance.get(c).unwrap_or(&variance[0]).sqrt();
+                (0..count).map(of).collect()
+            }
+        };
+        Some(Sigmas { inner, of })
+    }
+}
+
+/// Entries within the band of a level.
+fn beside<T: Number>(x: &[T], sigmas: &Sigmas, levels: &[(Test, f64)], none: Found) -> Found {
+    let inner = sigmas.inner;
+    let of_row = |row: usize, part: &[T]| -> Found {
+        let band = BAND * sigmas.of_row(row);
+        let mut found = none.clone();
+        if band == 0.0 {
+            return found;
+        }
+        for (number, piece) in part.chunks(PIECE).enumerate() {
+            let each = || levels.iter().map(|(_, level)| *level);
+            if !each().any(|level| comes_near(piece, level, band)) {
+                continue;
+            }
+            let start = row * inner + number * PIECE;
+            for (i, z) in piece.iter().enumerate() {
+                let stands = each().filter_map(|c| Stands::of(((*z).into() - c).abs(), band));
+                if let Some(stands) = stands.max() {
+                    found.add(start + i, stands);
+                }
+            }
+        }
+        found
+    };
+    let found = rows(x, inner, of_row).into_iter();
+    found.fold(none.clone(), Found::join)
+}
+
+/// Whether any number may be no further than `band` from `level`.
+fn comes_near<T: Number>(x: &[T], level: f64, band: f64) -> bool {
+    // The quick look must not miss what the slow one finds: the level, the band and the difference are
+    // each rounded once.
+    let slack = 4.0 * T::UNIT * (level.abs() + band);
+    let (level, band) = (T::of(level), T::of(band + slack));
+    Arch::new().dispatch(|| {
+        // What is no number is within.
+        let within = |z: &T| 1 - u32::from((*z - level).abs() > band);
+        x.iter().map(within).sum::<u32>() > 0
+    })
+}
+
+/// Windows in which another entry is within the band of the winner; cells of `made` and `size`, of output
+/// and input planes.
+fn runners_up<T: Number>(
+    x: &[T],
+    sigmas: &Sigmas,
+    windows: &Windows,
+    [made, size]: [&[usize]; 2],
+    winners: &[i64],
+    none: Found,
+) -> Found {
+    let cells: usize = made.iter().product();
+    if cells == 0 {
+        return none;
+    }
+    let quick = Runners::new(windows, made, size);
+    let of_plane = |plane: usize, part: &[T]| -> Found {
+        let sigma = sigmas.of_row(plane);
+        let band = BAND * sigma.hypot(sigma);
+        let won = &winners[plane * cells..(plane + 1) * cells];
+        let mut found = none.clone();
+        if band == 0.0 {
+            return found;
+        }
+        let close = |cell: usize| {
+            let (won, best) = (won[cell] as usize, part[won[cell] as usize].into());
+            let mut others = quick.window(cell).filter(|other| *other != won);
+            others.any(|other| Stands::of((best - part[other].into()).abs(), band).is_some())
+        };
+        quick.within(part, won, band, |cell, stands| {
+            if stands == Stands::Tied || close(cell) {
+                found.add(plane * cells + cell, stands);
+            }
+        });
+        found
+    };
+    let found = rows(x, sigmas.inner, of_plane).into_iter();
+    found.fold(none.clone(), Found::join)
+}
+
+/// Windows row by row, for a look at a row of them at once.
+struct Runners {
+    /// Input rows that an output row reads.
+    rows: Vec<Vec<usize>>,
+    /// Along the last axis, for each place in a window: the cells that have it, and the input cell of
+    /// the first.
+    along: Vec<(std::ops::Range<usize>, usize)>,
+    stride: usize,
+    made: usize,
+    size: usize,
+}
+
+impl Runners {
+    fn new(windows: &Windows, made: &[usize], size: &[usize]) -> Self {
+        let last = made.len() - 1;
+        let before = |list: &[usize]| list[..last].to_vec();
+        let rows = Windows {
+            kernel: before(&windows.kernel),
+            stride: before(&windows.stride),
+            padding: before(&windows.padding),
+            dilation: before(&windows.dilation),
+        };
+        let (stride, padding) = (windows.stride[last], windows.padding[last]);
+        let along = (0..windows.kernel[last]).filter_map(|i| {
+            let offset = i * windows.dilation[last];
+            let first = padding.saturating_sub(offset).div_ceil(stride);
+            // One past the last cell whose entry lies in the row.
+            let end = (size[last] + padding).checked_sub(offset)?.div_ceil(stride);
+            let end = end.min(made[last]);
+            (first < end).then(|| (first..end, first * stride + offset - padding))
+        });
+        Self {
+            rows: rows.inside(&made[..last], &size[..last]),
+            along: along.collect(),
+            stride,
+            made: made[last],
+            size: size[last],
+        }
+    }
+
+    /// The cells of the input plane in the window of an output cell, in order.
+    fn window(&self, cell: usize) -> impl Iterator<Item = usize> {
+        let (row, cell) = (cell / self.made, cell % self.made);
+        self.rows[row].iter().flat_map(move |from| {
+            let along = self
+                .along
+                .iter()
+                .filter(move |(cells, _)| cells.contains(&cell));
+            along.map(move |(cells, first)| {
+                from * self.size + first + (cell - cells.start) * self.stride
+            })
+        })
+    }
+
+    /// Every cell whose window has an entry equal to the winner beside it, or may have one no further than
+    /// `band` below.
+    fn within<T: Number>(&self, x: &[T], won: &[i64], band: f64, found: impl FnMut(usize, Stands)) {
+        Arch::new().dispatch(|| self.compare(x, won, band, found));
+    }
+
+    #[inline(always)]
+    fn compare<T: Number>(
+        &self,
+        x: &[T],
+        won: &[i64],
+        band: f64,
+        mut found: impl FnMut(usize, Stands),
+    ) {
+        let (stride, width) = (self.stride, self.size.div_ceil(self.stride));
+        // The quick look must not miss what the slow one finds: every step is rounded.
+        let (band, slack) = (T::of(band * (1.0 + 8.0 * T::UNIT)), T::of(8.0 * T::UNIT));
+        let mut lanes = vec![T::ZERO; stride * width];
+        let [mut best, mut least] = [vec![T::ZERO; self.made], vec![T::ZERO; self.made]];
+        let [mut near, mut equal] = [vec![0u32; self.made], vec![0u32; self.made]];
+        for (row, (won, from)) in won.chunks(self.made).zip(&self.rows).enumerate() {
+            for ((best, least), won) in best.iter_mut().zip(&mut least).zip(won) {
+                *best = x[*won as usize];
+                *least = *best - (band + best.abs() * slack);
+            }
+            near.fill(0);
+            equal.fill(0);
+            for from in from {
+                // What neighbouring cells read lies side by side then.
+                let x = &x[from * self.size..(from + 1) * self.size];
+                deal(x, stride, &mut lanes);
+                for (cells, first) in &self.along {
+                    let start = first % stride * width + first / stride;
+                    let entries = &lanes[start..start + cells.len()];
+                    let counts = near[cells.clone()]
+                        .iter_mut()
+                        .zip(&mut equal[cells.clone()]);
+                    let sides = least[cells.clone()].iter().zip(&best[cells.clone()]);
+                    for (((near, equal), (least, best)), entry) in counts.zip(sides).zip(entries) {
+                        *near += 1 - u32::from(*entry < *least);
+                        *equal += u32::from(*entry == *best);
+                    }
+                }
+            }
+            // The winner is one.
+            for (cell, (near, equal)) in near.iter().zip(&equal).enumerate() {
+                if *near > 1 {
+                    let stands = if *equal > 1 {
+                        Stands::Tied
+                    } else {
+                        Stands::Near
+                    };
+                    found(row * self.made + cell, stands);
+                }
+            }
+        }
+    }
+}
+
+/// Entries whose place is 0 modulo the stride, then 1, …, in lanes of one length.
+#[inline(always)]
+fn deal<T: Number>(x: &[T], stride: usize, lanes: &mut [T]) {
+    let width = x.len().div_ceil(stride);
+    match stride {
+        1 => lanes.copy_from_slice(x),
+        // The usual one, in vectors.
+        2 => {
+            let (even, odd) = lanes.split_at_mut(width);
+            let (pairs, rest) = x.as_chunks::<2>();
+            for ((even, odd), [a, b]) in even.iter_mut().zip(odd).zip(pairs) {
+                (*even, *odd) = (*a, *b);
+            }
+            even[pairs.len()..].copy_from_slice(rest);
+        }
+        _ => {
+            for (phase, lane) in lanes.chunks_mut(width).enumerate() {
+                let entries = x.iter().skip(phase).step_by(stride);
+                lane.iter_mut()
+                    .zip(entries)
+                    .for_each(|(to, from)| *to = *from);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_backend::{
+        DType, TensorData,
+        ops::{FloatTensorOps, ModuleOps},
+    };
+    use burn_flex::{Flex, FlexDevice};
+
+    use super::*;
+    use crate::{rule_set::RuleSet, run::Run};
+
+    /// Numbers on a grid, so that some lie next to a level or another entry and some on it.
+    fn grid(len: usize) -> Vec<f64> {
+        let mut state = 7u64;
+        let next = |_| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1);
+            let step = (state >> 33) as i64 % 41 - 20;
+            step as f64 * 0.05 + 1e-9 * (step % 3) as f64
+        };
+        let mut values: Vec<f64> = (0..len).map(next).collect();
+        values[len / 2] = f64::NAN;
+        values
+    }
+
+    /// What is found many at once is what is found comparison by comparison.
+    #[test]
+    fn a_quick_look_finds_what_a_slow_one_does() {
+        for dtype in [DType::F32, DType::F64] {
+            for (shape, variance) in [
+                (vec![2, 3, 9, 8], vec![1e-6, 0.0, 1e-20]),
+                (vec![1, 2, 70, 40], vec![1e-5]),
+                (vec![40, 3, 1, 1], vec![1e-7, 1e-3, 1e-18]),
+            ] {
+                let len = shape.iter().product();
+                let data = TensorData::new(grid(len), shape).convert_dtype(dtype);
+                let x = Flex::float_from_data(data, &FlexDevice);
+                let run = Run::<Flex>::recording_with_risk(RuleSet::default(), usize::MAX);
+                let tracer = run.input(0, &x);
+                tracer.with_noise(|noise| noise.variance = variance);
+                let read = Read::traced(&x, &tracer);
+                for levels in [&[0.0][..], &[-0.3, 0.3], &[0.1], &[0.25, 0.25 + 1e-9]] {
+                    let decides = Decides::above(&x, &tracer, levels);
+                    let Decides::Levels(_, levels) = &decides else {
+                        panic!("levels");
+                    };
+                    let quick = read.beside(levels, Found::new(true)).expect("reads");
+                    assert!(
+                        quick
+                            .as_ref()
+                            .is_some_and(|found| found.within + found.ties > 0)
+                    );
+                    assert_eq!(
+                        quick,
+                        decides.compared(Found::new(true)).expect("reads"),
+                        "{levels:?}"
+                    );
+                }
+                for (kernel, stride, padding, dilation) in
+                    [(3, 2, 1, 1), (2, 2, 0, 1), (3, 1, 1, 2), (1, 1, 0, 1)]
+                {
+                    if x.shape()[2] == 1 && padding == 0 && kernel > 1 {
+                        continue;
+                    }
+                    let [k, s, p, d] = [kernel, stride, padding, dilation].map(|n| [n; 2]);
+                    let int = burn_backend::IntDType::I64;
+                    let made = Flex::max_pool2d_with_indices(x.clone(), k, s, p, d, false, int);
+                    let windows = Windows {
+                        kernel: k.to_vec(),
+                        stride: s.to_vec(),
+                        padding: p.to_vec(),
+                        dilation: d.to_vec(),
+                    };
+                    let decides = Decides::Pool(read, &windows, &made.indices);
+                    let quick = read
+                        .runners_up(&windows, &made.indices, Found::new(true))
+                        .expect("reads");
+                    assert_eq!(
+                        quick,
+                        decides.compared(Found::new(true)).expect("reads"),
+                        "{windows:?}"
+                    );
+                }
+            }
+        }
+    }
+}
