@@ -183,7 +183,7 @@ fn ops_of_burns_tensor_api_are_frozen() {
         })
         .collect();
     for word in [
-        "winners",
+        "switches",
         "order",
         "pick",
         "weights",

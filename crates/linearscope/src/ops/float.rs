@@ -18,6 +18,7 @@ use crate::{
     rules::{
         arithmetic,
         extremes::{self, End},
+        hypot,
         indexing::{self, Scatter, ScatterNd, SelectAssign},
         order, padding, pointwise, product, reduction, sampling, selection, slope, transfer,
         unfold,
@@ -390,7 +391,10 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
     refused! {
         fn float_powf(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
         fn float_powi(lhs: FloatTensor<Self>, rhs: IntTensor<Self>) -> FloatTensor<Self>;
-        fn float_hypot(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
+    }
+
+    fn float_hypot(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        hypot::hypot(lhs, rhs)
     }
 
     fn float_abs(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -465,7 +469,7 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
 
     reads! {
         fn float_argmax(tensor: FloatTensor<Self>, dim: usize, out_dtype: IntDType) -> IntTensor<Self>
-            => "winners": |x| Some(Decides::Extreme(x, Some(dim), 1.0));
+            => "switches": |x| Some(Decides::Extreme(x, Some(dim), 1.0));
         fn float_argtopk(tensor: FloatTensor<Self>, dim: usize, k: usize, out_dtype: IntDType) -> IntTensor<Self>
             => "order": |x| Some(Decides::Order(x, dim, k, true));
     }
@@ -487,7 +491,7 @@ impl<B: Backend> FloatTensorOps<Self> for LinearScope<B> {
 
     reads! {
         fn float_argmin(tensor: FloatTensor<Self>, dim: usize, out_dtype: IntDType) -> IntTensor<Self>
-            => "winners": |x| Some(Decides::Extreme(x, Some(dim), -1.0));
+            => "switches": |x| Some(Decides::Extreme(x, Some(dim), -1.0));
     }
 
     fn float_max(tensor: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -70,7 +70,7 @@ pub(crate) fn extreme<B: Backend>(
     unary_at(x, value, |x, y, tracer| {
         let input = x.shape();
         let decides = Decides::Extreme(Read::traced(&x, &tracer), dim, end.sign());
-        let decided = tracer.freeze("winners", Some(decides));
+        let decided = tracer.freeze("switches", Some(decides));
         let (lines, dim) = match dim {
             Some(dim) => (input.clone(), dim),
             None => (Shape::from(vec![input.num_elements()]), 0),
@@ -105,7 +105,7 @@ pub(crate) fn running<B: Backend>(
 ) -> ScopeTensor<B> {
     unary_at(x, value, |x, y, tracer| {
         let decides = Decides::Record(Read::traced(&x, &tracer), dim, end.sign());
-        let decided = tracer.freeze("winners", Some(decides));
+        let decided = tracer.freeze("switches", Some(decides));
         let shape = y.shape();
         let records = Coefficient::decided(records::<B>(y, dim), &decided);
         let records = records.map(|records| positions::along::<B>(records, &shape, dim));

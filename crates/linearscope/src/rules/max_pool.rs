@@ -15,19 +15,19 @@ use crate::{
     },
 };
 
-/// The pooled value by `value`, the winners by `winners` (Burn's `…_with_indices`).
+/// The pooled value by `value`, the switches by `switches` (Burn's `…_with_indices`).
 pub(crate) fn max_pool<B: Backend>(
     x: ScopeTensor<B>,
     windows: &Windows,
     value: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,
-    winners: impl FnOnce(FloatTensor<B>, IntDType) -> IntTensor<B>,
+    switches: impl FnOnce(FloatTensor<B>, IntDType) -> IntTensor<B>,
 ) -> ScopeTensor<B> {
     unary_at(x, value, |x, y, tracer| {
         let (input, output) = (x.shape(), y.shape());
         let dtype = get_or_init_device_settings::<B>(&x.device()).int_dtype;
-        let indices = winners(x.clone(), dtype);
+        let indices = switches(x.clone(), dtype);
         let decides = Decides::Pool(Read::traced(&x, &tracer), windows, &indices);
-        let decided = tracer.freeze("winners", Some(decides));
+        let decided = tracer.freeze("switches", Some(decides));
         let indices = Coefficient::decided(indices, &decided);
         tracer.map(Switches::new(&input, &output, indices), &output)
     })

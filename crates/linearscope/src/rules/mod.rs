@@ -11,6 +11,7 @@ pub(crate) mod attention;
 pub(crate) mod composite;
 pub(crate) mod extremes;
 pub(crate) mod gradient;
+pub(crate) mod hypot;
 pub(crate) mod indexing;
 pub(crate) mod max_pool;
 pub(crate) mod normalisation;

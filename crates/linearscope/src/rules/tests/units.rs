@@ -446,6 +446,51 @@ fn products_and_gates() {
     );
 }
 
+/// √(x² + y²): the tangent, with no source where both sides come from the input, and 0 at 0.
+#[test]
+fn lengths_of_edges() {
+    let edge = |x0: f64, x1: f64, y0: f64, y1: f64| (x0 * x1 + y0 * y1) / x0.hypot(y0);
+    equals_twin(
+        "both sides, one broadcast",
+        &[9],
+        rules(),
+        |z| {
+            let [x, y] = bilinear::two(z, &[2, 3], &[1, 3]);
+            S::float_hypot(x, y)
+        },
+        move |z0, z1| {
+            let of = |i: usize| edge(z0[i], z1[i], z0[6 + i % 3], z1[6 + i % 3]);
+            (0..6).map(of).collect()
+        },
+    );
+    let c = [0.5, -1.0, 2.0];
+    for swapped in [false, true] {
+        equals_twin(
+            "a constant side",
+            &[2, 3],
+            rules(),
+            |x| {
+                let c = constant(&c, &[1, 3]);
+                match swapped {
+                    false => S::float_hypot(x, c),
+                    true => S::float_hypot(c, x),
+                }
+            },
+            move |x0, x1| {
+                let of = |i: usize| edge(x0[i], x1[i], c[i % 3], c[i % 3]);
+                (0..6).map(of).collect()
+            },
+        );
+    }
+    let frozen = Frozen::new(&[0.0, 0.0, 3.0, -4.0], &[4], rules(), |z| {
+        let [x, y] = bilinear::two(z, &[2], &[2]);
+        S::float_hypot(x, y)
+    });
+    let frozen = frozen.expect("freezes");
+    // (0, 3) and (0, −4).
+    assert_eq!(frozen.adjoint(&[1.0, 1.0]), [0.0, 0.0, 1.0, -1.0]);
+}
+
 /// softmax, its logarithm, and softmin, each with the log-normaliser of x₀.
 #[test]
 fn softmaxes() {

@@ -1,0 +1,58 @@
+//! √(x² + y²) of two tensors, the length of an edge.
+//!
+//! The tangent by any rule: y₁ = (x₀ x₁ + y₀ y₁)/h₀, h₀ the length at x₀. Where both sides come from the
+//! input it has no source, for h is homogeneous of degree 1; a constant side c is the source c²/h₀. 0 where
+//! h₀ is, which has no tangent. Exact at x₀.
+
+use burn_backend::{
+    Backend, Scalar, TensorMetadata, get_or_init_device_settings, tensor::FloatTensor,
+};
+
+use crate::{
+    coefficient::Coefficient,
+    linear::Diagonal,
+    run::{
+        ScopeTensor, Tracer,
+        open::{Opened, Operand, Traced},
+    },
+};
+
+/// c/h, 0 where h is.
+fn share<B: Backend>(c: FloatTensor<B>, h: &FloatTensor<B>) -> FloatTensor<B> {
+    let bool_dtype = get_or_init_device_settings::<B>(&h.device()).bool_dtype;
+    let nothing = B::float_equal_elem(h.clone(), Scalar::Float(0.0), bool_dtype);
+    // There c is 0 as well.
+    B::float_div(
+        c,
+        B::float_mask_fill(h.clone(), nothing, Scalar::Float(1.0)),
+    )
+}
+
+/// √(x² + y²).
+pub(crate) fn hypot<B: Backend>(x: ScopeTensor<B>, y: ScopeTensor<B>) -> ScopeTensor<B> {
+    let mut op = Opened::default();
+    let (x, y) = (op.float(x), op.float(y));
+    let h = B::float_hypot(x.value().clone(), y.value().clone());
+    let shape = h.shape();
+    let decided = match (&x, &y) {
+        (Operand::Traced(x), _) | (_, Operand::Traced(x)) => x.tracer.freeze("taylor", None),
+        (Operand::Fixed(_), Operand::Fixed(_)) => return op.fixed(h),
+    };
+    let gain = |x: FloatTensor<B>| Diagonal::new(Coefficient::decided(share::<B>(x, &h), &decided));
+    let passed = |x: Traced<B>| {
+        let gain = gain(x.value.clone());
+        x.broadcast(&shape).tracer.map(gain, &shape)
+    };
+    let tracer = match (x, y) {
+        (Operand::Traced(x), Operand::Traced(y)) => {
+            Tracer::sum(vec![(1.0, passed(x)), (1.0, passed(y))], &shape)
+        }
+        (Operand::Traced(x), Operand::Fixed(c)) | (Operand::Fixed(c), Operand::Traced(x)) => {
+            let c = c.into_value();
+            let source = B::float_mul(share::<B>(c.clone(), &h), c);
+            passed(x).source(Coefficient::decided(source, &decided), &shape)
+        }
+        (Operand::Fixed(_), Operand::Fixed(_)) => return op.fixed(h),
+    };
+    op.traced(h, tracer)
+}
