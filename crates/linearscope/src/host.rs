@@ -90,7 +90,7 @@ pub(crate) fn ints<B: Backend>(x: &IntTensor<B>) -> Result<Cow<'_, [i64]>> {
     Ok(data.try_into_vec().map_err(undelivered)?.into())
 }
 
-/// A bool tensor's entries on the host, 0 or 1, borrowed where they lie there.
+/// A bool tensor's entries on the host, 0 where false, borrowed where they lie there.
 ///
 /// # Errors
 /// [`Error::Data`].

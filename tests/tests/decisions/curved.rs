@@ -16,7 +16,7 @@ use linearscope_tests::certified::captured;
 
 use crate::{
     Answer,
-    data::{beside, fixed, flat, holds, weighed},
+    data::{beside, bits, fixed, flat, holds, weighed},
 };
 
 const FLAT: [usize; 2] = [3, 4];
@@ -27,6 +27,8 @@ networks! { Refusal, FLAT, "";
     sigmoid by ["Sigmoid"]: |x| activation::sigmoid(x);
     gelu by ["Gelu"]: |x| activation::gelu(x);
     exp by ["Exp"]: |x| x.exp();
+    hypotenuse by ["Hypot"]: |x| (x.clone() + 0.5).hypot(x);
+    hypotenuse_beside_a_decision by ["Hypot"]: |x| x.clone().hypot(bits(&x, FLAT) + 0.5);
     square by ["Powi", "Powf", "Mul"]: |x| x.square();
     reciprocal by ["Recip"]: |x| (x.abs() + 1.0).recip();
     elu by ["Exp", "Mask", "Lower", "Greater", "Mul", "Sub"]: |x| activation::elu(x, 0.7);

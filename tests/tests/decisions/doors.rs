@@ -22,7 +22,8 @@
 //! | attention | mask, bias, query, key |
 //! | prelu | slope; x, with a traced slope |
 //! | conv2d_weight_backward, x and bias backward | the operand that is not the gradient |
-//! | powf, powi, atan2, hypot, remainder, cumprod | refused where traced: decisions alone, in `moved.rs` |
+//! | hypot | curved where traced: a decided side, in `curved.rs` |
+//! | powf, powi, atan2, remainder, cumprod | refused where traced: decisions alone, in `moved.rs` |
 //! | float_random, float_zeros…, to_device, cast, detach | no second operand |
 
 use burn::tensor::{

@@ -34,13 +34,17 @@ impl Bits {
         Ok(Self::of(&host::bools::<B>(mask)?))
     }
 
-    /// Of entries that are 0 or 1.
+    /// Of entries that are 0 where false.
     fn of(mask: &[u8]) -> Self {
         let (eights, rest) = mask.as_chunks::<8>();
         let mut bytes: Vec<u8> = Vec::with_capacity(mask.len().div_ceil(8));
-        // The product moves the lowest bit of byte i to bit 56 + i; no two meet before.
         let packed = |eight: &[u8; 8]| {
-            (u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
+            let eight = u64::from_le_bytes(*eight);
+            // 1 in each byte that is not 0: its low bits carry into the highest, unless that is set.
+            let low = u64::from_ne_bytes([0x7f; 8]);
+            let ones = ((((eight & low) + low) | eight) & !low) >> 7;
+            // The product moves the lowest bit of byte i to bit 56 + i; no two meet before.
+            (ones.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
         };
         bytes.extend(eights.iter().map(packed));
         if !rest.is_empty() {
@@ -91,5 +95,24 @@ impl Bits {
             }
         }
         to.extend((last.max(first)..end).map(|at| pair[self.get(at)]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Any byte but 0 is true, wherever it stands.
+    #[test]
+    fn bytes_become_bits() {
+        let mask: Vec<u8> = (0..1003u32).map(|i| (i * i % 7 * 37) as u8).collect();
+        let bits = Bits::of(&mask);
+        assert_eq!(bits.len(), mask.len());
+        assert_eq!(bits.bytes().len(), 126);
+        for (at, byte) in mask.iter().enumerate() {
+            assert_eq!(bits.get(at), usize::from(*byte != 0), "{at}");
+        }
+        assert_eq!(Bits::of(&[1, 255, 0, 128, 2]).bytes(), [0b11011]);
+        assert!(Bits::of(&[]).bytes().is_empty());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The tangent by any rule: y₁ = (x₀ x₁ + y₀ y₁)/h₀, h₀ the length at x₀. Where both sides come from the
 //! input it has no source, for h is homogeneous of degree 1; a constant side c is the source c²/h₀. 0 where
-//! h₀ is, which has no tangent. Exact at x₀.
+//! h₀ is, which has no tangent. Exact at x₀ where h₀ is finite.
 
 use burn_backend::{
     Backend, Scalar, TensorMetadata, get_or_init_device_settings, tensor::FloatTensor,

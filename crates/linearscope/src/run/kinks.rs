@@ -175,8 +175,12 @@ impl<'a, B: Backend> Decides<'a, B> {
                 let cells: usize = made.iter().product();
                 let inside = windows.inside(&made, size);
                 for (at, index) in host::ints::<B>(winners)?.iter().enumerate() {
+                    // A window that is all padding has no winner.
+                    let Ok(index) = usize::try_from(*index) else {
+                        continue;
+                    };
                     let (p, cell) = (at / cells, at % cells);
-                    let won = p * plane + *index as usize;
+                    let won = p * plane + index;
                     for other in &inside[cell] {
                         let other = p * plane + other;
                         if other != won {

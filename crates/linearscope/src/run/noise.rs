@@ -124,6 +124,9 @@ pub(super) trait Number:
     /// Half the distance to the next number, relative.
     const UNIT: f64;
 
+    /// The largest there is.
+    const MOST: f64;
+
     fn abs(self) -> Self;
 
     /// The nearest, or one next to it.
@@ -135,6 +138,7 @@ macro_rules! number {
         impl Number for $float {
             const ZERO: Self = 0.0;
             const UNIT: f64 = <$float>::EPSILON as f64 / 2.0;
+            const MOST: f64 = <$float>::MAX as f64;
 
             #[inline(always)]
             fn abs(self) -> Self {

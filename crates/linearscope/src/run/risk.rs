@@ -44,11 +44,13 @@ enum Stands {
 }
 
 impl Stands {
-    /// By how far the sides of a comparison are apart. What is no number is near.
-    fn of(margin: f64, band: f64) -> Option<Self> {
-        match margin {
-            _ if band == 0.0 || margin > band => None,
-            0.0 => Some(Self::Tied),
+    /// How the sides of a comparison stand. What is no number is near.
+    fn of(left: f64, right: f64, band: f64) -> Option<Self> {
+        match (left - right).abs() {
+            _ if band == 0.0 => None,
+            // Infinities too.
+            _ if left == right => Some(Self::Tied),
+            margin if margin > band => None,
             _ => Some(Self::Near),
         }
     }
@@ -140,7 +142,7 @@ impl<B: Backend> Decides<'_, B> {
                 Side::Number(c) => (c, 0.0),
             };
             let ((l, a), (r, b)) = (of(left), of(right));
-            let Some(stands) = Stands::of((l - r).abs(), BAND * a.hypot(b)) else {
+            let Some(stands) = Stands::of(l, r, BAND * a.hypot(b)) else {
                 return;
             };
             last = Some(match last {
@@ -198,9 +200,15 @@ impl<B: Backend> Read<'_, B> {
     /// σ of each channel of a tensor of this shape; `None` where it is not known. What was read makes the
     /// estimate better for all that follows.
     fn sigmas<T: Number>(&self, entries: &[T], shape: &Shape) -> Option<Sigmas> {
+        if entries.is_empty() {
+            return Some(Sigmas {
+                inner: 1,
+                of: vec![0.0],
+            });
+        }
         let (count, inner) = match shape.num_dims() {
-            0 | 1 => (1, entries.len().max(1)),
-            _ => (shape[1].max(1), shape[2..].iter().product::<usize>().max(1)),
+            0 | 1 => (1, entries.len()),
+            _ => (shape[1], shape[2..].iter().product()),
         };
         let of = match self.tracer {
             None => vec![0.0],
@@ -211,7 +219,12 @@ impl<B: Backend> Read<'_, B> {
                     noise.measured(size, u2);
                     noise.variance.clone()
                 })?;
-                let of = |c: usize| variance.get(c).unwrap_or(&variance[0]).sqrt();
+                let of = |c: usize| {
+                    variance
+                        .get(c)
+                        .or(variance.first())
+                        .map_or(0.0, |v| v.sqrt())
+                };
                 (0..count).map(of).collect()
             }
         };
@@ -235,7 +248,7 @@ fn beside<T: Number>(x: &[T], sigmas: &Sigmas, levels: &[(Test, f64)], none: Fou
             }
             let start = row * inner + number * PIECE;
             for (i, z) in piece.iter().enumerate() {
-                let stands = each().filter_map(|c| Stands::of(((*z).into() - c).abs(), band));
+                let stands = each().filter_map(|c| Stands::of((*z).into(), c, band));
                 if let Some(stands) = stands.max() {
                     found.add(start + i, stands);
                 }
@@ -252,7 +265,7 @@ fn comes_near<T: Number>(x: &[T], level: f64, band: f64) -> bool {
     // The quick look must not miss what the slow one finds: the level, the band and the difference are
     // each rounded once.
     let slack = 4.0 * T::UNIT * (level.abs() + band);
-    let (level, band) = (T::of(level), T::of(band + slack));
+    let (level, band) = (T::of(level.clamp(-T::MOST, T::MOST)), T::of(band + slack));
     Arch::new().dispatch(|| {
         // What is no number is within.
         let within = |z: &T| 1 - u32::from((*z - level).abs() > band);
@@ -286,7 +299,7 @@ fn runners_up<T: Number>(
         let close = |cell: usize| {
             let (won, best) = (won[cell] as usize, part[won[cell] as usize].into());
             let mut others = quick.window(cell).filter(|other| *other != won);
-            others.any(|other| Stands::of((best - part[other].into()).abs(), band).is_some())
+            others.any(|other| Stands::of(best, part[other].into(), band).is_some())
         };
         quick.within(part, won, band, |cell, stands| {
             if stands == Stands::Tied || close(cell) {
@@ -375,8 +388,11 @@ impl Runners {
         let [mut near, mut equal] = [vec![0u32; self.made], vec![0u32; self.made]];
         for (row, (won, from)) in won.chunks(self.made).zip(&self.rows).enumerate() {
             for ((best, least), won) in best.iter_mut().zip(&mut least).zip(won) {
-                *best = x[*won as usize];
-                *least = *best - (band + best.abs() * slack);
+                // A window that is all padding has no winner, and nothing beside it.
+                (*best, *least) = match x.get(*won as usize) {
+                    Some(&best) => (best, best - (band + best.abs() * slack)),
+                    None => (T::ZERO, T::of(f64::INFINITY)),
+                };
             }
             near.fill(0);
             equal.fill(0);
@@ -447,7 +463,10 @@ mod tests {
     use burn_flex::{Flex, FlexDevice};
 
     use super::*;
-    use crate::{rule_set::RuleSet, run::Run};
+    use crate::{
+        rule_set::RuleSet,
+        run::{Run, Tracer},
+    };
 
     /// Numbers on a grid, so that some lie next to a level or another entry and some on it.
     fn grid(len: usize) -> Vec<f64> {
@@ -462,65 +481,142 @@ mod tests {
         values
     }
 
+    /// Risks of a tensor that has noise, as if it had been computed.
+    fn with_noise<T>(
+        values: Vec<f64>,
+        shape: Vec<usize>,
+        dtype: DType,
+        variance: Vec<f64>,
+        look: impl FnOnce(&burn_flex::FlexTensor, &Tracer<Flex>) -> T,
+    ) -> T {
+        let data = TensorData::new(values, shape).convert_dtype(dtype);
+        let x = Flex::float_from_data(data, &FlexDevice);
+        let run = Run::<Flex>::recording_with_risk(RuleSet::default(), usize::MAX);
+        let tracer = run.input(0, &x);
+        tracer.with_noise(|noise| noise.variance = variance);
+        look(&x, &tracer)
+    }
+
+    fn windows(
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        dilation: usize,
+        axes: usize,
+    ) -> Windows {
+        let [kernel, stride, padding, dilation] =
+            [kernel, stride, padding, dilation].map(|n| vec![n; axes]);
+        Windows {
+            kernel,
+            stride,
+            padding,
+            dilation,
+        }
+    }
+
+    /// Nothing to look at is nothing at risk.
+    #[test]
+    fn an_empty_tensor_has_no_units() {
+        with_noise(vec![], vec![2, 0], DType::F32, vec![], |x, tracer| {
+            let found = Decides::above(x, tracer, &[0.0]).at_risk(true);
+            assert_eq!(found.expect("reads").near, Some(vec![]));
+        });
+    }
+
+    /// Rows of one axis, and strides that are not dealt in pairs; a window of padding alone.
+    #[test]
+    fn pools_along_one_axis() {
+        let values = grid(2 * 3 * 31);
+        for (kernel, stride, padding, dilation) in [
+            (3, 3, 1, 1),
+            (2, 5, 0, 2),
+            (4, 1, 2, 3),
+            (2, 1, 1, 30),
+            (2, 1, 1, 32),
+        ] {
+            let variance = vec![1e-6, 0.0, 1e-3];
+            with_noise(
+                values.clone(),
+                vec![2, 3, 31],
+                DType::F32,
+                variance,
+                |x, tracer| {
+                    let int = burn_backend::IntDType::I64;
+                    let made = Flex::max_pool1d_with_indices(
+                        x.clone(),
+                        kernel,
+                        stride,
+                        padding,
+                        dilation,
+                        false,
+                        int,
+                    );
+                    let windows = windows(kernel, stride, padding, dilation, 1);
+                    let read = Read::traced(x, tracer);
+                    let decides = Decides::Pool(read, &windows, &made.indices);
+                    let quick = read.runners_up(&windows, &made.indices, Found::new(true));
+                    let slow = decides.compared(Found::new(true));
+                    assert_eq!(quick.expect("reads"), slow.expect("reads"), "{windows:?}");
+                },
+            );
+        }
+    }
+
     /// What is found many at once is what is found comparison by comparison.
     #[test]
     fn a_quick_look_finds_what_a_slow_one_does() {
+        let cases = [
+            (vec![2, 3, 9, 8], vec![1e-6, 0.0, 1e-20]),
+            (vec![1, 2, 70, 40], vec![1e-5]),
+            (vec![40, 3, 1, 1], vec![1e-7, 1e-3, 1e-18]),
+            // Enough for several threads.
+            (vec![2, 3, 210, 230], vec![1e-9, 1e-12, 1e-8]),
+        ];
         for dtype in [DType::F32, DType::F64] {
-            for (shape, variance) in [
-                (vec![2, 3, 9, 8], vec![1e-6, 0.0, 1e-20]),
-                (vec![1, 2, 70, 40], vec![1e-5]),
-                (vec![40, 3, 1, 1], vec![1e-7, 1e-3, 1e-18]),
-            ] {
-                let len = shape.iter().product();
-                let data = TensorData::new(grid(len), shape).convert_dtype(dtype);
-                let x = Flex::float_from_data(data, &FlexDevice);
-                let run = Run::<Flex>::recording_with_risk(RuleSet::default(), usize::MAX);
-                let tracer = run.input(0, &x);
-                tracer.with_noise(|noise| noise.variance = variance);
-                let read = Read::traced(&x, &tracer);
-                for levels in [&[0.0][..], &[-0.3, 0.3], &[0.1], &[0.25, 0.25 + 1e-9]] {
-                    let decides = Decides::above(&x, &tracer, levels);
-                    let Decides::Levels(_, levels) = &decides else {
-                        panic!("levels");
-                    };
-                    let quick = read.beside(levels, Found::new(true)).expect("reads");
-                    assert!(
-                        quick
-                            .as_ref()
-                            .is_some_and(|found| found.within + found.ties > 0)
-                    );
-                    assert_eq!(
-                        quick,
-                        decides.compared(Found::new(true)).expect("reads"),
-                        "{levels:?}"
-                    );
-                }
-                for (kernel, stride, padding, dilation) in
-                    [(3, 2, 1, 1), (2, 2, 0, 1), (3, 1, 1, 2), (1, 1, 0, 1)]
-                {
-                    if x.shape()[2] == 1 && padding == 0 && kernel > 1 {
-                        continue;
-                    }
-                    let [k, s, p, d] = [kernel, stride, padding, dilation].map(|n| [n; 2]);
-                    let int = burn_backend::IntDType::I64;
-                    let made = Flex::max_pool2d_with_indices(x.clone(), k, s, p, d, false, int);
-                    let windows = Windows {
-                        kernel: k.to_vec(),
-                        stride: s.to_vec(),
-                        padding: p.to_vec(),
-                        dilation: d.to_vec(),
-                    };
-                    let decides = Decides::Pool(read, &windows, &made.indices);
-                    let quick = read
-                        .runners_up(&windows, &made.indices, Found::new(true))
-                        .expect("reads");
-                    assert_eq!(
-                        quick,
-                        decides.compared(Found::new(true)).expect("reads"),
-                        "{windows:?}"
-                    );
-                }
+            for (shape, variance) in &cases {
+                let mut values = grid(shape.iter().product());
+                // Two that are equal without a difference.
+                values[0] = f64::INFINITY;
+                values[1] = f64::INFINITY;
+                with_noise(values, shape.clone(), dtype, variance.clone(), agree);
             }
+        }
+    }
+
+    fn agree(x: &burn_flex::FlexTensor, tracer: &Tracer<Flex>) {
+        let read = Read::traced(x, tracer);
+        for levels in [&[0.0][..], &[-0.3, 0.3], &[0.1], &[0.25, 0.25 + 1e-9]] {
+            let decides = Decides::above(x, tracer, levels);
+            let Decides::Levels(_, levels) = &decides else {
+                panic!("levels");
+            };
+            let quick = read.beside(levels, Found::new(true)).expect("reads");
+            assert!(
+                quick
+                    .as_ref()
+                    .is_some_and(|found| found.within + found.ties > 0)
+            );
+            let slow = decides.compared(Found::new(true)).expect("reads");
+            assert_eq!(quick, slow, "{levels:?}");
+        }
+        for (kernel, stride, padding, dilation) in [
+            (3, 2, 1, 1),
+            (2, 2, 0, 1),
+            (3, 1, 1, 2),
+            (3, 3, 1, 1),
+            (1, 1, 0, 1),
+        ] {
+            if x.shape()[2] == 1 && kernel > 1 {
+                continue;
+            }
+            let [k, s, p, d] = [kernel, stride, padding, dilation].map(|n| [n; 2]);
+            let int = burn_backend::IntDType::I64;
+            let made = Flex::max_pool2d_with_indices(x.clone(), k, s, p, d, false, int);
+            let windows = windows(kernel, stride, padding, dilation, 2);
+            let decides = Decides::Pool(read, &windows, &made.indices);
+            let quick = read.runners_up(&windows, &made.indices, Found::new(true));
+            let slow = decides.compared(Found::new(true));
+            assert_eq!(quick.expect("reads"), slow.expect("reads"), "{windows:?}");
         }
     }
 }

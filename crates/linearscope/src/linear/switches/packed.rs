@@ -17,7 +17,7 @@ use super::super::{
 };
 use crate::{
     coefficient::{Coefficient, Origin},
-    error::Result,
+    error::{Error, Result},
     host,
 };
 
@@ -100,7 +100,15 @@ impl<B: Backend> PackedSwitches<B> {
         let data = host::ints::<B>(indices.value())?;
         let (plane, cells) = (&input[2..], &output[2..]);
         let under = under(cells, plane);
-        // Offsets, axis after axis. Planes have fewer than 2³² cells, and short divisions are quick.
+        let size: usize = plane.iter().product();
+        let inside = 0..size.min(i32::MAX as usize) as i64;
+        if let Some(index) = data.iter().find(|index| !inside.contains(index)) {
+            return Err(Error::Data(format!(
+                "a max pool took cell {index} of a plane {plane:?}: a window that lies wholly in the \
+                 padding has no largest entry; use less padding or dilation"
+            )));
+        }
+        // Offsets, axis after axis, by short divisions, which are quick.
         let axes = plane.len();
         let size: Vec<u32> = plane.iter().map(|&size| size as u32).collect();
         let mut offsets = vec![0i32; axes * data.len()];

@@ -29,6 +29,18 @@ fn ops_without_a_rule_refuse_by_name() {
     assert!(matches!(read, Err(Error::DataRead { .. })));
 }
 
+/// A window that lies wholly in the padding takes no cell: no panic, no made-up switch.
+#[test]
+fn a_window_of_padding_is_an_error() {
+    let frozen = Frozen::new(&[1.0, 2.0], &[1, 1, 2], rules(), |x| {
+        S::max_pool1d(x, 2, 1, 1, 3, false)
+    });
+    let Err(Error::Data(why)) = frozen else {
+        panic!("not refused");
+    };
+    assert!(why.contains("padding"), "{why}");
+}
+
 /// Tensors of two runs that meet in one op are an error of both.
 #[test]
 fn runs_that_meet_are_an_error() {
