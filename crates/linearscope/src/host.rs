@@ -49,6 +49,17 @@ pub(crate) enum Floats<'a> {
     F64(Cow<'a, [f64]>),
 }
 
+/// The same for either precision: `$x` is a slice of f32 or of f64.
+macro_rules! in_own_precision {
+    ($floats:expr, |$x:ident| $body:expr) => {
+        match &$floats {
+            $crate::host::Floats::F32($x) => $body,
+            $crate::host::Floats::F64($x) => $body,
+        }
+    };
+}
+pub(crate) use in_own_precision;
+
 /// A float tensor's numbers on the host, borrowed where they lie there.
 ///
 /// # Errors

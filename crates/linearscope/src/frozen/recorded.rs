@@ -101,11 +101,10 @@ impl<B: Backend> Recorded<B> {
     ) -> Result<Self> {
         rules.check()?;
         let rules = Rules::new(&loaded, rules);
-        let recording = match risk {
-            true => Run::recording_with_risk,
-            false => Run::recording_within,
+        let run = match risk {
+            true => Run::recording_with_risk(rules.all.clone(), budget, false),
+            false => Run::recording_within(rules.all.clone(), budget),
         };
-        let run = recording(rules.all.clone(), budget);
         let (ended, program) = record(&loaded, &x0, run, |_| ())?;
         // A quarter for what replays would otherwise expand each time, the rest for probes.
         program.keep_expanded(budget / 4);
@@ -129,7 +128,7 @@ impl<B: Backend> Recorded<B> {
         rules: RuleSet,
     ) -> Result<Vec<NearKink>> {
         rules.check()?;
-        let run = Run::listing_risks(loaded.network().rules(rules));
+        let run = Run::recording_with_risk(loaded.network().rules(rules), usize::MAX, true);
         let mut near = Vec::new();
         record(loaded, x0, run, |report| near.extend(near_kinks(report)))?;
         Ok(near)

@@ -53,8 +53,8 @@ impl Chosen<'_> {
     }
 
     /// Where indices point, read back from the device.
-    pub(crate) fn places<B: Backend>(indices: IntTensor<B>) -> Result<Self> {
-        Ok(Self::Places(host::ints::<B>(&indices)?.into_owned()))
+    pub(crate) fn places<B: Backend>(indices: &IntTensor<B>) -> Result<Self> {
+        Ok(Self::Places(host::ints::<B>(indices)?.into_owned()))
     }
 
     /// How many units chose.

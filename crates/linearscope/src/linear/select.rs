@@ -69,7 +69,7 @@ impl<B: Backend> Choice<B> for Select<B> {
     fn chosen(&self) -> Result<Option<Chosen<'_>>> {
         match self.indices.origin() {
             Origin::Weight => Ok(None),
-            Origin::Decision => Chosen::places::<B>(self.indices.value().clone()).map(Some),
+            Origin::Decision => Chosen::places::<B>(self.indices.value()).map(Some),
         }
     }
     fn largest(&self) -> [f64; 2] {

@@ -11,6 +11,7 @@ use burn_backend::{
 use crate::{
     coefficient::Coefficient,
     linear::Diagonal,
+    report::Decided,
     run::{
         ScopeTensor, Tracer,
         open::{Opened, Operand, Traced},
@@ -34,25 +35,24 @@ pub(crate) fn hypot<B: Backend>(x: ScopeTensor<B>, y: ScopeTensor<B>) -> ScopeTe
     let (x, y) = (op.float(x), op.float(y));
     let h = B::float_hypot(x.value().clone(), y.value().clone());
     let shape = h.shape();
-    let decided = match (&x, &y) {
-        (Operand::Traced(x), _) | (_, Operand::Traced(x)) => x.tracer.freeze("taylor", None),
-        (Operand::Fixed(_), Operand::Fixed(_)) => return op.fixed(h),
+    let passed = |x: Traced<B>, decided: &Decided| {
+        let gain = Coefficient::decided(share::<B>(x.value.clone(), &h), decided);
+        x.broadcast(&shape).tracer.map(Diagonal::new(gain), &shape)
     };
-    let gain = |x: FloatTensor<B>| Diagonal::new(Coefficient::decided(share::<B>(x, &h), &decided));
-    let passed = |x: Traced<B>| {
-        let gain = gain(x.value.clone());
-        x.broadcast(&shape).tracer.map(gain, &shape)
-    };
+    let decide = |x: &Traced<B>| x.tracer.freeze("taylor", None);
     let tracer = match (x, y) {
+        (Operand::Fixed(_), Operand::Fixed(_)) => return op.fixed(h),
         (Operand::Traced(x), Operand::Traced(y)) => {
-            Tracer::sum(vec![(1.0, passed(x)), (1.0, passed(y))], &shape)
+            let decided = decide(&x);
+            let terms = [x, y].map(|side| (1.0, passed(side, &decided)));
+            Tracer::sum(terms.into(), &shape)
         }
         (Operand::Traced(x), Operand::Fixed(c)) | (Operand::Fixed(c), Operand::Traced(x)) => {
+            let decided = decide(&x);
             let c = c.into_value();
             let source = B::float_mul(share::<B>(c.clone(), &h), c);
-            passed(x).source(Coefficient::decided(source, &decided), &shape)
+            passed(x, &decided).source(Coefficient::decided(source, &decided), &shape)
         }
-        (Operand::Fixed(_), Operand::Fixed(_)) => return op.fixed(h),
     };
     op.traced(h, tracer)
 }

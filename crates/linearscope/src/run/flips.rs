@@ -14,7 +14,7 @@ impl<B: Backend> Decides<'_, B> {
     /// Where along the run's probes units flip.
     ///
     /// # Errors
-    /// [`Error::Data`].
+    /// [`Error::Data`](crate::Error::Data).
     pub(super) fn flips(&self) -> Result<Flips> {
         let reads = self.reads();
         let k = reads

@@ -128,24 +128,14 @@ impl<B: Backend> Run<B> {
         Self::new(Sink::Recording(recorder), rules, Observer::Nobody)
     }
 
-    /// The same, whose reports count the decisions that rounding may have made otherwise. Costs a look at
-    /// every value that decides, and a pass over the weights.
-    pub(crate) fn recording_with_risk(rules: RuleSet, budget: usize) -> Arc<Self> {
+    /// The same, whose reports count the decisions that rounding may have made otherwise, and with `list`
+    /// say which. Costs a look at every value that decides, and a pass over the weights.
+    pub(crate) fn recording_with_risk(rules: RuleSet, budget: usize, list: bool) -> Arc<Self> {
         let recorder = Mutex::new(Recorder::new(budget, true));
         Self::new(
             Sink::Recording(recorder),
             rules,
-            Observer::Rounding { list: false },
-        )
-    }
-
-    /// The same, and they say which.
-    pub(crate) fn listing_risks(rules: RuleSet) -> Arc<Self> {
-        let recorder = Mutex::new(Recorder::new(usize::MAX, true));
-        Self::new(
-            Sink::Recording(recorder),
-            rules,
-            Observer::Rounding { list: true },
+            Observer::Rounding { list },
         )
     }
 

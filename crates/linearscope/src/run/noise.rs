@@ -22,8 +22,6 @@
 //! would put every decision at risk. What a map without known filters passes on is unknown, and is counted
 //! so.
 
-use std::ops::{Add, Mul, Sub};
-
 use burn_backend::{Backend, DType, Shape, TensorMetadata, tensor::FloatTensor};
 use pulp::Arch;
 use rayon::prelude::*;
@@ -31,7 +29,7 @@ use rayon::prelude::*;
 use crate::{
     coefficient::Coefficient,
     error::Result,
-    host::{self, Floats, host},
+    host::{self, host, in_own_precision},
     linear::{Arrangement, Chosen, Filters, LinearMap, Locality, Region, Structure, batch},
 };
 
@@ -102,64 +100,21 @@ fn sizes<B: Backend>(x: &FloatTensor<B>, shape: &Shape) -> Result<Vec<f64>> {
         true => (own[1], own[2..].iter().product()),
         false => (1, own.num_elements().max(1)),
     };
-    Ok(match values {
-        Floats::F32(values) => by_channel(&values, count, inner),
-        Floats::F64(values) => by_channel(&values, count, inner),
-    })
+    Ok(in_own_precision!(values, |values| by_channel(
+        values, count, inner
+    )))
 }
 
 /// A float as it lies in memory.
-pub(super) trait Number:
-    Copy
-    + Into<f64>
-    + PartialOrd
-    + Send
-    + Sync
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-{
-    const ZERO: Self;
+pub(super) trait Real: num_traits::Float + Into<f64> + Send + Sync {}
 
-    /// Half the distance to the next number, relative.
-    const UNIT: f64;
-
-    /// The largest there is.
-    const MOST: f64;
-
-    fn abs(self) -> Self;
-
-    /// The nearest, or one next to it.
-    fn of(x: f64) -> Self;
-}
-
-macro_rules! number {
-    ($float:ty) => {
-        impl Number for $float {
-            const ZERO: Self = 0.0;
-            const UNIT: f64 = <$float>::EPSILON as f64 / 2.0;
-            const MOST: f64 = <$float>::MAX as f64;
-
-            #[inline(always)]
-            fn abs(self) -> Self {
-                <$float>::abs(self)
-            }
-
-            fn of(x: f64) -> Self {
-                x as $float
-            }
-        }
-    };
-}
-
-number!(f32);
-number!(f64);
+impl<T: num_traits::Float + Into<f64> + Send + Sync> Real for T {}
 
 /// How many numbers make another thread worth waking.
 const WORTH: usize = 1 << 18;
 
 /// What `of` makes of each part of `inner` numbers, with its number, on as many threads as pay off.
-pub(super) fn rows<'a, T: Number, R: Send>(
+pub(super) fn rows<'a, T: Real, R: Send>(
     x: &'a [T],
     inner: usize,
     of: impl Fn(usize, &'a [T]) -> R + Sync,
@@ -177,7 +132,7 @@ pub(super) fn rows<'a, T: Number, R: Send>(
 }
 
 /// The largest |x| of each of `count` channels, of which `inner` entries each lie side by side.
-pub(super) fn by_channel<T: Number>(values: &[T], count: usize, inner: usize) -> Vec<f64> {
+pub(super) fn by_channel<T: Real>(values: &[T], count: usize, inner: usize) -> Vec<f64> {
     let each: Vec<f64> = rows(values, inner, |_, part| most(part).into());
     let mut sizes = vec![0f64; count];
     for (row, size) in each.into_iter().enumerate() {
@@ -187,19 +142,19 @@ pub(super) fn by_channel<T: Number>(values: &[T], count: usize, inner: usize) ->
 }
 
 /// The largest |x|; what is no number is left out.
-fn most<T: Number>(x: &[T]) -> T {
+fn most<T: Real>(x: &[T]) -> T {
     let larger = |most: T, v: T| if v > most { v } else { most };
     Arch::new().dispatch(|| {
         // So many at once as registers hold.
         let (sixteens, rest) = x.as_chunks::<16>();
-        let mut lanes = [T::ZERO; 16];
+        let mut lanes = [T::zero(); 16];
         for sixteen in sixteens {
             for (lane, v) in lanes.iter_mut().zip(sixteen) {
                 *lane = larger(*lane, v.abs());
             }
         }
         let rest = rest.iter().map(|v| v.abs());
-        lanes.into_iter().chain(rest).fold(T::ZERO, larger)
+        lanes.into_iter().chain(rest).fold(T::zero(), larger)
     })
 }
 
@@ -415,13 +370,13 @@ impl Noise {
     /// Sums with stored weights.
     fn summed<B: Backend>(&self, kernel: &Filters<'_, B>, u2: f64) -> Result<Self> {
         let shape = kernel.weight.shape();
-        Ok(match host::look::<B>(kernel.weight)? {
-            Floats::F32(weights) => self.weighed(&weights, &shape, kernel.arrangement, u2),
-            Floats::F64(weights) => self.weighed(&weights, &shape, kernel.arrangement, u2),
-        })
+        let weights = host::look::<B>(kernel.weight)?;
+        Ok(in_own_precision!(weights, |weights| {
+            self.weighed(weights, &shape, kernel.arrangement, u2)
+        }))
     }
 
-    fn weighed<T: Number>(
+    fn weighed<T: Real>(
         &self,
         weights: &[T],
         shape: &Shape,
@@ -442,7 +397,9 @@ impl Noise {
                 let cells: usize = shape[2..].iter().product();
                 let from = [&self.variance, &x2].map(|v| every(v, share * groups));
                 let per = (out / groups).max(1);
-                let sums = gathered(weights, [out, share, cells], |o| o / per * share, from);
+                let first = |o: usize| o / per * share;
+                let from = [&from[0][..], &from[1][..]];
+                let sums = gathered(weights, [out, share, cells], first, from);
                 noise(share * cells, sums)
             }
             Arrangement::InOut { groups } => {
@@ -469,8 +426,8 @@ impl Noise {
                     _ => (rows, columns, false),
                 };
                 let features = flat && shape.num_elements() == rows * columns;
-                let from = [&self.variance, &x2].map(|v| match features && v.len() == terms {
-                    true => v.clone(),
+                let from = [&self.variance, &x2].map(|v| match features {
+                    true => every(v, terms),
                     false => vec![largest(v); terms],
                 });
                 // Of several matrices the one with the largest squares stands for all.
@@ -506,7 +463,7 @@ const TOGETHER: usize = 64;
 
 /// Σ w², four sums at once: one alone would wait for each addition.
 #[inline(always)]
-fn square<T: Number>(block: &[T]) -> f64 {
+fn square<T: Real>(block: &[T]) -> f64 {
     let (fours, rest) = block.as_chunks::<4>();
     let mut sums = [0.0; 4];
     for four in fours {
@@ -520,7 +477,7 @@ fn square<T: Number>(block: &[T]) -> f64 {
 
 /// Σ w² a and Σ w² b, in the same way.
 #[inline(always)]
-fn squares_with<T: Number>(w: &[T], a: &[f64], b: &[f64]) -> [f64; 2] {
+fn squares_with<T: Real>(w: &[T], a: &[f64], b: &[f64]) -> [f64; 2] {
     let (fours, rest) = w.as_chunks::<4>();
     let (a, b) = (a.as_chunks::<4>(), b.as_chunks::<4>());
     let mut sums = [[0.0; 4]; 2];
@@ -541,14 +498,14 @@ fn squares_with<T: Number>(w: &[T], a: &[f64], b: &[f64]) -> [f64; 2] {
 }
 
 /// Σ W² v for both v, weights `[out, inputs, cells]`; `first` is the channel of an output's first input.
-fn gathered<T: Number>(
+fn gathered<T: Real>(
     weights: &[T],
     [out, inputs, cells]: [usize; 3],
     first: impl Fn(usize) -> usize + Sync,
-    from: [impl AsRef<[f64]> + Sync; 2],
+    from: [&[f64]; 2],
 ) -> [Vec<f64>; 2] {
     let of = |o: usize, row: &[T]| -> [f64; 2] {
-        let [a, b] = [0, 1].map(|i| &from[i].as_ref()[first(o)..first(o) + inputs]);
+        let [a, b] = from.map(|v| &v[first(o)..first(o) + inputs]);
         Arch::new().dispatch(|| {
             if cells == 1 {
                 return squares_with(row, a, b);
@@ -568,7 +525,7 @@ fn gathered<T: Number>(
 }
 
 /// The same of weights `[inputs, out, cells]`.
-fn scattered<T: Number>(
+fn scattered<T: Real>(
     weights: &[T],
     [_, out, cells]: [usize; 3],
     [a, b]: [&[f64]; 2],

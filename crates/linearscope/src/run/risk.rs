@@ -10,11 +10,11 @@ use pulp::Arch;
 
 use super::{
     kinks::{Decides, Read, Side, Test, Windows},
-    noise::{BAND, Number, by_channel, roundoff, rows},
+    noise::{BAND, Real, by_channel, roundoff, rows},
 };
 use crate::{
     error::Result,
-    host::{self, Floats},
+    host::{self, in_own_precision},
     report::AtRisk,
 };
 
@@ -56,16 +56,9 @@ impl Stands {
     }
 }
 
-/// Units at risk; with a list, each of them.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Found {
-    within: usize,
-    ties: usize,
-    near: Option<Vec<usize>>,
-}
-
-impl Found {
-    fn new(list: bool) -> Self {
+impl AtRisk {
+    /// None yet; `list` says whether to tell which.
+    fn none(list: bool) -> Self {
         Self {
             near: list.then(Vec::new),
             ..Self::default()
@@ -82,6 +75,7 @@ impl Found {
         }
     }
 
+    /// Of two parts of one decision, in order.
     fn join(mut self, other: Self) -> Self {
         self.within += other.within;
         self.ties += other.ties;
@@ -98,28 +92,20 @@ impl<B: Backend> Decides<'_, B> {
     /// # Errors
     /// [`Error::Data`](crate::Error::Data).
     pub(super) fn at_risk(&self, list: bool) -> Result<AtRisk> {
-        let none = Found::new(list);
+        let none = AtRisk::none(list);
         let found = match self {
             Decides::Levels(read, levels) => read.beside(levels, none)?,
             Decides::Pool(read, windows, winners) => read.runners_up(windows, winners, none)?,
             _ => self.compared(none)?,
         };
-        Ok(match found {
-            Some(Found { within, ties, near }) => AtRisk {
-                within,
-                ties,
-                unknown: 0,
-                near,
-            },
-            None => AtRisk {
-                unknown: self.units(),
-                ..AtRisk::default()
-            },
-        })
+        Ok(found.unwrap_or_else(|| AtRisk {
+            unknown: self.units(),
+            ..AtRisk::default()
+        }))
     }
 
     /// Any decision, comparison by comparison; `None` where the noise is not known.
-    fn compared(&self, mut found: Found) -> Result<Option<Found>> {
+    fn compared(&self, mut found: AtRisk) -> Result<Option<AtRisk>> {
         let (mut value, mut sigmas) = (Vec::new(), Vec::new());
         for (read, shape) in self.reads() {
             let entries = read.values(shape)?;
@@ -163,16 +149,12 @@ impl<B: Backend> Decides<'_, B> {
 
 impl<B: Backend> Read<'_, B> {
     /// Each entry against numbers; `None` where the noise is not known.
-    fn beside(&self, levels: &[(Test, f64)], none: Found) -> Result<Option<Found>> {
+    fn beside(&self, levels: &[(Test, f64)], none: AtRisk) -> Result<Option<AtRisk>> {
         let shape = self.value.shape();
-        Ok(match host::look::<B>(self.value)? {
-            Floats::F32(x) => self
-                .sigmas(&x, &shape)
-                .map(|of| beside(&x, &of, levels, none)),
-            Floats::F64(x) => self
-                .sigmas(&x, &shape)
-                .map(|of| beside(&x, &of, levels, none)),
-        })
+        Ok(in_own_precision!(host::look::<B>(self.value)?, |x| {
+            let sigmas = self.sigmas(x, &shape);
+            sigmas.map(|of| beside(x, &of, levels, none))
+        }))
     }
 
     /// The winner of each window against the others; `None` where the noise is not known.
@@ -180,26 +162,20 @@ impl<B: Backend> Read<'_, B> {
         &self,
         windows: &Windows,
         won: &IntTensor<B>,
-        none: Found,
-    ) -> Result<Option<Found>> {
+        none: AtRisk,
+    ) -> Result<Option<AtRisk>> {
         let (size, made) = (self.value.shape(), won.shape());
         let planes = [&made[2..], &size[2..]];
         let won = host::ints::<B>(won)?;
-        Ok(match host::look::<B>(self.value)? {
-            Floats::F32(x) => {
-                let sigmas = self.sigmas(&x, &size);
-                sigmas.map(|of| runners_up(&x, &of, windows, planes, &won, none))
-            }
-            Floats::F64(x) => {
-                let sigmas = self.sigmas(&x, &size);
-                sigmas.map(|of| runners_up(&x, &of, windows, planes, &won, none))
-            }
-        })
+        Ok(in_own_precision!(host::look::<B>(self.value)?, |x| {
+            let sigmas = self.sigmas(x, &size);
+            sigmas.map(|of| runners_up(x, &of, windows, planes, &won, none))
+        }))
     }
 
     /// σ of each channel of a tensor of this shape; `None` where it is not known. What was read makes the
     /// estimate better for all that follows.
-    fn sigmas<T: Number>(&self, entries: &[T], shape: &Shape) -> Option<Sigmas> {
+    fn sigmas<T: Real>(&self, entries: &[T], shape: &Shape) -> Option<Sigmas> {
         if entries.is_empty() {
             return Some(Sigmas {
                 inner: 1,
@@ -233,9 +209,9 @@ impl<B: Backend> Read<'_, B> {
 }
 
 /// Entries within the band of a level.
-fn beside<T: Number>(x: &[T], sigmas: &Sigmas, levels: &[(Test, f64)], none: Found) -> Found {
+fn beside<T: Real>(x: &[T], sigmas: &Sigmas, levels: &[(Test, f64)], none: AtRisk) -> AtRisk {
     let inner = sigmas.inner;
-    let of_row = |row: usize, part: &[T]| -> Found {
+    let of_row = |row: usize, part: &[T]| -> AtRisk {
         let band = BAND * sigmas.of_row(row);
         let mut found = none.clone();
         if band == 0.0 {
@@ -257,15 +233,29 @@ fn beside<T: Number>(x: &[T], sigmas: &Sigmas, levels: &[(Test, f64)], none: Fou
         found
     };
     let found = rows(x, inner, of_row).into_iter();
-    found.fold(none.clone(), Found::join)
+    found.fold(none.clone(), AtRisk::join)
+}
+
+/// Half the distance to the next number, relative.
+fn unit<T: Real>() -> f64 {
+    T::epsilon().into() / 2.0
+}
+
+/// A number as it would lie in memory; infinite beyond the largest.
+fn nearest<T: Real>(x: f64) -> T {
+    num_traits::cast(x).unwrap_or_else(T::infinity)
 }
 
 /// Whether any number may be no further than `band` from `level`.
-fn comes_near<T: Number>(x: &[T], level: f64, band: f64) -> bool {
+fn comes_near<T: Real>(x: &[T], level: f64, band: f64) -> bool {
     // The quick look must not miss what the slow one finds: the level, the band and the difference are
     // each rounded once.
-    let slack = 4.0 * T::UNIT * (level.abs() + band);
-    let (level, band) = (T::of(level.clamp(-T::MOST, T::MOST)), T::of(band + slack));
+    let slack = 4.0 * unit::<T>() * (level.abs() + band);
+    let most = T::max_value().into();
+    let (level, band) = (
+        nearest::<T>(level.clamp(-most, most)),
+        nearest::<T>(band + slack),
+    );
     Arch::new().dispatch(|| {
         // What is no number is within.
         let within = |z: &T| 1 - u32::from((*z - level).abs() > band);
@@ -275,20 +265,20 @@ fn comes_near<T: Number>(x: &[T], level: f64, band: f64) -> bool {
 
 /// Windows in which another entry is within the band of the winner; cells of `made` and `size`, of output
 /// and input planes.
-fn runners_up<T: Number>(
+fn runners_up<T: Real>(
     x: &[T],
     sigmas: &Sigmas,
     windows: &Windows,
     [made, size]: [&[usize]; 2],
     winners: &[i64],
-    none: Found,
-) -> Found {
+    none: AtRisk,
+) -> AtRisk {
     let cells: usize = made.iter().product();
     if cells == 0 {
         return none;
     }
     let quick = Runners::new(windows, made, size);
-    let of_plane = |plane: usize, part: &[T]| -> Found {
+    let of_plane = |plane: usize, part: &[T]| -> AtRisk {
         let sigma = sigmas.of_row(plane);
         let band = BAND * sigma.hypot(sigma);
         let won = &winners[plane * cells..(plane + 1) * cells];
@@ -309,7 +299,7 @@ fn runners_up<T: Number>(
         found
     };
     let found = rows(x, sigmas.inner, of_plane).into_iter();
-    found.fold(none.clone(), Found::join)
+    found.fold(none.clone(), AtRisk::join)
 }
 
 /// Windows row by row, for a look at a row of them at once.
@@ -368,12 +358,12 @@ impl Runners {
 
     /// Every cell whose window has an entry equal to the winner beside it, or may have one no further than
     /// `band` below.
-    fn within<T: Number>(&self, x: &[T], won: &[i64], band: f64, found: impl FnMut(usize, Stands)) {
+    fn within<T: Real>(&self, x: &[T], won: &[i64], band: f64, found: impl FnMut(usize, Stands)) {
         Arch::new().dispatch(|| self.compare(x, won, band, found));
     }
 
     #[inline(always)]
-    fn compare<T: Number>(
+    fn compare<T: Real>(
         &self,
         x: &[T],
         won: &[i64],
@@ -382,16 +372,17 @@ impl Runners {
     ) {
         let (stride, width) = (self.stride, self.size.div_ceil(self.stride));
         // The quick look must not miss what the slow one finds: every step is rounded.
-        let (band, slack) = (T::of(band * (1.0 + 8.0 * T::UNIT)), T::of(8.0 * T::UNIT));
-        let mut lanes = vec![T::ZERO; stride * width];
-        let [mut best, mut least] = [vec![T::ZERO; self.made], vec![T::ZERO; self.made]];
+        let wide = 8.0 * unit::<T>();
+        let (band, slack) = (nearest::<T>(band * (1.0 + wide)), nearest::<T>(wide));
+        let mut lanes = vec![T::zero(); stride * width];
+        let [mut best, mut least] = [vec![T::zero(); self.made], vec![T::zero(); self.made]];
         let [mut near, mut equal] = [vec![0u32; self.made], vec![0u32; self.made]];
         for (row, (won, from)) in won.chunks(self.made).zip(&self.rows).enumerate() {
             for ((best, least), won) in best.iter_mut().zip(&mut least).zip(won) {
                 // A window that is all padding has no winner, and nothing beside it.
                 (*best, *least) = match x.get(*won as usize) {
                     Some(&best) => (best, best - (band + best.abs() * slack)),
-                    None => (T::ZERO, T::of(f64::INFINITY)),
+                    None => (T::zero(), T::infinity()),
                 };
             }
             near.fill(0);
@@ -430,7 +421,7 @@ impl Runners {
 
 /// Entries whose place is 0 modulo the stride, then 1, …, in lanes of one length.
 #[inline(always)]
-fn deal<T: Number>(x: &[T], stride: usize, lanes: &mut [T]) {
+fn deal<T: Real>(x: &[T], stride: usize, lanes: &mut [T]) {
     let width = x.len().div_ceil(stride);
     match stride {
         1 => lanes.copy_from_slice(x),
@@ -491,7 +482,7 @@ mod tests {
     ) -> T {
         let data = TensorData::new(values, shape).convert_dtype(dtype);
         let x = Flex::float_from_data(data, &FlexDevice);
-        let run = Run::<Flex>::recording_with_risk(RuleSet::default(), usize::MAX);
+        let run = Run::<Flex>::recording_with_risk(RuleSet::default(), usize::MAX, true);
         let tracer = run.input(0, &x);
         tracer.with_noise(|noise| noise.variance = variance);
         look(&x, &tracer)
@@ -512,6 +503,12 @@ mod tests {
             padding,
             dilation,
         }
+    }
+
+    fn pools_agree(read: Read<'_, Flex>, windows: &Windows, won: &burn_flex::FlexTensor) {
+        let quick = read.runners_up(windows, won, AtRisk::none(true));
+        let slow = Decides::Pool(read, windows, won).compared(AtRisk::none(true));
+        assert_eq!(quick.expect("reads"), slow.expect("reads"), "{windows:?}");
     }
 
     /// Nothing to look at is nothing at risk.
@@ -552,11 +549,7 @@ mod tests {
                         int,
                     );
                     let windows = windows(kernel, stride, padding, dilation, 1);
-                    let read = Read::traced(x, tracer);
-                    let decides = Decides::Pool(read, &windows, &made.indices);
-                    let quick = read.runners_up(&windows, &made.indices, Found::new(true));
-                    let slow = decides.compared(Found::new(true));
-                    assert_eq!(quick.expect("reads"), slow.expect("reads"), "{windows:?}");
+                    pools_agree(Read::traced(x, tracer), &windows, &made.indices);
                 },
             );
         }
@@ -590,13 +583,13 @@ mod tests {
             let Decides::Levels(_, levels) = &decides else {
                 panic!("levels");
             };
-            let quick = read.beside(levels, Found::new(true)).expect("reads");
+            let quick = read.beside(levels, AtRisk::none(true)).expect("reads");
             assert!(
                 quick
                     .as_ref()
                     .is_some_and(|found| found.within + found.ties > 0)
             );
-            let slow = decides.compared(Found::new(true)).expect("reads");
+            let slow = decides.compared(AtRisk::none(true)).expect("reads");
             assert_eq!(quick, slow, "{levels:?}");
         }
         for (kernel, stride, padding, dilation) in [
@@ -613,10 +606,7 @@ mod tests {
             let int = burn_backend::IntDType::I64;
             let made = Flex::max_pool2d_with_indices(x.clone(), k, s, p, d, false, int);
             let windows = windows(kernel, stride, padding, dilation, 2);
-            let decides = Decides::Pool(read, &windows, &made.indices);
-            let quick = read.runners_up(&windows, &made.indices, Found::new(true));
-            let slow = decides.compared(Found::new(true));
-            assert_eq!(quick.expect("reads"), slow.expect("reads"), "{windows:?}");
+            pools_agree(read, &windows, &made.indices);
         }
     }
 }

@@ -23,6 +23,7 @@ pub(super) use map::OnHost;
 pub(super) use permute::permuted;
 
 use super::batch;
+use crate::host::{self, Floats};
 
 /// Which way a convolution's weights are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,20 +101,15 @@ impl Shared {
             if single || depthwise || !on_host::<B>(&weight.device()) {
                 return None;
             }
-            let data = read_sync(B::float_into_data(weight.clone())).ok()?;
-            let weights = |way| match weight.dtype() {
-                DType::F32 => Some(Weights::F32(Arc::new(Packed::new(
-                    data.as_slice().ok()?,
-                    &shape,
-                    form,
-                    way,
-                )))),
-                DType::F64 => Some(Weights::F64(Arc::new(Packed::new(
-                    data.as_slice().ok()?,
-                    &shape,
-                    form,
-                    way,
-                )))),
+            let data = host::look::<B>(weight).ok()?;
+            let weights = |way| match (weight.dtype(), &data) {
+                (DType::F32, Floats::F32(data)) => {
+                    Some(Weights::F32(Arc::new(Packed::new(data, &shape, form, way))))
+                }
+                (DType::F64, Floats::F64(data)) => {
+                    Some(Weights::F64(Arc::new(Packed::new(data, &shape, form, way))))
+                }
+                // Of 16 bits.
                 _ => None,
             };
             let direct = |way| {
