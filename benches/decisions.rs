@@ -161,7 +161,7 @@ impl CycleGan {
     }
 }
 
-fn report(name: &str, network: Network, shape: [usize; 4]) -> Result<(), linearscope::Error> {
+fn report(name: &str, network: Network, shape: [usize; 4]) -> linearscope_analysis::Result<()> {
     let device = Device::flex();
     let loaded = FrozenNetwork::load(network, &device, FloatDType::F32)?;
     let x0: Vec<f64> = noise(shape.iter().product(), 1);
@@ -181,7 +181,7 @@ fn report(name: &str, network: Network, shape: [usize; 4]) -> Result<(), linears
     Ok(())
 }
 
-fn main() -> Result<(), linearscope::Error> {
+fn main() -> linearscope_analysis::Result<()> {
     let device = Device::flex();
     device.seed(1);
     let shape = [1, 3, 224, 224];

@@ -7,8 +7,11 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, FloatDType};
-use linearscope_analysis::bench::bench;
+use burn::tensor::Device;
+use linearscope_analysis::{
+    bench::{BenchConfig, bench},
+    progress::unobserved,
+};
 use linearscope_onnx::Model;
 
 const K: usize = 8;
@@ -39,6 +42,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             networks.push((assets.join(format!("{name}.onnx")), shape));
         }
     }
+    let config = BenchConfig::new(&Device::flex())
+        .with_k(K)
+        .with_rounds(ROUNDS);
     println!("medians of {ROUNDS} rounds, {K} probes, over a plain forward of {K}");
     for (path, shape) in networks {
         let model = Model::load(&path)?;
@@ -48,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             model.network(std::slice::from_ref(&shape))?,
             model.network(&[many])?,
         );
-        let found = bench(single, many, K, ROUNDS, &Device::flex(), FloatDType::F32)?;
+        let found = bench(single, many, &config, unobserved)?;
         println!(
             "{:40} {shape:?}: forward {:.1} ms · paired {:.2} · replay {:.2} · adjoint {:.2}",
             path.file_name().unwrap_or_default().display(),

@@ -96,14 +96,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 f: &frozen,
                 seconds: Cell::new(0.0),
             };
-            let config = SvdConfig {
-                solver: Solver::Lanczos { block, basis },
-                ..SvdConfig::new(k)
-            };
+            let config = SvdConfig::new(k).with_solver(Solver::Lanczos { block, basis });
             let start = Instant::now();
             let mut first = 0;
             let found = svd(&timed, &config, |at| {
-                if first == 0 && at.converged == k {
+                if first == 0 && at.done == k {
                     first = at.products;
                 }
                 ControlFlow::Continue(())

@@ -1,20 +1,20 @@
 //! Random numbers that are the same on every machine.
 
-use linearscope_analysis::Stream;
+use linearscope_analysis::SplitMix64;
 
 /// A seeded source of choices.
 #[derive(Clone, Debug)]
-pub struct Random(Stream);
+pub struct Random(SplitMix64);
 
 impl Random {
     /// The sequence of a seed.
     pub fn new(seed: u64) -> Self {
-        Self(Stream::new(seed))
+        Self(SplitMix64::new(seed))
     }
 
     /// Uniform in [low, high).
     pub fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * 0.5 * (self.0.next() + 1.0)
+        low + (high - low) * 0.5 * (self.0.next_uniform() + 1.0)
     }
 
     /// One of 0..count.

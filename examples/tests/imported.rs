@@ -5,7 +5,8 @@ use std::path::Path;
 use burn::tensor::{Device, FloatDType, TensorData};
 use linearscope::{Network, Ports, RuleSet};
 use linearscope_analysis::{
-    FrozenNetwork, LinearOperator, certificate::certificate, contribution, host, noise, projection,
+    FrozenNetwork, LinearOperator, certificate::certificate, contribution, noise, projection,
+    vectors::read,
 };
 use linearscope_examples::{cyclegan, edsr, vgg};
 use linearscope_onnx::Model;
@@ -48,15 +49,15 @@ fn assert_same<M: burn::module::Module>(
         assert!(error <= 1e-5, "{name} {what}: {error:.1e}");
     };
     let both = |f: &dyn Fn(&FrozenNetwork) -> Vec<f64>| (f(&a), f(&b));
-    let (x, y) = both(&|f| host(f.reference()).unwrap());
+    let (x, y) = both(&|f| read(f.reference()).unwrap());
     close("y₀", x, y);
-    let (x, y) = both(&|f| host(f.residual().unwrap()).unwrap());
+    let (x, y) = both(&|f| read(f.residual().unwrap()).unwrap());
     close("r", x, y);
     let pixels: Vec<usize> = (0..8).map(|i| i * a.input_len() / 8 + 5).collect();
-    let (x, y) = both(&|f| host(projection::columns(f, &pixels).unwrap()).unwrap());
+    let (x, y) = both(&|f| read(projection::columns(f, &pixels).unwrap()).unwrap());
     close("columns", x, y);
     let outputs: Vec<usize> = (0..8).map(|i| i * a.output_len() / 8).collect();
-    let (x, y) = both(&|f| host(projection::rows(f, &outputs).unwrap()).unwrap());
+    let (x, y) = both(&|f| read(projection::rows(f, &outputs).unwrap()).unwrap());
     close("rows", x, y);
     let target = contribution::top1(&b).unwrap();
     let (x, y) = both(&|f| {

@@ -10,7 +10,9 @@ use burn::{
     tensor::{Device, FloatDType, Tensor, TensorData},
 };
 use linearscope::{Error, Network, RuleSet};
-use linearscope_analysis::{FrozenNetwork, LinearOperator, host, noise, validity::radii};
+use linearscope_analysis::{
+    Error as AnalysisError, FrozenNetwork, LinearOperator, noise, validity::radii, vectors::read,
+};
 
 /// What |f − (F x + r)| may be within a radius, of the size of what is compared.
 const WITHIN: f64 = 1e-11;
@@ -134,7 +136,9 @@ impl Case<'_> {
         let frozen = FrozenNetwork::new(loaded.clone(), data(self.x0.clone()), self.rules.clone());
         let f = match frozen {
             Ok(f) => f,
-            Err(Error::NoRule { place, .. }) if self.answer == Answer::Either => {
+            Err(AnalysisError::Engine(Error::NoRule { place, .. }))
+                if self.answer == Answer::Either =>
+            {
                 return Ok(Said::Refused { node: place.node });
             }
             Err(error) => return Err(format!("{name}: does not freeze: {error}")),
@@ -143,11 +147,11 @@ impl Case<'_> {
             let x: Vec<f64> = self.x0.iter().zip(d).map(|(x, d)| x + t * d).collect();
             let there = FrozenNetwork::forward(&loaded, data(x.clone())).expect("runs");
             let there: Vec<f64> = there.iter::<f64>().collect();
-            let read = f.affine(f.upload(x.clone(), n)).expect("replays");
-            let read = host(read).expect("reads back");
-            let size = largest(there.iter().chain(&read).chain(&x).copied());
+            let affine = f.affine(f.upload(x.clone(), n)).expect("replays");
+            let affine = read(affine).expect("reads back");
+            let size = largest(there.iter().chain(&affine).chain(&x).copied());
             Gap {
-                gap: largest(there.iter().zip(&read).map(|(a, b)| a - b)),
+                gap: largest(there.iter().zip(&affine).map(|(a, b)| a - b)),
                 size: 1.0 + size,
             }
         };
@@ -160,7 +164,9 @@ impl Case<'_> {
         let all: Vec<f64> = directions.iter().flat_map(|(_, d)| d.clone()).collect();
         let found = match radii(&f, f.upload(all, n)) {
             Ok(found) => found,
-            Err(Error::NotPiecewise { node, .. }) => return self.refused(node),
+            Err(AnalysisError::Engine(Error::NotPiecewise { node, .. })) => {
+                return self.refused(node);
+            }
             Err(error) => return Err(format!("{name}: no radii: {error}")),
         };
         if self.answer == Answer::Refusal {

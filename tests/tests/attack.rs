@@ -17,11 +17,11 @@ use linearscope::{Error, Loaded, Network, RuleSet};
 use linearscope_analysis::{
     FrozenNetwork,
     attack::{AttackConfig, Attacked, Ball, Goal, Loss, attack, gradient},
-    change::{change, flips},
-    host,
-    outcome::{Outcome, outcome, over},
+    comparison::{Comparison, ComparisonConfig, aggregate, compare},
+    difference::{DifferenceConfig, difference, flips},
+    progress::unobserved,
     projection,
-    votes::VoteConfig,
+    vectors::read,
 };
 use linearscope_tests::*;
 
@@ -155,7 +155,7 @@ fn gradients_are_true() {
     }
     // The default F of a smooth network is another matrix: an attack by it would not be one.
     let f = frozen(captured(&model, smooth), x0());
-    let row = host(projection::rows(&f, &[5]).unwrap()).unwrap();
+    let row = read(projection::rows(&f, &[5]).unwrap()).unwrap();
     let loaded = loaded(captured(&model, smooth));
     let true_one = gradient(&loaded, x0(), &RuleSet::default(), 1 << 30, Loss::Score, 5).unwrap();
     let negated: Vec<f64> = row.iter().map(|v| -v).collect();
@@ -179,7 +179,7 @@ fn inside(found: &Attacked, x0: &[f64], ball: &Ball) {
 #[test]
 fn attacks_stay_in_the_ball_and_move_the_loss() {
     let f = frozen(captured(&small(), relu), x0());
-    let scores = host(f.reference()).unwrap();
+    let scores = read(f.reference()).unwrap();
     let best = (0..6)
         .max_by(|a, b| scores[*a].total_cmp(&scores[*b]))
         .unwrap();
@@ -192,12 +192,10 @@ fn attacks_stay_in_the_ball_and_move_the_loss() {
         for steps in [1, 8] {
             for seed in [None, Some(4)] {
                 for goal in [Goal::From(best), Goal::To(other)] {
-                    let config = AttackConfig {
-                        loss,
-                        seed,
-                        ..AttackConfig::pgd(goal, steps)
-                    };
-                    let found = attack(&f, &ball, &config, |_| {}).expect("an attack");
+                    let config = AttackConfig::pgd(goal, steps)
+                        .with_loss(loss)
+                        .with_seed(seed);
+                    let found = attack(&f, &ball, &config, unobserved).expect("an attack");
                     inside(&found, &at, &ball);
                     let losses = losses(&found);
                     assert_eq!(losses.len(), steps + 1);
@@ -208,7 +206,7 @@ fn attacks_stay_in_the_ball_and_move_the_loss() {
                         matches!(goal, Goal::From(_)),
                         "{config:?}: {losses:?}"
                     );
-                    let again = attack(&f, &ball, &config, |_| {}).expect("an attack");
+                    let again = attack(&f, &ball, &config, unobserved).expect("an attack");
                     assert_eq!(again, found);
                 }
             }
@@ -216,7 +214,7 @@ fn attacks_stay_in_the_ball_and_move_the_loss() {
     }
     // FGSM is x₀ + ε sign g, clipped.
     let config = AttackConfig::fgsm(Goal::From(best));
-    let found = attack(&f, &ball, &config, |_| {}).unwrap();
+    let found = attack(&f, &ball, &config, unobserved).unwrap();
     let slope = gradient(
         f.frozen().loaded(),
         x0(),
@@ -241,14 +239,10 @@ fn attacks_stay_in_the_ball_and_move_the_loss() {
     for (ball, config, word) in [
         (Ball::of(0.1, 127), config, "127"),
         (Ball::of(f64::NAN, 128), config, "NaN"),
-        (
-            Ball::of(0.1, 128),
-            AttackConfig { steps: 0, ..config },
-            "step",
-        ),
+        (Ball::of(0.1, 128), config.with_steps(0), "step"),
         (Ball::of(0.1, 128), AttackConfig::fgsm(Goal::To(6)), "class"),
     ] {
-        let error = attack(&f, &ball, &config, |_| {})
+        let error = attack(&f, &ball, &config, unobserved)
             .expect_err(word)
             .to_string();
         assert!(error.contains(word), "{error}");
@@ -257,23 +251,23 @@ fn attacks_stay_in_the_ball_and_move_the_loss() {
 
 /// Means over a set are those of its pictures.
 #[test]
-fn outcomes_over_a_set() {
+fn comparisons_over_a_set() {
     let model = small();
     let at = |scale: f64| {
         let x: Vec<f64> = numbers(&x0()).iter().map(|x| scale * x).collect();
         frozen(captured(&model, relu), TensorData::new(x, SHAPE))
     };
     let pairs = [(at(1.0), at(-1.0)), (at(0.7), at(0.9)), (at(1.0), at(1.0))];
-    let config = VoteConfig::default();
+    let config = ComparisonConfig::default().with_difference(norms(6, 0));
     let set: Vec<_> = pairs
         .iter()
-        .map(|(f, g)| outcome(f, g, &config, (6, 0), |_| {}).expect("an outcome"))
+        .map(|(f, g)| compare(f, g, &config, unobserved).expect("a comparison"))
         .collect();
     let same = &set[2];
-    assert!(!same.changed() && same.moved() == 0.0 && same.change.flipped_share == 0.0);
+    assert!(!same.changed() && same.moved() == 0.0 && same.difference.flipped_share == 0.0);
     assert_eq!(same.before, same.after);
     for (one, (f, g)) in set.iter().zip(&pairs) {
-        let (a, b) = (host(f.reference()).unwrap(), host(g.reference()).unwrap());
+        let (a, b) = (read(f.reference()).unwrap(), read(g.reference()).unwrap());
         let best = |y: &[f64]| (0..6).max_by(|i, j| y[*i].total_cmp(&y[*j])).unwrap();
         assert_eq!((one.class, one.class_after), (best(&a), best(&b)));
         assert_eq!(
@@ -284,16 +278,16 @@ fn outcomes_over_a_set() {
         let pixels = one.votes[0].of.len() as f64;
         assert_eq!(one.share()[1], voted(&one.votes[1].of) as f64 / pixels);
     }
-    let all = over(&set).expect("a set");
-    let mean = |number: &dyn Fn(&Outcome) -> f64| set.iter().map(number).sum::<f64>() / 3.0;
+    let all = aggregate(&set).expect("a set");
+    let mean = |number: &dyn Fn(&Comparison) -> f64| set.iter().map(number).sum::<f64>() / 3.0;
     assert_eq!(all.pictures, 3);
     assert_eq!(all.changed, set.iter().filter(|one| one.changed()).count());
     assert!((all.moved.mean - mean(&|one| one.moved())).abs() < 1e-15);
-    assert!((all.flipped_share.mean - mean(&|one| one.change.flipped_share)).abs() < 1e-15);
-    assert!((all.flips[0].share.mean - mean(&|one| one.change.flips[0].share)).abs() < 1e-15);
-    assert!((all.f_change.mean - mean(&|one| one.change.f_change())).abs() < 1e-15);
+    assert!((all.flipped_share.mean - mean(&|one| one.difference.flipped_share)).abs() < 1e-15);
+    assert!((all.flips[0].share.mean - mean(&|one| one.difference.flips[0].share)).abs() < 1e-15);
+    assert!((all.f_change.mean - mean(&|one| one.difference.f_change())).abs() < 1e-15);
     assert!((all.before.score.mean - mean(&|one| one.before.score)).abs() < 1e-12);
-    assert!(over(&[]).is_err());
+    assert!(aggregate(&[]).is_err());
 }
 
 /// Masks and winners by plain tensors, against the bits that programs keep.
@@ -374,7 +368,13 @@ fn flips_are_those_of_the_masks() {
     // Another network is another program.
     let h = frozen(captured(&model, smooth), x0());
     let error = flips(&f, &h).expect_err("they differ");
-    assert!(matches!(error, Error::ProgramsDiffer { .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            linearscope_analysis::Error::Engine(Error::ProgramsDiffer { .. })
+        ),
+        "{error}"
+    );
 }
 
 /// The larger of two tensors is a choice of each entry, counted once; a choice by constants is none.
@@ -420,6 +420,13 @@ fn flips_of_a_maximum_are_those_of_its_comparison() {
     assert_eq!(found, [("mask", 180, flipped)]);
 }
 
+/// How norms are estimated.
+fn norms(probes: usize, seed: u64) -> DifferenceConfig {
+    DifferenceConfig::default()
+        .with_probes(probes)
+        .with_seed(seed)
+}
+
 #[test]
 fn what_changed_is_what_dense_matrices_say() {
     let model = small();
@@ -432,10 +439,10 @@ fn what_changed_is_what_dense_matrices_say() {
         frozen(captured(&model, relu), other),
     );
     let all: Vec<usize> = (0..6).collect();
-    let dense = |f: &FrozenNetwork| host(projection::rows(f, &all).unwrap()).unwrap();
+    let dense = |f: &FrozenNetwork| read(projection::rows(f, &all).unwrap()).unwrap();
     let (a, b) = (dense(&f), dense(&g));
     let gap: Vec<f64> = a.iter().zip(&b).map(|(a, b)| b - a).collect();
-    let found = change(&f, &g, 3, 100, 0).expect("a change");
+    let found = difference(&f, &g, 3, &norms(100, 0)).expect("a difference");
     assert_eq!(found.probes, 6);
     for (of, matrix) in [
         (found.f, &a),
@@ -448,8 +455,8 @@ fn what_changed_is_what_dense_matrices_say() {
     assert!((found.row - relative(other, row)).abs() < 1e-12);
     assert!((found.row_cosine - dot(row, other) / norm(row) / norm(other)).abs() < 1e-12);
     let (r, s) = (
-        host(f.residual().unwrap()).unwrap(),
-        host(g.residual().unwrap()).unwrap(),
+        read(f.residual().unwrap()).unwrap(),
+        read(g.residual().unwrap()).unwrap(),
     );
     assert_eq!(found.residual, [r[3], s[3]]);
     assert!((found.residual_change - relative(&s, &r)).abs() < 1e-12);
@@ -461,14 +468,20 @@ fn what_changed_is_what_dense_matrices_say() {
     // Fewer probes estimate, and say how well: over seeds, errors are of the size they claim.
     let mut within = 0;
     for seed in 0..40 {
-        let found = change(&f, &g, 3, 5, seed).expect("a change").f_difference;
-        within += usize::from((found.value - norm(&gap)).abs() <= 2.5 * found.error);
+        let found = difference(&f, &g, 3, &norms(5, seed))
+            .expect("a difference")
+            .f_difference;
+        within += usize::from(found.covers(norm(&gap)));
     }
-    assert!(within >= 32, "{within} of 40 within 2.5 standard errors");
-    let same = change(&f, &f, 3, 4, 0).expect("a change");
+    // 38 of 40 are to be expected.
+    assert!(within >= 34, "{within} of 40 intervals cover the norm");
+    let same = difference(&f, &f, 3, &norms(4, 0)).expect("a difference");
     assert_eq!(
         (same.f_difference.value, same.row, same.residual_change),
         (0.0, 0.0, 0.0)
     );
-    assert!(change(&f, &g, 6, 4, 0).is_err() && change(&f, &g, 0, 0, 0).is_err());
+    assert!(
+        difference(&f, &g, 6, &norms(4, 0)).is_err()
+            && difference(&f, &g, 0, &norms(0, 0)).is_err()
+    );
 }

@@ -95,7 +95,7 @@ fn the_reference_is_untouched() {
     assert_eq!(bits(host::<Flex>(y0[0].clone()).unwrap()), plain);
     let dispatched = frozen(FloatDType::F32, RuleSet::default());
     assert_eq!(
-        bits(linearscope_analysis::host(dispatched.reference()).unwrap()),
+        bits(linearscope_analysis::vectors::read(dispatched.reference()).unwrap()),
         plain
     );
 }
@@ -109,7 +109,7 @@ fn rows_equal_autodiff(path: &Path, x0: &TensorData, at: usize) {
     let loaded = FrozenNetwork::load((*make()).clone(), &plain, FloatDType::F64).expect("loads");
     let frozen = FrozenNetwork::new(loaded, x0.clone(), rules.clone()).expect("freezes");
     let row = projection::rows(&frozen, &[at]).expect("a row");
-    let row = linearscope_analysis::host(row).expect("reads");
+    let row = linearscope_analysis::vectors::read(row).expect("reads");
 
     let tracked = Device::flex().autodiff();
     let loaded: Loaded<Dispatch> =
@@ -165,10 +165,11 @@ fn rows_by_adjoints_equal_rows_by_autodiff() {
 fn rows_and_columns_are_the_same_matrix() {
     let frozen = frozen(FloatDType::F64, RuleSet::default());
     let all: Vec<usize> = (0..frozen.output_len()).collect();
-    let rows = linearscope_analysis::host(projection::rows(&frozen, &all).unwrap()).unwrap();
+    let rows =
+        linearscope_analysis::vectors::read(projection::rows(&frozen, &all).unwrap()).unwrap();
     let picked = [0, 77, 200, 428];
     let columns = projection::columns(&frozen, &picked).unwrap();
-    let columns = linearscope_analysis::host(columns).unwrap();
+    let columns = linearscope_analysis::vectors::read(columns).unwrap();
     for (j, &pixel) in picked.iter().enumerate() {
         for k in all.iter().copied() {
             let (row, column) = (rows[k * 429 + pixel], columns[j * all.len() + k]);
@@ -186,7 +187,7 @@ fn rows_and_columns_are_the_same_matrix() {
 #[test]
 fn contributions_sum_to_the_score() {
     let frozen = frozen(FloatDType::F64, RuleSet::default());
-    let residual = linearscope_analysis::host(frozen.residual().unwrap()).unwrap();
+    let residual = linearscope_analysis::vectors::read(frozen.residual().unwrap()).unwrap();
     for (target, r) in residual.into_iter().enumerate() {
         let found = contribution::contributions(&frozen, target).expect("contributions");
         assert!(found.gap < 1e-13, "class {target}: {:e}", found.gap);
@@ -228,13 +229,13 @@ fn sub_networks_compose() {
     let tail = frozen.between(Some("concat"), None).expect("a place");
     assert_eq!(head.output_shape(), tail.input_shape());
     let x = frozen.x0();
-    let whole = linearscope_analysis::host(frozen.apply(x.clone()).unwrap()).unwrap();
+    let whole = linearscope_analysis::vectors::read(frozen.apply(x.clone()).unwrap()).unwrap();
     let parts = tail.apply(head.apply(x.clone()).unwrap()).unwrap();
-    assert!(relative(&linearscope_analysis::host(parts).unwrap(), &whole) < 1e-13);
+    assert!(relative(&linearscope_analysis::vectors::read(parts).unwrap(), &whole) < 1e-13);
     // The affine map of the tail, at what the head gives for x₀, is f(x₀).
-    let y0 = linearscope_analysis::host(frozen.reference()).unwrap();
+    let y0 = linearscope_analysis::vectors::read(frozen.reference()).unwrap();
     let parts = tail.affine(head.affine(x).unwrap()).unwrap();
-    assert!(relative(&linearscope_analysis::host(parts).unwrap(), &y0) < 1e-13);
+    assert!(relative(&linearscope_analysis::vectors::read(parts).unwrap(), &y0) < 1e-13);
     // `conv2` is bypassed by the skip: set to its own value, the network gives f(x₀) all the same.
     let branch = frozen.between(Some("conv2"), None).expect("a place");
     let at_conv2 = frozen
@@ -242,7 +243,7 @@ fn sub_networks_compose() {
         .unwrap()
         .affine(frozen.x0())
         .unwrap();
-    let y = linearscope_analysis::host(branch.affine(at_conv2).unwrap()).unwrap();
+    let y = linearscope_analysis::vectors::read(branch.affine(at_conv2).unwrap()).unwrap();
     assert!(relative(&y, &y0) < 1e-13);
 
     let missing = frozen
@@ -408,16 +409,14 @@ fn all_triplets_give_f_back() {
         let (n, outputs) = (f.input_len(), f.output_len());
         let positions: Vec<usize> = (0..n).collect();
         let columns = projection::columns(&f, &positions).expect("columns");
-        let columns = linearscope_analysis::host(columns).unwrap();
+        let columns = linearscope_analysis::vectors::read(columns).unwrap();
         for block in [1, 3] {
-            let config = SvdConfig {
-                tolerance: 1e-11,
-                solver: Solver::Lanczos { block, basis: None },
-                ..SvdConfig::new(n.min(outputs))
-            };
+            let config = SvdConfig::new(n.min(outputs))
+                .with_tolerance(1e-11)
+                .with_solver(Solver::Lanczos { block, basis: None });
             let found = svd(&f, &config, |_| ControlFlow::Continue(())).expect("converges");
-            let u = linearscope_analysis::host(found.u).unwrap();
-            let v = linearscope_analysis::host(found.v).unwrap();
+            let u = linearscope_analysis::vectors::numbers(found.u).unwrap();
+            let v = linearscope_analysis::vectors::numbers(found.v).unwrap();
             let product: Vec<f64> = (0..n * outputs)
                 .map(|i| {
                     let (column, row) = (i / outputs, i % outputs);

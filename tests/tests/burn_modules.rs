@@ -79,7 +79,7 @@ fn a_module_runs_unchanged_and_keeps_its_names() {
         .unwrap();
     let loaded = FrozenNetwork::load(network, &device, FloatDType::F32).expect("loads");
     let frozen = FrozenNetwork::new(loaded, data, RuleSet::default()).expect("freezes");
-    let y0 = linearscope_analysis::host(frozen.reference()).unwrap();
+    let y0 = linearscope_analysis::vectors::read(frozen.reference()).unwrap();
     let bits = |v: f64| v.to_bits();
     assert!(
         plain

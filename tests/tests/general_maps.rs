@@ -16,11 +16,14 @@ use linearscope::{
     training::Traced,
 };
 use linearscope_analysis::{
-    FrozenNetwork, LinearOperator,
-    change::flips,
+    Error as AnalysisError, FrozenNetwork, LinearOperator,
     contribution::contributions,
-    discussion::{Reading, discussions},
-    host, locality, projection,
+    difference::flips,
+    discussion::{Propagation, discussions},
+    operator::{ByProducts, Field},
+    progress::unobserved,
+    projection,
+    vectors::read,
 };
 use linearscope_tests::*;
 
@@ -94,8 +97,11 @@ fn frozen(rules: RuleSet, seed: usize) -> FrozenNetwork {
 }
 
 /// The error names the node, the map, what was asked, and what to do.
-fn refused<T: std::fmt::Debug>(found: Result<T, Error>, asked: &str) {
-    let error = found.expect_err("nothing is known of the map");
+fn refused<T: std::fmt::Debug, E: Into<AnalysisError>>(found: Result<T, E>, asked: &str) {
+    let error = found.map(drop).map_err(Into::into);
+    let AnalysisError::Engine(error) = error.expect_err("nothing is known of the map") else {
+        panic!("not an error of the engine");
+    };
     let Error::GeneralMap {
         node,
         map,
@@ -113,8 +119,8 @@ fn refused<T: std::fmt::Debug>(found: Result<T, Error>, asked: &str) {
 fn what_needs_no_more_than_products_is_exact() {
     let f = frozen(general(), 3);
     let (n, m) = (f.input_len(), f.output_len());
-    let at_x0 = host(f.affine(f.x0()).unwrap()).unwrap();
-    let y0 = host(f.reference()).unwrap();
+    let at_x0 = read(f.affine(f.x0()).unwrap()).unwrap();
+    let y0 = read(f.reference()).unwrap();
     assert!(relative(&at_x0, &y0) < 1e-12, "{at_x0:?} {y0:?}");
     // F is the twin's, whose layers are plain tensors.
     let module = Rounding::new(&Device::flex());
@@ -143,9 +149,9 @@ fn what_needs_no_more_than_products_is_exact() {
         open.map(|j| through(j) * b[j * 4 + o]).sum()
     };
     let all: Vec<usize> = (0..n).collect();
-    let columns = host(projection::columns(&f, &all).unwrap()).unwrap();
+    let columns = read(projection::columns(&f, &all).unwrap()).unwrap();
     let outputs: Vec<usize> = (0..m).collect();
-    let rows = host(projection::rows(&f, &outputs).unwrap()).unwrap();
+    let rows = read(projection::rows(&f, &outputs).unwrap()).unwrap();
     for o in 0..m {
         for i in 0..n {
             assert!((columns[i * m + o] - twin(o, i)).abs() < 1e-12);
@@ -161,14 +167,16 @@ fn what_needs_no_more_than_products_is_exact() {
     let whole = Region(vec![0..1, 0..6]);
     assert_eq!(fields.of(input).unwrap(), Some(&whole));
     let places = [vec![0], vec![3, 1]];
-    let found = locality::fields(&f, projection::Field::Row, &places, |_| {}).unwrap();
-    let plain = projection::fields(&f, projection::Field::Row, &places, |_| {}).unwrap();
-    assert!(relative(&host(found).unwrap(), &host(plain).unwrap()) < 1e-12);
+    let found = f.fields(Field::Row, &places, &mut unobserved).unwrap();
+    let plain = ByProducts(&f)
+        .fields(Field::Row, &places, &mut unobserved)
+        .unwrap();
+    assert!(relative(&read(found).unwrap(), &read(plain).unwrap()) < 1e-12);
     // Contributions, and the readings that carry by Wᵀ alone.
     let made = contributions(&f, 1).unwrap();
     assert!(made.gap < 1e-12, "{}", made.gap);
     assert_eq!(made.score, y0[1]);
-    for reading in [Reading::Scored, Reading::Paper] {
+    for reading in [Propagation::Scored, Propagation::Paper] {
         discussions(&f, &[1], reading).expect("no shares are asked for");
     }
     // An account says what is not in it.
@@ -199,11 +207,11 @@ fn comparisons_of_decisions_refuse_it() {
 fn conserving_discussions_refuse_it() {
     let f = frozen(general(), 3);
     refused(
-        discussions(&f, &[1], Reading::Conserving),
+        discussions(&f, &[1], Propagation::Conserving),
         "conserving discussion",
     );
     let known = frozen(of_rounding(|| linear::multiple(2.0)), 3);
-    discussions(&known, &[1], Reading::Conserving).expect("known");
+    discussions(&known, &[1], Propagation::Conserving).expect("known");
 }
 
 #[test]
@@ -280,6 +288,6 @@ fn a_map_of_ones_own_may_say_what_it_is() {
     let rules = || of_rounding(|| Box::new(Doubled(linear::multiple(2.0))));
     let (f, g) = (frozen(rules(), 3), frozen(rules(), 4));
     flips(&f, &g).expect("known");
-    discussions(&f, &[0], Reading::Conserving).expect("known");
+    discussions(&f, &[0], Propagation::Conserving).expect("known");
     let _: Arc<dyn LinearMap<Dispatch>> = Arc::new(linear::multiple::<Dispatch>(1.0));
 }

@@ -1,42 +1,15 @@
 //! Maps of real frozen networks: what locality saves changes nothing, and the bundled networks are
 //! what their architecture says.
 
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{Device, FloatDType};
 use linearscope::RuleSet;
 use linearscope_analysis::{
-    FrozenNetwork, LinearOperator, Result,
+    FrozenNetwork, LinearOperator,
     maps::{Grid, column_maps, row_maps, shift},
+    operator::ByProducts,
+    progress::unobserved,
 };
 use linearscope_tests::*;
-
-/// The same operator without knowing where its fields lie.
-struct Unaware(FrozenNetwork);
-
-impl LinearOperator for Unaware {
-    fn input_shape(&self) -> &[usize] {
-        self.0.input_shape()
-    }
-
-    fn output_shape(&self) -> &[usize] {
-        self.0.output_shape()
-    }
-
-    fn device(&self) -> &Device {
-        self.0.device()
-    }
-
-    fn dtype(&self) -> FloatDType {
-        self.0.dtype()
-    }
-
-    fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
-        self.0.apply(x)
-    }
-
-    fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>> {
-        self.0.apply_adjoint(y)
-    }
-}
 
 fn frozen(model: &str, shape: &[usize]) -> FrozenNetwork {
     let network = network(&assets().join(model), shape);
@@ -60,12 +33,12 @@ fn maps_by_locality_equal_maps_by_whole_products() {
         ("facade/facade.onnx", [1, 3, 16, 16]),
     ] {
         let local = frozen(model, &shape);
-        let whole = Unaware(frozen(model, &shape));
+        let whole = ByProducts(frozen(model, &shape));
         let [_, _, h, w] = <[usize; 4]>::try_from(local.output_shape().to_vec()).unwrap();
         let grid = Grid::every(5, [h, w]);
         let rows = [
-            row_maps(&local, &grid, 2.0, |_| {}).unwrap(),
-            row_maps(&whole, &grid, 2.0, |_| {}).unwrap(),
+            row_maps(&local, &grid, 2.0, unobserved).unwrap(),
+            row_maps(&whole, &grid, 2.0, unobserved).unwrap(),
         ];
         same(&rows[0].energy, &rows[1].energy, model);
         same(&rows[0].off_diagonal, &rows[1].off_diagonal, model);
@@ -73,8 +46,8 @@ fn maps_by_locality_equal_maps_by_whole_products() {
         same(&rows[0].radii.concat(), &rows[1].radii.concat(), model);
         let grid = Grid::every(5, [16.min(shape[2]); 2]);
         let columns = [
-            column_maps(&local, &grid, 4.0, 4, |_| {}).unwrap(),
-            column_maps(&whole, &grid, 4.0, 4, |_| {}).unwrap(),
+            column_maps(&local, &grid, 4.0, 4, unobserved).unwrap(),
+            column_maps(&whole, &grid, 4.0, 4, unobserved).unwrap(),
         ];
         same(&columns[0].area, &columns[1].area, model);
         same(
@@ -84,8 +57,8 @@ fn maps_by_locality_equal_maps_by_whole_products() {
         );
         assert_eq!(columns[0].wide, columns[1].wide);
         let shifts = [
-            shift::variance(&local, &Grid::every(7, [h, w]), 1, |_| {}).unwrap(),
-            shift::variance(&whole, &Grid::every(7, [h, w]), 1, |_| {}).unwrap(),
+            shift::variance(&local, &Grid::every(7, [h, w]), 1, unobserved).unwrap(),
+            shift::variance(&whole, &Grid::every(7, [h, w]), 1, unobserved).unwrap(),
         ];
         same(&shifts[0].values, &shifts[1].values, model);
     }
@@ -99,12 +72,12 @@ fn the_bicubic_graph_is_a_convolution_inside_and_networks_are_none() {
         y: (6..27).collect(),
         x: (6..33).collect(),
     };
-    let found = shift::variance(&f, &inside, 1, |_| {}).unwrap();
+    let found = shift::variance(&f, &inside, 1, unobserved).unwrap();
     assert_eq!(found.steps, [[1, 1], [3, 3]]);
     // The graph's weights are made in f32: sub-pixels a row apart agree to its rounding, squared.
     assert!(found.whole < 1e-12, "{}", found.whole);
     let learned = frozen("edsr/edsr.onnx", &[1, 3, 12, 12]);
     let grid = Grid::every(5, [24, 24]);
-    let varies = shift::variance(&learned, &grid, 1, |_| {}).unwrap();
+    let varies = shift::variance(&learned, &grid, 1, unobserved).unwrap();
     assert!(varies.whole > 1e-4, "{}", varies.whole);
 }

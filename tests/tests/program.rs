@@ -12,12 +12,13 @@ use linearscope::{
     program::{Carry, Node, NodeId},
 };
 use linearscope_analysis::{
-    FrozenNetwork, LinearOperator,
-    contribution::contributions,
-    discussion::{Reading, contributions_of_all, discussions},
-    locality,
-    matrix::{MatrixPlan, Way},
-    projection::{self, Field},
+    Error as AnalysisError, FrozenNetwork, LinearOperator,
+    contribution::{contributions, contributions_of_all},
+    discussion::{Propagation, discussions},
+    matrix::{Direction, MatrixPlan},
+    operator::{ByProducts, Field},
+    progress::unobserved,
+    projection, vectors,
 };
 use linearscope_tests::*;
 
@@ -44,7 +45,7 @@ fn frozen(name: &str, shape: &[usize], scale: f64) -> FrozenNetwork {
 }
 
 fn numbers(x: Tensor<2>) -> Vec<f64> {
-    linearscope_analysis::host(x).expect("reads")
+    linearscope_analysis::vectors::read(x).expect("reads")
 }
 
 fn assert_equal(what: &str, found: &[f64], expected: &[f64]) {
@@ -139,15 +140,21 @@ fn without_room_for_decisions_products_are_the_same() {
         let (a, b) = (none.apply_adjoint(up(&y)), wide.apply_adjoint(up(&y)));
         same("Fᵀ y", a.unwrap(), b.unwrap());
         let places = [vec![0], vec![7, 8]];
-        let at = |f| locality::fields(f, Field::Column, &places, |_| {}).unwrap();
+        let at = |f: &FrozenNetwork| f.fields(Field::Column, &places, &mut unobserved).unwrap();
         same("columns", at(&none), at(&wide));
         let refused = contributions(&none, 0).expect_err("contributions need a program");
         assert!(
-            matches!(refused, Error::Memory { budget: 16, .. }),
+            matches!(
+                refused,
+                AnalysisError::Engine(Error::Memory { budget: 16, .. })
+            ),
             "{refused}"
         );
         assert!(none.between(None, None).is_ok());
-        assert!(matches!(MatrixPlan::new(&none), Err(Error::Memory { .. })));
+        assert!(matches!(
+            MatrixPlan::new(&none),
+            Err(AnalysisError::Engine(Error::Memory { .. }))
+        ));
     }
 }
 
@@ -163,13 +170,18 @@ fn windows_and_colours_give_the_plain_fields() {
                 .collect();
             let many: Vec<Vec<usize>> = (0..len.min(120)).map(|p| vec![p]).collect();
             for places in [&some, &many] {
-                let found = locality::fields(&f, field, places, |_| {}).unwrap();
-                let plain = projection::fields(&f, field, places, |_| {}).unwrap();
+                let found = f.fields(field, places, &mut unobserved).unwrap();
+                let plain = ByProducts(&f)
+                    .fields(field, places, &mut unobserved)
+                    .unwrap();
                 let what = format!("{name}, {field:?} of {} places", places.len());
                 assert_equal(&what, &numbers(found), &numbers(plain));
             }
         }
-        assert!(locality::fields(&f, Field::Row, &[vec![f.output_len()]], |_| {}).is_err());
+        assert!(
+            f.fields(Field::Row, &[vec![f.output_len()]], &mut unobserved)
+                .is_err()
+        );
     }
 }
 
@@ -185,8 +197,8 @@ fn the_matrix_is_f_whatever_the_parts() {
         let all: Vec<usize> = (0..n).collect();
         let columns = numbers(projection::columns(&f, &all).unwrap());
         let expected: Vec<f64> = (0..m * n).map(|i| columns[(i % n) * m + i / n]).collect();
-        for way in [Way::Columns, Way::Rows] {
-            let plan = MatrixPlan::new(&f).unwrap().by(way);
+        for way in [Direction::Forward, Direction::Adjoint] {
+            let plan = MatrixPlan::new(&f).unwrap().with_direction(way);
             let lengths: Vec<usize> = plan.row_lengths().collect();
             assert_eq!(lengths.len(), m);
             assert_eq!(lengths.iter().sum::<usize>(), plan.entries());
@@ -252,13 +264,17 @@ fn discussions_sum_as_they_say() {
     let f = frozen(name, &shape, scale);
     let targets: Vec<usize> = (0..f.output_len()).collect();
     let n = f.input_len();
-    for reading in [Reading::Scored, Reading::Conserving, Reading::Paper] {
+    for reading in [
+        Propagation::Scored,
+        Propagation::Conserving,
+        Propagation::Paper,
+    ] {
         let found = discussions(&f, &targets, reading).unwrap();
-        let pixels = numbers(found.pixels);
+        let pixels = vectors::numbers(found.pixels).unwrap();
         for (i, score) in found.scores.iter().enumerate() {
             let sum: f64 = pixels[i * n..][..n].iter().sum();
             assert_equal("gap", &[found.gaps[i]], &[(sum - score) / score.abs()]);
-            if reading == Reading::Paper {
+            if reading == Propagation::Paper {
                 assert!(
                     (sum - score).abs() < 1e-9 * score.abs().max(1.0),
                     "{reading:?}"
@@ -269,11 +285,11 @@ fn discussions_sum_as_they_say() {
             }
         }
     }
-    assert!(discussions(&f, &[f.output_len()], Reading::Scored).is_err());
+    assert!(discussions(&f, &[f.output_len()], Propagation::Scored).is_err());
     // Without zero padding nothing is lost: an upscaler's conserving discussion is its score.
     let (name, shape, scale) = NETWORKS[4];
     let f = frozen(name, &shape, scale);
-    let found = discussions(&f, &[0, 100], Reading::Conserving).unwrap();
+    let found = discussions(&f, &[0, 100], Propagation::Conserving).unwrap();
     for gap in found.gaps {
         assert!(gap.abs() < 1e-9, "{gap:e}");
     }
@@ -593,6 +609,15 @@ fn is_empty<T: std::fmt::Debug>(what: &str, found: Result<T, Error>) {
     assert!(error.to_string().contains(says), "{error}");
 }
 
+/// The same of an analysis.
+fn none_asked<T: std::fmt::Debug>(what: &str, found: linearscope_analysis::Result<T>) {
+    let error = found.map(|_| ()).expect_err(what);
+    assert!(
+        matches!(error, AnalysisError::Empty { .. }),
+        "{what}: {error}"
+    );
+}
+
 /// No vectors of a length.
 fn nothing(f: &FrozenNetwork, len: usize) -> Tensor<2> {
     let data = TensorData::new(Vec::<f64>::new(), [0, len]);
@@ -661,19 +686,16 @@ fn a_batch_without_probes_is_refused() {
     ] {
         let empty = |len| nothing(&f, len);
         let (x, y) = (|| empty(f.input_len()), || empty(f.output_len()));
-        is_empty("apply", f.apply(x()));
-        is_empty("affine", f.affine(x()));
-        is_empty("apply_adjoint", f.apply_adjoint(y()));
-        is_empty("contributions", f.contributions(y()));
+        none_asked("apply", f.apply(x()));
+        none_asked("affine", f.affine(x()));
+        none_asked("apply_adjoint", f.apply_adjoint(y()));
+        none_asked("contributions", f.contributions(y()));
         for field in [Field::Column, Field::Row] {
-            is_empty("fields", projection::fields(&f, field, &[], |_| {}));
-            is_empty(
-                "fields by locality",
-                locality::fields(&f, field, &[], |_| {}),
-            );
+            none_asked("fields", ByProducts(&f).fields(field, &[], &mut unobserved));
+            none_asked("fields by locality", f.fields(field, &[], &mut unobserved));
         }
-        is_empty("columns", projection::columns(&f, &[]));
-        is_empty("rows", projection::rows(&f, &[]));
+        none_asked("columns", projection::columns(&f, &[]));
+        none_asked("rows", projection::rows(&f, &[]));
     }
     let f = frozen(name, &shape, scale);
     let (x, y) = (
@@ -681,11 +703,15 @@ fn a_batch_without_probes_is_refused() {
         || nothing(&f, f.output_len()),
     );
     let part = f.between(None, None).unwrap();
-    is_empty("a part's apply", part.apply(x()));
-    is_empty("a part's affine", part.affine(x()));
-    is_empty("a part's adjoint", part.apply_adjoint(y()));
-    is_empty("a part's deconvolution", part.deconvolution(y()));
-    for reading in [Reading::Scored, Reading::Conserving, Reading::Paper] {
-        is_empty("discussions", discussions(&f, &[], reading));
+    none_asked("a part's apply", part.apply(x()));
+    none_asked("a part's affine", part.affine(x()));
+    none_asked("a part's adjoint", part.apply_adjoint(y()));
+    none_asked("a part's deconvolution", part.deconvolution(y()));
+    for reading in [
+        Propagation::Scored,
+        Propagation::Conserving,
+        Propagation::Paper,
+    ] {
+        none_asked("discussions", discussions(&f, &[], reading));
     }
 }

@@ -318,11 +318,7 @@ fn singular_values_equal_scipys() {
                 },
             ),
         ] {
-            let config = SvdConfig {
-                tolerance: 1e-4,
-                solver,
-                ..SvdConfig::new(k)
-            };
+            let config = SvdConfig::new(k).with_tolerance(1e-4).with_solver(solver);
             let found = svd(&frozen, &config, |_| ControlFlow::Continue(()))
                 .unwrap_or_else(|error| panic!("{name}: {error}"));
             for (got, sigma) in found.sigma.iter().zip(&expected.sigma) {

@@ -56,7 +56,7 @@ fn assert_radii(f: &FrozenNetwork, name: &str) -> usize {
         // The decisions themselves, frozen anew on either side.
         assert_eq!(flipped(f, &d, 0.999 * t), 0, "{name} within {t}");
         assert!(flipped(f, &d, 1.001 * t) > 0, "{name} beyond {t}");
-        let least = found.layers.iter().map(|layer| layer.first[j]);
+        let least = found.decisions.iter().map(|layer| layer.first[j]);
         assert_eq!(least.fold(f64::INFINITY, f64::min), t);
     }
     println!(
@@ -87,7 +87,7 @@ fn smooth_networks_are_refused_and_their_error_grows() {
     let f = bundled("facade", [1, 3, 32, 32]);
     let d = f.upload(noise(f.input_len(), 3), f.input_len());
     match radii(&f, d.clone()) {
-        Err(Error::NotPiecewise { node, rule }) => {
+        Err(linearscope_analysis::Error::Engine(Error::NotPiecewise { node, rule })) => {
             assert!(!node.is_empty() && !rule.is_empty());
         }
         other => panic!("{other:?}"),
@@ -129,7 +129,7 @@ fn random_networks_hold_or_refuse() {
         let n = f.input_len();
         let d = f.upload(noise(n, seed as u64), n);
         match radii(&f, d.clone()) {
-            Err(Error::NotPiecewise { .. }) => refused += 1,
+            Err(linearscope_analysis::Error::Engine(Error::NotPiecewise { .. })) => refused += 1,
             Err(error) => panic!("network {seed}: {error}"),
             Ok(found) => {
                 let t = found.radii[0];

@@ -1,5 +1,7 @@
 //! Pixel votes: against dense discussions, in chunks, by channel, by who is heard.
 
+use std::ops::ControlFlow;
+
 use burn::{
     module::Module,
     nn::{
@@ -8,16 +10,22 @@ use burn::{
     },
     tensor::{Device, FloatDType, Tensor, TensorData, activation::relu},
 };
-use linearscope::{Error, Network, RuleSet};
+use linearscope::{Network, RuleSet};
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
-    discussion::{Heard, Reading, discussions, discussions_of},
-    host, projection,
+    discussion::{Propagation, Terms, discussions, discussions_of},
+    progress::unobserved,
+    projection,
+    vectors::{numbers, read},
     votes::{ABSTAINS, VoteConfig, classes, discussed, votes},
 };
 use linearscope_tests::*;
 
-const READINGS: [Reading; 3] = [Reading::Scored, Reading::Conserving, Reading::Paper];
+const READINGS: [Propagation; 3] = [
+    Propagation::Scored,
+    Propagation::Conserving,
+    Propagation::Paper,
+];
 
 fn frozen(name: &str, shape: &[usize]) -> FrozenNetwork {
     let network = network(&assets().join(name), shape);
@@ -63,15 +71,17 @@ fn votes_are_those_of_dense_discussions() {
     for reading in READINGS {
         let dense = discussions(&f, &all, reading).expect("discussions");
         let (scores, gaps) = (dense.scores, dense.gaps);
-        let dense = host(dense.pixels).expect("reads");
+        let dense = numbers(dense.pixels).expect("reads");
         for chunk in [1, 2, 3, 100] {
-            let config = VoteConfig {
-                reading,
-                chunk,
-                ..VoteConfig::default()
-            };
+            let config = VoteConfig::default()
+                .with_propagation(reading)
+                .with_chunk(chunk);
             let mut heard = Vec::new();
-            let found = votes(&f, &config, |done, of| heard.push((done, of))).expect("votes");
+            let found = votes(&f, &config, |progress| {
+                heard.push((progress.done, progress.of));
+                ControlFlow::Continue(())
+            })
+            .expect("votes");
             assert_eq!(found.of, by_hand(&summed(&dense, 3, plane), m, plane));
             assert_eq!(found.shape, [11, 13]);
             assert_eq!(heard.len(), m.div_ceil(chunk));
@@ -81,11 +91,8 @@ fn votes_are_those_of_dense_discussions() {
             for (a, b) in found.gaps.iter().zip(&gaps) {
                 assert!((a - b).abs() < 1e-11, "{reading:?}: {a} {b}");
             }
-            let config = VoteConfig {
-                by_channel: true,
-                ..config
-            };
-            let found = votes(&f, &config, |_, _| {}).expect("votes");
+            let config = config.with_by_channel(true);
+            let found = votes(&f, &config, unobserved).expect("votes");
             assert_eq!(found.of, by_hand(&dense, m, n));
             assert_eq!(found.shape, [3, 11, 13]);
         }
@@ -95,7 +102,7 @@ fn votes_are_those_of_dense_discussions() {
 #[test]
 fn a_table_ranks_votes_beside_scores() {
     let f = tiny();
-    let found = votes(&f, &VoteConfig::default(), |_, _| {}).expect("votes");
+    let found = votes(&f, &VoteConfig::default(), unobserved).expect("votes");
     let table = found.table();
     assert_eq!(table.len(), f.output_len());
     assert!(table.windows(2).all(|pair| pair[0].votes >= pair[1].votes));
@@ -119,28 +126,28 @@ fn those_who_are_heard_add_up() {
     for reading in READINGS {
         let pixels = |heard| {
             let found = discussions_of(&f, &all, reading, heard).expect("discussions");
-            host(found.pixels).expect("reads")
+            numbers(found.pixels).expect("reads")
         };
-        let mut sum = pixels(Heard::Input);
-        let rows = host(projection::rows(&f, &all).unwrap() * f.x0()).unwrap();
+        let mut sum = pixels(Terms::Input);
+        let rows = read(projection::rows(&f, &all).unwrap() * f.x0()).unwrap();
         assert!(relative(&sum, &rows) < 1e-14);
         for layer in 0..f.layers().len() {
-            let part = pixels(Heard::Layer(layer));
+            let part = pixels(Terms::Layer(layer));
             sum.iter_mut().zip(part).for_each(|(sum, v)| *sum += v);
         }
-        let error = relative(&sum, &pixels(Heard::All));
+        let error = relative(&sum, &pixels(Terms::All));
         assert!(error < 1e-12, "{reading:?}: {error:e}");
     }
-    let beyond = Heard::Layer(f.layers().len());
-    let found = discussions_of(&f, &all, Reading::Scored, beyond);
-    assert!(matches!(found, Err(Error::OutOfRange { .. })));
+    let beyond = Terms::Layer(f.layers().len());
+    let found = discussions_of(&f, &all, Propagation::Scored, beyond);
+    assert!(matches!(
+        found,
+        Err(linearscope_analysis::Error::OutOfRange { .. })
+    ));
     // Votes of one voice alone, against the slow way.
-    let config = VoteConfig {
-        heard: Heard::Input,
-        ..VoteConfig::default()
-    };
-    let found = votes(&f, &config, |_, _| {}).expect("votes");
-    let rows = host(projection::rows(&f, &all).unwrap() * f.x0()).unwrap();
+    let config = VoteConfig::default().with_terms(Terms::Input);
+    let found = votes(&f, &config, unobserved).expect("votes");
+    let rows = read(projection::rows(&f, &all).unwrap() * f.x0()).unwrap();
     let expected = by_hand(&summed(&rows, 3, 143), f.output_len(), 143);
     assert_eq!(found.of, expected);
     let (each, _) = discussed(&f, &[2], &config).expect("one class");
@@ -175,11 +182,8 @@ fn pixels_nobody_reads_abstain() {
     let x0: TensorData = pseudo_input(&[1, 2, 6, 6], 1.0, 0);
     let f = FrozenNetwork::new(loaded, x0, RuleSet::default()).expect("freezes");
     for reading in READINGS {
-        let config = VoteConfig {
-            reading,
-            ..VoteConfig::default()
-        };
-        let found = votes(&f, &config, |_, _| {}).expect("votes");
+        let config = VoteConfig::default().with_propagation(reading);
+        let found = votes(&f, &config, unobserved).expect("votes");
         for (i, &vote) in found.of.iter().enumerate() {
             let read = (i / 6) % 2 == 0 && (i % 6) % 2 == 0;
             assert!(read || vote == ABSTAINS, "pixel {i} votes for {vote}");
@@ -191,7 +195,7 @@ fn pixels_nobody_reads_abstain() {
 #[test]
 fn networks_that_are_no_classifiers_are_refused() {
     let f = frozen("tiny_sr/tiny_sr.onnx", &[1, 1, 9, 8]);
-    let Err(error) = votes(&f, &VoteConfig::default(), |_, _| {}) else {
+    let Err(error) = votes(&f, &VoteConfig::default(), unobserved) else {
         panic!("an upscaler has no classes");
     };
     let text = error.to_string();

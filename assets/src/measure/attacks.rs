@@ -4,12 +4,12 @@ use std::path::Path;
 
 use burn::tensor::TensorData;
 use linearscope_analysis::{
-    FrozenNetwork, LinearOperator, Spread,
+    FrozenNetwork, LinearOperator, MeanStd,
     attack::{AttackConfig, Ball, Goal, attack},
-    change::change,
-    contribution::{self, Over, contributions},
-    outcome::{outcome, over},
-    votes::VoteConfig,
+    comparison::{ComparisonConfig, aggregate, compare},
+    contribution::{self, ContributionStatistics, contributions},
+    difference::{DifferenceConfig, difference},
+    progress::unobserved,
 };
 use linearscope_picture::{Curve, CurveChart, CurvePanel};
 use serde_json::{Map, Value, json};
@@ -21,7 +21,7 @@ const COUNT: usize = 64;
 
 /// The network at the attacked picture.
 fn attacked(f: &FrozenNetwork, ball: &Ball, config: &AttackConfig) -> Any<FrozenNetwork> {
-    let found = attack(f, ball, config, |_| {})?;
+    let found = attack(f, ball, config, unobserved)?;
     let frozen = f.frozen();
     let x = TensorData::new(found.x, f.input_shape().to_vec());
     let rules = frozen.rules().clone();
@@ -29,9 +29,19 @@ fn attacked(f: &FrozenNetwork, ball: &Ball, config: &AttackConfig) -> Any<Frozen
     Ok(FrozenNetwork::within(loaded, x, rules, budget)?)
 }
 
+/// How norms are estimated: 8 random products.
+fn norms() -> DifferenceConfig {
+    DifferenceConfig::default().with_probes(8)
+}
+
 /// The paper's Fig. 8.
-fn chart(title: &str, note: String, before: &Over, after: &Over) -> CurveChart {
-    let curve = |label: &str, of: &Over| Curve {
+fn chart(
+    title: &str,
+    note: String,
+    before: &ContributionStatistics,
+    after: &ContributionStatistics,
+) -> CurveChart {
+    let curve = |label: &str, of: &ContributionStatistics| Curve {
         label: label.into(),
         points: of
             .layers
@@ -61,9 +71,14 @@ fn of_scenes(name: &str, levels: f64, steps: usize, out: &Path) -> Any<Value> {
         let ball = Ball::of(2.0 * levels / 255.0, f.input_len()).within(-1.0, 1.0);
         let goal = Goal::From(contribution::top1(&f)?);
         let g = attacked(&f, &ball, &AttackConfig::pgd(goal, steps))?;
-        set.push(outcome(&f, &g, &VoteConfig::default(), (8, 0), |_| {})?);
+        set.push(compare(
+            &f,
+            &g,
+            &ComparisonConfig::default().with_difference(norms()),
+            unobserved,
+        )?);
     }
-    let found = over(&set)?;
+    let found = aggregate(&set)?;
     println!(
         "| {name} | {} | {levels} | {}/{} | {:.2} ± {:.2} → {:.2} ± {:.2} | {} | {} → {} | {} | {:.2} ± {:.2} | {:.2} ± {:.2} |",
         if steps == 1 {
@@ -124,13 +139,16 @@ fn of_photographs(data: &Path, levels: f64, out: &Path) -> Any<Value> {
         changed += usize::from(contribution::top1(&g)? != class);
         before.push(contributions(&f, class)?);
         after.push(contributions(&g, class)?);
-        let found = change(&f, &g, class, 8, 0)?;
+        let found = difference(&f, &g, class, &norms())?;
         flipped.push(found.flipped_share);
         moved_f.push(found.f_change());
         cosine.push(found.row_cosine);
     }
-    let (before, after) = (contribution::over(&before)?, contribution::over(&after)?);
-    let (moved_f, cosine) = (Spread::of(&moved_f), Spread::of(&cosine));
+    let (before, after) = (
+        contribution::aggregate(&before)?,
+        contribution::aggregate(&after)?,
+    );
+    let (moved_f, cosine) = (MeanStd::of(&moved_f), MeanStd::of(&cosine));
     println!(
         "| squeezenet1.1 | FGSM | {levels} | {changed}/{} | {:.2} ± {:.2} → {:.2} ± {:.2} | {} | – | – | {:.2} ± {:.2} | {:.2} ± {:.2} |",
         before.pictures,

@@ -14,7 +14,7 @@ use burn::tensor::{Device, FloatDType, TensorData};
 use burn_dispatch::Dispatch;
 use image::imageops::FilterType;
 use linearscope::{Loaded, RuleSet};
-use linearscope_analysis::{FrozenNetwork, Spread};
+use linearscope_analysis::{FrozenNetwork, MeanStd};
 use linearscope_onnx::Model;
 
 use crate::{
@@ -118,10 +118,10 @@ pub fn photographs(data: &Path) -> Any<Vec<(PathBuf, usize)>> {
 
 /// "12.3 ± 4.5 %" of shares.
 pub fn percent(values: &[f64]) -> String {
-    percent_of(Spread::of(values))
+    percent_of(MeanStd::of(values))
 }
 
 /// "12.3 ± 4.5 %".
-pub fn percent_of(spread: Spread) -> String {
+pub fn percent_of(spread: MeanStd) -> String {
     format!("{:.1} ± {:.1} %", 100.0 * spread.mean, 100.0 * spread.std)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use linearscope_analysis::{
     FrozenNetwork,
-    contribution::{self, Over, contributions, over},
+    contribution::{self, ContributionStatistics, aggregate, contributions},
 };
 use serde_json::{Map, Value, json};
 
@@ -13,13 +13,13 @@ use super::{Any, Classifier, Recipe, held_out, percent_of, photograph, photograp
 fn over_all(
     classifier: &Classifier,
     pictures: impl IntoIterator<Item = Any<Vec<f32>>>,
-) -> Any<Over> {
+) -> Any<ContributionStatistics> {
     let mut set = Vec::new();
     for picture in pictures {
         let f: FrozenNetwork = classifier.freeze(picture?)?;
         set.push(contributions(&f, contribution::top1(&f)?)?);
     }
-    Ok(over(&set)?)
+    Ok(aggregate(&set)?)
 }
 
 /// Pictures of CIFAR-10 in a file of one a row, red, green and blue planes after each other.
@@ -48,7 +48,7 @@ pub fn measure(data: Option<&Path>) -> Any<Value> {
     let mut all = Map::new();
     println!("| network | pictures | residual share | largest gap | layers that add most |");
     println!("| --- | --- | --- | --- | --- |");
-    let mut tell = |name: &str, over: Over| {
+    let mut tell = |name: &str, over: ContributionStatistics| {
         let mut order: Vec<_> = over.layers.iter().skip(1).collect();
         order.sort_by(|a, b| b.share.mean.total_cmp(&a.share.mean));
         let most: Vec<String> = order

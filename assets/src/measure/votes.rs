@@ -4,7 +4,8 @@ use std::path::Path;
 
 use linearscope_analysis::{
     FrozenNetwork,
-    discussion::{Heard, Reading},
+    discussion::{Propagation, Terms},
+    progress::unobserved,
     votes::{VoteConfig, discussed, intersection_over_union, votes},
 };
 use linearscope_picture::{Array, Band, CLASS_COLOURS, OTHER_CLASSES, Panel, Raster, Sheet};
@@ -21,19 +22,17 @@ const COUNT: usize = 256;
 /// Scenes that are shown.
 const SHOWN: usize = 5;
 
-const WAYS: [(&str, Reading, Heard); 4] = [
-    ("scored", Reading::Scored, Heard::All),
-    ("conserving", Reading::Conserving, Heard::All),
-    ("paper", Reading::Paper, Heard::All),
-    ("gradient × input", Reading::Scored, Heard::Input),
+const WAYS: [(&str, Propagation, Terms); 4] = [
+    ("scored", Propagation::Scored, Terms::All),
+    ("conserving", Propagation::Conserving, Terms::All),
+    ("paper", Propagation::Paper, Terms::All),
+    ("gradient × input", Propagation::Scored, Terms::Input),
 ];
 
-fn config(reading: Reading, heard: Heard) -> VoteConfig {
-    VoteConfig {
-        reading,
-        heard,
-        ..VoteConfig::default()
-    }
+fn config(reading: Propagation, heard: Terms) -> VoteConfig {
+    VoteConfig::default()
+        .with_propagation(reading)
+        .with_terms(heard)
 }
 
 /// A mask with as many pixels, anywhere.
@@ -99,7 +98,7 @@ impl Reached {
     }
 
     fn json(&self) -> Value {
-        let of = |values: &[f64]| json!(linearscope_analysis::Spread::of(values));
+        let of = |values: &[f64]| json!(linearscope_analysis::MeanStd::of(values));
         json!({
             "overlap": of(&self.overlap),
             "chance": of(&self.chance),
@@ -117,12 +116,12 @@ impl Reached {
     fn hear(
         &mut self,
         f: &FrozenNetwork,
-        (reading, heard): (Reading, Heard),
+        (reading, heard): (Propagation, Terms),
         (kind, object): (usize, &[bool]),
         random: &mut Random,
     ) -> Any<linearscope_analysis::votes::Votes> {
         let config = config(reading, heard);
-        let found = votes(f, &config, |_, _| {})?;
+        let found = votes(f, &config, unobserved)?;
         let mask = found.mask(kind);
         let area = object.iter().filter(|o| **o).count();
         let cast = mask.iter().filter(|m| **m).count();
@@ -190,7 +189,7 @@ pub fn of_scenes(name: &str, count: usize) -> Any<(Vec<(String, Value)>, Sheet)>
             let heard = (way.1, way.2);
             let found = reached.hear(&f, heard, (scene.kind, &object), &mut random)?;
             // Six pictures make a row; what conserving draws is what gradient × input draws.
-            if number < SHOWN && way.1 != Reading::Conserving {
+            if number < SHOWN && way.1 != Propagation::Conserving {
                 let raster = Raster::of_classes(&found.of, size, colour, Sheet::MOST);
                 let overlap = reached.overlap.last().copied().unwrap_or(0.0);
                 let caption = format!("IoU {:.0} %", 100.0 * overlap);
@@ -276,7 +275,7 @@ fn of_photographs(data: &Path, out: &Path) -> Any<Value> {
         );
         println!("| --- | --- | --- | --- | --- | --- |");
         for way in WAYS {
-            let found = votes(&f, &config(way.1, way.2), |_, _| {})?;
+            let found = votes(&f, &config(way.1, way.2), unobserved)?;
             let table = found.table();
             let place = table
                 .iter()

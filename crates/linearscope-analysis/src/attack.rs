@@ -11,19 +11,27 @@
 //! (where a network is piecewise linear the two are one). Each entry has a radius of its own, so that
 //! ε can be in units of pixels whatever mean and standard deviation stand between.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use burn::tensor::TensorData;
 use burn_dispatch::Dispatch;
-use linearscope::{Error, Loaded, RuleSet};
-use serde::Serialize;
+use linearscope::{Loaded, RuleSet};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    FrozenNetwork, LinearOperator, frozen::host, operator::Result, random::Stream, votes::classes,
+    error::{Error, Result},
+    frozen::FrozenNetwork,
+    operator::LinearOperator,
+    progress::{Progress, tell},
+    random::SplitMix64,
+    ranking::argmax,
+    vectors::{numbers, read},
+    votes::classes,
 };
 
 /// What an attack raises or lowers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Loss {
     /// −log softmax(y)_c, the loss classifiers are trained with.
     #[default]
@@ -53,7 +61,8 @@ impl Loss {
 }
 
 /// Where an attack goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Goal {
     /// Away from this class: its loss is raised.
     From(usize),
@@ -71,7 +80,7 @@ impl Goal {
 
 /// The pictures an attack may make: |x − x₀| ≤ radius and low ≤ x ≤ high, entry by entry, in units of
 /// the network's input.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ball {
     /// ε of each entry.
     pub radius: Vec<f64>,
@@ -101,21 +110,27 @@ impl Ball {
     fn check(&self, n: usize) -> Result<()> {
         let lengths = [self.radius.len(), self.low.len(), self.high.len()];
         if lengths != [n; 3] {
-            return Err(Error::Question(format!(
-                "an attack's radius and range have {lengths:?} entries, x₀ has {n}"
-            )));
+            return Err(Error::Setting {
+                what: "the number of entries of an attack's radius, low and high",
+                got: format!("{lengths:?}"),
+                allowed: format!("x₀ has {n}"),
+            });
         }
         if let Some(i) = self.radius.iter().position(|r| !r.is_finite() || *r < 0.0) {
-            return Err(Error::Question(format!(
-                "ε is {} at entry {i}; it is a finite number, not below 0",
-                self.radius[i]
-            )));
+            return Err(Error::Setting {
+                what: "ε",
+                got: format!("{} at entry {i}", self.radius[i]),
+                allowed: "it is a finite number, not below 0".into(),
+            });
         }
         let ordered = |(low, high): (&f64, &f64)| low <= high;
-        if !self.low.iter().zip(&self.high).all(ordered) {
-            return Err(Error::Question(
-                "an attack's range has ends in the wrong order".into(),
-            ));
+        let mut ends = self.low.iter().zip(&self.high);
+        if let Some(i) = ends.position(|ends| !ordered(ends)) {
+            return Err(Error::Setting {
+                what: "an attack's range",
+                got: format!("{} to {} at entry {i}", self.low[i], self.high[i]),
+                allowed: "its low end is not above its high end".into(),
+            });
         }
         Ok(())
     }
@@ -130,7 +145,8 @@ impl Ball {
 }
 
 /// How an attack is made.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct AttackConfig {
     /// Where it goes.
     pub goal: Goal,
@@ -165,8 +181,13 @@ impl AttackConfig {
     }
 }
 
+setters!(
+    AttackConfig: with_goal goal: Goal, with_loss loss: Loss, with_steps steps: usize,
+    with_step step: Option<f64>, with_seed seed: Option<u64>
+);
+
 /// Where an attack was before a step, and at its end.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttackStep {
     /// The loss of the goal's class.
     pub loss: f64,
@@ -177,7 +198,7 @@ pub struct AttackStep {
 }
 
 /// An adversarial picture.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attacked {
     /// It, flat, in units of the network's input, as the network's dtype holds it.
     pub x: Vec<f64>,
@@ -188,7 +209,7 @@ pub struct Attacked {
 }
 
 /// The loss of class c at x, its gradient ∂L/∂x, and the scores.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gradient {
     /// L.
     pub loss: f64,
@@ -220,10 +241,10 @@ pub fn gradient(
     class: usize,
 ) -> Result<Gradient> {
     let tangent = FrozenNetwork::within(loaded.clone(), x, tangent(rules)?, budget)?;
-    let scores = host(tangent.reference())?;
+    let scores = read(tangent.reference())?;
     if class >= scores.len() {
         return Err(Error::OutOfRange {
-            what: "the class".into(),
+            what: "the class",
             index: vec![class],
             shape: vec![scores.len()],
         });
@@ -232,49 +253,47 @@ pub fn gradient(
     let seed = tangent.upload(slope, scores.len());
     Ok(Gradient {
         loss,
-        slope: host(tangent.apply_adjoint(seed)?)?,
+        slope: read(tangent.apply_adjoint(seed)?)?,
         scores,
     })
 }
 
-/// The flat index of the largest of some numbers.
-fn largest(values: &[f64]) -> usize {
-    let order = |a: &usize, b: &usize| values[*a].total_cmp(&values[*b]).then(b.cmp(a));
-    (0..values.len()).max_by(order).unwrap_or(0)
-}
-
-/// Attack the classifier that `f` is frozen from, from its x₀. `on_step` is told the step's number.
+/// Attack the classifier that `f` is frozen from, from its x₀. Progress counts steps.
 ///
 /// Cost: each step freezes the network once more and takes one adjoint product; one forward at the
 /// end.
 ///
 /// # Errors
-/// [`Error::Question`] for a network that is no classifier, a ball that does not fit, no steps;
+/// [`Error::NotAClassifier`]; [`Error::Setting`] for a ball that does not fit, or no steps; [`Error::Stopped`];
 /// [`Error::OutOfRange`] for a class there is not; as [`FrozenNetwork::within`].
 pub fn attack(
     f: &FrozenNetwork,
     ball: &Ball,
     config: &AttackConfig,
-    mut on_step: impl FnMut(usize),
+    mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Attacked> {
     classes(f)?;
     ball.check(f.input_len())?;
     if config.steps == 0 {
-        return Err(Error::Question("an attack takes at least one step".into()));
+        return Err(Error::Setting {
+            what: "the number of steps of an attack",
+            got: "0".into(),
+            allowed: "it takes at least one".into(),
+        });
     }
     let alpha = config.step.unwrap_or(match config.steps {
         1 => 1.0,
         steps => (2.5 / steps as f64).min(1.0),
     });
-    let x0 = host(f.x0())?;
+    let x0 = read(f.x0())?;
     let frozen = f.frozen();
     let (loaded, rules) = (frozen.loaded(), frozen.rules());
     let shape = f.input_shape().to_vec();
     let mut x = x0.clone();
     if let Some(seed) = config.seed {
-        let mut stream = Stream::new(seed);
+        let mut random = SplitMix64::new(seed);
         for (i, x) in x.iter_mut().enumerate() {
-            *x = ball.clipped(x0[i] + ball.radius[i] * stream.next(), x0[i], i);
+            *x = ball.clipped(x0[i] + ball.radius[i] * random.next_uniform(), x0[i], i);
         }
     }
     let class = config.goal.class();
@@ -285,11 +304,14 @@ pub fn attack(
     let step_of = |loss: f64, scores: &[f64]| AttackStep {
         loss,
         score: scores[class],
-        best: largest(scores),
+        best: argmax(scores).unwrap_or(0),
     };
     let mut steps = Vec::new();
     for step in 0..config.steps {
-        on_step(step);
+        tell(
+            &mut observer,
+            Progress::new("attacking", step, config.steps),
+        )?;
         let data = TensorData::new(x.clone(), shape.clone());
         let found = gradient(loaded, data, rules, frozen.budget(), config.loss, class)?;
         steps.push(step_of(found.loss, &found.scores));
@@ -304,10 +326,10 @@ pub fn attack(
         }
     }
     // What the network sees is rounded to its dtype.
-    let x = host(f.upload(x, f.input_len()))?;
+    let x = read(f.upload(x, f.input_len()))?;
     let data = TensorData::new(x.clone(), shape);
     let y = FrozenNetwork::forward(loaded, data)?;
-    let scores: Vec<f64> = y.iter::<f64>().collect();
+    let scores = numbers(y)?;
     steps.push(step_of(config.loss.of(&scores, class).0, &scores));
     Ok(Attacked {
         perturbation: x.iter().zip(&x0).map(|(x, x0)| x - x0).collect(),
@@ -339,7 +361,6 @@ mod tests {
         // Large scores do not overflow.
         assert_eq!(Loss::CrossEntropy.of(&y, 2).0, 0.0);
         assert_eq!(Loss::CrossEntropy.of(&y, 3).0, 797.0);
-        assert_eq!(largest(&[1.0, 3.0, 3.0]), 1);
     }
 
     #[test]

@@ -4,18 +4,23 @@
 //! All four are timed in turn, round after round, so that whatever else the machine does meets all
 //! of them alike; the figures are medians, and ratios of medians of one run.
 
-use std::{sync::Arc, time::Instant};
+use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
 use burn::tensor::{Device, FloatDType, TensorData};
 use burn_backend::{Backend, Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
 use linearscope::{Network, Paired, Recorded, RuleSet, program::NodeTime};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::{FrozenNetwork, noise, operator::Result};
+use crate::{
+    error::{Error, Result},
+    frozen::FrozenNetwork,
+    progress::{Progress, tell},
+    random::noise,
+};
 
 /// Medians of interleaved runs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bench {
     /// Milliseconds of a plain forward of k inputs as one batch.
     pub forward_ms: f64,
@@ -32,6 +37,34 @@ pub struct Bench {
     /// How many rounds.
     pub rounds: usize,
 }
+
+/// What is timed, and where.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BenchConfig {
+    /// Probes side by side. Default 8.
+    pub k: usize,
+    /// Rounds that count; one before them does not. Default 15.
+    pub rounds: usize,
+    /// The device.
+    pub device: Device,
+    /// The precision. Default f32.
+    pub dtype: FloatDType,
+}
+
+impl BenchConfig {
+    /// Eight probes, 15 rounds, f32.
+    pub fn new(device: &Device) -> Self {
+        Self {
+            k: 8,
+            rounds: 15,
+            device: device.clone(),
+            dtype: FloatDType::F32,
+        }
+    }
+}
+
+setters!(BenchConfig: with_k k: usize, with_rounds rounds: usize, with_dtype dtype: FloatDType);
 
 fn quantile(sorted: &[f64], q: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * q).round() as usize]
@@ -55,11 +88,15 @@ fn tensor(shape: &[usize], seed: u64, device: &Device, dtype: FloatDType) -> Dis
 pub fn bench(
     single: Network,
     many: Network,
-    k: usize,
-    rounds: usize,
-    device: &Device,
-    dtype: FloatDType,
+    config: &BenchConfig,
+    mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Bench> {
+    let BenchConfig {
+        k,
+        rounds,
+        ref device,
+        dtype,
+    } = *config;
     let rules = RuleSet::default();
     let single = FrozenNetwork::load(single, device, dtype)?;
     let many = FrozenNetwork::load(many, device, dtype)?;
@@ -76,11 +113,15 @@ pub fn bench(
 
     let mut times: [Vec<f64>; 4] = Default::default();
     for round in 0..=rounds {
+        tell(
+            &mut observer,
+            Progress::new("timing rounds", round, rounds + 1),
+        )?;
         let timed = |work: &dyn Fn() -> Result<DispatchTensor>| -> Result<f64> {
             let start = Instant::now();
             let made = work()?;
             Dispatch::sync(device.as_dispatch())
-                .map_err(|error| linearscope::Error::Data(format!("{error:?}")))?;
+                .map_err(|error| Error::Data(format!("{error:?}")))?;
             drop(made);
             Ok(1e3 * start.elapsed().as_secs_f64())
         };
@@ -130,16 +171,18 @@ pub fn bench(
 ///
 /// # Errors
 /// As [`Recorded::new`].
-pub fn node_times(
-    network: Network,
-    k: usize,
-    rounds: usize,
-    device: &Device,
-    dtype: FloatDType,
-) -> Result<Vec<NodeTime>> {
+pub fn node_times(network: Network, config: &BenchConfig) -> Result<Vec<NodeTime>> {
+    let BenchConfig {
+        k,
+        rounds,
+        ref device,
+        dtype,
+    } = *config;
     let loaded = FrozenNetwork::load(network, device, dtype)?;
     let shape = loaded.network().inputs()[0].shape.to_vec();
     let x0 = tensor(&shape, 1, device, dtype);
     let frozen = Recorded::new(Arc::clone(&loaded), vec![x0], RuleSet::default())?;
-    frozen.homogeneous().times(k, rounds, device.as_dispatch())
+    Ok(frozen
+        .homogeneous()
+        .times(k, rounds, device.as_dispatch())?)
 }

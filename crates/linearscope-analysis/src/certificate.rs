@@ -7,12 +7,18 @@
 
 use burn::tensor::FloatDType;
 use linearscope::{DecisionsAtRisk, Recorded};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::{FrozenNetwork, LinearOperator, frozen::host, operator::Result, random::Stream};
+use crate::{
+    error::Result,
+    frozen::FrozenNetwork,
+    operator::LinearOperator,
+    random::SplitMix64,
+    vectors::{dot, norm, over, read},
+};
 
 /// Errors an interpreter shows on its own network and picture, and what is allowed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Certificate {
     /// ‖F x₀ + r − f(x₀)‖ / max(‖f(x₀)‖, ‖F x₀‖ + ‖r‖).
     pub exactness: f64,
@@ -28,7 +34,7 @@ pub struct Certificate {
 
 /// Decisions that exact arithmetic might have made otherwise, see
 /// [`DecisionsAtRisk`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AtRisk {
     /// All decisions with a kink.
     pub decisions: usize,
@@ -43,7 +49,7 @@ pub struct AtRisk {
 }
 
 /// One node of [`AtRisk`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RiskyNode {
     /// The network node.
     pub node: String,
@@ -90,12 +96,28 @@ pub fn limit(dtype: FloatDType) -> f64 {
     }
 }
 
-fn norm(x: &[f64]) -> f64 {
-    x.iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+/// |⟨F v, u⟩ − ⟨v, Fᵀ u⟩| / (‖F v‖ ‖u‖) for random v, u of these seeds; 0 where both products are 0.
+///
+/// Cost: a product and an adjoint product.
+///
+/// # Errors
+/// As [`LinearOperator::apply`].
+pub fn adjoint_error(f: &(impl LinearOperator + ?Sized), seeds: [u64; 2]) -> Result<f64> {
+    let random = |seed, len| f.upload(SplitMix64::new(seed).uniform(len), len);
+    let v = random(seeds[0], f.input_len());
+    let u = random(seeds[1], f.output_len());
+    let fv = read(f.apply(v.clone())?)?;
+    let fu = read(f.apply_adjoint(u.clone())?)?;
+    let (v, u) = (read(v)?, read(u)?);
+    // Both products in units of ‖F v‖, so that neither leaves the range of f64.
+    let size = norm(&fv);
+    let unit = if size > 0.0 { size } else { 1.0 };
+    let fv: Vec<f64> = fv.iter().map(|x| x / unit).collect();
+    let fu: Vec<f64> = fu.iter().map(|x| x / unit).collect();
+    Ok(over(
+        (dot(&fv, &u) - dot(&v, &fu)).abs(),
+        over(size, unit) * norm(&u),
+    ))
 }
 
 /// Measure the certificate. Cost: three products and one adjoint product.
@@ -103,25 +125,16 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 /// # Errors
 /// As [`LinearOperator::apply`].
 pub fn certificate(f: &FrozenNetwork) -> Result<Certificate> {
-    let y0 = host(f.reference())?;
-    let r = host(f.residual()?)?;
-    let fx0 = host(f.apply(f.x0())?)?;
+    let y0 = read(f.reference())?;
+    let r = read(f.residual()?)?;
+    let fx0 = read(f.apply(f.x0())?)?;
     let gap: Vec<f64> = (0..y0.len()).map(|i| fx0[i] + r[i] - y0[i]).collect();
     let scale = norm(&y0).max(norm(&fx0) + norm(&r));
-
-    let v = Stream::new(1).vectors(f, 1, f.input_len());
-    let u = Stream::new(2).vectors(f, 1, f.output_len());
-    let fv = host(f.apply(v.clone())?)?;
-    let fu = host(f.apply_adjoint(u.clone())?)?;
-    let (v, u) = (host(v)?, host(u)?);
-    let product = norm(&fv) * norm(&u);
-    // F = 0 has both products 0: exact.
-    let relative = |error: f64, scale: f64| if error == 0.0 { 0.0 } else { error / scale };
     Ok(Certificate {
-        exactness: relative(norm(&gap), scale),
-        adjoint: relative((dot(&fv, &u) - dot(&v, &fu)).abs(), product),
+        exactness: over(norm(&gap), scale),
+        adjoint: adjoint_error(f, [1, 2])?,
         limit: limit(f.dtype()),
-        residual_over_output: relative(norm(&r), norm(&y0)),
+        residual_over_output: over(norm(&r), norm(&y0)),
         decisions_at_risk: f
             .recorded()
             .and_then(Recorded::decisions_at_risk)

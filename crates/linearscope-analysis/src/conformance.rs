@@ -1,23 +1,24 @@
 //! Conformance: whether a frozen network keeps every promise, here and now.
 
-use burn::tensor::FloatDType;
+use burn::tensor::{FloatDType, TensorData};
 use linearscope::Paired;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    FrozenNetwork, LinearOperator,
-    certificate::limit,
+    certificate::{adjoint_error, limit},
     contribution::{contributions, top1},
-    frozen::{batched, flat, host},
-    operator::Result,
-    random::Stream,
+    error::Result,
+    frozen::FrozenNetwork,
+    operator::LinearOperator,
+    random::SplitMix64,
+    vectors::{batched, distance, flat, norm, numbers, read, shaped},
 };
 
 /// One promise, and how far the network is from keeping it exactly.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// The promise in words.
-    pub promise: &'static str,
+    pub promise: String,
     /// The relative error.
     pub error: f64,
     /// What it may be.
@@ -31,14 +32,9 @@ impl Check {
     }
 }
 
-fn norm(x: &[f64]) -> f64 {
-    x.iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
 /// ‖a − b‖ over the larger of `scale` and both norms; 0 where a = b.
 fn gap(a: &[f64], b: &[f64], scale: f64) -> f64 {
-    let difference: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-    match norm(&difference) {
+    match distance(a, b) {
         0.0 => 0.0,
         error => error / norm(a).max(norm(b)).max(scale),
     }
@@ -62,27 +58,22 @@ fn gap(a: &[f64], b: &[f64], scale: f64) -> f64 {
 pub fn conformance(f: &FrozenNetwork) -> Result<Vec<Check>> {
     let frozen = f.frozen();
     let allowed = limit(f.dtype());
-    let y0 = host(f.reference())?;
-    let x0 = host(f.x0())?;
+    let y0 = read(f.reference())?;
+    let x0 = read(f.x0())?;
     // Where F x₀ and r cancel, what is left of them cannot be held to its own size.
-    let (fx0, r) = (host(f.apply(f.x0())?)?, host(f.residual()?)?);
+    let (fx0, r) = (read(f.apply(f.x0())?)?, read(f.residual()?)?);
     let scale = norm(&fx0) + norm(&r);
     let mut checks = Vec::new();
-    let mut check = |promise, error, limit| {
+    let mut check = |promise: &str, error, limit| {
         checks.push(Check {
-            promise,
+            promise: promise.to_string(),
             error,
             limit,
         });
     };
 
-    let data = f.x0().into_data();
-    let data = burn::tensor::TensorData::new(
-        data.iter::<f64>().collect::<Vec<f64>>(),
-        f.input_shape().to_vec(),
-    );
-    let plain = FrozenNetwork::forward(frozen.loaded(), data)?;
-    let plain: Vec<f64> = plain.iter::<f64>().collect();
+    let data = TensorData::new(x0.clone(), f.input_shape().to_vec());
+    let plain = numbers(FrozenNetwork::forward(frozen.loaded(), data)?)?;
     let untouched = match f.dtype() {
         FloatDType::F64 => 1e-12,
         _ => 1e-6,
@@ -93,14 +84,14 @@ pub fn conformance(f: &FrozenNetwork) -> Result<Vec<Check>> {
         untouched,
     );
 
-    let at_x0 = host(f.affine(f.x0())?)?;
+    let at_x0 = read(f.affine(f.x0())?)?;
     check("x₁ = x₀ gives y₁ = y₀", gap(&at_x0, &y0, scale), allowed);
 
-    let v = Stream::new(3).vectors(f, 1, f.input_len());
-    let along = host(v.clone())?;
+    let v = f.upload(SplitMix64::new(3).uniform(f.input_len()), f.input_len());
+    let along = read(v.clone())?;
     let middle: Vec<f64> = x0.iter().zip(&along).map(|(a, b)| 0.5 * (a + b)).collect();
-    let at_v = host(f.affine(v.clone())?)?;
-    let at_middle = host(f.affine(f.upload(middle, f.input_len()))?)?;
+    let at_v = read(f.affine(v.clone())?)?;
+    let at_middle = read(f.affine(f.upload(middle, f.input_len()))?)?;
     let mean: Vec<f64> = at_x0
         .iter()
         .zip(&at_v)
@@ -109,16 +100,7 @@ pub fn conformance(f: &FrozenNetwork) -> Result<Vec<Check>> {
     let size = scale.max(norm(&at_v));
     check("y₁ is affine in x₁", gap(&at_middle, &mean, size), allowed);
 
-    let fv = host(f.apply(v.clone())?)?;
-    let u = Stream::new(4).vectors(f, 1, f.output_len());
-    let fu = host(f.apply_adjoint(u.clone())?)?;
-    let u = host(u)?;
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let error = match (dot(&fv, &u) - dot(&along, &fu)).abs() {
-        0.0 => 0.0,
-        error => error / (norm(&fv) * norm(&u)),
-    };
-    check("⟨F v, u⟩ = ⟨v, Fᵀ u⟩", error, allowed);
+    check("⟨F v, u⟩ = ⟨v, Fᵀ u⟩", adjoint_error(f, [3, 4])?, allowed);
 
     let (_, paired) = Paired::beside(
         frozen.loaded(),
@@ -127,7 +109,7 @@ pub fn conformance(f: &FrozenNetwork) -> Result<Vec<Check>> {
         frozen.rules().clone(),
         true,
     )?;
-    let paired = host(flat(paired.into_iter().next().expect("one output")))?;
+    let paired = read(flat(paired.into_iter().next().expect("one output")))?;
     check(
         "a paired run gives what a replay gives",
         gap(&paired, &at_v, size),
@@ -141,12 +123,6 @@ pub fn conformance(f: &FrozenNetwork) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// `[1, numel]` as one tensor of `shape`.
-fn shaped(x: burn::tensor::Tensor<2>, shape: &[usize]) -> burn_dispatch::DispatchTensor {
-    use burn_backend::{Shape, ops::FloatTensorOps};
-    burn_dispatch::Dispatch::float_reshape(x.into_dispatch(), Shape::from(shape.to_vec()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,7 +134,7 @@ mod tests {
         assert_eq!(gap(&[3.0, 4.0], &[3.0, 3.0], 0.0), 0.2);
         assert_eq!(gap(&[3.0, 4.0], &[3.0, 3.0], 100.0), 0.01);
         let check = |error| Check {
-            promise: "a promise",
+            promise: "a promise".into(),
             error,
             limit: 1e-4,
         };

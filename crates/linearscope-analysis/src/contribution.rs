@@ -9,15 +9,22 @@
 //! on any acyclic graph. A layer is one weighted op and all up to the next; the pixels' own part
 //! comes first, then sources before the first weighted op, if there are any.
 
-use linearscope::Error;
-use serde::Serialize;
+use burn::tensor::Tensor;
+use burn_backend::BackendTypes;
+use burn_dispatch::Dispatch;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    FrozenNetwork, LinearOperator, Spread, frozen::host, operator::Result, projection::indicators,
+    error::{Error, Result},
+    estimate::MeanStd,
+    frozen::FrozenNetwork,
+    operator::{LinearOperator, indicators},
+    ranking::argmax,
+    vectors::{dot, flat, read},
 };
 
 /// What one layer adds to a score.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerContribution {
     /// Number of the layer; 0 is the input, and what comes before the first weighted op.
     pub layer: usize,
@@ -31,7 +38,7 @@ pub struct LayerContribution {
 }
 
 /// A score taken apart.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contributions {
     /// Flat index of the output that was asked about.
     pub target: usize,
@@ -58,18 +65,16 @@ pub struct Contributions {
 pub fn contributions(f: &FrozenNetwork, target: usize) -> Result<Contributions> {
     if target >= f.output_len() {
         return Err(Error::OutOfRange {
-            what: "the target".into(),
+            what: "the target",
             index: vec![target],
             shape: f.output_shape().to_vec(),
         });
     }
-    let score = host(f.reference())?[target];
-    let (row, sources) = f.contributions(indicators(f, &[vec![target]], f.output_len()))?;
-    let input: f64 = host(row)?
-        .iter()
-        .zip(host(f.x0())?)
-        .map(|(row, x)| row * x)
-        .sum();
+    let score = read(f.reference())?[target];
+    let len = f.output_len();
+    let target_row = f.upload(indicators(&[vec![target]], len), len);
+    let (row, sources) = f.contributions(target_row)?;
+    let input = dot(&read(row)?, &read(f.x0())?);
     // Sources ahead of the first weighted op (an input normalised in the graph) have layer 0 too,
     // but are no part of what the pixels add.
     let mut values = vec![None; f.layers().len()];
@@ -105,59 +110,72 @@ pub fn contributions(f: &FrozenNetwork, target: usize) -> Result<Contributions> 
     })
 }
 
-/// The flat index of the largest output.
+/// The flat index of the largest output, the first of ties.
 ///
 /// # Errors
-/// [`Error::Data`].
+/// [`Error::Data`]; [`Error::Empty`] for an output without elements.
 pub fn top1(f: &FrozenNetwork) -> Result<usize> {
-    let y0 = host(f.reference())?;
-    let best = y0
-        .iter()
-        .enumerate()
-        .max_by(|a, b| a.1.total_cmp(b.1))
-        .expect("an output has elements");
-    Ok(best.0)
+    argmax(&read(f.reference())?).ok_or(Error::Empty { what: "the output" })
+}
+
+/// Contributions of every layer to all outputs in forward passes, `[layers, N]`: entry `[l, o]` is
+/// what the sources of layer l add to output o. Layers as in [`FrozenNetwork::layers`]; Σₗ is r.
+///
+/// It says the same as one adjoint sweep for each output, and the two check each other. Cost: one
+/// forward for each layer that has sources.
+///
+/// # Errors
+/// [`linearscope::Error::Memory`] where nothing was recorded.
+pub fn contributions_of_all(f: &FrozenNetwork) -> Result<Tensor<2>> {
+    let found = f.recorded_for("contributions")?.contributions_of_all()?;
+    let first: <Dispatch as BackendTypes>::FloatTensorPrimitive =
+        found.into_iter().next().expect("one output");
+    Ok(flat(first))
 }
 
 /// What one layer adds over a set of pictures.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LayerSpread {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerStatistics {
     /// As in [`LayerContribution`].
     pub layer: usize,
     /// As in [`LayerContribution`].
     pub name: String,
     /// Of value.
-    pub value: Spread,
+    pub value: MeanStd,
     /// Of value / score.
-    pub share: Spread,
+    pub share: MeanStd,
 }
 
 /// Contributions over a set of pictures: the paper's Tables 3 and 4, and one curve of its Fig. 8.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Over {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContributionStatistics {
     /// How many pictures.
     pub pictures: usize,
     /// Pictures whose score is not positive: they are left out of shares, which would flip their sign.
     pub not_positive: usize,
     /// Of the scores.
-    pub score: Spread,
+    pub score: MeanStd,
     /// Of residual / score; NaN where no score is positive.
-    pub residual_share: Spread,
+    pub residual_share: MeanStd,
     /// The largest |Σ contributions − score| / Σ|contributions|.
     pub gap: f64,
     /// One entry a layer, input first.
-    pub layers: Vec<LayerSpread>,
+    pub layers: Vec<LayerStatistics>,
 }
 
 /// Mean and standard deviation over pictures of one network, each with its own target (for instance
 /// its best class), layer by layer.
 ///
 /// # Errors
-/// [`Error::Question`] for no pictures, or layers that are not those of one network.
-pub fn over<'a>(set: impl IntoIterator<Item = &'a Contributions>) -> Result<Over> {
+/// [`Error::Empty`] for no pictures; [`Error::Different`] for layers that are not those of one network.
+pub fn aggregate<'a>(
+    set: impl IntoIterator<Item = &'a Contributions>,
+) -> Result<ContributionStatistics> {
     let all: Vec<&Contributions> = set.into_iter().collect();
     let Some(first) = all.first() else {
-        return Err(Error::Question("a set of contributions is empty".into()));
+        return Err(Error::Empty {
+            what: "a set of contributions",
+        });
     };
     let names = |found: &Contributions| -> Vec<String> {
         found
@@ -167,31 +185,30 @@ pub fn over<'a>(set: impl IntoIterator<Item = &'a Contributions>) -> Result<Over
             .collect()
     };
     if let Some(other) = all.iter().find(|found| names(found) != names(first)) {
-        return Err(Error::Question(format!(
-            "contributions of different networks: layers {:?} and {:?}",
-            names(first),
-            names(other)
-        )));
+        return Err(Error::Different {
+            what: "contributions",
+            because: format!("layers {:?} and {:?}", names(first), names(other)),
+        });
     }
     let positive = |found: &&&Contributions| !found.score_not_positive;
     let of = |number: &dyn Fn(&Contributions) -> f64| {
-        Spread::of(&all.iter().map(|found| number(found)).collect::<Vec<_>>())
+        MeanStd::of(&all.iter().map(|found| number(found)).collect::<Vec<_>>())
     };
     let share_of = |number: &dyn Fn(&Contributions) -> f64| {
         let counted = all.iter().filter(positive);
-        Spread::of(&counted.map(|found| number(found)).collect::<Vec<_>>())
+        MeanStd::of(&counted.map(|found| number(found)).collect::<Vec<_>>())
     };
     let layers = first
         .layers
         .iter()
         .enumerate()
-        .map(|(i, layer)| LayerSpread {
+        .map(|(i, layer)| LayerStatistics {
             layer: layer.layer,
             name: layer.name.clone(),
             value: of(&|found| found.layers[i].value),
             share: share_of(&|found| found.layers[i].share),
         });
-    Ok(Over {
+    Ok(ContributionStatistics {
         pictures: all.len(),
         not_positive: all.len() - all.iter().filter(positive).count(),
         score: of(&|found| found.score),
@@ -225,29 +242,29 @@ mod tests {
     }
 
     #[test]
-    fn over_a_set() {
+    fn aggregated_over_a_set() {
         let set = [
             found(4.0, 1.0, 3.0),
             found(-1.0, -2.0, 1.0),
             found(2.0, 1.0, 1.0),
         ];
-        let over = over(&set).expect("a set");
-        assert_eq!((over.pictures, over.not_positive), (3, 1));
-        assert_eq!(over.score, Spread::of(&[4.0, -1.0, 2.0]));
-        assert_eq!(over.residual_share.mean, (0.75 + 0.5) / 2.0);
-        assert!((over.residual_share.std - 0.125 * 2f64.sqrt()).abs() < 1e-15);
-        assert_eq!(over.layers[1].value, Spread::of(&[3.0, 1.0, 1.0]));
-        assert_eq!(over.layers[1].share, Spread::of(&[0.75, 0.5]));
+        let all = aggregate(&set).expect("a set");
+        assert_eq!((all.pictures, all.not_positive), (3, 1));
+        assert_eq!(all.score, MeanStd::of(&[4.0, -1.0, 2.0]));
+        assert_eq!(all.residual_share.mean, (0.75 + 0.5) / 2.0);
+        assert!((all.residual_share.std - 0.125 * 2f64.sqrt()).abs() < 1e-15);
+        assert_eq!(all.layers[1].value, MeanStd::of(&[3.0, 1.0, 1.0]));
+        assert_eq!(all.layers[1].share, MeanStd::of(&[0.75, 0.5]));
         assert!(
-            super::over(&set[1..2])
+            aggregate(&set[1..2])
                 .expect("one")
                 .residual_share
                 .mean
                 .is_nan()
         );
-        assert!(super::over(&[]).is_err());
+        assert!(aggregate(&[]).is_err());
         let mut other = found(1.0, 0.5, 0.5);
         other.layers.pop();
-        assert!(super::over(&[found(1.0, 0.5, 0.5), other]).is_err());
+        assert!(aggregate(&[found(1.0, 0.5, 0.5), other]).is_err());
     }
 }

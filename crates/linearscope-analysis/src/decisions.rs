@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Device, TensorData};
 use linearscope::Loaded;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    FrozenNetwork, LinearOperator,
-    change::{COMPARISON, flips},
-    frozen::host,
-    operator::Result,
+    difference::{COMPARISON, flips},
+    error::Result,
+    frozen::FrozenNetwork,
+    operator::LinearOperator,
+    vectors::read,
 };
 
 /// One unit layer, and how many of its decisions are others in f64.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Differing {
     /// The network node.
     pub node: String,
@@ -34,14 +35,14 @@ pub struct Differing {
 /// Cost: a freeze in f64; memory: the weights once more, in twice the bytes.
 ///
 /// # Errors
-/// As [`FrozenNetwork::new`]; [`Error::Memory`](linearscope::Error::Memory) where nothing was recorded.
+/// As [`FrozenNetwork::new`]; [`linearscope::Error::Memory`] where nothing was recorded.
 pub fn differing_in_f64(f: &FrozenNetwork) -> Result<Vec<Differing>> {
     // Refused before another freeze, not after it.
     let recorded = f.recorded_for(COMPARISON)?;
     let network = Arc::clone(recorded.loaded().network());
     let device = Device::flex();
     let loaded = Loaded::new(network, device.as_dispatch().clone(), DType::F64)?;
-    let x0 = TensorData::new(host(f.x0())?, f.input_shape().to_vec());
+    let x0 = TensorData::new(read(f.x0())?, f.input_shape().to_vec());
     let rules = recorded.rules().clone();
     let exact = FrozenNetwork::new(Arc::new(loaded), x0, rules)?;
     let differing = flips(f, &exact)?

@@ -10,20 +10,21 @@
 //!   D = q₀ ⊙ x₀ + λ s₀ with the λ for which D sums to the score. λ is told; a class whose own
 //!   words count for less than λ s₀ is one whose discussion means little.
 
-use burn::tensor::Tensor;
-use burn_dispatch::Dispatch;
-use linearscope::{Error, program::Carry};
+use burn::tensor::{Tensor, TensorData};
+use linearscope::program::Carry;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    FrozenNetwork, LinearOperator,
-    frozen::{batched, flat, host},
-    operator::Result,
-    projection::indicators,
+    error::{Error, Result},
+    frozen::FrozenNetwork,
+    operator::{LinearOperator, indicators},
+    vectors::{batched, flat, numbers, read},
 };
 
 /// How sources are carried back to pixels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reading {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Propagation {
     /// Weighted by what the class makes of them; the default for votes.
     #[default]
     Scored,
@@ -33,9 +34,10 @@ pub enum Reading {
     Paper,
 }
 
-/// Who is heard in a discussion.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Heard {
+/// Which terms of a discussion are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Terms {
     /// Pixels and all sources.
     #[default]
     All,
@@ -47,16 +49,16 @@ pub enum Heard {
 }
 
 /// What pixels say about some outputs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Discussions {
-    /// D, `[targets, n]`.
-    pub pixels: Tensor<2>,
+    /// D, `[targets, n]`, in the network's dtype.
+    pub pixels: TensorData,
     /// f(x₀) at each target.
     pub scores: Vec<f64>,
-    /// Σ D − score, over |score|, for each target; what scored readings lack, what others lose by
-    /// rounding, and what those who are not heard would add.
+    /// Σ D − score, over |score|, for each target; what the scored propagation lacks, what others lose by
+    /// rounding, and what terms that are left out would add.
     pub gaps: Vec<f64>,
-    /// λ for each target; 1 where the reading has none.
+    /// λ for each target; 1 where the propagation has none.
     pub factors: Vec<f64>,
 }
 
@@ -66,13 +68,17 @@ pub struct Discussions {
 /// because what its sources say has no class in it.
 ///
 /// # Errors
-/// [`Error::OutOfRange`]; [`Error::Memory`] where nothing was recorded; [`Error::NotFinite`] where
+/// [`Error::OutOfRange`]; [`Error::Empty`] without outputs; [`linearscope::Error::Memory`] where nothing was recorded; [`Error::NotFinite`] where
 /// λ is infinite, since no source reaches the pixels.
-pub fn discussions(f: &FrozenNetwork, targets: &[usize], reading: Reading) -> Result<Discussions> {
-    discussions_of(f, targets, reading, Heard::All)
+pub fn discussions(
+    f: &FrozenNetwork,
+    targets: &[usize],
+    propagation: Propagation,
+) -> Result<Discussions> {
+    discussions_of(f, targets, propagation, Terms::All)
 }
 
-/// [`discussions`] in which only some are heard. What the pixels and all layers say adds up to the
+/// [`discussions`] of which only some terms are taken. What the pixels and all layers say adds up to the
 /// whole discussion; the paper's λ is that of the whole.
 ///
 /// Cost: as [`discussions`]; the pixels alone: 1 adjoint product a target.
@@ -82,32 +88,37 @@ pub fn discussions(f: &FrozenNetwork, targets: &[usize], reading: Reading) -> Re
 pub fn discussions_of(
     f: &FrozenNetwork,
     targets: &[usize],
-    reading: Reading,
-    heard: Heard,
+    propagation: Propagation,
+    terms: Terms,
 ) -> Result<Discussions> {
-    let layer = match heard {
-        Heard::Layer(layer) if layer >= f.layers().len() => {
+    let layer = match terms {
+        Terms::Layer(layer) if layer >= f.layers().len() => {
             return Err(Error::OutOfRange {
-                what: "the layer".into(),
+                what: "the layer",
                 index: vec![layer],
                 shape: vec![f.layers().len()],
             });
         }
-        Heard::Layer(layer) => Some(layer),
-        Heard::All | Heard::Input => None,
+        Terms::Layer(layer) => Some(layer),
+        Terms::All | Terms::Input => None,
     };
+    if targets.is_empty() {
+        return Err(Error::Empty {
+            what: "the list of outputs",
+        });
+    }
     let len = f.output_len();
     if let Some(&outside) = targets.iter().find(|&&target| target >= len) {
         return Err(Error::OutOfRange {
-            what: "the target".into(),
+            what: "the target",
             index: vec![outside],
             shape: f.output_shape().to_vec(),
         });
     }
-    let reference = host(f.reference())?;
+    let reference = read(f.reference())?;
     let scores: Vec<f64> = targets.iter().map(|&target| reference[target]).collect();
     let places: Vec<Vec<usize>> = targets.iter().map(|&target| vec![target]).collect();
-    let seeds = indicators(f, &places, len);
+    let seeds = f.upload(indicators(&places, len), len);
     let n = f.input_len();
     let mut factors = vec![1.0; targets.len()];
     let carried = |seeds: Tensor<2>, carry, layer| {
@@ -117,22 +128,23 @@ pub fn discussions_of(
             .carried(&seeds, carry, layer)?;
         Ok::<_, Error>((flat(q), flat(s)))
     };
-    let (own, sources) = match (reading, heard) {
-        (_, Heard::Input) => (f.apply_adjoint(seeds)? * f.x0(), None),
-        (Reading::Paper, _) => {
+    let (own, sources) = match (propagation, terms) {
+        (_, Terms::Input) => (f.apply_adjoint(seeds)? * f.x0(), None),
+        (Propagation::Paper, _) => {
             let own = f.apply_adjoint(seeds.clone())? * f.x0();
             // Nothing of the class is in what the sources say: one target speaks for all.
             let first = seeds.narrow(0, 0, 1);
             let (_, made) = carried(first.clone(), Carry::Plain, None)?;
-            let made_sum: f64 = host(made.clone())?.iter().sum();
-            let said = host(own.clone())?;
+            let made_sum: f64 = read(made.clone())?.iter().sum();
+            let said = read(own.clone())?;
             for (i, (factor, said)) in factors.iter_mut().zip(said.chunks(n)).enumerate() {
                 *factor = (scores[i] - said.iter().sum::<f64>()) / made_sum;
                 if !factor.is_finite() {
                     return Err(Error::NotFinite {
-                        what: "the factor of equation 18".into(),
-                        count: 1,
-                        first: i,
+                        what: format!("λ of equation 18 for output {}", targets[i]),
+                        because: "no source reaches the pixels; take the scored or the conserving \
+                                  propagation"
+                            .into(),
                     });
                 }
             }
@@ -143,21 +155,22 @@ pub fn discussions_of(
             let factors = f.upload(factors.clone(), 1);
             (own, Some(factors.matmul(made)))
         }
-        (Reading::Scored, _) => {
+        (Propagation::Scored, _) => {
             let (q, s) = carried(seeds, Carry::Scored, layer)?;
             (q * f.x0(), Some(s))
         }
-        (Reading::Conserving, _) => {
+        (Propagation::Conserving, _) => {
             let (q, s) = carried(seeds, Carry::Conserving, layer)?;
             (q * f.x0(), Some(s))
         }
     };
-    let pixels = match (heard, sources) {
-        (Heard::Layer(_), Some(sources)) => sources,
+    let pixels = match (terms, sources) {
+        (Terms::Layer(_), Some(sources)) => sources,
         (_, Some(sources)) => own + sources,
         (_, None) => own,
     };
-    let gaps = host(pixels.clone())?
+    let pixels = pixels.into_data();
+    let gaps = numbers(pixels.clone())?
         .chunks(n)
         .zip(&scores)
         .map(|(d, score)| (d.iter().sum::<f64>() - score) / score.abs())
@@ -168,20 +181,4 @@ pub fn discussions_of(
         gaps,
         factors,
     })
-}
-
-/// Contributions of every layer to all outputs in forward passes, `[layers, N]`: entry `[l, o]` is
-/// what the sources of layer l add to output o. Layers as in [`FrozenNetwork::layers`]; Σₗ is r.
-///
-/// It says the same as one adjoint sweep for each output, and the two check each other. Cost: one
-/// forward for each layer that has sources.
-///
-/// # Errors
-/// [`Error::Memory`] where nothing was recorded.
-pub fn contributions_of_all(f: &FrozenNetwork) -> Result<Tensor<2>> {
-    let found = f.recorded_for("contributions")?.contributions_of_all()?;
-    let mut rows = found.into_iter();
-    let first: <Dispatch as burn_backend::BackendTypes>::FloatTensorPrimitive =
-        rows.next().expect("one output");
-    Ok(flat(first))
 }

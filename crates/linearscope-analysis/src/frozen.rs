@@ -3,17 +3,19 @@
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
-use burn_backend::{Backend, Shape, TensorMetadata, ops::FloatTensorOps};
-use burn_dispatch::{Dispatch, DispatchTensor};
+use burn_backend::{Backend, TensorMetadata, ops::FloatTensorOps};
+use burn_dispatch::Dispatch;
 use linearscope::{
-    Error, Frozen, Interpreter, Loaded, Network, Paired, Recorded, RuleSet, SourceShare,
+    Frozen, Interpreter, Loaded, Network, Paired, Recorded, RuleSet, SourceShare,
     program::machine_budget, survey::Surveyed,
 };
 
 use crate::{
+    error::{Error, Result},
     locality,
-    operator::{LinearOperator, Result},
-    projection::Field,
+    operator::{Field, LinearOperator, by_products},
+    progress::Observer,
+    vectors::{batched, check, flat, row, shaped},
 };
 
 /// y(x) = F x + r of a network with one input and one output, frozen at x₀, on any Burn device.
@@ -29,46 +31,18 @@ pub struct FrozenNetwork {
     taped: OnceLock<Arc<Loaded<Dispatch>>>,
 }
 
-/// `[k, numel]` as a batch of `shape`.
-pub(crate) fn batched(x: Tensor<2>, shape: &[usize]) -> DispatchTensor {
-    let mut dims = vec![x.dims()[0]];
-    dims.extend(shape);
-    Dispatch::float_reshape(x.into_dispatch(), Shape::from(dims))
-}
-
-/// One row as a tensor of `shape`, without a probe axis.
-pub(crate) fn shaped(x: Tensor<2>, shape: &[usize]) -> DispatchTensor {
-    Dispatch::float_reshape(x.into_dispatch(), Shape::from(shape.to_vec()))
-}
-
-/// A batch as `[k, numel]`.
-pub(crate) fn flat(x: DispatchTensor) -> Tensor<2> {
-    let shape = x.shape();
-    let numel = shape.iter().skip(1).product();
-    Tensor::from_dispatch(Dispatch::float_reshape(
-        x,
-        Shape::from(vec![shape[0], numel]),
-    ))
-}
-
-/// A tensor of any shape as one row, `[1, numel]`.
-fn row(x: DispatchTensor) -> Tensor<2> {
-    let numel = x.shape().num_elements();
-    Tensor::from_dispatch(Dispatch::float_reshape(x, Shape::from(vec![1, numel])))
-}
-
 impl FrozenNetwork {
     /// Upload `network`'s weights to `device`, in `dtype` (f32, or f64 where the device has it).
     ///
     /// # Errors
-    /// [`Error::Replay`] for operations that cannot be replayed; [`Error::Shape`] for a network
+    /// [`linearscope::Error::Replay`] for operations that cannot be replayed; [`linearscope::Error::Shape`] for a network
     /// with several inputs or outputs.
     pub fn load(
         network: Network,
         device: &Device,
         dtype: FloatDType,
     ) -> Result<Arc<Loaded<Dispatch>>> {
-        Interpreter::load(network, device, dtype)
+        Ok(Interpreter::load(network, device, dtype)?)
     }
 
     /// The plain output f(x) of a loaded network, without freezing anything.
@@ -94,13 +68,14 @@ impl FrozenNetwork {
         rules: RuleSet,
     ) -> Result<Vec<Surveyed>> {
         let x0 = x0.convert_dtype(loaded.dtype());
-        loaded.survey(vec![Dispatch::float_from_data(x0, loaded.device())], rules)
+        let x0 = Dispatch::float_from_data(x0, loaded.device());
+        Ok(loaded.survey(vec![x0], rules)?)
     }
 
     /// Freeze at x₀, data of the input's shape. Cost: one forward and the rules' decisions.
     ///
     /// # Errors
-    /// As [`Recorded::new`], [`Error::Memory`] apart.
+    /// As [`Recorded::new`], [`linearscope::Error::Memory`] apart.
     pub fn new(loaded: Arc<Loaded<Dispatch>>, x0: TensorData, rules: RuleSet) -> Result<Self> {
         Self::within(loaded, x0, rules, machine_budget())
     }
@@ -148,9 +123,9 @@ impl FrozenNetwork {
     /// The recorded network, for `what` cannot be had without a program.
     ///
     /// # Errors
-    /// [`Error::Memory`] names `what` and the budget.
+    /// [`linearscope::Error::Memory`] names `what` and the budget.
     pub fn recorded_for(&self, what: &str) -> Result<&Recorded<Dispatch>> {
-        self.frozen.recorded_for(what)
+        Ok(self.frozen.recorded_for(what)?)
     }
 
     /// x₀ as `[1, n]`.
@@ -210,16 +185,13 @@ impl FrozenNetwork {
         let on_tape = |x: Tensor<2>| -> Tensor<2> {
             Tensor::from_data(x.into_data(), (&device, DType::from(self.dtype)))
         };
-        let shaped = |x: Tensor<2>| {
-            Dispatch::float_reshape(x.into_dispatch(), Shape::from(self.input_shape.clone()))
-        };
         let mut rows = Vec::new();
         for i in 0..y.dims()[0] {
             let y = on_tape(y.clone().narrow(0, i, 1));
             let x = on_tape(self.upload(vec![0.0; self.input_len()], self.input_len()));
             let x = x.require_grad();
             let probe = batched(x.clone(), &self.input_shape);
-            let x0 = shaped(on_tape(self.x0()));
+            let x0 = shaped(on_tape(self.x0()), &self.input_shape);
             let rules = self.frozen.rules().clone();
             let (_, found) = Paired::beside(loaded, vec![x0], vec![probe], rules, false)?;
             let found = flat(found.into_iter().next().expect("one output"));
@@ -245,21 +217,6 @@ impl FrozenNetwork {
     pub fn backend_name(&self) -> String {
         Dispatch::name(self.device.as_dispatch())
     }
-}
-
-pub(crate) fn check(what: &str, x: &Tensor<2>, len: usize) -> Result<()> {
-    if x.dims()[0] == 0 {
-        return Err(Error::NoProbes { what: what.into() });
-    }
-    if x.dims()[1] == len {
-        return Ok(());
-    }
-    Err(Error::Shape {
-        what: what.into(),
-        got: x.dims().to_vec(),
-        expected: vec![x.dims()[0], len],
-        hint: "; vectors are flat, in C order".into(),
-    })
 }
 
 impl LinearOperator for FrozenNetwork {
@@ -300,18 +257,14 @@ impl LinearOperator for FrozenNetwork {
         &self,
         field: Field,
         places: &[Vec<usize>],
-        on_batch: &mut dyn FnMut(usize),
+        observer: &mut Observer<'_>,
     ) -> Result<Tensor<2>> {
-        locality::fields(self, field, places, on_batch)
+        match self.recorded() {
+            Some(recorded) => {
+                field.check(field.places(self), places)?;
+                locality::fields(recorded, field, places, observer)
+            }
+            None => by_products(self, field, places, observer),
+        }
     }
-}
-
-/// A tensor's numbers on the host, as f64.
-///
-/// # Errors
-/// [`Error::Data`].
-pub fn host(x: Tensor<2>) -> Result<Vec<f64>> {
-    let data = x.into_data().convert_dtype(DType::F64);
-    data.try_to_vec::<f64>()
-        .map_err(|error| Error::Data(format!("{error:?}")))
 }

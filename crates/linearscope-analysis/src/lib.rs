@@ -3,35 +3,74 @@
 //!
 //! Everything here sees a network through [`LinearOperator`] — shapes, `apply` and
 //! `apply_adjoint` on batches of flat vectors — and, for contributions, its sources.
-//! [`FrozenNetwork`] gives a captured network at one x₀ that form.
+//! [`FrozenNetwork`] gives a captured network at one x₀ that form; [`operator`] has those made of others, and any
+//! type of a user's can implement it.
+//!
+//! | question | module |
+//! | --- | --- |
+//! | which pixels does an output use, where does a pixel go | [`projection`] |
+//! | what passes, and how much | [`svd`], [`spectrum`] |
+//! | which layer's biases made a score | [`contribution`] |
+//! | what does each pixel say, and for which class | [`discussion`], [`votes`] |
+//! | what does an attack change | [`attack`], [`difference`], [`comparison`] |
+//! | how far does it reach, what is copied, what is a template | [`maps`] |
+//! | what do singular vectors look like | [`descriptors`] |
+//! | all of F | [`matrix`] |
+//! | how exact is it, where does it hold | [`certificate`], [`conformance`], [`validity`], [`decisions`] |
+//! | what does it cost | [`bench`] |
+//!
+//! **Results** are plain data with serde. **Errors** are one enum, [`Error`]; a singular value decomposition that
+//! did not converge carries what it found, in [`svd::SvdError`]. **Long computations** tell an observer their
+//! [`Progress`], and stop when it says so. **Ties** of scores go to the first ([`ranking`]). **A ±** says what it is
+//! ([`Estimate`]).
+
+/// Builder-style setters of a configuration, one a field.
+macro_rules! setters {
+    ($config:ident: $($with:ident $field:ident: $type:ty),+ $(,)?) => {
+        impl $config {$(
+            #[doc = concat!("The same with another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+            #[must_use]
+            pub fn $with(mut self, $field: $type) -> Self {
+                self.$field = $field;
+                self
+            }
+        )+}
+    };
+}
 
 pub mod attack;
-pub mod bases;
 pub mod bench;
 pub mod certificate;
-pub mod change;
+pub mod comparison;
 pub mod conformance;
 pub mod contribution;
 pub mod decisions;
+pub mod descriptors;
+pub mod difference;
 pub mod discussion;
+mod error;
+mod estimate;
 mod frozen;
-pub mod locality;
+mod locality;
 pub mod maps;
 pub mod matrix;
-mod operator;
-pub mod outcome;
+pub mod operator;
+pub mod progress;
 pub mod projection;
 mod random;
+mod ranking;
 pub mod spectrum;
-mod spread;
 mod sub_network;
 pub mod svd;
 pub mod validity;
+pub mod vectors;
 pub mod votes;
 
-pub use frozen::{FrozenNetwork, host};
-pub use linearscope::Error;
-pub use operator::{LinearOperator, Result};
-pub use random::{Stream, noise};
-pub use spread::Spread;
+pub use error::{Error, Result};
+pub use estimate::{Bar, Estimate, MeanStd};
+pub use frozen::FrozenNetwork;
+pub use operator::{Dense, LinearOperator};
+pub use progress::Progress;
+pub use random::{SplitMix64, noise};
+pub use ranking::{argmax, ranking};
 pub use sub_network::SubNetwork;

@@ -5,16 +5,19 @@
 //! out is zero; which of the two is used depends on which touches fewer entries.
 
 use burn::tensor::{Tensor, TensorData};
-use burn_backend::{Shape, ops::FloatTensorOps};
+use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
 use linearscope::{
-    Error,
+    Recorded,
     linear::Region,
     program::{NodeId, Program, Regions, Window},
 };
 
 use crate::{
-    FrozenNetwork, LinearOperator, frozen::flat, host, operator::Result, projection::Field,
+    error::Result,
+    operator::{BATCH, Field, indicators},
+    progress::{Observer, Progress, tell},
+    vectors::{flat, read},
 };
 
 /// Positions of one place as a box of the tensor they lie in.
@@ -51,46 +54,31 @@ fn entries(region: &Region, shape: &[usize]) -> Vec<usize> {
     flat
 }
 
-/// One field per place, `[places, n or N]`, as [`projection::fields`](crate::projection::fields)
-/// gives it; a place is one flat position or several whose fields add up. `on_batch` is told how
-/// many are done before each step.
+/// One field for each place, `[places, n or N]`, as
+/// [`LinearOperator::fields`](crate::LinearOperator::fields) says; the places are checked.
 ///
 /// Cost: for each place a replay of what it reaches, or one whole replay for every set of places
 /// whose fields cannot overlap, whichever is less.
-///
-/// # Errors
-/// [`Error::OutOfRange`]; as [`LinearOperator::apply`] and its adjoint.
-pub fn fields(
-    f: &FrozenNetwork,
+pub(crate) fn fields(
+    recorded: &Recorded<Dispatch>,
     field: Field,
     places: &[Vec<usize>],
-    mut on_batch: impl FnMut(usize),
+    observer: &mut Observer<'_>,
 ) -> Result<Tensor<2>> {
-    let recorded = match f.recorded() {
-        Some(recorded) if !places.is_empty() => recorded,
-        _ => return crate::projection::fields(f, field, places, on_batch),
-    };
     let program = recorded.homogeneous();
-    let (from, to) = match field {
-        Field::Column => (f.input_shape(), f.output_shape()),
-        Field::Row => (f.output_shape(), f.input_shape()),
+    let network = recorded.loaded().network();
+    let shapes = [
+        network.inputs()[0].shape.to_vec(),
+        recorded.reference()[0].shape().to_vec(),
+    ];
+    let [from, to] = match field {
+        Field::Column => [&shapes[0], &shapes[1]],
+        Field::Row => [&shapes[1], &shapes[0]],
     };
-    let len: usize = from.iter().product();
-    if let Some(&outside) = places.iter().flatten().find(|&&p| p >= len) {
-        let what = match field {
-            Field::Column => "the column",
-            Field::Row => "the row",
-        };
-        return Err(Error::OutOfRange {
-            what: what.into(),
-            index: vec![outside],
-            shape: from.to_vec(),
-        });
-    }
-    let ends = Ends::of(program, field);
+    let ends = Ends::of(recorded, field);
     let local = places
         .iter()
-        .map(|positions| ends.local(program, around(positions, from)))
+        .map(|positions| ends.local(around(positions, from)))
         .collect::<Result<Vec<Local>>>()?;
     let whole: usize = program.nodes().iter().map(|n| n.shape.num_elements()).sum();
     let sets = disjoint(&local);
@@ -103,26 +91,27 @@ pub fn fields(
             found[place * numel + at] = value;
         }
     };
+    let mut tell = |done| tell(observer, Progress::new(field.reading(), done, places.len()));
     if alone <= sets.len() * whole {
         for (place, local) in local.iter().enumerate() {
-            on_batch(place);
+            tell(place)?;
             if local.end.is_empty() {
                 continue;
             }
-            let window = ends.window(program, &local.regions)?;
+            let window = program.window(&local.regions, &[ends.output])?;
             let within = entries(&local.start, from);
             let mut delta = vec![0.0; within.len()];
             for (at, value) in within.iter().zip(&mut delta) {
                 *value = f64::from(u8::from(places[place].contains(at)));
             }
-            let made = ends.replay(f, &window, delta, &local.start.shape())?;
-            put(place, &host(made)?);
+            let made = ends.replay(&window, delta, &local.start.shape())?;
+            put(place, &read(made)?);
         }
     } else {
         let mut done = 0;
-        let at_once = recorded.probes_at_once().min(8);
+        let at_once = recorded.probes_at_once().min(BATCH);
         for some in sets.chunks(at_once) {
-            on_batch(done);
+            tell(done)?;
             let together: Vec<Vec<usize>> = some
                 .iter()
                 .map(|set| {
@@ -131,7 +120,7 @@ pub fn fields(
                         .collect()
                 })
                 .collect();
-            let made = host(crate::projection::fields(f, field, &together, |_| {})?)?;
+            let made = read(ends.products(&together, from)?)?;
             for (set, made) in some.iter().zip(made.chunks(numel)) {
                 for &place in set {
                     let at = entries(&local[place].end, to);
@@ -142,9 +131,10 @@ pub fn fields(
             }
         }
     }
-    let dtype: burn::tensor::DType = f.dtype().into();
-    let data = TensorData::new(found, [places.len(), numel]).convert_dtype(dtype);
-    Ok(Tensor::from_data(data, (f.device(), dtype)))
+    let loaded = recorded.loaded();
+    let data = TensorData::new(found, [places.len(), numel]).convert_dtype(loaded.dtype());
+    let made = Dispatch::float_from_data(data, loaded.device());
+    Ok(Tensor::from_dispatch(made))
 }
 
 /// One place: its box, the boxes it needs, and the box of its field.
@@ -171,22 +161,30 @@ fn disjoint(local: &[Local]) -> Vec<Vec<usize>> {
 }
 
 /// Where fields of a program begin and end.
-struct Ends {
+struct Ends<'a> {
+    recorded: &'a Recorded<Dispatch>,
     field: Field,
     input: NodeId,
     output: NodeId,
 }
 
-impl Ends {
-    fn of(program: &Program<Dispatch>, field: Field) -> Self {
+impl<'a> Ends<'a> {
+    fn of(recorded: &'a Recorded<Dispatch>, field: Field) -> Self {
+        let program = recorded.homogeneous();
         Self {
+            recorded,
             field,
             input: program.inputs()[0],
             output: program.outputs()[0],
         }
     }
 
-    fn local(&self, program: &Program<Dispatch>, start: Region) -> Result<Local> {
+    fn program(&self) -> &'a Program<Dispatch> {
+        self.recorded.homogeneous()
+    }
+
+    fn local(&self, start: Region) -> Result<Local> {
+        let program = self.program();
         let (regions, end) = match self.field {
             Field::Column => (
                 program.reaches(&[(self.input, start.clone())])?,
@@ -205,22 +203,33 @@ impl Ends {
         })
     }
 
-    fn window(&self, program: &Program<Dispatch>, regions: &Regions) -> Result<Window<Dispatch>> {
-        program.window(regions, &[self.output])
+    /// k vectors where the field begins, as a batch of a shape.
+    fn upload(&self, values: Vec<f64>, shape: &[usize]) -> DispatchTensor {
+        let k = values.len() / shape.iter().product::<usize>();
+        let loaded = self.recorded.loaded();
+        let data = TensorData::new(values, [&[k], shape].concat());
+        Dispatch::float_from_data(data.convert_dtype(loaded.dtype()), loaded.device())
+    }
+
+    /// Whole replays with indicator vectors of places, `[places, ..]`.
+    fn products(&self, places: &[Vec<usize>], shape: &[usize]) -> Result<Tensor<2>> {
+        let delta = indicators(places, shape.iter().product());
+        let x = [self.upload(delta, shape)];
+        let mut made = match self.field {
+            Field::Column => self.recorded.apply(&x)?,
+            Field::Row => self.recorded.adjoint(&x)?,
+        };
+        Ok(flat(made.remove(0)))
     }
 
     /// The field of one probe on a window.
     fn replay(
         &self,
-        f: &FrozenNetwork,
         window: &Window<Dispatch>,
         delta: Vec<f64>,
         shape: &Shape,
     ) -> Result<Tensor<2>> {
-        let len = delta.len();
-        let dims: Vec<usize> = std::iter::once(1).chain(shape.iter().copied()).collect();
-        let x: DispatchTensor =
-            Dispatch::float_reshape(f.upload(delta, len).into_dispatch(), Shape::from(dims));
+        let x = self.upload(delta, &shape.to_vec());
         let program = &window.program;
         let (input, output) = (program.inputs()[0], program.outputs()[0]);
         let made = match self.field {

@@ -16,23 +16,29 @@ use burn::tensor::TensorData;
 use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
 use linearscope::{
-    Error, Recorded,
+    Recorded,
     linear::Region,
     program::{NodeId, Program, Window},
 };
+use serde::{Deserialize, Serialize};
 
-use crate::{FrozenNetwork, LinearOperator, operator::Result};
+use crate::{
+    error::{Error, Result},
+    frozen::FrozenNetwork,
+    operator::LinearOperator,
+};
 
 /// The most probes side by side: more gains nothing on a CPU.
 const BATCH: usize = 16;
 
-/// Which way a part is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// Forward probes of input pixels.
-    Columns,
-    /// Adjoint probes of output pixels.
-    Rows,
+/// In which direction a part is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Forward products with probes of input pixels.
+    Forward,
+    /// Adjoint products with probes of output pixels.
+    Adjoint,
 }
 
 /// One axis of the picture: what outputs see and inputs reach along it.
@@ -89,13 +95,13 @@ pub struct MatrixPlan<'a> {
     channels: [usize; 2],
     h: Axis,
     w: Axis,
-    way: Way,
+    direction: Direction,
     /// No picture comes out: rows of F are computed one by one.
     dense: bool,
 }
 
 /// The entries of one part of F.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Part {
     /// Runs of consecutive rows, one for each output channel.
     pub segments: Vec<Segment>,
@@ -104,7 +110,7 @@ pub struct Part {
 }
 
 /// Entries of consecutive rows of F, in order.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     /// Index of the first entry among all of F.
     pub first: usize,
@@ -148,7 +154,7 @@ impl<'a> MatrixPlan<'a> {
     /// Cost: shapes only, a few comparisons for each node and each row and column of the picture.
     ///
     /// # Errors
-    /// [`Error::Memory`] where nothing was recorded.
+    /// [`linearscope::Error::Memory`] where nothing was recorded.
     pub fn new(f: &'a FrozenNetwork) -> Result<Self> {
         let recorded = f.recorded_for("the whole matrix")?;
         let program = recorded.homogeneous();
@@ -170,9 +176,9 @@ impl<'a> MatrixPlan<'a> {
             f,
             recorded,
             channels: [c, d],
-            way: match local && columns <= rows {
-                true => Way::Columns,
-                false => Way::Rows,
+            direction: match local && columns <= rows {
+                true => Direction::Forward,
+                false => Direction::Adjoint,
             },
             h,
             w,
@@ -191,18 +197,18 @@ impl<'a> MatrixPlan<'a> {
         c * d * self.h.all() * self.w.all()
     }
 
-    /// The same, computed the other way; dense matrices know rows only.
+    /// The same entries, computed in another direction; dense matrices know the adjoint only.
     #[must_use]
-    pub fn by(mut self, way: Way) -> Self {
+    pub fn with_direction(mut self, direction: Direction) -> Self {
         if !self.dense {
-            self.way = way;
+            self.direction = direction;
         }
         self
     }
 
-    /// Which way parts are computed.
-    pub fn way(&self) -> Way {
-        self.way
+    /// In which direction parts are computed.
+    pub fn direction(&self) -> Direction {
+        self.direction
     }
 
     /// How many rows of the output picture there are to cut into stripes. A vector of outputs is
@@ -218,14 +224,14 @@ impl<'a> MatrixPlan<'a> {
     pub fn stripe_within(&self, bytes: usize) -> usize {
         let each = self.entries() * 12 / self.stripes().max(1);
         let rows = (bytes / each.max(1)).clamp(1, self.stripes().max(1));
-        match self.way {
-            Way::Columns => rows,
+        match self.direction {
+            Direction::Forward => rows,
             // Cotangents are shared by rows this far apart: fewer would waste them.
-            Way::Rows if !self.dense => {
+            Direction::Adjoint if !self.dense => {
                 let apart = self.h.rows_apart();
                 (rows / apart).max(1) * apart
             }
-            Way::Rows => rows,
+            Direction::Adjoint => rows,
         }
     }
 
@@ -271,9 +277,9 @@ impl<'a> MatrixPlan<'a> {
                 vec![E::default(); len]
             })
             .collect();
-        match self.way {
-            Way::Columns => self.by_columns(&stripe, budget, &mut values)?,
-            Way::Rows => self.by_rows(&stripe, budget, &mut values)?,
+        match self.direction {
+            Direction::Forward => self.by_columns(&stripe, budget, &mut values)?,
+            Direction::Adjoint => self.by_rows(&stripe, budget, &mut values)?,
         }
         let segment = |(channel, values): (usize, Vec<E>)| {
             let len = values.len();

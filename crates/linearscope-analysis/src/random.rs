@@ -1,22 +1,27 @@
 //! Random vectors that are the same on every machine.
 
-use burn::tensor::Tensor;
-
-use crate::LinearOperator;
-
-/// A stream of numbers in [−1, 1): splitmix64.
+/// The generator *SplitMix64* (Steele, Lea and Flood, *Fast splittable pseudorandom number generators*,
+/// 2014), read as numbers in [−1, 1).
+///
+/// ```
+/// use linearscope_analysis::SplitMix64;
+/// let (mut a, mut b) = (SplitMix64::new(7), SplitMix64::new(7));
+/// assert!((0..100).all(|_| {
+///     let x = a.next_uniform();
+///     (-1.0..1.0).contains(&x) && x == b.next_uniform()
+/// }));
+/// ```
 #[derive(Clone, Debug)]
-pub struct Stream(u64);
+pub struct SplitMix64(u64);
 
-impl Stream {
+impl SplitMix64 {
     /// The sequence of a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next number.
-    #[allow(clippy::should_implement_trait)]
-    pub fn next(&mut self) -> f64 {
+    /// The next number, uniform in [−1, 1).
+    pub fn next_uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,15 +30,23 @@ impl Stream {
         (z >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     }
 
-    /// The next `k` vectors of length `len`, `[k, len]`, where the operator's vectors live.
-    pub(crate) fn vectors(&mut self, f: &impl LinearOperator, k: usize, len: usize) -> Tensor<2> {
-        let values = (0..k * len).map(|_| self.next()).collect();
-        f.upload(values, len)
+    /// The next sign, −1 or 1 (Rademacher).
+    pub fn next_sign(&mut self) -> f64 {
+        if self.next_uniform() < 0.0 { -1.0 } else { 1.0 }
+    }
+
+    /// The next `len` numbers, uniform in [−1, 1).
+    pub fn uniform(&mut self, len: usize) -> Vec<f64> {
+        (0..len).map(|_| self.next_uniform()).collect()
+    }
+
+    /// The next `len` signs.
+    pub fn signs(&mut self, len: usize) -> Vec<f64> {
+        (0..len).map(|_| self.next_sign()).collect()
     }
 }
 
-/// `len` numbers in [−1, 1), the same for a seed on every machine.
+/// `len` numbers, uniform in [−1, 1), the same for a seed on every machine.
 pub fn noise(len: usize, seed: u64) -> Vec<f64> {
-    let mut stream = Stream::new(seed);
-    (0..len).map(|_| stream.next()).collect()
+    SplitMix64::new(seed).uniform(len)
 }

@@ -1,14 +1,15 @@
 //! The part of a frozen network between two of its nodes, as a linear operator.
 
 use burn::tensor::{Device, FloatDType, Tensor};
-use burn_backend::{Shape, ops::FloatTensorOps};
-use burn_dispatch::{Dispatch, DispatchTensor};
-use linearscope::{Error, Recorded, program::NodeId};
+use burn_dispatch::Dispatch;
+use linearscope::{Recorded, program::NodeId};
 
 use crate::{
-    FrozenNetwork, LinearOperator,
-    frozen::{batched, check, flat},
-    operator::Result,
+    error::{Error, Result},
+    frozen::FrozenNetwork,
+    operator::{Field, LinearOperator, by_products},
+    progress::Observer,
+    vectors::{batched, check, flat, shaped},
 };
 
 /// From the output of one node to the output of another. Made by [`FrozenNetwork::between`].
@@ -26,7 +27,7 @@ impl FrozenNetwork {
     /// (`None`: the output), by the model's own node names.
     ///
     /// # Errors
-    /// `Error::NoSuchNode`; `Error::Memory` for a named node where nothing was recorded.
+    /// [`linearscope::Error::NoSuchNode`]; [`linearscope::Error::Memory`] for a named node where nothing was recorded.
     pub fn between(&self, from: Option<&str>, to: Option<&str>) -> Result<SubNetwork<'_>> {
         // The node and its shape; without a name the end there is.
         let end = |name: Option<&str>, shape: &[usize]| {
@@ -54,14 +55,11 @@ impl SubNetwork<'_> {
     /// pass `from` carry x₀.
     ///
     /// # Errors
-    /// `Error::Shape`, `Error::NoPath`.
+    /// [`Error::Length`]; [`linearscope::Error::NoPath`].
     pub fn affine(&self, x: Tensor<2>) -> Result<Tensor<2>> {
         check("the probe", &x, self.input_len())?;
         let x = batched(x, &self.input_shape);
-        let x0: DispatchTensor = Dispatch::float_reshape(
-            self.whole.x0().into_dispatch(),
-            Shape::from(self.whole.input_shape().to_vec()),
-        );
+        let x0 = shaped(self.whole.x0(), self.whole.input_shape());
         let y = self
             .recorded()?
             .affine_between(x, self.from, self.to, &[x0])?;
@@ -126,5 +124,17 @@ impl LinearOperator for SubNetwork<'_> {
         let y = batched(y, &self.output_shape);
         let x = self.recorded()?.adjoint_between(y, self.from, self.to)?;
         Ok(flat(x))
+    }
+
+    fn fields(
+        &self,
+        field: Field,
+        places: &[Vec<usize>],
+        observer: &mut Observer<'_>,
+    ) -> Result<Tensor<2>> {
+        match self.is_whole() {
+            true => self.whole.fields(field, places, observer),
+            false => by_products(self, field, places, observer),
+        }
     }
 }

@@ -5,19 +5,19 @@
 //! flips, and it is exact. Smooth units and norms have no such stretch: there the question is how the
 //! error grows.
 
-use burn::tensor::{DType, Tensor, TensorData};
-use linearscope::{Error, Paired};
-use serde::Serialize;
+use burn::tensor::{Tensor, TensorData};
+use linearscope::Paired;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    FrozenNetwork, LinearOperator,
-    frozen::{batched, check, shaped},
-    host,
-    operator::Result,
+    error::Result,
+    frozen::FrozenNetwork,
+    operator::LinearOperator,
+    vectors::{batched, check, norm, numbers, over, read, shaped},
 };
 
 /// How far along k directions the decisions of x₀ hold.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Validity {
     /// For each direction d the least t ≥ 0 at which a unit flips at x₀ + t d; infinite where none
     /// does.
@@ -28,16 +28,16 @@ pub struct Validity {
     /// flip at once, and make its radius 0; the others hold.
     pub at_kink: usize,
     /// Every decision, in the order they are made.
-    pub layers: Vec<Layer>,
+    pub decisions: Vec<DecisionRadius>,
 }
 
 /// One decision of a [`Validity`].
-#[derive(Clone, Debug, Serialize)]
-pub struct Layer {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecisionRadius {
     /// The network node.
     pub node: String,
     /// What decides: `slope`, `switches`, `comparison`, …
-    pub what: &'static str,
+    pub what: String,
     /// How many units it has.
     pub units: usize,
     /// How many of them are exactly at a kink.
@@ -52,7 +52,7 @@ pub struct Layer {
 /// each unit read back from the device; in f32 the radius is known to about 1e-6 of itself.
 ///
 /// # Errors
-/// [`Error::NotPiecewise`] names the first op that is frozen but curved: see [`growth`].
+/// [`linearscope::Error::NotPiecewise`] names the first op that is frozen but curved: see [`growth`].
 pub fn radii(f: &FrozenNetwork, directions: Tensor<2>) -> Result<Validity> {
     check("the direction", &directions, f.input_len())?;
     let k = directions.dims()[0];
@@ -74,11 +74,11 @@ pub fn radii(f: &FrozenNetwork, directions: Tensor<2>) -> Result<Validity> {
         radii,
         by,
         at_kink: flips.iter().map(|unit| unit.flips.at_kink).sum(),
-        layers: flips
+        decisions: flips
             .into_iter()
-            .map(|unit| Layer {
+            .map(|unit| DecisionRadius {
                 node: unit.node.to_string(),
-                what: unit.what,
+                what: unit.what.to_string(),
                 units: unit.units,
                 at_kink: unit.flips.at_kink,
                 first: unit.flips.first,
@@ -96,27 +96,18 @@ pub fn radii(f: &FrozenNetwork, directions: Tensor<2>) -> Result<Validity> {
 /// As [`FrozenNetwork::forward`], [`LinearOperator::apply`].
 pub fn growth(f: &FrozenNetwork, direction: Tensor<2>, steps: &[f64]) -> Result<Vec<f64>> {
     check("the direction", &direction, f.input_len())?;
-    let at_x0 = host(f.affine(f.x0())?)?;
-    let rate = host(f.apply(direction.clone())?)?;
-    let (x0, d) = (host(f.x0())?, host(direction)?);
-    let dtype: DType = f.dtype().into();
+    let at_x0 = read(f.affine(f.x0())?)?;
+    let rate = read(f.apply(direction.clone())?)?;
+    let (x0, d) = (read(f.x0())?, read(direction)?);
     steps
         .iter()
         .map(|t| {
             let x: Vec<f64> = x0.iter().zip(&d).map(|(x, d)| x + t * d).collect();
-            let x = TensorData::new(x, f.input_shape().to_vec()).convert_dtype(dtype);
-            let y = FrozenNetwork::forward(f.frozen().loaded(), x)?;
-            let y = y.convert_dtype(DType::F64);
-            let y = y
-                .try_to_vec::<f64>()
-                .map_err(|error| Error::Data(format!("{error:?}")))?;
-            let gap: f64 = y
-                .iter()
-                .zip(at_x0.iter().zip(&rate))
-                .map(|(y, (a, b))| (y - a - t * b).powi(2))
-                .sum();
-            let size: f64 = y.iter().map(|y| y * y).sum();
-            Ok((gap / size.max(f64::MIN_POSITIVE)).sqrt())
+            let x = TensorData::new(x, f.input_shape().to_vec());
+            let y = numbers(FrozenNetwork::forward(f.frozen().loaded(), x)?)?;
+            let line = at_x0.iter().zip(&rate).map(|(a, b)| a + t * b);
+            let gap: Vec<f64> = y.iter().zip(line).map(|(y, line)| y - line).collect();
+            Ok(over(norm(&gap), norm(&y)))
         })
         .collect()
 }

@@ -8,30 +8,34 @@
 //! all say 0) *abstains*; an arg-max would give it to class 0. Where some but not all tie for the
 //! largest, the first of them has the vote.
 //!
-//! Every other pixel votes, the quiet ones as much as the loud ones: the *lead* of the largest discussion
+//! Every other pixel votes, the quiet ones as much as the loud ones: the *margin* of the largest discussion
 //! over the second says how loud, and [`Votes::loudest`] lets only the loud ones vote.
 
-use burn::tensor::Tensor;
-use linearscope::Error;
-use serde::Serialize;
+use std::ops::ControlFlow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    FrozenNetwork, LinearOperator,
-    discussion::{Discussions, Heard, Reading, discussions_of},
-    frozen::host,
-    operator::Result,
+    discussion::{Discussions, Propagation, Terms, discussions_of},
+    error::{Error, Result},
+    frozen::FrozenNetwork,
+    operator::LinearOperator,
+    progress::{Progress, tell},
+    ranking::ranking,
+    vectors::numbers,
 };
 
 /// The vote of a pixel that abstains.
 pub const ABSTAINS: i32 = -1;
 
 /// How votes are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct VoteConfig {
     /// How sources are carried back to pixels.
-    pub reading: Reading,
-    /// Who is heard.
-    pub heard: Heard,
+    pub propagation: Propagation,
+    /// Which terms of the discussions are taken.
+    pub terms: Terms,
     /// Every channel of a pixel has a vote of its own.
     pub by_channel: bool,
     /// Classes discussed side by side; results do not depend on it.
@@ -39,24 +43,29 @@ pub struct VoteConfig {
 }
 
 impl Default for VoteConfig {
-    /// The scored reading, everybody heard, channels summed, 16 classes at a time.
+    /// The scored propagation, all terms, channels summed, 16 classes at a time.
     fn default() -> Self {
         Self {
-            reading: Reading::default(),
-            heard: Heard::default(),
+            propagation: Propagation::default(),
+            terms: Terms::default(),
             by_channel: false,
             chunk: 16,
         }
     }
 }
 
+setters!(
+    VoteConfig: with_propagation propagation: Propagation, with_terms terms: Terms,
+    with_by_channel by_channel: bool, with_chunk chunk: usize
+);
+
 /// Who voted for what.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Votes {
     /// A class for each pixel, [`ABSTAINS`] for none; C order of `shape`.
     pub of: Vec<i32>,
     /// How far the largest discussion of each pixel is above the second: how loud the vote is.
-    pub lead: Vec<f64>,
+    pub margin: Vec<f64>,
     /// `[h, w]` (whatever axes follow the channels), by channel `[c, h, w]`.
     pub shape: Vec<usize>,
     /// Votes of each class.
@@ -68,12 +77,12 @@ pub struct Votes {
     /// What each discussion misses of its score, over |score|; see
     /// [`Discussions`].
     pub gaps: Vec<f64>,
-    /// The paper's λ of each class; 1 in other readings.
+    /// The paper's λ of each class; 1 in other propagations.
     pub factors: Vec<f64>,
 }
 
 /// A class and its votes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
     /// Number of the class.
     pub class: usize,
@@ -90,16 +99,15 @@ pub struct Tally {
 /// How many classes a network scores.
 ///
 /// # Errors
-/// [`Error::Question`] where the output is no vector of at least two scores for one picture.
-pub fn classes(f: &impl LinearOperator) -> Result<usize> {
+/// [`Error::NotAClassifier`] where the output is no vector of at least two scores for one picture.
+pub fn classes(f: &(impl LinearOperator + ?Sized)) -> Result<usize> {
     let shape = f.output_shape();
     let long: Vec<usize> = shape.iter().copied().filter(|&size| size > 1).collect();
     match long.as_slice() {
         &[classes] if shape.len() == 1 || shape[0] == 1 => Ok(classes),
-        _ => Err(Error::Question(format!(
-            "the output of shape {shape:?} is no vector of scores for one picture, so the network is \
-             no classifier; contributions, rows and columns are there for all networks"
-        ))),
+        _ => Err(Error::NotAClassifier {
+            shape: shape.to_vec(),
+        }),
     }
 }
 
@@ -110,9 +118,9 @@ fn pixels_of(shape: &[usize]) -> Result<(usize, Vec<usize>)> {
         [1, c, pixels @ ..] if !pixels.is_empty() => Ok((*c, pixels.to_vec())),
         [1, n] => Ok((1, vec![*n])),
         [n] => Ok((1, vec![*n])),
-        _ => Err(Error::Question(format!(
-            "the input of shape {shape:?} is a batch; votes are about one picture at a time"
-        ))),
+        _ => Err(Error::Batch {
+            shape: shape.to_vec(),
+        }),
     }
 }
 
@@ -167,30 +175,28 @@ impl Running {
         self.seen += 1;
     }
 
-    /// The votes, and their lead.
+    /// The votes, and their margins.
     fn close(self) -> (Vec<i32>, Vec<f64>) {
         let votes = self.of.into_iter().zip(self.tied);
         let of = votes.map(|(of, tied)| if tied { ABSTAINS } else { of });
-        let lead = self.best.iter().zip(&self.second);
+        let margin = self.best.iter().zip(&self.second);
         (
             of.collect(),
-            lead.map(|(best, second)| best - second).collect(),
+            margin.map(|(best, second)| best - second).collect(),
         )
     }
 }
 
-/// The votes of every pixel among all classes. `on_chunk` is told how many classes were heard, and
-/// of how many, before each chunk.
+/// The votes of every pixel among all classes. Progress counts classes.
 ///
 /// Cost: that of [`discussions_of`] for every class; memory: one chunk's discussions.
 ///
 /// # Errors
-/// [`Error::Question`] for a network that is no classifier, or a batch of pictures; as
-/// [`discussions_of`].
+/// [`Error::NotAClassifier`]; [`Error::Batch`]; [`Error::Stopped`]; as [`discussions_of`].
 pub fn votes(
     f: &FrozenNetwork,
     config: &VoteConfig,
-    mut on_chunk: impl FnMut(usize, usize),
+    mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Votes> {
     let classes = classes(f)?;
     let (c, mut shape) = pixels_of(f.input_shape())?;
@@ -206,9 +212,10 @@ pub fn votes(
     let mut running = Running::new(pixels);
     let (mut scores, mut gaps, mut factors) = (Vec::new(), Vec::new(), Vec::new());
     for chunk in all.chunks(config.chunk.max(1)) {
-        on_chunk(chunk[0], classes);
-        let found = discussions_of(f, chunk, config.reading, config.heard)?;
-        for discussion in host(found.pixels)?.chunks(n) {
+        let progress = Progress::new("counting votes", chunk[0], classes);
+        tell(&mut observer, progress)?;
+        let found = discussions_of(f, chunk, config.propagation, config.terms)?;
+        for discussion in numbers(found.pixels)?.chunks(n) {
             match config.by_channel {
                 true => running.hear(discussion),
                 false => running.hear(&summed(discussion, c)),
@@ -218,7 +225,7 @@ pub fn votes(
         gaps.extend(found.gaps);
         factors.extend(found.factors);
     }
-    let (of, lead) = running.close();
+    let (of, margin) = running.close();
     let mut counts = vec![0; classes];
     let mut abstained = 0;
     for &vote in &of {
@@ -229,7 +236,7 @@ pub fn votes(
     }
     Ok(Votes {
         of,
-        lead,
+        margin,
         shape,
         counts,
         abstained,
@@ -251,9 +258,8 @@ pub fn discussed(
     config: &VoteConfig,
 ) -> Result<(Vec<Vec<f64>>, Discussions)> {
     let (c, _) = pixels_of(f.input_shape())?;
-    let found = discussions_of(f, classes, config.reading, config.heard)?;
-    let pixels: Tensor<2> = found.pixels.clone();
-    let each = host(pixels)?;
+    let found = discussions_of(f, classes, config.propagation, config.terms)?;
+    let each = numbers(found.pixels.clone())?;
     let each = each.chunks(f.input_len()).map(|d| summed(d, c)).collect();
     Ok((each, found))
 }
@@ -261,9 +267,7 @@ pub fn discussed(
 impl Votes {
     /// Every class's votes and score, most votes first; among equals the larger score first.
     pub fn table(&self) -> Vec<Tally> {
-        let mut by_score: Vec<usize> = (0..self.scores.len()).collect();
-        by_score.sort_by(|&a, &b| self.scores[b].total_cmp(&self.scores[a]));
-        let mut table: Vec<Tally> = by_score
+        let mut table: Vec<Tally> = ranking(&self.scores)
             .iter()
             .enumerate()
             .map(|(place, &class)| Tally {
@@ -288,11 +292,11 @@ impl Votes {
 
     /// Votes that are at least as loud as the loudest `count` of them; the others abstain.
     pub fn loudest(&self, count: usize) -> Vec<i32> {
-        let mut leads = self.lead.clone();
-        leads.sort_by(|a, b| b.total_cmp(a));
-        let least = leads.get(count.max(1) - 1).copied().unwrap_or(0.0);
-        let loud = |(vote, lead): (&i32, &f64)| if *lead >= least { *vote } else { ABSTAINS };
-        self.of.iter().zip(&self.lead).map(loud).collect()
+        let mut margins = self.margin.clone();
+        margins.sort_by(|a, b| b.total_cmp(a));
+        let least = margins.get(count.max(1) - 1).copied().unwrap_or(0.0);
+        let loud = |(vote, margin): (&i32, &f64)| if *margin >= least { *vote } else { ABSTAINS };
+        self.of.iter().zip(&self.margin).map(loud).collect()
     }
 
     /// The share of pixels whose votes differ; pictures of one size.
@@ -325,13 +329,13 @@ mod tests {
     fn the_largest_wins_and_full_ties_abstain() {
         // Pixels: 0 tie of all at 0, 1 tie of all at 2, 2 tie of two for the largest, 3 all below 0,
         // 4 the last wins, 5 tied until the last says less, 6 −0 is 0.
-        let (found, lead) = votes_of(&[
+        let (found, margin) = votes_of(&[
             &[0.0, 2.0, 1.0, -3.0, 0.0, 5.0, 0.0],
             &[0.0, 2.0, 3.0, -1.0, 0.0, 5.0, -0.0],
             &[0.0, 2.0, 3.0, -2.0, 1.0, 4.0, 0.0],
         ]);
         assert_eq!(found, [-1, -1, 1, 1, 2, 0, -1]);
-        assert_eq!(lead, [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+        assert_eq!(margin, [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
     }
 
     #[test]
@@ -342,7 +346,7 @@ mod tests {
         assert_eq!(intersection_over_union(&[false], &[false]), 0.0);
         let votes = Votes {
             of: vec![0, 1, 1, 0],
-            lead: vec![0.1, 3.0, 0.5, 2.0],
+            margin: vec![0.1, 3.0, 0.5, 2.0],
             shape: vec![2, 2],
             counts: vec![2, 2],
             abstained: 0,

@@ -3,14 +3,13 @@
 mod operators;
 
 use linearscope_analysis::{
-    LinearOperator,
+    Dense, LinearOperator,
     maps::{Grid, Pictures, column_maps, field::SHARES, row_maps, shift},
     noise,
-    projection::Field,
+    operator::Field,
+    progress::unobserved,
 };
-use operators::Dense;
-
-fn quiet(_: usize) {}
+use operators::between;
 
 fn close(a: f64, b: f64) -> bool {
     (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-9 * (1.0 + a.abs().max(b.abs()))
@@ -34,34 +33,34 @@ fn bicubic([h, w]: [usize; 2], ratio: usize) -> Dense {
             .map(|tap| kernel(at - tap as f64))
             .sum()
     };
-    Dense::of([1, h, w], [1, h * ratio, w * ratio], move |p, q| {
+    between([1, h, w], [1, h * ratio, w * ratio], move |p, q| {
         along(p[1], q[1], h) * along(p[2], q[2], w)
     })
 }
 
 /// One channel, `size` to `size`, with entries from (place, pixel).
 fn plain(size: [usize; 2], f: impl Fn([i64; 2], [i64; 2]) -> f64) -> Dense {
-    Dense::of([1, size[0], size[1]], [1, size[0], size[1]], |p, q| {
+    between([1, size[0], size[1]], [1, size[0], size[1]], |p, q| {
         f([p[1] as i64, p[2] as i64], [q[1] as i64, q[2] as i64])
     })
 }
 
 #[test]
 fn the_identity_is_all_its_own() {
-    let f = Dense::of([3, 10, 12], [3, 10, 12], |p, q| f64::from(u8::from(p == q)));
+    let f = between([3, 10, 12], [3, 10, 12], |p, q| f64::from(u8::from(p == q)));
     let grid = Grid::every(1, [10, 12]);
-    let rows = row_maps(&f, &grid, 0.0, quiet).unwrap();
+    let rows = row_maps(&f, &grid, 0.0, unobserved).unwrap();
     assert!(rows.radii.iter().flatten().all(|&r| r == 0.0));
     assert!(rows.off_diagonal.iter().all(|&share| share == 0.0));
     assert!(rows.energy.iter().all(|&e| e == 3.0));
     assert!(rows.origins.iter().all(Option::is_none));
     assert_eq!((rows.feeds.share, rows.feeds.arrows.len()), (0.0, 0));
     assert!(rows.feeds.heat.iter().all(|&h| h == 0.0));
-    let columns = column_maps(&f, &grid, 2.0, 8, quiet).unwrap();
+    let columns = column_maps(&f, &grid, 2.0, 8, unobserved).unwrap();
     assert!(columns.radii.iter().flatten().all(|&r| r == 0.0));
     assert!(columns.area.iter().all(|&area| area == 1.0));
     assert_eq!((columns.wide, columns.templates.len()), (0, 0));
-    let shifts = shift::variance(&f, &grid, 1, quiet).unwrap();
+    let shifts = shift::variance(&f, &grid, 1, unobserved).unwrap();
     assert_eq!(shifts.whole, 0.0);
     // The corner has no neighbour below and none to the right.
     let (last, others) = shifts.values.split_last().unwrap();
@@ -81,7 +80,7 @@ fn a_box_blur_has_the_radius_of_its_box() {
         y: vec![9],
         x: vec![11],
     };
-    let rows = row_maps(&f, &grid, 3.0, quiet).unwrap();
+    let rows = row_maps(&f, &grid, 3.0, unobserved).unwrap();
     let mut distances: Vec<f64> = (-k..=k)
         .flat_map(|y| (-k..=k).map(move |x| (y as f64).hypot(x as f64)))
         .collect();
@@ -99,7 +98,7 @@ fn a_box_blur_has_the_radius_of_its_box() {
     );
     let origin = rows.origins[0].unwrap();
     assert!(close(origin.centroid[0], 0.0) && close(origin.centroid[1], 0.0));
-    let columns = column_maps(&f, &grid, 49.0, 8, quiet).unwrap();
+    let columns = column_maps(&f, &grid, 49.0, 8, unobserved).unwrap();
     assert_eq!(columns.area[0], 49.0);
     assert_eq!((columns.wide, columns.templates[0].place), (1, [9, 11]));
     assert_eq!(columns.templates[0].centroid, [9.0, 11.0]);
@@ -107,7 +106,7 @@ fn a_box_blur_has_the_radius_of_its_box() {
     assert!(close(columns.templates[0].spread, 8f64.sqrt()));
     // A convolution, at borders too: what falls outside is not compared.
     let all = Grid::every(1, [20, 20]);
-    let shifts = shift::variance(&f, &all, 1, quiet).unwrap();
+    let shifts = shift::variance(&f, &all, 1, unobserved).unwrap();
     assert_eq!(shifts.whole, 0.0);
 }
 
@@ -120,7 +119,7 @@ fn a_moved_copy_is_an_arrow_of_its_displacement() {
         f64::from(u8::from(from == q))
     });
     let grid = Grid::every(1, [32, 32]);
-    let rows = row_maps(&f, &grid, 4.0, quiet).unwrap();
+    let rows = row_maps(&f, &grid, 4.0, unobserved).unwrap();
     for (i, place) in grid.places().enumerate() {
         let inside = moved(place.map(|at| at as i64));
         assert_eq!(rows.off_diagonal[i], f64::from(u8::from(inside)));
@@ -161,7 +160,7 @@ fn a_rank_one_template_is_found_where_it_is_switched() {
         _ => 0.0,
     });
     let grid = Grid::every(1, [24, 26]);
-    let columns = column_maps(&f, &grid, 10.0, 8, quiet).unwrap();
+    let columns = column_maps(&f, &grid, 10.0, 8, unobserved).unwrap();
     assert_eq!(columns.wide, 3);
     let [first, second] = columns.templates.as_slice() else {
         panic!("{:?}", columns.templates)
@@ -176,7 +175,7 @@ fn a_rank_one_template_is_found_where_it_is_switched() {
     );
     assert_eq!((first.alike, second.alike), (0, 1));
     assert_eq!(second.centroid, [14.5, 8.5]);
-    assert_eq!(second.own, [4.0, 5.0]);
+    assert_eq!(second.corresponding, [4.0, 5.0]);
     // A rank-one map is no convolution: neighbouring rows are the same, and do not move along.
     let shifts = shift::variance(
         &f,
@@ -185,7 +184,7 @@ fn a_rank_one_template_is_found_where_it_is_switched() {
             x: vec![8],
         },
         1,
-        quiet,
+        unobserved,
     )
     .unwrap();
     assert!(shifts.whole > 0.5, "{}", shifts.whole);
@@ -196,11 +195,16 @@ fn a_rank_one_template_is_found_where_it_is_switched() {
 fn zero_rows_are_told() {
     let f = plain([6, 6], |_, _| 0.0);
     let grid = Grid::every(2, [6, 6]);
-    let rows = row_maps(&f, &grid, 1.0, quiet).unwrap();
+    let rows = row_maps(&f, &grid, 1.0, unobserved).unwrap();
     assert!(rows.radii.iter().flatten().all(|r| r.is_nan()));
     assert!(rows.off_diagonal.iter().all(|share| share.is_nan()) && rows.feeds.share.is_nan());
-    assert!(shift::variance(&f, &grid, 1, quiet).unwrap().whole.is_nan());
-    assert_eq!(column_maps(&f, &grid, 1.0, 8, quiet).unwrap().wide, 0);
+    assert!(
+        shift::variance(&f, &grid, 1, unobserved)
+            .unwrap()
+            .whole
+            .is_nan()
+    );
+    assert_eq!(column_maps(&f, &grid, 1.0, 8, unobserved).unwrap().wide, 0);
 }
 
 /// Cubic interpolation ×3: a convolution for each sub-pixel, so shift-variant only at borders, and
@@ -211,7 +215,7 @@ fn bicubic_is_a_convolution_a_whole_pixel_apart() {
     let pictures = Pictures::of(&f).unwrap();
     assert_eq!((pictures.step(0), pictures.step(1)), ([1, 3], [1, 3]));
     let grid = Grid::every(1, [30, 36]);
-    let shifts = shift::variance(&f, &grid, 1, quiet).unwrap();
+    let shifts = shift::variance(&f, &grid, 1, unobserved).unwrap();
     assert_eq!(shifts.steps, [[1, 1], [3, 3]]);
     let mut border = 0f64;
     for (i, [y, x]) in grid.places().enumerate() {
@@ -233,15 +237,15 @@ fn bicubic_is_a_convolution_a_whole_pixel_apart() {
                 x: vec![x],
             },
             2.5,
-            quiet,
+            unobserved,
         )
         .unwrap()
     };
     assert_eq!(at(13, 16).radii.map(|r| r[0]), [0.0; 3]);
     assert!(close(at(13, 17).radii[0][0], 1.0 / 3.0));
     assert_eq!(at(14, 17).feeds.share, 0.0);
-    assert_eq!(pictures.own(Field::Row, [13, 16]), [4.0, 5.0]);
-    assert_eq!(pictures.own(Field::Column, [4, 5]), [13.0, 16.0]);
+    assert_eq!(pictures.corresponding(Field::Row, [13, 16]), [4.0, 5.0]);
+    assert_eq!(pictures.corresponding(Field::Column, [4, 5]), [13.0, 16.0]);
     // A column covers 12×12 sub-pixels at most, centred at its own.
     let columns = column_maps(
         &f,
@@ -251,7 +255,7 @@ fn bicubic_is_a_convolution_a_whole_pixel_apart() {
         },
         1.0,
         1,
-        quiet,
+        unobserved,
     )
     .unwrap();
     let radii = columns.radii.each_ref().map(|radii| radii[0]);
@@ -265,11 +269,11 @@ fn bicubic_is_a_convolution_a_whole_pixel_apart() {
 /// Sizes without a common step are refused with both sizes.
 #[test]
 fn what_is_no_picture_or_has_no_step_is_refused() {
-    let f = Dense::of([1, 4, 4], [1, 7, 7], |_, _| 1.0);
-    let error = shift::variance(&f, &Grid::every(1, [7, 7]), 1, quiet).unwrap_err();
+    let f = between([1, 4, 4], [1, 7, 7], |_, _| 1.0);
+    let error = shift::variance(&f, &Grid::every(1, [7, 7]), 1, unobserved).unwrap_err();
     assert!(error.to_string().contains("[7, 7]"), "{error}");
-    let scores = Dense::of([1, 4, 4], [10, 1, 1], |_, _| 1.0);
-    let error = row_maps(&scores, &Grid::every(1, [1, 1]), 1.0, quiet).unwrap_err();
+    let scores = between([1, 4, 4], [10, 1, 1], |_, _| 1.0);
+    let error = row_maps(&scores, &Grid::every(1, [1, 1]), 1.0, unobserved).unwrap_err();
     assert!(error.to_string().contains("contributions"), "{error}");
     assert!(error.to_string().contains("[1, 10, 1, 1]"), "{error}");
 }
@@ -312,7 +316,7 @@ fn all_measures_equal_their_naive_twins() {
         let row = (p[0] * rows + p[1]) * columns + p[2];
         random[row * c * h * w + (q[0] * h + q[1]) * w + q[2]]
     };
-    let f = Dense::of([c, h, w], [d, rows, columns], entry);
+    let f = between([c, h, w], [d, rows, columns], entry);
     let block = |p: [usize; 2], q: [usize; 2]| -> f64 {
         let mut sum = 0.0;
         for out in 0..d {
@@ -344,7 +348,7 @@ fn all_measures_equal_their_naive_twins() {
         y: vec![0, 5, 6, 11],
         x: vec![1, 4, 9],
     };
-    let found = row_maps(&f, &grid, limit, quiet).unwrap();
+    let found = row_maps(&f, &grid, limit, unobserved).unwrap();
     let mut heat = vec![0.0; h * w];
     let mut all = 0.0;
     for (i, p) in grid.places().enumerate() {
@@ -391,7 +395,7 @@ fn all_measures_equal_their_naive_twins() {
         y: vec![0, 3],
         x: vec![2, 4],
     };
-    let found = column_maps(&f, &grid, 1.0, 100, quiet).unwrap();
+    let found = column_maps(&f, &grid, 1.0, 100, unobserved).unwrap();
     for (i, q) in grid.places().enumerate() {
         let own = [2.0 * q[0] as f64 + 0.5, 2.0 * q[1] as f64 + 0.5];
         let energies: Vec<_> = outputs.iter().map(|&p| (p, block(p, q))).collect();
@@ -413,7 +417,7 @@ fn all_measures_equal_their_naive_twins() {
             y: vec![2, 11],
             x: vec![0, 7],
         };
-        let found = shift::variance(&f, &grid, period, quiet).unwrap();
+        let found = shift::variance(&f, &grid, period, unobserved).unwrap();
         for (i, p) in grid.places().enumerate() {
             let (mut apart, mut sum) = (0.0, 0.0);
             for by in [[period, 0], [0, period]] {

@@ -4,12 +4,13 @@ mod operators;
 
 use std::ops::ControlFlow;
 
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use linearscope_analysis::{
-    Stream, host,
+    Dense, Error, LinearOperator, Result as AnalysisResult, SplitMix64,
     svd::{Momentum, Solver, Svd, SvdConfig, SvdError, svd},
+    vectors::read,
 };
-use operators::Dense as Matrix;
+use operators::matrix;
 
 /// Numbers in [−1, 1) that any reader can make: Knuth's multiplicative hash.
 fn pseudo(i: usize) -> f64 {
@@ -36,7 +37,7 @@ fn reflected(mut a: Vec<f64>, rows: usize, columns: usize, seed: usize) -> Vec<f
 }
 
 /// U diag(σ) Vᵀ with orthonormal U and V.
-fn with_spectrum(rows: usize, columns: usize, sigma: &[f64], dtype: FloatDType) -> Matrix {
+fn with_spectrum(rows: usize, columns: usize, sigma: &[f64], dtype: FloatDType) -> Dense {
     let mut s = vec![0.0; rows * columns];
     for (i, &value) in sigma.iter().enumerate() {
         s[i * columns + i] = value;
@@ -52,10 +53,10 @@ fn with_spectrum(rows: usize, columns: usize, sigma: &[f64], dtype: FloatDType) 
         columns,
         rows,
     );
-    Matrix::matrix(f, rows, columns, dtype)
+    matrix(f, rows, columns, dtype)
 }
 
-fn quiet(f: &Matrix, config: &SvdConfig) -> Result<Svd, SvdError> {
+fn quiet(f: &Dense, config: &SvdConfig) -> Result<Svd, SvdError> {
     svd(f, config, |_| ControlFlow::Continue(()))
 }
 
@@ -64,9 +65,10 @@ fn lanczos(block: usize, basis: Option<usize>) -> Solver {
 }
 
 /// max |X Xᵀ − 1|
-fn skew(x: &Tensor<2>) -> f64 {
-    let k = x.dims()[0];
-    let gram = host(x.clone().matmul(x.clone().transpose())).unwrap();
+fn skew(x: &TensorData) -> f64 {
+    let k = x.shape()[0];
+    let x = Tensor::<2>::from_data(x.clone(), (&Device::flex(), x.dtype()));
+    let gram = read(x.clone().matmul(x.clone().transpose())).unwrap();
     (0..k * k)
         .map(|i| (gram[i] - f64::from(i / k == i % k)).abs())
         .fold(0.0, f64::max)
@@ -106,11 +108,9 @@ fn lanczos_finds_known_spectra() {
                 let mut expected = sigma.clone();
                 expected.resize(70, 0.0);
                 // A small basis, so that restarts happen.
-                let config = SvdConfig {
-                    tolerance: 1e-9,
-                    solver: lanczos(block, Some(k + 10 + 2 * block)),
-                    ..SvdConfig::new(k)
-                };
+                let config = SvdConfig::new(k)
+                    .with_tolerance(1e-9)
+                    .with_solver(lanczos(block, Some(k + 10 + 2 * block)));
                 let what = format!("{name} {rows}×{columns}, k = {k}, block = {block}");
                 let found = quiet(&f, &config).unwrap_or_else(|e| panic!("{what}: {e}"));
                 assert_found(&found, &expected[..k], 1e-9, &what);
@@ -124,11 +124,9 @@ fn lanczos_finds_known_spectra() {
 fn repeated_values_come_with_their_multiplicity() {
     let sigma = [3.0, 3.0, 3.0, 1.0, 1.0, 0.5, 0.25];
     let f = with_spectrum(40, 50, &sigma, FloatDType::F64);
-    let config = SvdConfig {
-        tolerance: 1e-9,
-        solver: lanczos(3, None),
-        ..SvdConfig::new(5)
-    };
+    let config = SvdConfig::new(5)
+        .with_tolerance(1e-9)
+        .with_solver(lanczos(3, None));
     assert_found(&quiet(&f, &config).unwrap(), &sigma[..5], 1e-9, "block 3");
 }
 
@@ -152,8 +150,8 @@ fn cubic(n: usize) -> Vec<f64> {
     matrix
 }
 
-fn matrix(values: Vec<f64>, rows: usize, columns: usize) -> Matrix {
-    Matrix::matrix(values, rows, columns, FloatDType::F64)
+fn in_f64(values: Vec<f64>, rows: usize, columns: usize) -> Dense {
+    matrix(values, rows, columns, FloatDType::F64)
 }
 
 /// The bicubic upscaler of a square picture: F = A ⊗ A has every σᵢσⱼ twice, in clusters a part in
@@ -162,11 +160,8 @@ fn matrix(values: Vec<f64>, rows: usize, columns: usize) -> Matrix {
 fn no_copy_is_missing_in_clusters() {
     for n in [9, 16, 20] {
         let a = cubic(n);
-        let all = SvdConfig {
-            tolerance: 1e-12,
-            ..SvdConfig::new(n)
-        };
-        let sigma = quiet(&matrix(a.clone(), 3 * n, n), &all).unwrap().sigma;
+        let all = SvdConfig::new(n).with_tolerance(1e-12);
+        let sigma = quiet(&in_f64(a.clone(), 3 * n, n), &all).unwrap().sigma;
         let mut expected: Vec<f64> = (0..n * n).map(|i| sigma[i / n] * sigma[i % n]).collect();
         expected.sort_by(|a, b| b.total_cmp(a));
         let rows = 9 * n * n;
@@ -174,13 +169,10 @@ fn no_copy_is_missing_in_clusters() {
             let (row, column) = (i / (n * n), i % (n * n));
             a[row / (3 * n) * n + column / n] * a[row % (3 * n) * n + column % n]
         });
-        let f = matrix(kronecker.collect(), rows, n * n);
+        let f = in_f64(kronecker.collect(), rows, n * n);
         for k in [1, 2, 3, 5, 8, 13, 20] {
             for seed in 0..3 {
-                let config = SvdConfig {
-                    seed,
-                    ..SvdConfig::new(k)
-                };
+                let config = SvdConfig::new(k).with_seed(seed);
                 let what = format!("{n}×{n}, k = {k}, seed {seed}");
                 let found = quiet(&f, &config).unwrap_or_else(|e| panic!("{what}: {e}"));
                 assert_found(&found, &expected[..k], 1e-5, &what);
@@ -224,11 +216,7 @@ fn every_solver_on_hard_spectra() {
         for (rows, columns) in [(60, 40), (40, 60)] {
             let f = with_spectrum(rows, columns, sigma, FloatDType::F64);
             for solver in solvers {
-                let config = SvdConfig {
-                    tolerance: 1e-10,
-                    solver,
-                    ..SvdConfig::new(*k)
-                };
+                let config = SvdConfig::new(*k).with_tolerance(1e-10).with_solver(solver);
                 let what = format!("{name}, {rows}×{columns}, {solver:?}");
                 let found = quiet(&f, &config).unwrap_or_else(|e| panic!("{what}: {e}"));
                 assert_found(&found, &expected[..*k], 1e-10, &what);
@@ -242,7 +230,7 @@ fn every_solver_on_hard_spectra() {
 fn copies_are_found_in_every_kind_of_spectrum() {
     type Value = Box<dyn Fn(f64) -> f64>;
     let n = 90;
-    let mut random = Stream::new(99);
+    let mut random = SplitMix64::new(99);
     let mut missed = Vec::new();
     let mut products = 0;
     let (mut runs, mut most) = (0, 0);
@@ -266,7 +254,7 @@ fn copies_are_found_in_every_kind_of_spectrum() {
                 let mut sigma: Vec<f64> = (0..n).map(|i| value(i as f64)).collect();
                 // One to three values of the first ten stand twice or three times.
                 for _ in 0..1 + round % 3 {
-                    let at = ((random.next() + 1.0) * 5.0) as usize;
+                    let at = ((random.next_uniform() + 1.0) * 5.0) as usize;
                     sigma[10 + at] = sigma[at];
                     if round % 2 == 1 {
                         sigma[25 + at] = sigma[at];
@@ -275,10 +263,7 @@ fn copies_are_found_in_every_kind_of_spectrum() {
                 sigma.sort_by(|a, b| b.total_cmp(a));
                 let f = with_spectrum(110, n, &sigma, FloatDType::F64);
                 for seed in 0..3 {
-                    let config = SvdConfig {
-                        seed: 1000 * round as u64 + seed,
-                        ..SvdConfig::new(k)
-                    };
+                    let config = SvdConfig::new(k).with_seed(1000 * round as u64 + seed);
                     let found = quiet(&f, &config).expect("converges");
                     runs += 1;
                     products += found.products;
@@ -312,16 +297,13 @@ fn unconfirmed_is_no_success() {
     let f = with_spectrum(60, 50, &sigma, FloatDType::F64);
     let mut converged_at = None;
     let full = svd(&f, &SvdConfig::new(2), |progress| {
-        if progress.converged == 2 {
+        if progress.done == 2 {
             converged_at.get_or_insert(progress.products);
         }
         ControlFlow::Continue(())
     })
     .unwrap();
-    let config = SvdConfig {
-        max_products: converged_at.unwrap(),
-        ..SvdConfig::new(2)
-    };
+    let config = SvdConfig::new(2).with_max_products(converged_at.unwrap());
     let error = quiet(&f, &config).unwrap_err();
     let SvdError::Unconfirmed { partial } = error else {
         panic!("{error}")
@@ -336,11 +318,9 @@ fn all_triplets_of_small_matrices() {
         let sigma: Vec<f64> = (0..rank).map(|i| 1.0 / (1.0 + i as f64)).collect();
         for block in [1, 2, 4] {
             let f = with_spectrum(rows, columns, &sigma, FloatDType::F64);
-            let config = SvdConfig {
-                tolerance: 1e-10,
-                solver: lanczos(block, None),
-                ..SvdConfig::new(rank)
-            };
+            let config = SvdConfig::new(rank)
+                .with_tolerance(1e-10)
+                .with_solver(lanczos(block, None));
             let what = format!("{rows}×{columns}, block {block}");
             let found = quiet(&f, &config).unwrap_or_else(|e| panic!("{what}: {e}"));
             assert_found(&found, &sigma, 1e-10, &what);
@@ -357,10 +337,7 @@ fn nothing_is_the_svd_of_nothing() {
         },
     ] {
         let f = with_spectrum(12, 9, &[0.0], FloatDType::F64);
-        let config = SvdConfig {
-            solver,
-            ..SvdConfig::new(3)
-        };
+        let config = SvdConfig::new(3).with_solver(solver);
         let found = quiet(&f, &config).unwrap();
         assert_found(&found, &[0.0; 3], 1e-9, "zero");
     }
@@ -372,10 +349,7 @@ fn single_precision() {
     let sigma: Vec<f64> = (0..200).map(|i| 4.0 / (1.0 + 0.1 * f64::from(i))).collect();
     let f = with_spectrum(400, 300, &sigma, FloatDType::F32);
     for block in [1, 4] {
-        let config = SvdConfig {
-            solver: lanczos(block, None),
-            ..SvdConfig::new(8)
-        };
+        let config = SvdConfig::new(8).with_solver(lanczos(block, None));
         assert_found(&quiet(&f, &config).unwrap(), &sigma[..8], 1e-5, "f32");
     }
 }
@@ -386,11 +360,9 @@ fn power_iteration_agrees_and_momentum_pays() {
     let sigma: Vec<f64> = (0..40).map(|i| 0.93f64.powi(i)).collect();
     let f = with_spectrum(60, 50, &sigma, FloatDType::F64);
     let run = |momentum| {
-        let config = SvdConfig {
-            tolerance: 1e-8,
-            solver: Solver::Power { momentum },
-            ..SvdConfig::new(4)
-        };
+        let config = SvdConfig::new(4)
+            .with_tolerance(1e-8)
+            .with_solver(Solver::Power { momentum });
         quiet(&f, &config).unwrap_or_else(|e| panic!("{momentum:?}: {e}"))
     };
     let (plain, with) = (run(Momentum::Off), run(Momentum::Adaptive));
@@ -414,12 +386,10 @@ fn unconverged_is_an_error_with_what_there_is() {
             momentum: Momentum::Adaptive,
         },
     ] {
-        let config = SvdConfig {
-            tolerance: 1e-12,
-            max_products: 60,
-            solver,
-            ..SvdConfig::new(6)
-        };
+        let config = SvdConfig::new(6)
+            .with_tolerance(1e-12)
+            .with_max_products(60)
+            .with_solver(solver);
         let Err(SvdError::Unconverged {
             partial,
             converged,
@@ -462,8 +432,8 @@ fn same_seed_same_bits() {
     let config = SvdConfig::new(3);
     let (a, b) = (quiet(&f, &config).unwrap(), quiet(&f, &config).unwrap());
     assert_eq!(a.sigma, b.sigma);
-    assert_eq!(host(a.v).unwrap(), host(b.v).unwrap());
-    let other = quiet(&f, &SvdConfig { seed: 1, ..config }).unwrap();
+    assert_eq!(a, b);
+    let other = quiet(&f, &config.with_seed(1)).unwrap();
     assert!((other.sigma[0] - a.sigma[0]).abs() < 1e-5);
 }
 
@@ -473,32 +443,14 @@ fn settings_that_mean_nothing_are_refused() {
     for (config, what) in [
         (SvdConfig::new(0), "number of triplets"),
         (SvdConfig::new(6), "number of triplets"),
+        (SvdConfig::new(1).with_tolerance(0.0), "tolerance"),
+        (SvdConfig::new(1).with_tolerance(f64::NAN), "tolerance"),
         (
-            SvdConfig {
-                tolerance: 0.0,
-                ..SvdConfig::new(1)
-            },
-            "tolerance",
-        ),
-        (
-            SvdConfig {
-                tolerance: f64::NAN,
-                ..SvdConfig::new(1)
-            },
-            "tolerance",
-        ),
-        (
-            SvdConfig {
-                solver: lanczos(0, None),
-                ..SvdConfig::new(1)
-            },
+            SvdConfig::new(1).with_solver(lanczos(0, None)),
             "block size",
         ),
         (
-            SvdConfig {
-                solver: lanczos(1, Some(2)),
-                ..SvdConfig::new(2)
-            },
+            SvdConfig::new(2).with_solver(lanczos(1, Some(2))),
             "basis size",
         ),
     ] {
@@ -516,11 +468,87 @@ fn overflow_is_an_error() {
             momentum: Momentum::Off,
         },
     ] {
-        let config = SvdConfig {
-            solver,
-            ..SvdConfig::new(1)
-        };
+        let config = SvdConfig::new(1).with_solver(solver);
         let error = quiet(&f, &config).expect_err("infinite entries");
-        assert!(matches!(error, SvdError::NotFinite { .. }), "{error}");
+        assert!(
+            matches!(error, SvdError::Failed(Error::NotFinite { .. })),
+            "{error}"
+        );
     }
+}
+
+/// σ and vectors of F over a power of ten are those of F: in f32 too, whose squares leave its range beyond
+/// 1e±19.
+#[test]
+fn singular_values_from_tiny_to_huge() {
+    let sigma = [1.0, 0.7, 0.5, 0.2, 0.1, 0.01];
+    let power = |momentum| Solver::Power { momentum };
+    for dtype in [FloatDType::F32, FloatDType::F64] {
+        for scale in [1e-30, 1e-25, 1e-20, 1e-10, 1e10, 1e19, 1e25, 1e30] {
+            let scaled: Vec<f64> = sigma.iter().map(|s| s * scale).collect();
+            let f = with_spectrum(12, 9, &scaled, dtype);
+            for solver in [
+                lanczos(1, None),
+                lanczos(3, None),
+                Solver::Subspace { extra: 3 },
+                power(Momentum::Off),
+                power(Momentum::Adaptive),
+            ] {
+                let what = format!("{dtype:?} {scale:e} {solver:?}");
+                let config = SvdConfig::new(4).with_solver(solver);
+                let found = quiet(&f, &config).unwrap_or_else(|e| panic!("{what}: {e}"));
+                assert_found(&found, &scaled, 2e-5, &what);
+            }
+        }
+    }
+}
+
+/// Products of ordinary probes vanish below the range of f32, those of larger ones do not.
+struct Vanishing(Dense);
+
+impl LinearOperator for Vanishing {
+    fn input_shape(&self) -> &[usize] {
+        self.0.input_shape()
+    }
+
+    fn output_shape(&self) -> &[usize] {
+        self.0.output_shape()
+    }
+
+    fn device(&self) -> &Device {
+        self.0.device()
+    }
+
+    fn dtype(&self) -> FloatDType {
+        self.0.dtype()
+    }
+
+    fn apply(&self, x: Tensor<2>) -> AnalysisResult<Tensor<2>> {
+        Ok(self.0.apply(x * 1e-25 * 1e-25)? * 1e25 * 1e25)
+    }
+
+    fn apply_adjoint(&self, y: Tensor<2>) -> AnalysisResult<Tensor<2>> {
+        Ok(self.0.apply_adjoint(y * 1e-25 * 1e-25)? * 1e25 * 1e25)
+    }
+}
+
+/// ◆ σ = 0 with residual 0 is looked at: F = 0 is one, a product that vanished is none.
+#[test]
+fn residuals_of_exactly_zero_are_looked_at() {
+    let f = Vanishing(with_spectrum(6, 6, &[3.0, 2.0, 1.0], FloatDType::F32));
+    let found = svd(&f, &SvdConfig::new(2), |_| ControlFlow::Continue(()));
+    let Err(SvdError::Unconverged { partial, .. }) = found else {
+        panic!("{found:?}");
+    };
+    assert!(
+        partial
+            .residuals
+            .iter()
+            .all(|residual| residual.worst() > 0.0)
+    );
+    let zero = with_spectrum(6, 6, &[], FloatDType::F32);
+    assert_eq!(quiet(&zero, &SvdConfig::new(2)).unwrap().sigma, [0.0, 0.0]);
+    let diagonal = matrix(vec![2.0, 0.0, 0.0, 1.0], 2, 2, FloatDType::F32);
+    let found = quiet(&diagonal, &SvdConfig::new(2)).unwrap().sigma;
+    assert!((found[0] - 2.0).abs() < 1e-6 && (found[1] - 1.0).abs() < 1e-6);
 }

@@ -414,16 +414,21 @@ pub(crate) struct Votes {
     pub by_channel: bool,
 }
 
-/// How pixels are heard. See docs/votes.md
+/// What the discussions of pixels are made of. See docs/votes.md
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Hearing {
     /// How the sources' part is carried back to pixels
     #[arg(long, default_value = "scored")]
     pub discussion: DiscussionName,
-    /// Who is heard: all, input (the pixels alone, gradient × input), or the sources of one layer by
-    /// name or number
-    #[arg(long, default_value = "all", value_name = "all|input|LAYER")]
-    pub heard: String,
+    /// Which terms are taken: all, input (the pixels alone, gradient × input), or the sources of one layer
+    /// by name or number
+    #[arg(
+        long,
+        alias = "heard",
+        default_value = "all",
+        value_name = "all|input|LAYER"
+    )]
+    pub terms: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

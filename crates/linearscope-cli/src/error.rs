@@ -71,6 +71,15 @@ impl From<linearscope::Error> for Failure {
     }
 }
 
+impl From<linearscope_analysis::Error> for Failure {
+    fn from(error: linearscope_analysis::Error) -> Self {
+        match error {
+            linearscope_analysis::Error::Engine(error) => error.into(),
+            error => Self::input(error.to_string()),
+        }
+    }
+}
+
 impl From<linearscope_onnx::Error> for Failure {
     fn from(error: linearscope_onnx::Error) -> Self {
         use linearscope_onnx::Error;

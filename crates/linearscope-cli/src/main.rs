@@ -23,7 +23,7 @@ use commands::{
     spectrum, svd, verify, votes,
 };
 use error::{BAD_INPUT, Failure};
-use linearscope_analysis::projection::Field;
+use linearscope_analysis::operator::Field;
 
 fn dispatch(cli: &Cli) -> error::Result<()> {
     match &cli.command {

@@ -3,8 +3,12 @@
 use std::{
     fs,
     io::{IsTerminal, Write},
+    ops::ControlFlow,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
+
+use linearscope_analysis::Progress;
 
 use crate::error::{Failure, Result};
 
@@ -13,6 +17,25 @@ pub(crate) fn progress(step: &str) {
     let stderr = std::io::stderr();
     if stderr.is_terminal() {
         let _ = writeln!(stderr.lock(), "{step} …");
+    }
+}
+
+/// An observer of long computations that says every two seconds how far they are, and never stops them.
+pub(crate) fn observer() -> impl FnMut(&Progress) -> ControlFlow<()> {
+    let mut told = Instant::now();
+    move |at| {
+        if told.elapsed() > Duration::from_secs(2) {
+            told = Instant::now();
+            let mut text = format!("{}: {} of {}", at.doing, at.done, at.of);
+            if at.products > 0 {
+                text += &format!(", {} products", at.products);
+            }
+            if at.residual > 0.0 {
+                text += &format!(", the worst residual {:.1e}", at.residual);
+            }
+            progress(&text);
+        }
+        ControlFlow::Continue(())
     }
 }
 

@@ -8,7 +8,7 @@ use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
     certificate::{AtRisk, Certificate, certificate},
     decisions::{Differing, differing_in_f64},
-    host,
+    vectors::read,
 };
 use linearscope_onnx::{Model, Signature};
 use linearscope_picture::{Band, BarChart, CurveChart, Drawing, Sheet};
@@ -295,7 +295,7 @@ impl Session {
 
     /// Numbers of a one-row tensor on the host.
     pub(crate) fn numbers(&self, x: Tensor<2>) -> Result<Vec<f64>> {
-        Ok(host(x)?)
+        Ok(read(x)?)
     }
 
     /// x₀ and f(x₀), as far as they are pictures.

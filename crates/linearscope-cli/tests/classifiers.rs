@@ -10,8 +10,8 @@ use image::imageops::FilterType;
 use linearscope::RuleSet;
 use linearscope_analysis::{
     FrozenNetwork,
-    contribution::{self, contributions, over},
-    host,
+    contribution::{self, aggregate, contributions},
+    vectors::read,
 };
 use linearscope_onnx::Model;
 
@@ -80,7 +80,7 @@ fn residual_shares_equal_pytorchs() {
             .expect("freezes");
         let best = contribution::top1(&f).expect("scores");
         assert_eq!(best, class, "{}", path.display());
-        let y = host(f.reference()).expect("scores");
+        let y = read(f.reference()).expect("scores");
         let sum: f64 = y.iter().map(|v| (v - y[best]).exp()).sum();
         off += (1.0 / sum - stated).abs();
         let found = contributions(&f, best).expect("contributions");
@@ -93,7 +93,7 @@ fn residual_shares_equal_pytorchs() {
         );
         set.push(found);
     }
-    let over = over(&set).expect("a set");
+    let over = aggregate(&set).expect("a set");
     let share = over.residual_share;
     println!(
         "squeezenet1.1: residual share {:.2} ± {:.2} % over {} pictures, gap {:.1e}, p off by {:.4}",

@@ -1,5 +1,7 @@
 //! Charts of quantities over steps: one panel a quantity, one curve a run.
 
+use plotters::coord::{ranged1d::Ranged, types::RangedCoordf64};
+
 use crate::{
     colour::{NEGATIVE, NEUTRAL, POSITIVE},
     drawing::{Anchor, DIM, Drawing, INK, LINE, Type, fitted, wrapped},
@@ -61,6 +63,36 @@ fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
     }
 }
 
+/// Up to six round numbers, evenly apart, within an axis' ends.
+fn ticks(low: f64, high: f64) -> Vec<f64> {
+    RangedCoordf64::from(low..high).key_points(6)
+}
+
+/// A tick with as many decimals as their distance has.
+fn tick_label(value: f64, ticks: &[f64]) -> String {
+    let step = ticks
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .fold(f64::INFINITY, f64::min);
+    let largest = ticks
+        .iter()
+        .fold(0.0, |most: f64, tick| most.max(tick.abs()));
+    if !(step >= 1e-4 && largest < 1e5 && step.is_finite()) {
+        return number(value);
+    }
+    let decimals = (-(step * 1.001).log10().floor()).max(0.0) as usize;
+    let label = format!("{value:.decimals$}");
+    // Rounding leaves −0 of a tick just below 0.
+    match label
+        .trim_start_matches('-')
+        .trim_matches(['0', '.'])
+        .is_empty()
+    {
+        true => "0".into(),
+        false => label,
+    }
+}
+
 impl CurveChart {
     /// Draw it: 760 pixels wide, 210 a panel. A value that is not finite makes a gap.
     pub fn draw(&self) -> Drawing {
@@ -117,11 +149,13 @@ impl CurveChart {
             };
             let heading = (MARGIN, y0 - 14.0);
             to.text(heading, &panel.title, style(text + 1.0, INK, Anchor::Start));
-            for value in [low, (low + high) / 2.0, high] {
+            let ticks = ticks(low, high);
+            for &value in &ticks {
                 let (_, y) = place((first, value));
                 to.line((x0, y), (x0 + wide, y), LINE);
                 let at = (x0 - 8.0, y + 4.0);
-                to.text(at, &number(value), style(text, DIM, Anchor::End));
+                let label = tick_label(value, &ticks);
+                to.text(at, &label, style(text, DIM, Anchor::End));
             }
             for (curve, colour) in panel.curves.iter().zip(colours.iter().cycle()) {
                 let ends: Vec<_> = curve.ends().collect();
@@ -200,6 +234,25 @@ mod tests {
     }
 
     #[test]
+    fn ticks_are_round_numbers_within_the_axis() {
+        for (low, high, expected) in [
+            (0.0, 1.0, &["0", "0.2", "0.4", "0.6", "0.8", "1.0"][..]),
+            (-2.0, 4.0, &["-2", "0", "2", "4"]),
+            (0.0, 0.037, &["0", "0.01", "0.02", "0.03"]),
+            (0.0, 7.3e6, &["0", "2.00e6", "4.00e6", "6.00e6"]),
+            (0.0, 3.1e-7, &["0", "1.00e-7", "2.00e-7", "3.00e-7"]),
+        ] {
+            let ticks = ticks(low, high);
+            assert!(
+                ticks.iter().all(|tick| (low..=high).contains(tick)),
+                "{ticks:?}"
+            );
+            let labels: Vec<String> = ticks.iter().map(|t| tick_label(*t, &ticks)).collect();
+            assert_eq!(labels, expected);
+        }
+    }
+
+    #[test]
     fn a_falling_curve_falls() {
         let (left, right) = ends(&[2.0, 1.0, 0.0]);
         // The whole panel: 154 pixels.
@@ -216,7 +269,7 @@ mod tests {
         banded.panels[0].curves[0].band = vec![1.0, 3.0];
         let svg = banded.draw().to_svg();
         // The scale goes to 1 + 3 and down to 1 − 3.
-        assert!(svg.contains("<polygon") && svg.contains(">4.00<") && svg.contains(">-2.00<"));
+        assert!(svg.contains("<polygon") && svg.contains(">4<") && svg.contains(">-2<"));
         banded.panels[0].curves[0].band = vec![f64::NAN, f64::INFINITY];
         assert!(!banded.draw().to_svg().contains("<polygon"));
     }

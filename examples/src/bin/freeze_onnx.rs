@@ -6,7 +6,7 @@
 
 use burn::tensor::{Device, FloatDType, TensorData};
 use linearscope::RuleSet;
-use linearscope_analysis::{FrozenNetwork, certificate::certificate, host, projection};
+use linearscope_analysis::{FrozenNetwork, certificate::certificate, projection, vectors::read};
 use linearscope_onnx::Model;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let frozen = FrozenNetwork::new(loaded, x0, RuleSet::default())?;
 
     // Which pixels does the output pixel (16, 16) of the 32×32 picture use?
-    let row = host(projection::rows(&frozen, &[16 * 32 + 16])?)?;
+    let row = read(projection::rows(&frozen, &[16 * 32 + 16])?)?;
     for y in 4..13 {
         let line: Vec<String> = (4..13)
             .map(|x| format!("{:6.2}", row[y * 16 + x]))

@@ -15,7 +15,7 @@ use burn::{
 use burn_backend::ops::FloatTensorOps;
 use burn_dispatch::Dispatch;
 use linearscope::{Entry, Error, Network, Rule, RuleSet, linear};
-use linearscope_analysis::{FrozenNetwork, certificate::certificate, host, projection};
+use linearscope_analysis::{FrozenNetwork, certificate::certificate, projection, vectors::read};
 
 fn quantised(device: &Device) -> Result<Network, Error> {
     device.seed(3);
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let frozen = freeze(rules)?;
     println!(
         "row of output 0: {:.3?}",
-        host(projection::rows(&frozen, &[0])?)?
+        read(projection::rows(&frozen, &[0])?)?
     );
     let found = certificate(&frozen)?;
     println!("{found:?}");

@@ -21,7 +21,7 @@ use burn::{
     tensor::{Device, Int, Tensor, TensorData, activation},
 };
 use linearscope::{Interpreter, RuleSet, training::Traced};
-use linearscope_analysis::Stream;
+use linearscope_analysis::SplitMix64;
 
 use super::{Any, Run, descend, medians, shapes};
 
@@ -78,7 +78,7 @@ impl Classifier {
 }
 
 /// A batch of pictures around 0 and their kinds, `[n, 1, 24, 24]` and `[n, 1]`.
-pub fn batch(random: &mut Stream, device: &Device) -> (Tensor<4>, Tensor<2, Int>) {
+pub fn batch(random: &mut SplitMix64, device: &Device) -> (Tensor<4>, Tensor<2, Int>) {
     let shapes: Vec<_> = (0..BATCH)
         .map(|_| shapes::shape(random, SIDE, 0.08))
         .collect();
@@ -131,7 +131,7 @@ pub fn loss(
 fn judged(model: &Classifier, traced: &Traced, batches: usize) -> Any<[f64; 2]> {
     let device = Device::flex();
     let bound = traced.bind(&model.valid())?;
-    let mut random = Stream::new(1 << 40);
+    let mut random = SplitMix64::new(1 << 40);
     let (mut right, mut share) = (0.0, 0.0);
     for _ in 0..batches {
         let (x, kinds) = batch(&mut random, &device);
@@ -158,7 +158,7 @@ pub fn train(name: &str, weight: f64, steps: usize) -> Any<Run> {
     let mut model = Classifier::new(&device);
     let traced = model.traced()?;
     let mut optimiser = AdamConfig::new().init();
-    let mut random = Stream::new(3);
+    let mut random = SplitMix64::new(3);
     let mut run = Run {
         name: name.into(),
         ..Run::default()
@@ -196,7 +196,7 @@ pub fn overhead(rounds: usize) -> Any<[f64; 3]> {
     let device = Device::flex().autodiff();
     let model = Classifier::new(&device);
     let traced = model.traced()?;
-    let (x, kinds) = batch(&mut Stream::new(5), &device);
+    let (x, kinds) = batch(&mut SplitMix64::new(5), &device);
     let step = |loss: Tensor<1>| {
         let mut optimiser = AdamConfig::new().init();
         drop(descend(model.clone(), &mut optimiser, 1e-3, loss));

@@ -16,7 +16,7 @@ use burn::{
     },
 };
 use linearscope::{Interpreter, RuleSet, training::Traced};
-use linearscope_analysis::Stream;
+use linearscope_analysis::SplitMix64;
 
 use super::{
     Any,
@@ -82,7 +82,7 @@ struct Seeds;
 
 impl Batcher<u64, Pictures> for Seeds {
     fn batch(&self, seeds: Vec<u64>, device: &Device) -> Pictures {
-        let (pictures, kinds) = batch(&mut Stream::new(seeds[0]), device);
+        let (pictures, kinds) = batch(&mut SplitMix64::new(seeds[0]), device);
         Pictures { pictures, kinds }
     }
 }
@@ -140,7 +140,7 @@ pub fn train(folder: &Path, weight: f64, batches: u64) -> Any<Penalised> {
 pub fn judged(model: &Penalised) -> Any<f64> {
     let mut sum = 0.0;
     for seed in 2000..2004 {
-        let (x, kinds) = batch(&mut Stream::new(seed), &Device::flex());
+        let (x, kinds) = batch(&mut SplitMix64::new(seed), &Device::flex());
         let y0 = model.freeze(x)?.reference::<2>()?;
         sum += cross_entropy(y0, kinds).into_scalar::<f64>() / 4.0;
     }

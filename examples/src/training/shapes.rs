@@ -1,6 +1,6 @@
 //! Small grey pictures with one shape each, light on dark or dark on light, and noise.
 
-use linearscope_analysis::Stream;
+use linearscope_analysis::SplitMix64;
 
 /// The kinds of shapes, the classes.
 pub const KINDS: [&str; 6] = ["disc", "square", "triangle", "ring", "cross", "bars"];
@@ -28,8 +28,9 @@ fn inside(kind: usize, x: f64, y: f64) -> bool {
 }
 
 /// A random shape on a square of `side` pixels; `noise` is the largest noise.
-pub fn shape(random: &mut Stream, side: usize, noise: f64) -> Shape {
-    let mut between = |low: f64, high: f64| low + (high - low) * 0.5 * (random.next() + 1.0);
+pub fn shape(random: &mut SplitMix64, side: usize, noise: f64) -> Shape {
+    let mut between =
+        |low: f64, high: f64| low + (high - low) * 0.5 * (random.next_uniform() + 1.0);
     let kind = (between(0.0, KINDS.len() as f64) as usize).min(KINDS.len() - 1);
     let size = side as f64;
     let radius = between(0.25, 0.36) * size;
@@ -62,7 +63,7 @@ mod tests {
 
     #[test]
     fn shapes_are_seeded_and_of_every_kind() {
-        let mut random = Stream::new(1);
+        let mut random = SplitMix64::new(1);
         let mut seen = [0; KINDS.len()];
         for _ in 0..120 {
             let shape = shape(&mut random, 24, 0.05);
@@ -74,7 +75,7 @@ mod tests {
             assert!(high - low > 0.3, "{}", KINDS[shape.kind]);
         }
         assert!(seen.iter().all(|n| *n > 5), "{seen:?}");
-        let again = |seed| shape(&mut Stream::new(seed), 24, 0.05).values;
+        let again = |seed| shape(&mut SplitMix64::new(seed), 24, 0.05).values;
         assert_eq!(again(3), again(3));
     }
 }

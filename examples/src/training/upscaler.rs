@@ -20,7 +20,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData, activation},
 };
 use linearscope::{Interpreter, RuleSet, training::Traced};
-use linearscope_analysis::Stream;
+use linearscope_analysis::SplitMix64;
 
 use super::{Any, Run, descend, medians, shapes};
 
@@ -77,7 +77,7 @@ impl Upscaler {
 }
 
 /// Small pictures and the large ones they are means of, `[n, 1, 16, 16]` and `[n, 1, 32, 32]`.
-pub fn batch(random: &mut Stream, device: &Device) -> (Tensor<4>, Tensor<4>) {
+pub fn batch(random: &mut SplitMix64, device: &Device) -> (Tensor<4>, Tensor<4>) {
     let large: Vec<f32> = (0..BATCH)
         .flat_map(|_| shapes::shape(random, 2 * SIDE, 0.02).values)
         .collect();
@@ -135,8 +135,8 @@ pub fn loss(
 }
 
 /// Two places inside a small picture.
-fn places(random: &mut Stream) -> [[usize; 2]; 2] {
-    let mut one = || 4 + (((random.next() + 1.0) * 4.0) as usize).min(7);
+fn places(random: &mut SplitMix64) -> [[usize; 2]; 2] {
+    let mut one = || 4 + (((random.next_uniform() + 1.0) * 4.0) as usize).min(7);
     [[one(), one()], [one(), one()]]
 }
 
@@ -144,7 +144,7 @@ fn places(random: &mut Stream) -> [[usize; 2]; 2] {
 fn judged(model: &Upscaler, traced: &Traced, batches: usize) -> Any<[f64; 2]> {
     let device = Device::flex();
     let bound = traced.bind(&model.valid())?;
-    let mut random = Stream::new(1 << 41);
+    let mut random = SplitMix64::new(1 << 41);
     let (mut error, mut wide) = (0.0, 0.0);
     for _ in 0..batches {
         let (small, large) = batch(&mut random, &device);
@@ -168,7 +168,7 @@ pub fn train(name: &str, weight: f64, steps: usize) -> Any<Run> {
     let mut model = Upscaler::new(&device);
     let traced = model.traced()?;
     let mut optimiser = AdamConfig::new().init();
-    let mut random = Stream::new(4);
+    let mut random = SplitMix64::new(4);
     let mut run = Run {
         name: name.into(),
         ..Run::default()
@@ -202,7 +202,7 @@ pub fn overhead(rounds: usize) -> Any<[f64; 2]> {
     let device = Device::flex().autodiff();
     let model = Upscaler::new(&device);
     let traced = model.traced()?;
-    let (small, large) = batch(&mut Stream::new(5), &device);
+    let (small, large) = batch(&mut SplitMix64::new(5), &device);
     let step = |loss: Tensor<1>| {
         let mut optimiser = AdamConfig::new().init();
         drop(descend(model.clone(), &mut optimiser, 1e-3, loss));

@@ -7,7 +7,7 @@ use burn::tensor::{
     ops::{ConvOptions, DeformConvOptions, GridSampleOptions, MaxPoolOptions},
 };
 use linearscope::{Network, RuleSet};
-use linearscope_analysis::Stream;
+use linearscope_analysis::SplitMix64;
 use linearscope_tests::certified::{Answer, Case, Said, captured};
 
 use crate::data::{fixed, mask, start};
@@ -36,11 +36,11 @@ const DECIDERS: [&str; 18] = [
     "Cummax",
 ];
 
-struct Draw(Stream);
+struct Draw(SplitMix64);
 
 impl Draw {
     fn below(&mut self, n: usize) -> usize {
-        ((self.0.next() + 1.0) / 2.0 * n as f64) as usize
+        ((self.0.next_uniform() + 1.0) / 2.0 * n as f64) as usize
     }
 
     fn seed(&mut self) -> u64 {
@@ -55,7 +55,7 @@ impl Draw {
 
     /// A decision about x, of x's shape: 0 or 1.
     fn decision(&mut self, x: &Tensor<4>) -> Tensor<4> {
-        let level = 0.6 * self.0.next();
+        let level = 0.6 * self.0.next_uniform();
         match self.below(6) {
             0 => x.clone().greater_scalar(level).float(),
             1 => x.clone().lower(x.clone().flip([3]) * 0.5 + level).float(),
@@ -75,7 +75,7 @@ impl Draw {
 
     /// One number a channel: a decision.
     fn channels(&mut self, x: &Tensor<4>) -> Tensor<1> {
-        let level = 0.3 * self.0.next();
+        let level = 0.3 * self.0.next_uniform();
         let mean = x.clone().mean_dim(3).mean_dim(2).reshape([4]);
         mean.greater_scalar(level).float() + 0.25
     }
@@ -213,7 +213,7 @@ impl Draw {
 
 /// Network number `seed`, and how many decisions enter as data.
 fn network(seed: u64) -> (Network, usize) {
-    let mut draw = Draw(Stream::new(31 * seed + 7));
+    let mut draw = Draw(SplitMix64::new(31 * seed + 7));
     let mut doors = 0;
     let network = captured(SHAPE, |mut x| {
         for _ in 0..3 + draw.below(5) {

@@ -24,7 +24,7 @@ fn tells(name: &str, network: Network, x0: &[f64], rules: &str) {
             "{name}: at x0 {x0:?} units are at their kink, and none is counted; radii {:?}",
             found.radii
         ),
-        Err(Error::NotPiecewise { .. }) => {}
+        Err(linearscope_analysis::Error::Engine(Error::NotPiecewise { .. })) => {}
         Err(error) => panic!("{name}: {error}"),
     }
 }

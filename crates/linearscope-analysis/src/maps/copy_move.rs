@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Energy,
@@ -12,8 +12,8 @@ use super::{
 };
 
 /// Where the off-diagonal energy of one place comes from, `[y, x]` in input pixels, seen from the
-/// place's own position.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// place's corresponding position.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     /// To the pixel that holds most of it (the first of several).
     pub peak: [f64; 2],
@@ -43,7 +43,7 @@ pub fn origin(energy: &Energy, own: [f64; 2], radius: f64) -> Option<Origin> {
 }
 
 /// Energy that goes from one region of the picture to another.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Arrow {
     /// Its centroid where it comes from, `[y, x]` in input pixels.
     pub from: [f64; 2],
@@ -54,7 +54,7 @@ pub struct Arrow {
 }
 
 /// The off-diagonal energy of many rows together.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Feeds {
     /// H(q) = Σ_p E(p, q) [|q − own(p)| > radius] / Σ_p Σ_q E(p, q), `[h, w]` over the input. Its sum
     /// is the picture's off-diagonal share.

@@ -1,7 +1,9 @@
 //! The energy map of one field: how much of it lies at each pixel.
 
+use serde::{Deserialize, Serialize};
+
 /// Σ v² over channels at each pixel of a picture, `[h, w]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Energy {
     values: Vec<f64>,
     size: [usize; 2],

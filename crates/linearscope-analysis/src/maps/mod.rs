@@ -2,8 +2,9 @@
 //! what it draws by template, and how far it is from a convolution.
 //!
 //! F is looked at in blocks. Block (p, q) holds the weights from the input's channels at pixel q to the
-//! output's channels at pixel p; its energy is E(p, q) = Σ F², over both. A place has an *own* position
-//! in the other picture, the one that covers the same part of the scene ([`Pictures::own`]). What every
+//! output's channels at pixel p; its energy is E(p, q) = Σ F², over both. A place has a *corresponding*
+//! position in the other picture, the one that covers the same part of the scene
+//! ([`Pictures::corresponding`]). What every
 //! measure is made of is then the energy map of a row, q ↦ E(p, q), or of a column, p ↦ E(p, q)
 //! ([`Energy`]), seen from that position:
 //!
@@ -32,12 +33,15 @@ pub use energy::Energy;
 pub(crate) use energy::axis;
 pub use place::{Grid, Pictures};
 
-use linearscope::Error;
+use std::ops::ControlFlow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    host,
-    operator::{LinearOperator, Result},
-    projection::Field,
+    error::{Error, Result},
+    operator::{Field, LinearOperator},
+    progress::{Observer, Progress, unobserved},
+    vectors::read,
 };
 use copy_move::{Feeds, FeedsOf, Origin, origin};
 use field::{SHARES, radii};
@@ -47,7 +51,7 @@ use template::{Template, TemplatesOf};
 const HELD: usize = 1 << 24;
 
 /// What the rows of a grid of output places say, each value in the grid's order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RowMaps {
     /// The places, in the output.
     pub grid: Grid,
@@ -66,7 +70,7 @@ pub struct RowMaps {
 }
 
 /// What the columns of a grid of input places say, each value in the grid's order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnMaps {
     /// The places, in the input.
     pub grid: Grid,
@@ -84,17 +88,17 @@ pub struct ColumnMaps {
     pub templates: Vec<Template>,
 }
 
-/// Walk the rows of `grid`'s places, with `radius` input pixels as a place's own surroundings.
-/// `on_place` is told how many places are done.
+/// Walk the rows of `grid`'s places, with `radius` input pixels as a place's own surroundings. Progress
+/// counts places.
 ///
 /// # Errors
-/// `Error::Shape` for networks that do not go from picture to picture; as
+/// [`Error::NotPictures`] for networks that do not go from picture to picture; [`Error::Stopped`]; as
 /// [`LinearOperator::fields`].
 pub fn row_maps(
-    f: &impl LinearOperator,
+    f: &(impl LinearOperator + ?Sized),
     grid: &Grid,
     radius: f64,
-    on_place: impl FnMut(usize),
+    mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<RowMaps> {
     let pictures = Pictures::of(f)?;
     let [_, h, w] = pictures.input;
@@ -109,32 +113,32 @@ pub fn row_maps(
     };
     let mut feeds = FeedsOf::new([h, w], radius);
     let places: Vec<[usize; 2]> = grid.places().collect();
-    blocks(f, Field::Row, &places, on_place, |i, block| {
-        let own = pictures.own(Field::Row, places[i]);
+    blocks(f, Field::Row, &places, &mut observer, |i, block| {
+        let at = pictures.corresponding(Field::Row, places[i]);
         let energy = Energy::of(block, [h, w]);
         maps.energy[i] = energy.total();
-        for (map, radius) in maps.radii.iter_mut().zip(radii(&energy, own)) {
+        for (map, radius) in maps.radii.iter_mut().zip(radii(&energy, at)) {
             map[i] = radius;
         }
-        maps.off_diagonal[i] = off_diagonal::share(&energy, own, radius);
-        maps.origins[i] = origin(&energy, own, radius);
-        feeds.add(&energy, own);
+        maps.off_diagonal[i] = off_diagonal::share(&energy, at, radius);
+        maps.origins[i] = origin(&energy, at, radius);
+        feeds.add(&energy, at);
     })?;
     maps.feeds = feeds.finish();
     Ok(maps)
 }
 
 /// Walk the columns of `grid`'s places: their radii, and the `most` strongest templates, which are
-/// columns of at least `least_area` output pixels. `on_place` is told how many places are done.
+/// columns of at least `least_area` output pixels. Progress counts places.
 ///
 /// # Errors
 /// As [`row_maps`].
 pub fn column_maps(
-    f: &impl LinearOperator,
+    f: &(impl LinearOperator + ?Sized),
     grid: &Grid,
     least_area: f64,
     most: usize,
-    on_place: impl FnMut(usize),
+    mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<ColumnMaps> {
     let pictures = Pictures::of(f)?;
     let [_, h, w] = pictures.output;
@@ -149,15 +153,15 @@ pub fn column_maps(
     };
     let mut templates = TemplatesOf::new(least_area);
     let places: Vec<[usize; 2]> = grid.places().collect();
-    blocks(f, Field::Column, &places, on_place, |i, block| {
-        let own = pictures.own(Field::Column, places[i]);
+    blocks(f, Field::Column, &places, &mut observer, |i, block| {
+        let at = pictures.corresponding(Field::Column, places[i]);
         let energy = Energy::of(block, [h, w]);
         maps.energy[i] = energy.total();
-        for (map, radius) in maps.radii.iter_mut().zip(radii(&energy, own)) {
+        for (map, radius) in maps.radii.iter_mut().zip(radii(&energy, at)) {
             map[i] = radius;
         }
         maps.area[i] = energy.area();
-        templates.add(energy, places[i], own);
+        templates.add(energy, places[i], at);
     })?;
     maps.wide = templates.wide();
     maps.templates = templates.finish(most);
@@ -167,40 +171,34 @@ pub fn column_maps(
 /// The energy maps of the fields of some places, `[y, x]` each.
 ///
 /// # Errors
-/// As [`row_maps`]; `Error::OutOfRange`.
+/// As [`row_maps`]; [`Error::OutOfRange`].
 pub fn energies(
-    f: &impl LinearOperator,
+    f: &(impl LinearOperator + ?Sized),
     field: Field,
     places: &[[usize; 2]],
 ) -> Result<Vec<Energy>> {
     let [[_, rows, columns], [_, h, w]] = Pictures::of(f)?.ends(field);
     if let Some(outside) = places.iter().find(|[y, x]| *y >= rows || *x >= columns) {
         return Err(Error::OutOfRange {
-            what: "the place".into(),
+            what: "the place",
             index: outside.to_vec(),
             shape: vec![rows, columns],
         });
     }
     let mut found = vec![Energy::of(&[], [h, w]); places.len()];
-    blocks(
-        f,
-        field,
-        places,
-        |_| {},
-        |i, block| {
-            found[i] = Energy::of(block, [h, w]);
-        },
-    )?;
+    blocks(f, field, places, &mut unobserved, |i, block| {
+        found[i] = Energy::of(block, [h, w]);
+    })?;
     Ok(found)
 }
 
 /// The blocks of F at places, one by one, `[channels here, channels there · h · w]` each, with the
 /// number of its place.
 fn blocks(
-    f: &impl LinearOperator,
+    f: &(impl LinearOperator + ?Sized),
     field: Field,
     places: &[[usize; 2]],
-    mut on_place: impl FnMut(usize),
+    observer: &mut Observer<'_>,
     mut visit: impl FnMut(usize, &[f64]),
 ) -> Result<()> {
     let pictures = Pictures::of(f)?;
@@ -219,10 +217,14 @@ fn blocks(
                 (0..channels).map(move |channel| vec![(channel * h + y) * w + x])
             })
             .collect();
-        let found = f.fields(field, &asked, &mut |fields| {
-            on_place(done + fields / channels);
+        let found = f.fields(field, &asked, &mut |progress| {
+            observer(&Progress {
+                done: done + progress.done / channels,
+                of: places.len(),
+                ..*progress
+            })
         })?;
-        let found = host(found)?;
+        let found = read(found)?;
         for (&i, block) in some.iter().zip(found.chunks(each)) {
             visit(i, block);
         }

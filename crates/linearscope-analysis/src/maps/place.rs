@@ -1,15 +1,14 @@
 //! Places in the two pictures of a network, and which lies where in the other.
 
-use linearscope::Error;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    operator::{LinearOperator, Result},
-    projection::Field,
+    error::{Error, Result},
+    operator::{Field, LinearOperator},
 };
 
 /// The pictures that a network goes between, `[channels, height, width]` each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pictures {
     /// x.
     pub input: [usize; 3],
@@ -18,7 +17,7 @@ pub struct Pictures {
 }
 
 /// `[c, h, w]` of one picture, with leading axes of size 1 or none.
-fn picture(what: &str, shape: &[usize]) -> Result<[usize; 3]> {
+fn picture(what: &'static str, shape: &[usize]) -> Result<[usize; 3]> {
     if let [outer @ .., c, h, w] = shape
         && outer.iter().all(|&size| size == 1)
         && *h >= 2
@@ -26,13 +25,9 @@ fn picture(what: &str, shape: &[usize]) -> Result<[usize; 3]> {
     {
         return Ok([*c, *h, *w]);
     }
-    Err(Error::Shape {
-        what: format!("the {what} of a network whose maps are asked for"),
-        got: shape.to_vec(),
-        expected: vec![1, shape.get(1).copied().unwrap_or(1), 2, 2],
-        hint: " or larger: maps are of networks that make one picture from one; of scores ask for rows, \
-               contributions or singular vectors instead"
-            .into(),
+    Err(Error::NotPictures {
+        end: what,
+        shape: shape.to_vec(),
     })
 }
 
@@ -45,8 +40,8 @@ fn common_divisor(a: usize, b: usize) -> usize {
 
 impl Pictures {
     /// # Errors
-    /// [`Error::Shape`] where either end is no single picture of at least 2×2 pixels.
-    pub fn of(f: &impl LinearOperator) -> Result<Self> {
+    /// [`Error::NotPictures`] where either end is no single picture of at least 2×2 pixels.
+    pub fn of(f: &(impl LinearOperator + ?Sized)) -> Result<Self> {
         Ok(Self {
             input: picture("input", f.input_shape())?,
             output: picture("output", f.output_shape())?,
@@ -64,7 +59,7 @@ impl Pictures {
     /// The position of a place `[y, x]` in the other picture, both taken to cover the same scene:
     /// (i + ½) · size there / size here − ½ along each axis, in pixels there. A fraction between the
     /// sub-pixels of an upscaler.
-    pub fn own(&self, field: Field, place: [usize; 2]) -> [f64; 2] {
+    pub fn corresponding(&self, field: Field, place: [usize; 2]) -> [f64; 2] {
         let [from, to] = self.ends(field);
         std::array::from_fn(|axis| {
             let ratio = to[axis + 1] as f64 / from[axis + 1] as f64;
@@ -82,7 +77,7 @@ impl Pictures {
 }
 
 /// Rows × columns of places in a picture.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grid {
     /// Their rows.
     pub y: Vec<usize>,

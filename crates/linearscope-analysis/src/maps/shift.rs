@@ -9,16 +9,19 @@
 //! over channels and over all q for which q + b lies in the picture too: 0 for a convolution, 1 for
 //! rows that have nothing in common, 2 for opposite ones.
 
-use linearscope::Error;
+use std::ops::ControlFlow;
+
+use serde::{Deserialize, Serialize};
 
 use super::{Grid, Pictures, blocks};
 use crate::{
-    operator::{LinearOperator, Result},
-    projection::Field,
+    error::{Error, Result},
+    operator::{Field, LinearOperator},
+    progress::Progress,
 };
 
 /// Shift-variance at places, and of all of them together.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShiftMap {
     /// The places, in the output.
     pub grid: Grid,
@@ -63,13 +66,13 @@ fn compared(
 /// ([`LinearOperator::fields`]).
 ///
 /// # Errors
-/// As [`row_maps`](super::row_maps); [`Error::OutOfRange`] where the picture holds no two places a
+/// As [`row_maps`](super::row_maps); [`Error::NoStep`] where the picture holds no two places a
 /// step apart.
 pub fn variance(
-    f: &impl LinearOperator,
+    f: &(impl LinearOperator + ?Sized),
     grid: &Grid,
     period: usize,
-    mut on_place: impl FnMut(usize),
+    mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<ShiftMap> {
     let pictures = Pictures::of(f)?;
     let [_, h, w] = pictures.input;
@@ -78,10 +81,9 @@ pub fn variance(
     let input = [steps[0][0], steps[1][0]];
     let output = [steps[0][1], steps[1][1]];
     if output[0] >= rows && output[1] >= columns {
-        return Err(Error::OutOfRange {
-            what: "the step that is whole pixels in input and output,".into(),
-            index: output.to_vec(),
-            shape: vec![rows, columns],
+        return Err(Error::NoStep {
+            step: output,
+            size: [rows, columns],
         });
     }
     let mut values = vec![f64::NAN; grid.len()];
@@ -114,7 +116,13 @@ pub fn variance(
             f,
             Field::Row,
             &asked,
-            |n| on_place(done + (n as f64 * share) as usize),
+            &mut |progress| {
+                observer(&Progress {
+                    done: done + (progress.done as f64 * share) as usize,
+                    of: places.len(),
+                    ..*progress
+                })
+            },
             |k, block| found[k] = block.to_vec(),
         )?;
         done += some.len();

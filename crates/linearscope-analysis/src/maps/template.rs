@@ -1,16 +1,16 @@
 //! Templates: columns that cover a segment of the output, so that one input pixel switches a shape.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Energy;
 
 /// A column of wide coverage.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Template {
     /// The input pixel that switches it, `[y, x]`.
     pub place: [usize; 2],
-    /// That pixel's own position in the output.
-    pub own: [f64; 2],
+    /// That pixel's corresponding position in the output.
+    pub corresponding: [f64; 2],
     /// ‖column‖², summed over channels.
     pub energy: f64,
     /// (Σ E)² / Σ E² of its energy map, in output pixels.
@@ -42,7 +42,7 @@ fn cosine(a: &Energy, b: &Energy) -> f64 {
     let dot = |a: &Energy, b: &Energy| -> f64 {
         a.values().iter().zip(b.values()).map(|(a, b)| a * b).sum()
     };
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    dot(a, b) / (dot(a, a).sqrt() * dot(b, b).sqrt())
 }
 
 impl TemplatesOf {
@@ -54,7 +54,7 @@ impl TemplatesOf {
         }
     }
 
-    pub(super) fn add(&mut self, energy: Energy, place: [usize; 2], own: [f64; 2]) {
+    pub(super) fn add(&mut self, energy: Energy, place: [usize; 2], corresponding: [f64; 2]) {
         let area = energy.area();
         let (Some(centroid), Some(spread)) = (energy.centroid(), energy.spread()) else {
             return;
@@ -65,7 +65,7 @@ impl TemplatesOf {
         self.wide += 1;
         let template = Template {
             place,
-            own,
+            corresponding,
             energy: energy.total(),
             area,
             centroid,

@@ -1,16 +1,22 @@
 //! The density of singular values, by stochastic Lanczos quadrature (Ubaru, Chen and Saad, 2017).
 
-use serde::Serialize;
+use std::ops::ControlFlow;
 
-use super::{BATCH, Estimate, across, back, count, enough, quadrature::nodes, signs};
+use serde::{Deserialize, Serialize};
+
+use super::{across, back, count, enough, not_finite, quadrature::nodes};
 use crate::{
-    host,
-    operator::{LinearOperator, Result},
-    random::Stream,
+    error::Result,
+    estimate::Estimate,
+    operator::{BATCH, InUnits, LinearOperator},
+    progress::{Progress, tell},
+    random::SplitMix64,
+    vectors::{dot, epsilon, norm, read},
 };
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DensityConfig {
     /// Random vectors.
     pub probes: usize,
@@ -36,14 +42,21 @@ impl Default for DensityConfig {
     }
 }
 
+setters!(
+    DensityConfig: with_probes probes: usize, with_steps steps: usize, with_points points: usize,
+    with_width width: f64, with_seed seed: u64
+);
+
 /// How the min(n, N) singular values of F are spread, zeros among them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Density {
     /// Where it is told, from 0 to just above the largest.
     pub sigma: Vec<f64>,
-    /// Σᵢ g(σ − σᵢ), g the Gaussian of standard deviation `width`: singular values per unit of σ.
+    /// Σᵢ g(σ − σᵢ) + g(σ + σᵢ), g the Gaussian of standard deviation `width`: singular values per unit of σ,
+    /// zeros among them.
     pub density: Vec<Estimate>,
-    /// Σᵢ G((σᵢ − σ)/width), G the Gaussian's integral: how many singular values lie above.
+    /// The integral of that from σ on, zeros left out: how many singular values lie above. At σ = 0 that is the
+    /// numerical rank.
     pub above: Vec<Estimate>,
     /// The Gaussian's standard deviation, in units of σ.
     pub width: f64,
@@ -62,15 +75,11 @@ struct Recurrence {
     ended: bool,
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
 impl Recurrence {
     fn new(z: &[f64]) -> Self {
-        let norm = dot(z, z).sqrt();
+        let size = norm(z);
         Self {
-            basis: vec![z.iter().map(|x| x / norm).collect()],
+            basis: vec![z.iter().map(|x| x / size).collect()],
             diagonal: Vec::new(),
             beside: Vec::new(),
             ended: false,
@@ -82,7 +91,7 @@ impl Recurrence {
         if self.ended {
             return;
         }
-        let before = dot(&w, &w).sqrt();
+        let before = norm(&w);
         let last = &self.basis[self.basis.len() - 1];
         self.diagonal.push(dot(&w, last));
         // Twice is enough (Parlett).
@@ -92,14 +101,14 @@ impl Recurrence {
                 w.iter_mut().zip(v).for_each(|(w, v)| *w -= part * v);
             }
         }
-        let norm = dot(&w, &w).sqrt();
+        let size = norm(&w);
         // What is left is rounding: of f32 products, a part in 10⁷.
-        if norm <= 1e-6 * before || self.basis.len() == w.len() {
+        if size <= 1e-6 * before || self.basis.len() == w.len() {
             self.ended = true;
             return;
         }
-        self.beside.push(norm);
-        w.iter_mut().for_each(|w| *w /= norm);
+        self.beside.push(size);
+        w.iter_mut().for_each(|w| *w /= size);
         self.basis.push(w);
     }
 
@@ -112,16 +121,12 @@ impl Recurrence {
     }
 }
 
-/// erfc(x)/2 at x = t/√2, the share of a Gaussian above t: Abramowitz and Stegun 7.1.26, to 10⁻⁷.
+/// How much larger than √ε σ₁ what is left of a zero may be: σ² carries the rounding of a few dozen operations.
+const ROUNDING: f64 = 8.0;
+
+/// The share of a Gaussian above t.
 fn tail(t: f64) -> f64 {
-    let x = t.abs() / std::f64::consts::SQRT_2;
-    let k = 1.0 / (1.0 + 0.327_591_1 * x);
-    let series = k
-        * (0.254_829_592
-            + k * (-0.284_496_736
-                + k * (1.421_413_741 + k * (-1.453_152_027 + k * 1.061_405_429))));
-    let upper = 0.5 * series * (-x * x).exp();
-    if t >= 0.0 { upper } else { 1.0 - upper }
+    0.5 * libm::erfc(t / std::f64::consts::SQRT_2)
 }
 
 /// The density of F's singular values.
@@ -129,32 +134,52 @@ fn tail(t: f64) -> f64 {
 /// An error bar is the 95 % interval over the probes plus what the quadrature still moves: the difference
 /// between all nodes and the first three quarters of the steps.
 ///
+/// A singular value below 8 √ε σ₁, ε the rounding of F's dtype, cannot be told from 0, since what is seen is
+/// σ²: it is no value above 0.
+///
 /// Cost: 2 · steps products a probe, in batches of 8, and probes · steps vectors of the smaller side's length on
 /// the host, 8 probes at a time.
 ///
 /// # Errors
-/// `Error::OutOfRange` for less than 4 probes; as [`LinearOperator::apply`] and its adjoint.
-pub fn density(f: &impl LinearOperator, config: &DensityConfig) -> Result<Density> {
+/// [`Error::Setting`](crate::Error::Setting) for less than 4 probes; [`Error::Stopped`](crate::Error::Stopped);
+/// [`Error::NotFinite`](crate::Error::NotFinite); as [`LinearOperator::apply`] and its adjoint.
+pub fn density(
+    f: &(impl LinearOperator + ?Sized),
+    config: &DensityConfig,
+    mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Density> {
     enough(config.probes)?;
+    let scaled = InUnits::new(f);
     let n = count(f);
     let steps = config.steps.clamp(1, n);
-    let mut stream = Stream::new(config.seed);
+    let mut random = SplitMix64::new(config.seed);
     let (mut whole, mut part) = (Vec::new(), Vec::new());
-    let mut products = 0;
     for start in (0..config.probes).step_by(BATCH) {
         let k = BATCH.min(config.probes - start);
-        let z = signs(&mut stream, k, n);
+        let z = random.signs(k * n);
         let mut each: Vec<Recurrence> = z.chunks(n).map(Recurrence::new).collect();
-        for _ in 0..steps {
+        for step in 0..steps {
             if each.iter().all(|one| one.ended) {
                 break;
             }
+            let (done, of) = (start * steps + k * step, config.probes * steps);
+            let products = scaled.products();
+            let progress = Progress::new("estimating the density", done, of);
+            tell(
+                &mut observer,
+                Progress {
+                    products,
+                    ..progress
+                },
+            )?;
             let last = each
                 .iter()
                 .flat_map(|one| one.basis[one.basis.len() - 1].clone());
             let v = f.upload(last.collect(), n);
-            let w = host(back(f, across(f, v)?)?)?;
-            products += 2 * k;
+            let w = read(back(&scaled, across(&scaled, v)?)?)?;
+            if w.iter().any(|w| !w.is_finite()) {
+                return Err(not_finite());
+            }
             for (one, w) in each.iter_mut().zip(w.chunks(n)) {
                 one.step(w.to_vec());
             }
@@ -172,13 +197,19 @@ pub fn density(f: &impl LinearOperator, config: &DensityConfig) -> Result<Densit
     }
     let nodes = whole.iter().flatten();
     let largest = nodes.map(|(sigma, _)| *sigma).fold(0.0, f64::max);
-    let width = config.width * largest.max(f64::MIN_POSITIVE);
+    let zero = ROUNDING * epsilon(f.dtype()).sqrt() * largest;
+    // F = 0: one bell of any width at 0.
+    let width = config.width * if largest > 0.0 { largest } else { 1.0 };
     let points = config.points.max(2);
     let sigma: Vec<f64> = (0..points)
         .map(|i| 1.05 * largest * i as f64 / (points - 1) as f64)
         .collect();
     let all = n as f64;
     let bell = |t: f64| (-t * t / 2.0).exp() / (width * std::f64::consts::TAU.sqrt());
+    // Singular values are not negative: what a Gaussian puts below 0 is folded up.
+    let folded = |of: &dyn Fn(f64) -> f64, at: f64, node: f64| {
+        of((at - node) / width) + of((at + node) / width)
+    };
     let told = |of: &dyn Fn(f64) -> f64| {
         let over = |probes: &[Vec<(f64, f64)>]| -> Vec<f64> {
             let sum = |nodes: &Vec<(f64, f64)>| -> f64 {
@@ -193,19 +224,24 @@ pub fn density(f: &impl LinearOperator, config: &DensityConfig) -> Result<Densit
         estimate.error += (estimate.value - Estimate::mean(&over(&part)).value).abs();
         estimate
     };
+    let unit = scaled.unit();
+    let density = |at: f64| told(&|node| folded(&bell, at, node));
+    let above = |at: f64| {
+        told(&|node| match node > zero {
+            true => folded(&tail, at, node),
+            false => 0.0,
+        })
+    };
     Ok(Density {
         density: sigma
             .iter()
-            .map(|&at| told(&|node| bell((at - node) / width)))
+            .map(|&at| density(at).scaled(unit.recip()))
             .collect(),
-        above: sigma
-            .iter()
-            .map(|&at| told(&|node| tail((at - node) / width)))
-            .collect(),
-        sigma,
-        width,
-        largest,
-        products,
+        above: sigma.iter().map(|&at| above(at)).collect(),
+        sigma: sigma.iter().map(|at| at * unit).collect(),
+        width: width * unit,
+        largest: largest * unit,
+        products: scaled.products(),
     })
 }
 
@@ -217,11 +253,11 @@ mod tests {
     fn the_tail_is_the_gaussians() {
         for (t, expected) in [
             (0.0, 0.5),
-            (1.0, 0.158_655),
-            (-1.0, 0.841_345),
-            (3.0, 0.001_350),
+            (1.0, 0.158_655_253_931_457),
+            (-1.0, 0.841_344_746_068_543),
+            (3.0, 0.001_349_898_031_630),
         ] {
-            assert!((tail(t) - expected).abs() < 1e-6, "{t}");
+            assert!((tail(t) - expected).abs() < 1e-14, "{t}");
         }
     }
 }

@@ -2,8 +2,16 @@
 
 use burn::tensor::{FloatDType, Tensor};
 
-use super::{SvdError, dense::Dense, norms};
-use crate::{LinearOperator, frozen::host, operator::Result, random::Stream};
+use super::{
+    dense::Dense,
+    result::{SvdError, not_finite},
+};
+use crate::{
+    error::Result,
+    operator::LinearOperator,
+    random::SplitMix64,
+    vectors::{read, row_norms},
+};
 
 /// Orthonormal vectors of length `len`, as blocks of rows.
 #[derive(Clone, Debug)]
@@ -60,7 +68,7 @@ impl Basis {
                 let overlap = x.clone().matmul(block.clone().transpose());
                 x = x - overlap.clone().matmul(block.clone());
                 let size = block.dims()[0];
-                for (index, value) in host(overlap)?.into_iter().enumerate() {
+                for (index, value) in read(overlap)?.into_iter().enumerate() {
                     let (i, j) = (index / size, index % size);
                     let at = (row + j, column + i);
                     coefficients.set(at.0, at.1, coefficients.at(at.0, at.1) + value);
@@ -78,17 +86,17 @@ impl Basis {
     /// coefficient zero.
     pub(super) fn orthonormalise(
         &self,
-        f: &impl LinearOperator,
+        f: &(impl LinearOperator + ?Sized),
         x: Tensor<2>,
         apart: Option<&Basis>,
-        random: &mut Stream,
+        random: &mut SplitMix64,
     ) -> Result<Orthonormal, SvdError> {
         let rows = x.dims()[0];
         let taken = self.count + apart.map_or(0, Basis::count);
         let room = (self.len - taken).min(rows);
-        let before = norms(&x)?;
+        let before = row_norms(&x)?;
         if before.iter().any(|norm| !norm.is_finite()) {
-            return Err(SvdError::NotFinite { what: "a product" });
+            return Err(not_finite("a product with F"));
         }
         let x = match apart {
             Some(apart) => apart.project(x, &mut Dense::zeros(apart.count, rows), 0)?,
@@ -112,7 +120,7 @@ impl Basis {
             if found.count == room {
                 continue;
             }
-            let norm = norms(&vector)?[0];
+            let norm = row_norms(&vector)?[0];
             let unit = if norm > noise * before {
                 coefficients.set(self.count + found.count, row, norm);
                 vector / norm
@@ -131,18 +139,18 @@ impl Basis {
     /// A random unit vector orthogonal to this basis and others, `[1, len]`.
     fn fresh(
         &self,
-        f: &impl LinearOperator,
+        f: &(impl LinearOperator + ?Sized),
         other: &Basis,
         apart: Option<&Basis>,
-        random: &mut Stream,
+        random: &mut SplitMix64,
     ) -> Result<Tensor<2>, SvdError> {
-        let mut vector = random.vectors(f, 1, self.len);
+        let mut vector = f.upload(random.uniform(self.len), self.len);
         // Scaled between passes, so that what is left is accurate however little it is.
         for _ in 0..3 {
             for basis in [Some(self), Some(other), apart].into_iter().flatten() {
                 vector = basis.project(vector, &mut Dense::zeros(basis.count, 1), 0)?;
             }
-            let norm = norms(&vector)?[0];
+            let norm = row_norms(&vector)?[0];
             vector = vector / norm;
         }
         Ok(vector)
@@ -151,7 +159,7 @@ impl Basis {
     /// Combinations Σⱼ weights[j, i] basisⱼ for the first `columns` columns, `[columns, len]`.
     pub(super) fn combine(
         &self,
-        f: &impl LinearOperator,
+        f: &(impl LinearOperator + ?Sized),
         weights: &Dense,
         columns: usize,
     ) -> Tensor<2> {

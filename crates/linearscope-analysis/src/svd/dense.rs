@@ -4,7 +4,8 @@
 //! clustered spectra, and a dense library costs a newcomer minutes of compiling for matrices of 60
 //! columns. Jacobi always converges, to high relative accuracy (Demmel and Veselić, 1992).
 
-use super::SvdError;
+use super::result::{SvdError, not_finite};
+use crate::vectors::{dot, power_of_two};
 
 /// A small matrix, row-major, f64.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,10 +13,6 @@ pub(super) struct Dense {
     pub rows: usize,
     pub columns: usize,
     values: Vec<f64>,
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// [a b] ← [a b] · rotation
@@ -81,8 +78,18 @@ impl Dense {
     /// as the smaller side.
     pub(super) fn svd(&self) -> Result<(Dense, Vec<f64>, Dense), SvdError> {
         if self.values.iter().any(|x| !x.is_finite()) {
-            return Err(SvdError::NotFinite { what: "Uᵀ F V" });
+            return Err(not_finite("Uᵀ F V"));
         }
+        // In units of the largest entry: rotations square twice.
+        let largest = self
+            .values
+            .iter()
+            .fold(0.0, |most: f64, x| most.max(x.abs()));
+        let unit = if largest > 0.0 {
+            power_of_two(largest)
+        } else {
+            1.0
+        };
         let wide = self.columns > self.rows;
         let (rows, columns) = if wide {
             (self.columns, self.rows)
@@ -90,7 +97,7 @@ impl Dense {
             (self.rows, self.columns)
         };
         // A Q = P diag(σ): rotate the columns of A until all are orthogonal.
-        let entry = |i, j| if wide { self.at(j, i) } else { self.at(i, j) };
+        let entry = |i, j| if wide { self.at(j, i) } else { self.at(i, j) } / unit;
         let column = |j| (0..rows).map(|i| entry(i, j)).collect();
         let mut a: Vec<Vec<f64>> = (0..columns).map(column).collect();
         let mut q: Vec<Vec<f64>> = (0..columns)
@@ -124,10 +131,11 @@ impl Dense {
         let norms: Vec<f64> = a.iter().map(|x| dot(x, x).sqrt()).collect();
         let mut order: Vec<usize> = (0..columns).collect();
         order.sort_by(|&i, &j| norms[j].total_cmp(&norms[i]));
-        let sigma: Vec<f64> = order.iter().map(|&j| norms[j]).collect();
+        let scaled: Vec<f64> = order.iter().map(|&j| norms[j]).collect();
+        let sigma: Vec<f64> = scaled.iter().map(|norm| norm * unit).collect();
         let mut p: Vec<Vec<f64>> = Vec::new();
         for &j in &order {
-            let unit = if norms[j] > f64::EPSILON * sigma[0] {
+            let unit = if norms[j] > f64::EPSILON * scaled[0] {
                 a[j].iter().map(|x| x / norms[j]).collect()
             } else {
                 another(&p, rows)
@@ -167,7 +175,7 @@ fn another(vectors: &[Vec<f64>], len: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::{Dense, dot};
-    use crate::svd::SvdError;
+    use crate::{error::Error, svd::SvdError};
 
     fn pseudo(i: usize) -> f64 {
         let hash = (i as u64 + 1).wrapping_mul(2_654_435_761) % (1 << 32);
@@ -222,6 +230,8 @@ mod tests {
     fn repeated_tiny_and_zero_values() {
         assert_svd(&Dense::zeros(4, 3));
         assert_svd(&Dense::diagonal(&[1.0, 1.0, 1.0, 1e-12, 0.0, 1e-200]));
+        assert_svd(&Dense::diagonal(&[3e-200, 2e-200, 0.0]));
+        assert_svd(&Dense::diagonal(&[3e200, 2e200, 1.0]));
         // The form after a restart: a diagonal with a spike, and a bidiagonal tail.
         let mut a = Dense::diagonal(&[2.0, 2.0, 2.0, 1.0, 1.0, 0.3, 0.2, 0.1]);
         for i in 0..4 {
@@ -236,6 +246,9 @@ mod tests {
     #[test]
     fn what_is_not_finite_is_refused() {
         let a = Dense::diagonal(&[1.0, f64::NAN]);
-        assert!(matches!(a.svd(), Err(SvdError::NotFinite { .. })));
+        assert!(matches!(
+            a.svd(),
+            Err(SvdError::Failed(Error::NotFinite { .. }))
+        ));
     }
 }

@@ -16,8 +16,18 @@
 
 use std::ops::ControlFlow;
 
-use super::{Counted, Found, Progress, SvdConfig, SvdError, basis::Basis, dense::Dense};
-use crate::{LinearOperator, random::Stream};
+use super::{
+    basis::Basis,
+    config::SvdConfig,
+    dense::Dense,
+    result::{Found, SvdError, progress},
+};
+use crate::{
+    operator::{InUnits, LinearOperator},
+    progress::Progress,
+    random::SplitMix64,
+    vectors::over,
+};
 
 use burn::tensor::Tensor;
 
@@ -52,12 +62,12 @@ struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    fn new<F: LinearOperator>(
+    fn new<F: LinearOperator + ?Sized>(
         f: &F,
         start: Tensor<2>,
         apart: Option<(&'a Basis, &'a Basis)>,
         most: usize,
-        random: &mut Stream,
+        random: &mut SplitMix64,
     ) -> Result<Self, SvdError> {
         let (u, v) = (Basis::new(f.output_len()), Basis::new(f.input_len()));
         let next = v
@@ -74,16 +84,18 @@ impl<'a> Chain<'a> {
     }
 
     /// Take the next block of V, make the one of U of it, and the block of V after.
-    fn step<F: LinearOperator>(
+    fn step<F: LinearOperator + ?Sized>(
         &mut self,
-        f: &mut Counted<'_, F>,
+        f: &InUnits<'_, F>,
         block: Tensor<2>,
-        random: &mut Stream,
+        random: &mut SplitMix64,
     ) -> Result<Ritz, SvdError> {
         let product = f.apply(block.clone())?;
         self.v.push(block);
         let beside = self.apart.map(|(u, _)| u);
-        let new = self.u.orthonormalise(f.f, product, beside, random)?;
+        let new = self
+            .u
+            .orthonormalise(f.operator(), product, beside, random)?;
         let (rows, columns) = (new.coefficients.rows, self.v.count());
         let first = columns - new.coefficients.columns;
         self.b = self.b.grown(rows, columns);
@@ -98,7 +110,9 @@ impl<'a> Chain<'a> {
             let product = f.apply_adjoint(block.clone())?;
             self.u.push(block);
             let beside = self.apart.map(|(_, v)| v);
-            let new = self.v.orthonormalise(f.f, product, beside, random)?;
+            let new = self
+                .v
+                .orthonormalise(f.operator(), product, beside, random)?;
             // S: the part outside V, of the newest block's columns.
             let inside = self.v.count();
             s = Dense::zeros(new.coefficients.rows - inside, new.coefficients.columns);
@@ -132,7 +146,7 @@ impl<'a> Chain<'a> {
     /// The first `count` triplets' vectors.
     fn vectors(
         &self,
-        f: &impl LinearOperator,
+        f: &(impl LinearOperator + ?Sized),
         ritz: &Ritz,
         count: usize,
     ) -> (Tensor<2>, Tensor<2>) {
@@ -143,7 +157,7 @@ impl<'a> Chain<'a> {
     }
 
     /// Keep the best triplets, diagonal then, as the beginning of both bases, where no more fit.
-    fn restart_if_full(&mut self, f: &impl LinearOperator, ritz: &Ritz, wanted: usize) {
+    fn restart_if_full(&mut self, f: &(impl LinearOperator + ?Sized), ritz: &Ritz, wanted: usize) {
         let following = self.next.as_ref().map_or(0, |x| x.dims()[0]);
         let complete = self.u.count() + self.apart.map_or(0, |(u, _)| u.count()) >= f.output_len();
         // With U complete one more block makes B complete, and the result exact.
@@ -168,56 +182,59 @@ impl<'a> Chain<'a> {
 }
 
 /// Unit vectors u and v of the K best triplets, converged or not.
-pub(super) fn solve<F: LinearOperator>(
-    f: &mut Counted<'_, F>,
+pub(super) fn solve<F: LinearOperator + ?Sized>(
+    f: &InUnits<'_, F>,
     config: &SvdConfig,
     block: usize,
     basis: Option<usize>,
-    mut on_step: impl FnMut(&Progress) -> ControlFlow<()>,
+    mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Found, SvdError> {
     let k = config.k;
-    let n = f.f.input_len();
-    let rank = n.min(f.f.output_len());
+    let n = f.operator().input_len();
+    let rank = n.min(f.operator().output_len());
     let most = basis
         .unwrap_or((4 * k).max(k + 24).max(k + 4 * block))
         .min(rank);
-    let mut random = Stream::new(config.seed);
-    let start = random.vectors(f.f, block.min(rank), n);
-    let mut chain = Chain::new(f.f, start, None, most, &mut random)?;
+    let mut random = SplitMix64::new(config.seed);
+    let start = f.operator().upload(random.uniform(block.min(rank) * n), n);
+    let mut chain = Chain::new(f.operator(), start, None, most, &mut random)?;
     loop {
         let Some(block) = chain.next.take() else {
             unreachable!("a chain without a next block has ended");
         };
         let ritz = chain.step(f, block, &mut random)?;
         let have = ritz.sigma.len();
-        let over = |x: f64| if x == 0.0 { 0.0 } else { x / ritz.sigma[0] };
         let wanted = k.min(have);
-        let estimates: Vec<f64> = ritz.residuals[..wanted].iter().map(|&x| over(x)).collect();
+        let estimates: Vec<f64> = ritz.residuals[..wanted]
+            .iter()
+            .map(|&x| over(x, ritz.sigma[0]))
+            .collect();
         // Half the tolerance leaves room for rounding in the true residual.
         let good = |x: &&f64| **x <= 0.5 * config.tolerance;
-        let progress = Progress {
-            products: f.products,
-            converged: estimates.iter().filter(good).count(),
-            worst: if have < k {
-                f64::INFINITY
-            } else {
-                estimates.iter().copied().fold(0.0, f64::max)
-            },
+        let converged = estimates.iter().filter(good).count();
+        let worst = if have < k {
+            f64::INFINITY
+        } else {
+            estimates.iter().copied().fold(0.0, f64::max)
         };
-        let stopped = on_step(&progress).is_break() || f.products >= config.max_products;
+        let progress = progress(converged, k, f.products(), worst);
+        let stopped = observer(&progress).is_break() || f.products() >= config.max_products;
         let exhausted = chain.next.is_none();
         if stopped || exhausted {
-            let (u, v) = chain.vectors(f.f, &ritz, wanted);
+            let (u, v) = chain.vectors(f.operator(), &ritz, wanted);
             let complete = exhausted;
             return Ok(Found { u, v, complete });
         }
-        if have >= k && progress.converged == k {
+        if have >= k && converged == k {
             let smallest = ritz.sigma[k - 1];
             let settled = (k..have)
                 .take_while(|&i| ritz.sigma[i] + ritz.residuals[i] < smallest)
                 .count();
-            let (u, v) = chain.vectors(f.f, &ritz, k + settled);
-            let (mut left, mut right) = (Basis::new(f.f.output_len()), Basis::new(f.f.input_len()));
+            let (u, v) = chain.vectors(f.operator(), &ritz, k + settled);
+            let (mut left, mut right) = (
+                Basis::new(f.operator().output_len()),
+                Basis::new(f.operator().input_len()),
+            );
             left.push(u.clone());
             right.push(v.clone());
             let second = Second {
@@ -228,7 +245,7 @@ pub(super) fn solve<F: LinearOperator>(
                 max_products: config.max_products,
             };
             let verdict = second.look(f, &mut random, |products| {
-                on_step(&Progress {
+                observer(&Progress {
                     products,
                     ..progress
                 })
@@ -253,13 +270,13 @@ pub(super) fn solve<F: LinearOperator>(
                     chain.begin(u, v, &ritz.sigma[..k]);
                     chain.next = chain
                         .v
-                        .orthonormalise(f.f, *start, None, &mut random)?
+                        .orthonormalise(f.operator(), *start, None, &mut random)?
                         .vectors;
                 }
             }
             continue;
         }
-        chain.restart_if_full(f.f, &ritz, k);
+        chain.restart_if_full(f.operator(), &ritz, k);
     }
 }
 
@@ -282,14 +299,15 @@ enum Verdict {
 }
 
 impl Second<'_> {
-    fn look<F: LinearOperator>(
+    fn look<F: LinearOperator + ?Sized>(
         &self,
-        f: &mut Counted<'_, F>,
-        random: &mut Stream,
-        mut on_step: impl FnMut(usize) -> ControlFlow<()>,
+        f: &InUnits<'_, F>,
+        random: &mut SplitMix64,
+        mut observer: impl FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Verdict, SvdError> {
-        let start = random.vectors(f.f, 1, f.f.input_len());
-        let mut chain = Chain::new(f.f, start, Some(self.apart), self.most, random)?;
+        let n = f.operator().input_len();
+        let start = f.operator().upload(random.uniform(n), n);
+        let mut chain = Chain::new(f.operator(), start, Some(self.apart), self.most, random)?;
         let mut steps = 0;
         while let Some(block) = chain.next.take() {
             let ritz = chain.step(f, block, random)?;
@@ -298,16 +316,18 @@ impl Second<'_> {
                 break;
             };
             if theta > self.smallest + self.slack {
-                return Ok(Verdict::Missing(Box::new(chain.vectors(f.f, &ritz, 1).1)));
+                return Ok(Verdict::Missing(Box::new(
+                    chain.vectors(f.operator(), &ritz, 1).1,
+                )));
             }
             let settled = rho <= self.slack || theta + rho < self.smallest;
             if steps >= CONFIRMING && settled {
                 return Ok(Verdict::Nothing);
             }
-            if on_step(f.products).is_break() || f.products >= self.max_products {
+            if observer(f.products()).is_break() || f.products() >= self.max_products {
                 return Ok(Verdict::Unknown);
             }
-            chain.restart_if_full(f.f, &ritz, 1);
+            chain.restart_if_full(f.operator(), &ritz, 1);
         }
         // Everything was looked at.
         Ok(Verdict::Nothing)

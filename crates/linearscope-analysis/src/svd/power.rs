@@ -7,8 +7,16 @@ use std::ops::ControlFlow;
 
 use burn::tensor::Tensor;
 
-use super::{Counted, Momentum, Progress, SvdConfig, SvdError, norms};
-use crate::{LinearOperator, frozen::host, random::Stream};
+use super::{
+    config::{Momentum, SvdConfig},
+    result::{self, SvdError, not_finite, progress},
+};
+use crate::{
+    operator::{InUnits, LinearOperator},
+    progress::Progress,
+    random::SplitMix64,
+    vectors::row_norms,
+};
 
 /// Iterations between two looks at how fast the residual shrinks.
 const WINDOW: usize = 8;
@@ -57,46 +65,45 @@ fn second(rate: f64, largest: f64, m: f64) -> Option<f64> {
 }
 
 /// Unit vectors u and v of as many triplets as were reached, converged or not.
-pub(super) fn solve<F: LinearOperator>(
-    f: &mut Counted<'_, F>,
+pub(super) fn solve<F: LinearOperator + ?Sized>(
+    f: &InUnits<'_, F>,
     config: &SvdConfig,
     momentum: Momentum,
-    mut on_step: impl FnMut(&Progress) -> ControlFlow<()>,
-) -> Result<super::Found, SvdError> {
-    let mut random = Stream::new(config.seed);
+    mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<result::Found, SvdError> {
+    let operator = f.operator();
+    let mut random = SplitMix64::new(config.seed);
     let mut found = Found::default();
     let mut stopped = false;
     while found.sigma.len() < config.k && !stopped {
-        let start = random.vectors(f.f, 1, f.f.input_len());
+        let start = operator.upload(random.uniform(operator.input_len()), operator.input_len());
         // Apart from what was found by projection too: deflation leaves its errors.
         let start = without(start, &found.v);
-        let mut v = start.clone() / norms(&start)?[0];
+        let mut v = start.clone() / row_norms(&start)?[0];
         let mut before: Option<Tensor<2>> = None;
         let mut m = 0.0;
         let mut trail: Vec<f64> = Vec::new();
         let (u, sigma) = loop {
             let p = f.apply(v.clone())?;
             let p = deflated(p, &v, &found.v, &found.u, &found.sigma);
-            let sigma = norms(&p)?[0];
+            let sigma = row_norms(&p)?[0];
             if !sigma.is_finite() {
-                return Err(SvdError::NotFinite { what: "F v" });
+                return Err(not_finite("F v"));
             }
             let largest = found.sigma.first().copied().unwrap_or(sigma);
             if sigma <= f64::MIN_POSITIVE.max(1e-12 * largest) {
                 // F has no more: any unit vector on the left is as good.
-                let any = without(random.vectors(f.f, 1, f.f.output_len()), &found.u);
-                break (any.clone() / norms(&any)?[0], 0.0);
+                let any =
+                    operator.upload(random.uniform(operator.output_len()), operator.output_len());
+                let any = without(any, &found.u);
+                break (any.clone() / row_norms(&any)?[0], 0.0);
             }
             let u = p.clone() / sigma;
             let z = f.apply_adjoint(p.clone())?;
             let z = deflated(z, &p, &found.u, &found.v, &found.sigma);
-            let residual = norms(&(z.clone() / sigma - v.clone() * sigma))?[0] / largest;
-            let progress = Progress {
-                products: f.products,
-                converged: found.sigma.len(),
-                worst: residual,
-            };
-            stopped = on_step(&progress).is_break() || f.products >= config.max_products;
+            let residual = row_norms(&(z.clone() / sigma - v.clone() * sigma))?[0] / largest;
+            let progress = progress(found.sigma.len(), config.k, f.products(), residual);
+            stopped = observer(&progress).is_break() || f.products() >= config.max_products;
             if stopped || residual <= 0.5 * config.tolerance {
                 break (u, sigma);
             }
@@ -118,20 +125,19 @@ pub(super) fn solve<F: LinearOperator>(
                 _ => z,
             };
             let next = without(next, &found.v);
-            let norm = norms(&next)?[0];
+            let norm = row_norms(&next)?[0];
             before = Some(v / norm);
             v = next / norm;
         };
         // The deflated part is σ⟨x, v⟩u: only good if u and v are apart from the others.
         let (u, v) = (without(u, &found.u), without(v, &found.v));
-        let (norm_u, norm_v) = (norms(&u)?[0], norms(&v)?[0]);
+        let (norm_u, norm_v) = (row_norms(&u)?[0], row_norms(&v)?[0]);
         found.u.push(u / norm_u);
         found.v.push(v / norm_v);
         found.sigma.push(sigma);
     }
-    debug_assert!(host(found.v[0].clone())?.iter().all(|x| x.is_finite()));
     // Each triplet came from a random start of its own, outside those before it.
-    Ok(super::Found {
+    Ok(result::Found {
         u: Tensor::cat(found.u, 0),
         v: Tensor::cat(found.v, 0),
         complete: true,

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, path::PathBuf};
 
-use linearscope_analysis::{LinearOperator, projection::Field, svd::SvdConfig};
+use linearscope_analysis::{LinearOperator, operator::Field, svd::SvdConfig};
 use linearscope_picture::{Band, Sheet};
 use serde_json::json;
 

@@ -2,10 +2,13 @@
 
 use burn::tensor::TensorData;
 use linearscope_analysis::{
-    FrozenNetwork, LinearOperator, Spread,
+    Bar, FrozenNetwork, LinearOperator, MeanStd, argmax,
     attack::{self, AttackConfig, Attacked, Ball, Goal, Loss},
-    contribution::{self, Contributions, contributions},
-    outcome::{self, Outcome, Outcomes, outcome},
+    comparison::{self, Comparison, ComparisonConfig, ComparisonStatistics, compare},
+    contribution::{self, ContributionStatistics, Contributions, contributions},
+    difference::DifferenceConfig,
+    ranking,
+    vectors::numbers,
     votes::classes,
 };
 use linearscope_picture::{Band, Curve, CurveChart, CurvePanel, Panel, Sheet};
@@ -58,13 +61,13 @@ pub(crate) fn run(args: &Attack) -> Result<()> {
         return one(args).map(drop);
     }
     let (set, outcomes) = folder::each("attack", args, |args| &mut args.common, one)?.apart();
-    let over = outcome::over(&outcomes)?;
+    let over = comparison::aggregate(&outcomes)?;
     set.save_curves(
         "contributions",
         &set_chart(&args.common.model.display().to_string(), &over),
     )?;
     let percent =
-        |spread: Spread| format!("{:.1} ± {:.1} %", 100.0 * spread.mean, 100.0 * spread.std);
+        |spread: MeanStd| format!("{:.1} ± {:.1} %", 100.0 * spread.mean, 100.0 * spread.std);
     let lines = [
         format!(
             "{} of {} have another best class",
@@ -94,8 +97,8 @@ pub(crate) fn run(args: &Attack) -> Result<()> {
 }
 
 /// The paper's figure 8: contributions before and after, mean and standard deviation.
-fn set_chart(model: &str, over: &Outcomes) -> CurveChart {
-    let curve = |label: &str, of: &contribution::Over| Curve {
+fn set_chart(model: &str, over: &ComparisonStatistics) -> CurveChart {
+    let curve = |label: &str, of: &ContributionStatistics| Curve {
         label: label.into(),
         points: of
             .layers
@@ -121,7 +124,7 @@ fn set_chart(model: &str, over: &Outcomes) -> CurveChart {
     }
 }
 
-fn one(args: &Attack) -> Result<One<Outcome>> {
+fn one(args: &Attack) -> Result<One<Comparison>> {
     let mut session = Session::open("attack", &args.common)?;
     let recipe = session
         .painter
@@ -136,8 +139,8 @@ fn one(args: &Attack) -> Result<One<Outcome>> {
             "class_before": found.class,
             "class_after": found.class_after,
             "votes_moved": found.moved(),
-            "flipped_share": found.change.flipped_share,
-            "f_change": found.change.f_change(),
+            "flipped_share": found.difference.flipped_share,
+            "f_change": found.difference.f_change(),
         }),
         found,
     })
@@ -178,7 +181,7 @@ fn find(
     session: &mut Session,
     args: &Attack,
     recipe: Option<&Recipe>,
-) -> Result<(Vec<String>, Outcome)> {
+) -> Result<(Vec<String>, Comparison)> {
     let frozen = &session.frozen;
     let count = classes(frozen)?;
     let class = contribution::top1(frozen)?;
@@ -198,20 +201,16 @@ fn find(
         }
         Some(target) => Goal::To(target),
     };
-    let config = AttackConfig {
-        goal,
-        loss: match args.loss {
-            LossName::CrossEntropy => Loss::CrossEntropy,
-            LossName::Score => Loss::Score,
-        },
-        steps: args.steps,
-        step: None,
-        seed: args.random_start,
+    let loss = match args.loss {
+        LossName::CrossEntropy => Loss::CrossEntropy,
+        LossName::Score => Loss::Score,
     };
+    let config = AttackConfig::fgsm(goal)
+        .with_loss(loss)
+        .with_steps(args.steps)
+        .with_seed(args.random_start);
     let ball = ball(args, recipe, frozen.input_len());
-    let attacked = attack::attack(frozen, &ball, &config, |step| {
-        output::progress(&format!("gradient {} of {}", step + 1, args.steps));
-    })?;
+    let attacked = attack::attack(frozen, &ball, &config, output::observer())?;
     let shape = frozen.input_shape().to_vec();
     let data = |x: Vec<f64>| TensorData::new(x, shape.clone());
     let engine = frozen.frozen();
@@ -222,20 +221,14 @@ fn find(
         None => None,
         Some(recipe) => {
             let y = FrozenNetwork::forward(&loaded, data(rounded(recipe, &attacked.x)))?;
-            let y: Vec<f64> = y.iter().collect();
-            (0..y.len()).max_by(|a, b| y[*a].total_cmp(&y[*b]))
+            argmax(&numbers(y)?)
         }
     };
     let hearing = votes::config(session, &args.hearing, false)?;
-    let found = outcome(
-        &session.frozen,
-        &after,
-        &hearing,
-        (args.probes, 0),
-        |step| {
-            output::progress(step);
-        },
-    )?;
+    let config = ComparisonConfig::default()
+        .with_votes(hearing)
+        .with_difference(DifferenceConfig::default().with_probes(args.probes));
+    let found = compare(&session.frozen, &after, &config, output::observer())?;
     let new = match found.changed() {
         true => Some(contributions(&after, found.class_after)?),
         false => None,
@@ -255,7 +248,7 @@ fn find(
     }
     session.save_json("contributions_before", &found.before.layers)?;
     session.save_json("contributions_after", &found.after.layers)?;
-    session.save_json("flips", &found.change.flips)?;
+    session.save_json("flips", &found.difference.flips)?;
     let chart = chart(session, &found, new.as_ref());
     session.save_curves("contributions", &chart)?;
     if let Some(sheet) = sheet(session, args, &attacked, &found)? {
@@ -276,7 +269,7 @@ fn find(
             "eps_unit": unit,
             "valid_range": recipe.is_some(),
             "steps": args.steps,
-            "loss": format!("{:?}", config.loss),
+            "loss": format!("{loss:?}"),
             "target": args.target,
             "random_start": args.random_start,
             "path": attacked.steps,
@@ -288,8 +281,8 @@ fn find(
             "votes_for_class": found.share(),
             "contributions_before": found.before,
             "contributions_after": found.after,
-            "change": found.change,
-            "f_change": found.change.f_change(),
+            "change": found.difference,
+            "f_change": found.difference.f_change(),
         }),
     );
     let mut lines = vec![format!(
@@ -319,7 +312,7 @@ fn find(
 }
 
 /// Contributions over layers, before and after.
-fn chart(session: &Session, found: &Outcome, new: Option<&Contributions>) -> CurveChart {
+fn chart(session: &Session, found: &Comparison, new: Option<&Contributions>) -> CurveChart {
     let curve = |label: String, of: &Contributions| Curve {
         label,
         points: of
@@ -363,7 +356,7 @@ fn sheet(
     session: &Session,
     args: &Attack,
     attacked: &Attacked,
-    found: &Outcome,
+    found: &Comparison,
 ) -> Result<Option<Sheet>> {
     let x0 = session.numbers(session.frozen.x0())?;
     let shape = session.frozen.input_shape();
@@ -404,7 +397,7 @@ fn sheet(
         notes: vec![format!(
             "{:.1} % of the pixels vote otherwise; {:.1} % of all decisions flipped.",
             100.0 * found.moved(),
-            100.0 * found.change.flipped_share
+            100.0 * found.difference.flipped_share
         )],
         bands: vec![
             band("The picture", pictures),
@@ -413,15 +406,10 @@ fn sheet(
     }))
 }
 
-fn summary(session: &Session, top: usize, found: &Outcome) -> Vec<String> {
+fn summary(session: &Session, top: usize, found: &Comparison) -> Vec<String> {
     let [before, after] = &found.votes;
-    let order = |scores: &[f64]| {
-        let mut order: Vec<usize> = (0..scores.len()).collect();
-        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-        order
-    };
-    let mut shown: Vec<usize> = order(&before.scores).into_iter().take(top).collect();
-    for class in order(&after.scores).into_iter().take(top) {
+    let mut shown: Vec<usize> = ranking(&before.scores).into_iter().take(top).collect();
+    for class in ranking(&after.scores).into_iter().take(top) {
         if !shown.contains(&class) {
             shown.push(class);
         }
@@ -440,7 +428,7 @@ fn summary(session: &Session, top: usize, found: &Outcome) -> Vec<String> {
             name(session, class),
         ));
     }
-    let change = &found.change;
+    let change = &found.difference;
     lines.push(format!(
         "{:.1} % of the pixels vote otherwise",
         100.0 * found.moved()
@@ -458,9 +446,9 @@ fn summary(session: &Session, top: usize, found: &Outcome) -> Vec<String> {
         change.f_difference.error,
         change.f.value,
         change.f.error,
-        match change.f.error {
-            0.0 => "all rows".to_string(),
-            _ => format!("{} random products", change.probes),
+        match change.f.bar {
+            Bar::Exact => "all rows".to_string(),
+            _ => format!("95 % intervals, {} random products", change.probes),
         },
         change.row,
         change.row_cosine,

@@ -1,6 +1,6 @@
 //! What singular vectors look like, as numbers: a table, and an entry of the manifest.
 
-use linearscope_analysis::bases::{Basis, bases};
+use linearscope_analysis::descriptors::{Descriptor, describe_all};
 use serde_json::json;
 
 use crate::session::Session;
@@ -11,7 +11,7 @@ pub(crate) fn describe(
     (v, input): (&[f64], &[usize]),
     (u, output): (&[f64], &[usize]),
 ) -> Vec<String> {
-    let (v, u) = (bases(v, input), bases(u, output));
+    let (v, u) = (describe_all(v, input), describe_all(u, output));
     session.note("bases", json!({ "v": v, "u": u }));
     let mut lines = Vec::new();
     for (letter, found) in [("v", v), ("u", u)] {
@@ -28,7 +28,7 @@ pub(crate) fn describe(
 const HEAD: &str = "       spread px   cover  lies at  elongated  stripes  coherence  cycles/px  octaves   mean   \
     (docs/bases.md)";
 
-fn line(name: &str, basis: &Basis) -> String {
+fn line(name: &str, basis: &Descriptor) -> String {
     format!(
         "{name:>5} {:10.2} {:6.1}% {:7.0}° {:10.2} {:7.0}° {:10.2} {:10.3} {:8.2} {:5.0}%",
         basis.spread,

@@ -1,12 +1,13 @@
 //! `bench`: what k probes cost against a plain forward of the same batch.
 
 use burn::tensor::{Device, FloatDType};
-use linearscope_analysis::bench::{bench, node_times};
+use linearscope_analysis::bench::{BenchConfig, bench, node_times};
 use serde_json::json;
 
 use crate::{
     args::{Bench, Precision},
     error::{Failure, Result},
+    output,
     session::{SCHEMA, read_model},
 };
 
@@ -17,16 +18,19 @@ pub(crate) fn run(args: &Bench) -> Result<()> {
     let (model, hash) = read_model(&args.model)?;
     let mut many = args.shape.clone();
     many[0] *= args.k;
-    let device = Device::flex();
     let dtype = match args.dtype {
         Precision::F32 => FloatDType::F32,
         Precision::F64 => FloatDType::F64,
     };
     let single = || model.network(std::slice::from_ref(&args.shape));
     let batched = model.network(std::slice::from_ref(&many))?;
-    let found = bench(single()?, batched, args.k, args.rounds, &device, dtype)?;
+    let config = BenchConfig::new(&Device::flex())
+        .with_k(args.k)
+        .with_rounds(args.rounds)
+        .with_dtype(dtype);
+    let found = bench(single()?, batched, &config, output::observer())?;
     let nodes = match args.nodes {
-        true => node_times(single()?, args.k, args.rounds.min(5), &device, dtype)?,
+        true => node_times(single()?, &config.with_rounds(args.rounds.min(5)))?,
         false => Vec::new(),
     };
     if args.json {

@@ -17,7 +17,7 @@ pub(crate) fn run(args: &Contributions) -> Result<()> {
         return one(args).map(drop);
     }
     let (set, all) = folder::each("contributions", args, |args| &mut args.common, one)?.apart();
-    let over = contribution::over(&all)?;
+    let over = contribution::aggregate(&all)?;
     set.save_curves(
         "contributions",
         &spread(&args.common.model.display().to_string(), &over),
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Contributions) -> Result<()> {
 }
 
 /// Mean and standard deviation of each layer's contribution.
-fn spread(model: &str, over: &contribution::Over) -> CurveChart {
+fn spread(model: &str, over: &contribution::ContributionStatistics) -> CurveChart {
     let number = |i: usize| i as f64;
     CurveChart {
         title: format!("Contributions over {} pictures, {model}", over.pictures),

@@ -1,6 +1,6 @@
 //! `column` and `row`: projective and receptive fields, as arrays and as one sheet.
 
-use linearscope_analysis::{LinearOperator, locality, projection::Field};
+use linearscope_analysis::{LinearOperator, operator::Field};
 use linearscope_picture::{Band, Mark, Sheet};
 
 use super::position;
@@ -40,9 +40,7 @@ pub(crate) fn find(
     };
     let places = position::places(at, values, from)?;
     let positions: Vec<Vec<usize>> = places.iter().map(|at| at.positions.clone()).collect();
-    let found = locality::fields(frozen, field, &positions, |done| {
-        output::progress(&format!("{name} {} of {}", done + 1, places.len()));
-    })?;
+    let found = frozen.fields(field, &positions, &mut output::observer())?;
     let fields = session.numbers(found)?;
     let each = fields.len() / places.len();
     let texts: Vec<&str> = places.iter().map(|at| at.text.as_str()).collect();

@@ -10,7 +10,7 @@ use linearscope::{
     program::Account,
     survey::{Standing, Surveyed},
 };
-use linearscope_analysis::{FrozenNetwork, LinearOperator, host, noise};
+use linearscope_analysis::{FrozenNetwork, LinearOperator, noise, vectors::read};
 use linearscope_onnx::{Error, Model, NodeInfo, Signature, hint_for_op};
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ fn field(frozen: &FrozenNetwork, node: &str) -> Result<Option<FieldSize>> {
         seed[(channel * h + h / 2) * w + w / 2] = *sign;
     }
     let len = seed.len();
-    let row = host(part.apply_adjoint(part.upload(seed, len))?)?;
+    let row = read(part.apply_adjoint(part.upload(seed, len))?)?;
     let (mut top, mut left, mut bottom, mut right) = (rows, columns, 0, 0);
     for (i, _) in row.iter().enumerate().filter(|(_, v)| **v != 0.0) {
         let (y, x) = (i % (rows * columns) / columns, i % columns);

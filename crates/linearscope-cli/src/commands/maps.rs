@@ -13,7 +13,7 @@ use linearscope_analysis::{
         off_diagonal, row_maps,
         shift::{self, ShiftMap},
     },
-    projection::Field,
+    operator::Field,
 };
 use linearscope_picture::Sheet;
 use serde::Serialize;
@@ -101,17 +101,6 @@ fn check(args: &MapFlags) -> Result<()> {
     positive("template-area", args.template_area, 1.0)
 }
 
-/// Say what is being done, at every twentieth part.
-fn told(what: &'static str, of: usize) -> impl FnMut(usize) {
-    let mut next = 0;
-    move |done| {
-        if done >= next {
-            output::progress(&format!("{what} {} of {of}", done + 1));
-            next = done + of.div_ceil(20);
-        }
-    }
-}
-
 fn find(session: &Session, args: &MapFlags) -> Result<Found> {
     let f = &session.frozen;
     let pictures = Pictures::of(f).map_err(|_| {
@@ -141,24 +130,15 @@ fn find(session: &Session, args: &MapFlags) -> Result<Found> {
         .unwrap_or((0.02 * (rows * columns) as f64).max(2.0));
 
     let at = at(session, &pictures, &args.at, radius)?;
-    let of = grid.len();
-    let row_maps = row_maps(f, &grid, radius, told("rows of place", of))?;
-    let of = inputs.len();
+    let row_maps = row_maps(f, &grid, radius, output::observer())?;
     let templates = args.templates;
-    let column_maps = column_maps(
-        f,
-        &inputs,
-        least_area,
-        templates,
-        told("columns of place", of),
-    )?;
+    let column_maps = column_maps(f, &inputs, least_area, templates, output::observer())?;
     // Three rows a place: every second one both ways.
     let some = Grid {
         y: grid.y.iter().copied().step_by(2).collect(),
         x: grid.x.iter().copied().step_by(2).collect(),
     };
-    let of = some.len();
-    let shift = shift::variance(f, &some, args.period, told("rows beside place", of))?;
+    let shift = shift::variance(f, &some, args.period, output::observer())?;
     Ok(Found {
         pictures,
         rows: row_maps,
@@ -184,7 +164,7 @@ fn at(session: &Session, pictures: &Pictures, texts: &[String], radius: f64) -> 
         .collect();
     let found = energies(f, Field::Row, &places)?;
     let measured = |((asked, &place), energy): ((&position::At, _), &_)| {
-        let own = pictures.own(Field::Row, place);
+        let own = pictures.corresponding(Field::Row, place);
         At {
             at: asked.text.clone(),
             place,
@@ -243,17 +223,17 @@ fn write(session: &mut Session, found: &Found) -> Result<Sheet> {
 
 /// Median, mean and largest of the numbers there are.
 #[derive(Debug, Serialize)]
-struct Spread {
+struct Distribution {
     median: f64,
     mean: f64,
     largest: f64,
 }
 
-fn spread(values: &[f64]) -> Spread {
+fn distribution(values: &[f64]) -> Distribution {
     let mut values: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
-    Spread {
+    Distribution {
         median: match values.len() {
             0 => f64::NAN,
             n if n % 2 == 0 => 0.5 * (values[middle - 1] + values[middle]),
@@ -267,7 +247,8 @@ fn spread(values: &[f64]) -> Spread {
 fn report(found: &Found) -> Value {
     let radius = |radii: &[Vec<f64>; SHARES.len()]| -> Value {
         let named = SHARES.iter().zip(radii);
-        let named = named.map(|(share, radii)| json!({ "share": share, "radius": spread(radii) }));
+        let named =
+            named.map(|(share, radii)| json!({ "share": share, "radius": distribution(radii) }));
         named.collect()
     };
     let zero = |energy: &[f64]| energy.iter().filter(|e| **e == 0.0).count();
@@ -284,12 +265,12 @@ fn report(found: &Found) -> Value {
             "grid": columns.grid,
             "zero": zero(&columns.energy),
             "radius_output_px": radius(&columns.radii),
-            "area_output_px": spread(&columns.area),
+            "area_output_px": distribution(&columns.area),
         },
         "off_diagonal": {
             "beyond_input_px": rows.radius,
             "whole": rows.feeds.share,
-            "places": spread(&rows.off_diagonal),
+            "places": distribution(&rows.off_diagonal),
         },
         "arrows": arrows[..arrows.len().min(ARROWS)],
         "templates": {
@@ -304,7 +285,7 @@ fn report(found: &Found) -> Value {
             "steps_input_px": shift.steps[0],
             "steps_output_px": shift.steps[1],
             "whole": shift.whole,
-            "places": spread(&shift.values),
+            "places": distribution(&shift.values),
         },
         "places": found.at,
     })
@@ -322,7 +303,8 @@ fn summary(found: &Found) -> Vec<String> {
             "{name:24} {half:8.2} {most:8.2} {all:8.2}   px of the {unit}"
         ));
     };
-    let medians = |radii: &[Vec<f64>; SHARES.len()]| radii.each_ref().map(|r| spread(r).median);
+    let medians =
+        |radii: &[Vec<f64>; SHARES.len()]| radii.each_ref().map(|r| distribution(r).median);
     radius(
         format!("rows ({}, median)", rows.grid.len()),
         medians(&rows.radii),
@@ -336,7 +318,7 @@ fn summary(found: &Found) -> Vec<String> {
     for at in &found.at {
         radius(format!("row {}", at.at), at.radius, "input");
     }
-    let places = spread(&rows.off_diagonal);
+    let places = distribution(&rows.off_diagonal);
     lines.push(format!(
         "off-diagonal, beyond {:.1} px of the input: {:.2} % of the energy of these rows; by place median \
          {:.2} %, at most {:.2} %",
@@ -360,7 +342,7 @@ fn summary(found: &Found) -> Vec<String> {
         columns.wide,
         columns.grid.len(),
         columns.least_area,
-        spread(&columns.area).median,
+        distribution(&columns.area).median,
     ));
     for template in columns.templates.iter().take(3) {
         lines.push(format!(

@@ -12,7 +12,7 @@ use std::{
 
 use linearscope_analysis::{
     LinearOperator,
-    matrix::{MatrixPlan, Way},
+    matrix::{Direction, MatrixPlan},
 };
 use serde_json::{Value, json};
 
@@ -119,9 +119,9 @@ pub(crate) fn run(args: &Matrix) -> Result<()> {
     fs::rename(&partial, &finished).map_err(|error| Failure::file(&finished, error))?;
     fs::remove_file(&journal).map_err(|error| Failure::file(&journal, error))?;
     let [rows, columns] = plan.shape();
-    let way = match plan.way() {
-        Way::Columns => "columns",
-        Way::Rows => "rows",
+    let way = match plan.direction() {
+        Direction::Forward => "columns",
+        Direction::Adjoint => "rows",
     };
     let entries = plan.entries();
     let resumed_parts = done.len();

@@ -1,7 +1,7 @@
 //! `project` and `backproject`: F x₁, F x₁ + r and Fᵀ y₂, for the network or a part of it.
 
 use burn::tensor::Tensor;
-use linearscope_analysis::{LinearOperator, validity};
+use linearscope_analysis::{Error, LinearOperator, validity};
 
 use crate::{
     args::{Backproject, Project},
@@ -65,7 +65,7 @@ fn reach(session: &mut Session, x1: &Tensor<2>) -> Result<String> {
                 stretch(found.radii[0], &found.by[0])
             ))
         }
-        Err(refused @ linearscope::Error::NotPiecewise { .. }) => {
+        Err(Error::Engine(refused @ linearscope::Error::NotPiecewise { .. })) => {
             session.note("validity_towards_probe", refused.to_string());
             Ok(format!("{error}\nno exact stretch is claimed: {refused}"))
         }

@@ -1,8 +1,8 @@
 //! `spectrum`: norm, effective rank and density of singular values by random probes.
 
 use linearscope_analysis::{
-    LinearOperator,
-    spectrum::{Density, DensityConfig, Estimate, Moments, density, moments},
+    Estimate, LinearOperator,
+    spectrum::{Density, DensityConfig, Moments, MomentsConfig, density, moments},
 };
 use linearscope_picture::{Curve, CurveChart, CurvePanel};
 use serde_json::json;
@@ -32,23 +32,27 @@ pub(crate) fn run(args: &Spectrum) -> Result<()> {
     let part = session
         .frozen
         .between(between.from.as_deref(), between.to.as_deref())?;
-    let config = DensityConfig {
-        probes: args.probes,
-        steps: args.steps,
-        width: args.width,
-        seed: args.seed,
-        ..DensityConfig::default()
-    };
+    let config = DensityConfig::default()
+        .with_probes(args.probes)
+        .with_steps(args.steps)
+        .with_width(args.width)
+        .with_seed(args.seed);
     output::progress(&format!(
         "{} products for the norm and the rank",
         2 * args.probes
     ));
-    let sizes = moments(&part, args.probes, args.seed)?;
+    let sizes = moments(
+        &part,
+        &MomentsConfig::default()
+            .with_probes(args.probes)
+            .with_seed(args.seed),
+        output::observer(),
+    )?;
     output::progress(&format!(
         "up to {} products for the density",
         2 * args.probes * args.steps
     ));
-    let spread = density(&part, &config)?;
+    let spread = density(&part, &config, output::observer())?;
     let directions = part.input_len().min(part.output_len());
     let summary = summary(&sizes, &spread, directions);
     let chart = chart(&session, &spread);

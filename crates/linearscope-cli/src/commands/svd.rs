@@ -3,12 +3,13 @@
 use std::{
     ops::ControlFlow,
     sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use linearscope_analysis::{
-    LinearOperator, host,
-    svd::{self, Momentum, Progress, Solver, SvdConfig, SvdError},
+    LinearOperator, Progress,
+    svd::{self, Momentum, Solver, SvdConfig, SvdError},
+    vectors::numbers,
 };
 use linearscope_picture::{Band, Panel, Sheet};
 use serde_json::json;
@@ -31,13 +32,12 @@ static ITERATING: AtomicBool = AtomicBool::new(false);
 impl From<SvdError> for Failure {
     fn from(error: SvdError) -> Self {
         match error {
-            SvdError::Operator(error) => error.into(),
+            SvdError::Failed(error) => error.into(),
             error @ (SvdError::Unconverged { .. } | SvdError::Unconfirmed { .. }) => Failure {
                 message: error.to_string(),
                 hint: None,
                 code: CERTIFICATE,
             },
-            error => Failure::input(error.to_string()),
         }
     }
 }
@@ -54,12 +54,11 @@ pub(crate) fn run(args: &Svd) -> Result<()> {
 
 fn one(args: &Svd) -> Result<One<()>> {
     let mut session = Session::open("svd", &args.common)?;
-    let config = SvdConfig {
-        k: args.k,
-        tolerance: args.tol,
-        max_products: args.max_products,
-        seed: args.seed,
-        solver: match args.solver {
+    let config = SvdConfig::new(args.k)
+        .with_tolerance(args.tol)
+        .with_max_products(args.max_products)
+        .with_seed(args.seed)
+        .with_solver(match args.solver {
             SolverName::Lanczos => Solver::Lanczos {
                 block: args.block,
                 basis: args.basis,
@@ -71,8 +70,7 @@ fn one(args: &Svd) -> Result<One<()>> {
             SolverName::PowerPlain => Solver::Power {
                 momentum: Momentum::Off,
             },
-        },
-    };
+        });
     let found = find(&mut session, &config, &args.between)?;
     session.close(&found.summary)?;
     match found.failure {
@@ -146,7 +144,7 @@ pub(crate) fn find(
         Err(error) => return Err(error.into()),
     };
     let seconds = started.elapsed().as_secs_f64();
-    let (u, v) = (host(found.u.clone())?, host(found.v.clone())?);
+    let (u, v) = (numbers(found.u.clone())?, numbers(found.v.clone())?);
     let mut summary = table(&found, config.tolerance);
     summary.push(format!(
         "{} products in {} batches, {seconds:.1} s",
@@ -243,15 +241,9 @@ fn table(found: &svd::Svd, tolerance: f64) -> Vec<String> {
 
 /// Tell how it goes every two seconds, and stop when asked to.
 fn watch() -> impl FnMut(&Progress) -> ControlFlow<()> {
-    let mut told = Instant::now();
+    let mut told = output::observer();
     move |progress| {
-        if told.elapsed() > Duration::from_secs(2) {
-            told = Instant::now();
-            output::progress(&format!(
-                "{} products, {} triplets converged, the worst at {:.1e}",
-                progress.products, progress.converged, progress.worst
-            ));
-        }
+        let _ = told(progress);
         if INTERRUPTED.load(Ordering::SeqCst) {
             ControlFlow::Break(())
         } else {

@@ -6,7 +6,8 @@ use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
     certificate::certificate,
     conformance::{Check, conformance},
-    host, noise,
+    noise,
+    vectors::read,
 };
 use serde_json::{Value, json};
 
@@ -90,14 +91,14 @@ pub(crate) fn run(args: &Verify) -> Result<()> {
             .hint("save what the other program makes of the same x₀, with numpy.save"));
         }
         let y: Vec<f64> = match left_out.is_empty() {
-            true => host(frozen.reference())?,
+            true => read(frozen.reference())?,
             false => {
                 let loaded = FrozenNetwork::load(whole, &device, dtype)?;
                 FrozenNetwork::forward(&loaded, x0)?.iter::<f64>().collect()
             }
         };
         checks.push(Check {
-            promise: "f(x₀) is the reference file's",
+            promise: "f(x₀) is the reference file's".into(),
             error: disagreement(&y, &expected),
             limit: AGREEMENT,
         });

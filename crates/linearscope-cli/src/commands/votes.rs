@@ -1,8 +1,8 @@
 //! `votes`: which class each pixel speaks for.
 
 use linearscope_analysis::{
-    FrozenNetwork, LinearOperator,
-    discussion::{Heard, Reading},
+    LinearOperator,
+    discussion::{Propagation, Terms},
     votes::{self, Tally, VoteConfig, Votes},
 };
 use linearscope_picture::{Band, CLASS_COLOURS, OTHER_CLASSES, Panel, Raster, Sheet};
@@ -39,7 +39,7 @@ fn one(args: &args::Votes) -> Result<One<()>> {
     })
 }
 
-/// The votes of the default reading, written: their sheet and what they say.
+/// The votes of the default discussion, written: their sheet and what they say.
 pub(crate) fn part(session: &mut Session) -> Result<(Option<Sheet>, Vec<String>)> {
     let found = find(session, &VoteConfig::default(), 5)?;
     Ok((found.sheet, found.summary))
@@ -48,37 +48,28 @@ pub(crate) fn part(session: &mut Session) -> Result<(Option<Sheet>, Vec<String>)
 /// The flags as the library takes them.
 pub(crate) fn config(session: &Session, hearing: &Hearing, by_channel: bool) -> Result<VoteConfig> {
     let layers = session.frozen.layers();
-    let heard = match hearing.heard.as_str() {
-        "all" => Heard::All,
-        "input" => Heard::Input,
+    let terms = match hearing.terms.as_str() {
+        "all" => Terms::All,
+        "input" => Terms::Input,
         name => {
             let by_name = layers.iter().position(|layer| **layer == *name);
             let number = || name.parse().ok().filter(|&layer| layer < layers.len());
             let layer = by_name.or_else(number).ok_or_else(|| {
                 let names: Vec<&str> = layers.iter().skip(1).map(|name| &**name).collect();
-                Failure::input(format!("--heard {name}: there is no such layer"))
+                Failure::input(format!("--terms {name}: there is no such layer"))
                     .hint(format!("all, input, or one of {}", names.join(", ")))
             })?;
-            Heard::Layer(layer)
+            Terms::Layer(layer)
         }
     };
-    Ok(VoteConfig {
-        reading: match hearing.discussion {
-            DiscussionName::Scored => Reading::Scored,
-            DiscussionName::Conserving => Reading::Conserving,
-            DiscussionName::Paper => Reading::Paper,
-        },
-        heard,
-        by_channel,
-        ..VoteConfig::default()
-    })
-}
-
-/// The votes of a network's pixels, said on stderr while they are counted.
-pub(crate) fn count(f: &FrozenNetwork, config: &VoteConfig, what: &str) -> Result<Votes> {
-    Ok(votes::votes(f, config, |done, of| {
-        output::progress(&format!("{what}, class {done} of {of}"));
-    })?)
+    Ok(VoteConfig::default()
+        .with_propagation(match hearing.discussion {
+            DiscussionName::Scored => Propagation::Scored,
+            DiscussionName::Conserving => Propagation::Conserving,
+            DiscussionName::Paper => Propagation::Paper,
+        })
+        .with_terms(terms)
+        .with_by_channel(by_channel))
 }
 
 /// What `votes` found.
@@ -93,11 +84,11 @@ pub(crate) struct Counted {
 
 /// Count, write, and tell.
 pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Result<Counted> {
-    let found = count(&session.frozen, config, "votes")?;
+    let found = votes::votes(&session.frozen, config, output::observer())?;
     let table = found.table();
     let pixels = found.shape.clone();
     session.save_whole("votes", &found.of, &pixels)?;
-    session.save_array("lead", &found.lead, &pixels)?;
+    session.save_array("margin", &found.margin, &pixels)?;
 
     // Discussions of the best scores, channels summed.
     let mut best: Vec<&Tally> = table.iter().filter(|tally| tally.rank <= top).collect();
@@ -156,11 +147,11 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
     session.note(
         "votes",
         json!({
-            "reading": format!("{:?}", config.reading).to_lowercase(),
-            "heard": match config.heard {
-                Heard::All => "all".to_string(),
-                Heard::Input => "input".into(),
-                Heard::Layer(layer) => session.frozen.layers()[layer].to_string(),
+            "discussion": config.propagation,
+            "terms": match config.terms {
+                Terms::All => "all".to_string(),
+                Terms::Input => "input".into(),
+                Terms::Layer(layer) => session.frozen.layers()[layer].to_string(),
             },
             "by_channel": config.by_channel,
             "pixels": found.of.len(),
@@ -328,10 +319,10 @@ fn sheet(
                 .map(move |panel| panel.caption(caption.clone()))
         });
     let said: Vec<Panel> = said.collect();
-    let heard = match config.heard {
-        Heard::All => String::new(),
-        Heard::Input => ", the pixels alone".into(),
-        Heard::Layer(layer) => format!(", the sources of {} alone", session.frozen.layers()[layer]),
+    let terms = match config.terms {
+        Terms::All => String::new(),
+        Terms::Input => ", the pixels alone".into(),
+        Terms::Layer(layer) => format!(", the sources of {} alone", session.frozen.layers()[layer]),
     };
     let band = |heading: &str, panels| Band {
         heading: heading.into(),
@@ -340,9 +331,9 @@ fn sheet(
     Ok(Some(Sheet {
         title: format!("Pixel votes, {}", session.model),
         notes: vec![format!(
-            "Each pixel votes for the class whose discussion is largest there ({} reading{heard}); \
+            "Each pixel votes for the class whose discussion is largest there ({} discussions{terms}); \
              channels are {}. Pixels about which all classes say the same abstain.",
-            format!("{:?}", config.reading).to_lowercase(),
+            format!("{:?}", config.propagation).to_lowercase(),
             if config.by_channel { "apart" } else { "summed" },
         )],
         bands: vec![

@@ -1,10 +1,10 @@
 //! The pictures of `maps`: one beside each array, and all of them on one sheet.
 
-use linearscope_analysis::{LinearOperator, locality, maps::field::SHARES, projection::Field};
+use linearscope_analysis::{LinearOperator, maps::field::SHARES, operator::Field};
 use linearscope_picture::{Array, Arrow, Band, Mark, Panel, Sheet};
 
 use super::{ARROWS, Found};
-use crate::{error::Result, picture::View, session::Session};
+use crate::{error::Result, output, picture::View, session::Session};
 
 /// Numbers as colours, heat where none is negative; what is no number is white.
 fn heat(title: impl Into<String>, values: &[f64], [h, w]: [usize; 2]) -> Option<Panel> {
@@ -55,7 +55,8 @@ fn templates(session: &Session, found: &Found) -> Result<Vec<Panel>> {
     }
     let all = |[y, x]: [usize; 2]| (0..c).map(move |ch| (ch * h + y) * w + x).collect();
     let places: Vec<Vec<usize>> = list.iter().map(|template| all(template.place)).collect();
-    let columns = session.numbers(locality::fields(frozen, Field::Column, &places, |_| {})?)?;
+    let columns = frozen.fields(Field::Column, &places, &mut output::observer())?;
+    let columns = session.numbers(columns)?;
     let shape = frozen.output_shape();
     let mut panels = Vec::new();
     for (template, values) in list.iter().zip(columns.chunks(frozen.output_len())) {
@@ -65,8 +66,8 @@ fn templates(session: &Session, found: &Found) -> Result<Vec<Panel>> {
                 .painter
                 .signed(&format!("switched at {y}, {x}"), values, shape, View::Whole);
         let mark = Mark {
-            y: template.own[0].round() as usize,
-            x: template.own[1].round() as usize,
+            y: template.corresponding[0].round() as usize,
+            x: template.corresponding[1].round() as usize,
             label: String::new(),
         };
         let captioned = drawn.into_iter().map(|panel| {

@@ -21,14 +21,14 @@
 pub mod frequency;
 pub mod orientation;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::maps::Energy;
 use frequency::Band;
 
 /// What one picture looks like. Positions and directions are `[y, x]`, y down.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Basis {
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Descriptor {
     /// Where it lies, in pixels.
     pub centroid: [f64; 2],
     /// √(Σ E |q − centroid|² / Σ E), in pixels.
@@ -54,8 +54,8 @@ pub struct Basis {
 /// Measure one picture of shape `[c, h, w]`, with leading axes of size 1 or none; `None` for what is
 /// no picture (a vector, or less than 2 pixels a side) and for zero.
 ///
-/// Cost: a power spectrum, h·w·(h + w) operations a channel.
-pub fn basis(values: &[f64], shape: &[usize]) -> Option<Basis> {
+/// Cost: a fast Fourier transform a channel.
+pub fn describe(values: &[f64], shape: &[usize]) -> Option<Descriptor> {
     let &[ref outer @ .., c, h, w] = shape else {
         return None;
     };
@@ -67,7 +67,7 @@ pub fn basis(values: &[f64], shape: &[usize]) -> Option<Basis> {
     let area = energy.area();
     let [angle, coherence] = orientation::orientation(values, [h, w]);
     let [axis, elongation] = energy.axis()?;
-    Some(Basis {
+    Some(Descriptor {
         axis,
         elongation,
         centroid: energy.centroid()?,
@@ -81,11 +81,11 @@ pub fn basis(values: &[f64], shape: &[usize]) -> Option<Basis> {
 }
 
 /// Measure k pictures, one after the other; `None` where they are none.
-pub fn bases(values: &[f64], shape: &[usize]) -> Option<Vec<Basis>> {
+pub fn describe_all(values: &[f64], shape: &[usize]) -> Option<Vec<Descriptor>> {
     let each = shape.iter().product::<usize>().max(1);
     values
         .chunks(each)
-        .map(|values| basis(values, shape))
+        .map(|values| describe(values, shape))
         .collect()
 }
 

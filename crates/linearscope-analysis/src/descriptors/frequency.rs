@@ -1,8 +1,7 @@
 //! Which frequencies a picture holds: its radially averaged power spectrum.
 
-use std::f64::consts::TAU;
-
-use serde::Serialize;
+use rustfft::{FftPlanner, num_complex::Complex};
+use serde::{Deserialize, Serialize};
 
 /// Shares of the energy below which the band begins and ends. A Gaussian pass-band holds 76.1 % of its
 /// energy between its half-power frequencies: for it this bandwidth is the half-power one.
@@ -10,7 +9,7 @@ const BEGINS: f64 = 0.1195;
 const ENDS: f64 = 0.8805;
 
 /// A band of frequencies, in cycles per pixel.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Band {
     /// The centre: half of the energy lies below.
     pub frequency: f64,
@@ -26,43 +25,23 @@ pub struct Band {
 
 /// |DFT|² summed over channels, for frequencies u/h, v/w with u = 0..h, v = 0..=w/2.
 fn power(values: &[f64], [h, w]: [usize; 2]) -> Vec<f64> {
-    let circle = |n: usize| -> Vec<[f64; 2]> {
-        let angle = |i: usize| TAU * i as f64 / n as f64;
-        (0..n).map(|i| [angle(i).cos(), -angle(i).sin()]).collect()
-    };
-    let (circle_h, circle_w) = (circle(h), circle(w));
+    let mut planner = FftPlanner::new();
+    let (rows, columns) = (planner.plan_fft_forward(w), planner.plan_fft_forward(h));
     let half = w / 2 + 1;
     let mut power = vec![0.0; h * half];
-    let mut lines = vec![[0.0; 2]; half * h];
+    let mut turned = vec![Complex::default(); half * h];
     for channel in values.chunks(h * w) {
-        for (y, row) in channel.chunks(w).enumerate() {
+        let mut lines: Vec<Complex<f64>> = channel.iter().map(|&v| v.into()).collect();
+        rows.process(&mut lines);
+        for y in 0..h {
             for v in 0..half {
-                let mut sum = [0.0; 2];
-                let mut turn = 0;
-                for value in row {
-                    let [re, im] = circle_w[turn];
-                    sum = [sum[0] + value * re, sum[1] + value * im];
-                    turn += v;
-                    if turn >= w {
-                        turn -= w;
-                    }
-                }
-                lines[v * h + y] = sum;
+                turned[v * h + y] = lines[y * w + v];
             }
         }
+        columns.process(&mut turned);
         for v in 0..half {
             for u in 0..h {
-                let mut sum = [0.0; 2];
-                let mut turn = 0;
-                for [a, b] in &lines[v * h..(v + 1) * h] {
-                    let [re, im] = circle_h[turn];
-                    sum = [sum[0] + a * re - b * im, sum[1] + a * im + b * re];
-                    turn += u;
-                    if turn >= h {
-                        turn -= h;
-                    }
-                }
-                power[u * half + v] += sum[0] * sum[0] + sum[1] * sum[1];
+                power[u * half + v] += turned[v * h + u].norm_sqr();
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::f64::consts::{LN_2, PI, TAU};
 
 use super::{
-    Basis, bases, basis,
+    Descriptor, describe, describe_all,
     frequency::{band, rings},
 };
 use crate::noise;
@@ -26,8 +26,8 @@ fn gabor([cy, cx]: [f64; 2], sigma: f64, frequency: f64, degrees: f64) -> Vec<f6
     })
 }
 
-fn measured(values: &[f64]) -> Basis {
-    basis(values, &[1, N, N]).expect("a picture")
+fn measured(values: &[f64]) -> Descriptor {
+    describe(values, &[1, N, N]).expect("a picture")
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_single_pixel_is_local_and_white_and_points_nowhere() {
 #[test]
 fn noise_covers_everything_and_points_nowhere() {
     for seed in 0..4 {
-        let found = basis(&noise(3 * N * N, seed), &[1, 3, N, N]).unwrap();
+        let found = describe(&noise(3 * N * N, seed), &[1, 3, N, N]).unwrap();
         // Three channels of uniform numbers: (3·⅓)² / (3·⅕ + 6·⅑) = 1/1.2667.
         assert!((found.coverage - 1.0 / 1.2667).abs() < 0.02, "{found:?}");
         assert!(found.coherence < 0.05, "{found:?}");
@@ -222,13 +222,13 @@ fn the_patch_lies_where_it_was_laid() {
 fn scale_and_sign_do_not_matter_and_vectors_are_no_pictures() {
     let one = gabor([40.0, 40.0], 5.0, 0.2, 30.0);
     let other: Vec<f64> = one.iter().map(|v| -1e-30 * v).collect();
-    let found = bases(&[one.clone(), other].concat(), &[1, 1, N, N]).unwrap();
+    let found = describe_all(&[one.clone(), other].concat(), &[1, 1, N, N]).unwrap();
     assert_eq!(found.len(), 2);
     assert!((found[0].spread - found[1].spread).abs() < 1e-9);
     assert!((found[0].area - found[1].area).abs() < 1e-6);
     assert!((found[0].band.octaves - found[1].band.octaves).abs() < 1e-9);
-    assert_eq!(basis(&[1.0, 2.0], &[1, 2]), None);
-    assert_eq!(basis(&[1.0; 4], &[4, 1, 1]), None);
-    assert_eq!(basis(&vec![0.0; N * N], &[N, N]), None);
-    assert_eq!(basis(&[1.0; 8], &[2, 1, 2, 2]), None);
+    assert_eq!(describe(&[1.0, 2.0], &[1, 2]), None);
+    assert_eq!(describe(&[1.0; 4], &[4, 1, 1]), None);
+    assert_eq!(describe(&vec![0.0; N * N], &[N, N]), None);
+    assert_eq!(describe(&[1.0; 8], &[2, 1, 2, 2]), None);
 }

@@ -1,0 +1,130 @@
+//! What can go wrong, with the place, the numbers and the next step.
+
+use crate::progress::Progress;
+
+/// An error of an analysis.
+///
+/// Singular value decompositions that did not converge carry what they found and are a
+/// [`SvdError`](crate::svd::SvdError) of their own.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The engine refused, or failed.
+    #[error(transparent)]
+    Engine(#[from] linearscope::Error),
+    /// An operator of a user's own failed.
+    #[error("the operator failed: {0}")]
+    Operator(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Vectors of the wrong length.
+    #[error(
+        "{what} is a batch of shape {got:?}, but [k, {expected}] is needed: k flat vectors, each in C order"
+    )]
+    Length {
+        /// Which vectors.
+        what: &'static str,
+        /// The shape that came, `[k, length]`.
+        got: [usize; 2],
+        /// The length that is needed.
+        expected: usize,
+    },
+    /// Nothing was asked for: no vectors, no places, no pictures.
+    #[error("{what} holds none; give at least one")]
+    Empty {
+        /// What is empty.
+        what: &'static str,
+    },
+    /// An index outside what it points into.
+    #[error("{what} {index:?} is outside {shape:?}; indices begin at 0")]
+    OutOfRange {
+        /// What the index selects (the row, the column, the class …).
+        what: &'static str,
+        /// The index that came, flat or one number an axis.
+        index: Vec<usize>,
+        /// What it has to fit.
+        shape: Vec<usize>,
+    },
+    /// A setting that means nothing here.
+    #[error("{what} is {got}, but {allowed}")]
+    Setting {
+        /// The setting.
+        what: &'static str,
+        /// Its value.
+        got: String,
+        /// What it may be.
+        allowed: String,
+    },
+    /// Two operators that were to be composed or added do not fit.
+    #[error("operators do not fit: {what} is {left} for one and {right} for the other")]
+    Operators {
+        /// What differs: a length, the dtype, the device.
+        what: &'static str,
+        /// Of the first operator.
+        left: String,
+        /// Of the second.
+        right: String,
+    },
+    /// The question is one for classifiers.
+    #[error(
+        "the output of shape {shape:?} is no vector of scores for one picture, so the network is no \
+         classifier; contributions, rows and columns are there for all networks"
+    )]
+    NotAClassifier {
+        /// The output's shape.
+        shape: Vec<usize>,
+    },
+    /// The question is about one picture.
+    #[error("the input of shape {shape:?} is a batch of pictures; ask about one picture at a time")]
+    Batch {
+        /// The input's shape.
+        shape: Vec<usize>,
+    },
+    /// The question is one for networks that make a picture from a picture.
+    #[error(
+        "the {end} of shape {shape:?} is no single picture [1, c, h, w] of 2×2 pixels or more; maps are \
+         of networks that make one picture from one: of scores ask for rows, contributions or singular \
+         vectors instead"
+    )]
+    NotPictures {
+        /// Which end: the input or the output.
+        end: &'static str,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// No two output pixels are a step apart that is whole pixels in input and output.
+    #[error(
+        "shift variance compares rows {step:?} output pixels apart (down, right), the smallest step that is \
+         whole pixels in input and output, but the output has {size:?} only; take an input of a size that \
+         shares a larger divisor with the output's"
+    )]
+    NoStep {
+        /// The step, `[down, right]` in output pixels.
+        step: [usize; 2],
+        /// `[h, w]` of the output.
+        size: [usize; 2],
+    },
+    /// Results that were to be put together are not of one network.
+    #[error("{what} are not of one network: {because}")]
+    Different {
+        /// What was to be put together.
+        what: &'static str,
+        /// Where they differ.
+        because: String,
+    },
+    /// Numbers that are not finite, or leave the range of the dtype.
+    #[error("{what} is not finite: {because}")]
+    NotFinite {
+        /// Which numbers.
+        what: String,
+        /// What it means, and what to do.
+        because: String,
+    },
+    /// The observer of a long computation said stop.
+    #[error("stopped while {}: {} of {} done", .0.doing, .0.done, .0.of)]
+    Stopped(Progress),
+    /// Numbers moved off the device in another form than expected, or not at all.
+    #[error("tensor data could not be read: {0}")]
+    Data(String),
+}
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

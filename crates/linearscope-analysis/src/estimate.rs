@@ -1,0 +1,174 @@
+//! Numbers with their uncertainty: mean and standard deviation of a set, estimates from random samples.
+
+use serde::{Deserialize, Serialize};
+
+use crate::vectors::over;
+
+/// Mean and standard deviation of some numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MeanStd {
+    /// Σ x / n.
+    pub mean: f64,
+    /// √(Σ (x − mean)² / (n − 1)); 0 for one number.
+    pub std: f64,
+}
+
+impl MeanStd {
+    /// Of these numbers; NaN of none.
+    pub fn of(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+        Self {
+            mean,
+            std: (squares / (n - 1.0).max(1.0)).sqrt(),
+        }
+    }
+}
+
+/// What the ± of an [`Estimate`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Bar {
+    /// Nothing was estimated: ± 0.
+    Exact,
+    /// Half the width of a 95 % interval: value ± error covers the truth for 95 of 100 seeds, about.
+    Interval95,
+}
+
+/// A number and its uncertainty.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The estimate.
+    pub value: f64,
+    /// The ±.
+    pub error: f64,
+    /// What the ± is.
+    pub bar: Bar,
+}
+
+impl Estimate {
+    /// A number that is known.
+    pub fn exact(value: f64) -> Self {
+        Self {
+            value,
+            error: 0.0,
+            bar: Bar::Exact,
+        }
+    }
+
+    /// Whether value ± error covers a number.
+    pub fn covers(&self, truth: f64) -> bool {
+        (self.value - truth).abs() <= self.error
+    }
+
+    /// The same in other units.
+    pub(crate) fn scaled(self, by: f64) -> Self {
+        Self {
+            value: self.value * by,
+            error: self.error * by.abs(),
+            bar: self.bar,
+        }
+    }
+
+    /// The mean of independent samples that are no less than 0: quadratic forms of random signs.
+    ///
+    /// Sums of them are distributed about as Gamma, skewed where F has few directions, and Student's
+    /// interval would lie below the truth too often. The bar is the upper side of Gamma's interval, with
+    /// shape mean²/variance of the mean and Wilson and Hilferty's quantile; of many directions it is
+    /// Student's.
+    pub(crate) fn mean(samples: &[f64]) -> Self {
+        let count = samples.len() as f64;
+        let value = samples.iter().sum::<f64>() / count;
+        let variance = variance(samples, value) / count;
+        let error = if variance == 0.0 {
+            0.0
+        } else {
+            let shape = value * value / variance;
+            let root = 1.0 - 1.0 / (9.0 * shape) - student(samples.len()) / (3.0 * shape.sqrt());
+            // A single sample that holds all says little: at most 26 times the value.
+            value * (root.max(1.0 / 3.0).powi(-3) - 1.0)
+        };
+        Self {
+            value,
+            error,
+            bar: Bar::Interval95,
+        }
+    }
+
+    /// A function of means, from its values with each sample left out (the jackknife): its bias is
+    /// taken off.
+    pub(crate) fn jackknife(whole: f64, without: &[f64]) -> Self {
+        let count = without.len() as f64;
+        let pseudo = |less: &f64| count * whole - (count - 1.0) * less;
+        let samples: Vec<f64> = without.iter().map(pseudo).collect();
+        let value = samples.iter().sum::<f64>() / count;
+        Self {
+            value,
+            error: student(samples.len()) * (variance(&samples, value) / count).sqrt(),
+            bar: Bar::Interval95,
+        }
+    }
+
+    /// √E s² from independent samples s ≥ 0, such as ‖A‖ from ‖A z‖ for random signs z (Hutchinson), by the
+    /// jackknife; in units of the largest, so that no square leaves the range of f64. Needs two samples.
+    pub(crate) fn root_mean_square(samples: &[f64]) -> Self {
+        let largest = samples.iter().copied().fold(0.0, f64::max);
+        let squares: Vec<f64> = samples.iter().map(|s| over(*s, largest).powi(2)).collect();
+        let (sum, count) = (squares.iter().sum::<f64>(), squares.len() as f64);
+        let without = squares
+            .iter()
+            .map(|square| ((sum - square).max(0.0) / (count - 1.0)).sqrt());
+        Self::jackknife((sum / count).sqrt(), &without.collect::<Vec<_>>()).scaled(largest)
+    }
+}
+
+/// Of one sample, about their mean.
+fn variance(samples: &[f64], mean: f64) -> f64 {
+    let squares: f64 = samples.iter().map(|x| (x - mean).powi(2)).sum();
+    squares / (samples.len() as f64 - 1.0)
+}
+
+/// The 97.5 % point of Student's t for so many samples (Abramowitz and Stegun, 26.7.5; within 1 % from 4
+/// samples on).
+fn student(samples: usize) -> f64 {
+    let (z, n) = (1.959_963_985_f64, samples as f64 - 1.0);
+    let g1 = (z.powi(3) + z) / 4.0;
+    let g2 = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0;
+    let g3 = (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z) / 384.0;
+    z + g1 / n + g2 / n.powi(2) + g3 / n.powi(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_few_numbers() {
+        let found = MeanStd::of(&[1.0, 2.0, 4.0, 5.0]);
+        assert_eq!(found.mean, 3.0);
+        assert!((found.std - (10.0f64 / 3.0).sqrt()).abs() < 1e-15);
+        assert_eq!(
+            MeanStd::of(&[7.0]),
+            MeanStd {
+                mean: 7.0,
+                std: 0.0
+            }
+        );
+        assert!(MeanStd::of(&[]).mean.is_nan());
+    }
+
+    #[test]
+    fn equal_samples_have_no_error() {
+        for found in [
+            Estimate::mean(&[4.0; 5]),
+            Estimate::root_mean_square(&[4.0; 5]),
+            Estimate::exact(4.0),
+        ] {
+            assert!((found.value - 4.0).abs() < 1e-15 && found.error < 1e-15);
+        }
+        let twice = Estimate::mean(&[1.0, 2.0, 4.0, 5.0]).scaled(2.0);
+        assert!(twice.covers(6.0) && !twice.covers(60.0));
+    }
+}

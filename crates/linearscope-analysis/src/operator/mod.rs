@@ -1,0 +1,268 @@
+//! The one thing analyses ask of a network: [`LinearOperator`], and operators made of others.
+//!
+//! | operator | is |
+//! | --- | --- |
+//! | [`FrozenNetwork`](crate::FrozenNetwork), [`SubNetwork`](crate::SubNetwork) | a network at one x₀, or a part of it |
+//! | [`Dense`] | a matrix |
+//! | [`Transposed`] | Fᵀ |
+//! | [`Scaled`] | a F |
+//! | [`Sum`] | F + G |
+//! | [`Composed`] | F G |
+//! | [`ByProducts`] | F, its fields by whole products |
+//! | `&F`, `Box<F>`, `Arc<F>` | F |
+//!
+//! The trait can be made into an object: `&dyn LinearOperator` is an operator, too.
+
+mod algebra;
+mod dense;
+#[cfg(feature = "faer")]
+pub mod faer;
+mod units;
+
+use std::sync::Arc;
+
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+
+pub use algebra::{ByProducts, Composed, Scaled, Sum, Transposed};
+pub use dense::Dense;
+pub(crate) use units::InUnits;
+
+use crate::{
+    error::{Error, Result},
+    progress::{Observer, Progress, tell},
+};
+
+/// How many vectors are multiplied side by side where many are known: enough for the batch speed of
+/// convolutions, few enough for a large picture's memory.
+pub(crate) const BATCH: usize = 8;
+
+/// Which way a field is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// F δ, of the output's shape: where input entries go (projective field).
+    Column,
+    /// Fᵀ δ, of the input's shape: what output entries use (receptive field).
+    Row,
+}
+
+impl Field {
+    /// The shape places of the field lie in.
+    pub(crate) fn places<'a>(self, f: &'a (impl LinearOperator + ?Sized)) -> &'a [usize] {
+        match self {
+            Field::Column => f.input_shape(),
+            Field::Row => f.output_shape(),
+        }
+    }
+
+    /// What a long reading of fields is called.
+    pub(crate) fn reading(self) -> &'static str {
+        match self {
+            Field::Column => "reading columns",
+            Field::Row => "reading rows",
+        }
+    }
+
+    /// The field of the transpose.
+    fn transposed(self) -> Self {
+        match self {
+            Field::Column => Field::Row,
+            Field::Row => Field::Column,
+        }
+    }
+
+    /// Whether places can be asked for: there are some, none without a position, all inside.
+    pub(crate) fn check(self, shape: &[usize], places: &[Vec<usize>]) -> Result<()> {
+        let (what, list) = match self {
+            Field::Column => ("the column", "the list of columns"),
+            Field::Row => ("the row", "the list of rows"),
+        };
+        if places.is_empty() {
+            return Err(Error::Empty { what: list });
+        }
+        let len: usize = shape.iter().product();
+        match places.iter().flatten().find(|&&position| position >= len) {
+            None => Ok(()),
+            Some(&outside) => Err(Error::OutOfRange {
+                what,
+                index: vec![outside],
+                shape: shape.to_vec(),
+            }),
+        }
+    }
+}
+
+/// A linear map F from `[n]` to `[N]`, known by what it does to batches of vectors.
+///
+/// Vectors are flat in C order of [`input_shape`](Self::input_shape) and
+/// [`output_shape`](Self::output_shape); tensors live on [`device`](Self::device) in
+/// [`dtype`](Self::dtype). ⟨F v, u⟩ = ⟨v, Fᵀ u⟩ holds to rounding. Everything else in this crate that asks
+/// for an operator takes any implementation, by reference or as an object.
+///
+/// # Example
+/// A circular shift of four numbers, and its rows.
+/// ```
+/// use burn::tensor::{Device, FloatDType, Tensor};
+/// use linearscope_analysis::{LinearOperator, Result, projection, vectors};
+///
+/// struct Shift(Device);
+///
+/// impl LinearOperator for Shift {
+///     fn input_shape(&self) -> &[usize] { &[4] }
+///     fn output_shape(&self) -> &[usize] { &[4] }
+///     fn device(&self) -> &Device { &self.0 }
+///     fn dtype(&self) -> FloatDType { FloatDType::F64 }
+///     fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> { Ok(x.roll(&[1], &[1])) }
+///     fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>> { Ok(y.roll(&[-1], &[1])) }
+/// }
+///
+/// let rows = projection::rows(&Shift(Device::flex()), &[0])?;
+/// assert_eq!(vectors::read(rows)?, [0.0, 0.0, 0.0, 1.0]);
+/// # Ok::<(), linearscope_analysis::Error>(())
+/// ```
+pub trait LinearOperator {
+    /// Shape of x, without a probe axis.
+    fn input_shape(&self) -> &[usize];
+
+    /// Shape of F x, without a probe axis.
+    fn output_shape(&self) -> &[usize];
+
+    /// Where vectors live.
+    fn device(&self) -> &Device;
+
+    /// The precision of vectors.
+    fn dtype(&self) -> FloatDType;
+
+    /// F x for k vectors: `[k, n] → [k, N]`. Homogeneous: no residual.
+    ///
+    /// # Errors
+    /// [`Error::Length`] when x is not `[k, n]`; [`Error::Empty`] for k = 0; the operator's own, as
+    /// [`Error::Operator`].
+    fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>>;
+
+    /// Fᵀ y for k vectors: `[k, N] → [k, n]`.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>>;
+
+    /// One field for each place, `[places, N]` for columns and `[places, n]` for rows. A place is one flat
+    /// position, or several whose fields add up (all channels of a pixel).
+    ///
+    /// The default multiplies with indicator vectors, 8 at a time: one product a place. Operators that know
+    /// where their fields lie give the same for less.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`]; [`Error::Empty`] without places; [`Error::Stopped`]; as
+    /// [`apply`](Self::apply) and its adjoint.
+    fn fields(
+        &self,
+        field: Field,
+        places: &[Vec<usize>],
+        observer: &mut Observer<'_>,
+    ) -> Result<Tensor<2>> {
+        by_products(self, field, places, observer)
+    }
+
+    /// Host numbers as k vectors of length `len` where vectors live, `[k, len]`, rounded to
+    /// [`dtype`](Self::dtype).
+    ///
+    /// # Panics
+    /// Where `values` is no whole number of vectors.
+    fn upload(&self, values: Vec<f64>, len: usize) -> Tensor<2> {
+        let k = values.len() / len;
+        let data = TensorData::new(values, [k, len]);
+        let dtype: DType = self.dtype().into();
+        Tensor::from_data(data.convert_dtype(dtype), (self.device(), dtype))
+    }
+
+    /// n, the length of x.
+    fn input_len(&self) -> usize {
+        self.input_shape().iter().product()
+    }
+
+    /// N, the length of F x.
+    fn output_len(&self) -> usize {
+        self.output_shape().iter().product()
+    }
+}
+
+/// An operator behind a pointer is that operator.
+macro_rules! forwarded {
+    ($($pointer:ty),*) => {$(
+        impl<F: LinearOperator + ?Sized> LinearOperator for $pointer {
+            fn input_shape(&self) -> &[usize] {
+                (**self).input_shape()
+            }
+
+            fn output_shape(&self) -> &[usize] {
+                (**self).output_shape()
+            }
+
+            fn device(&self) -> &Device {
+                (**self).device()
+            }
+
+            fn dtype(&self) -> FloatDType {
+                (**self).dtype()
+            }
+
+            fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
+                (**self).apply(x)
+            }
+
+            fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>> {
+                (**self).apply_adjoint(y)
+            }
+
+            fn fields(
+                &self,
+                field: Field,
+                places: &[Vec<usize>],
+                observer: &mut Observer<'_>,
+            ) -> Result<Tensor<2>> {
+                (**self).fields(field, places, observer)
+            }
+
+            fn upload(&self, values: Vec<f64>, len: usize) -> Tensor<2> {
+                (**self).upload(values, len)
+            }
+        }
+    )*};
+}
+
+forwarded!(&F, Box<F>, Arc<F>);
+
+/// Fields by multiplying with indicator vectors, 8 at a time: what [`LinearOperator::fields`] is for
+/// operators that know nothing better.
+pub(crate) fn by_products(
+    f: &(impl LinearOperator + ?Sized),
+    field: Field,
+    places: &[Vec<usize>],
+    observer: &mut Observer<'_>,
+) -> Result<Tensor<2>> {
+    let shape = field.places(f);
+    field.check(shape, places)?;
+    let len: usize = shape.iter().product();
+    let mut parts = Vec::new();
+    for (batch, chunk) in places.chunks(BATCH).enumerate() {
+        let progress = Progress::new(field.reading(), batch * BATCH, places.len());
+        tell(observer, progress)?;
+        let delta = f.upload(indicators(chunk, len), len);
+        parts.push(match field {
+            Field::Column => f.apply(delta)?,
+            Field::Row => f.apply_adjoint(delta)?,
+        });
+    }
+    Ok(Tensor::cat(parts, 0))
+}
+
+/// Vectors that are 1 at a place's positions and 0 elsewhere, one after the other.
+pub(crate) fn indicators(places: &[Vec<usize>], len: usize) -> Vec<f64> {
+    let mut values = vec![0f64; places.len() * len];
+    for (row, positions) in places.iter().enumerate() {
+        for position in positions {
+            values[row * len + position] = 1.0;
+        }
+    }
+    values
+}

@@ -1,0 +1,117 @@
+//! What to compute, and how.
+
+use burn::tensor::FloatDType;
+use serde::{Deserialize, Serialize};
+
+use crate::{error::Error, operator::LinearOperator};
+
+/// How triplets are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Solver {
+    /// Block Golub–Kahan–Lanczos with full reorthogonalisation and thick restart (Baglama and
+    /// Reichel, *Augmented implicitly restarted Lanczos bidiagonalization methods*, 2005).
+    Lanczos {
+        /// Vectors multiplied at once: more cost products and win batch speed.
+        block: usize,
+        /// Vectors kept on either side before a restart; `None`: the larger of 4 K and K + 24.
+        basis: Option<usize>,
+    },
+    /// Subspace iteration with Rayleigh–Ritz on K + `extra` vectors, all multiplied at once. Needs many
+    /// products where σ cluster; simple, and a second opinion.
+    Subspace {
+        /// Vectors beyond K: more make it converge faster.
+        extra: usize,
+    },
+    /// The paper's Algorithm 1: power iteration on FᵀF with momentum, one triplet after the other,
+    /// found ones deflated. Slow where σ cluster.
+    Power {
+        /// The weight of the step before last.
+        momentum: Momentum,
+    },
+}
+
+/// The momentum m of Algorithm 1: x ← FᵀF x − m x₋₁.
+///
+/// As printed the algorithm sets both m and the σ² it would be computed from to zero, which is
+/// plain power iteration. Meant is m ≈ σ₂⁴/4, the best for the gap to the next singular value (De
+/// Sa et al., *Accelerated stochastic power iteration*, 2018).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Momentum {
+    /// Plain power iteration.
+    Off,
+    /// σ₂⁴/4 with σ₂ measured from how fast the residual shrinks.
+    Adaptive,
+}
+
+/// What to compute, and how well.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SvdConfig {
+    /// How many triplets, K ≥ 1.
+    pub k: usize,
+    /// Allowed ‖F v − σ u‖ and ‖Fᵀ u − σ v‖, over σ₁. Default 1e-5.
+    pub tolerance: f64,
+    /// Give up after the step that reaches so many products with F and Fᵀ; the 2 K products that
+    /// measure the residuals come on top. Default 20 000.
+    pub max_products: usize,
+    /// Seed of the starting vectors. Same seed, same machine: same bits.
+    pub seed: u64,
+    /// The solver. Default: Lanczos, one vector at a time.
+    pub solver: Solver,
+}
+
+impl SvdConfig {
+    /// The K largest triplets by the default solver.
+    pub fn new(k: usize) -> Self {
+        Self {
+            k,
+            tolerance: 1e-5,
+            max_products: 20_000,
+            seed: 0,
+            solver: Solver::Lanczos {
+                block: 1,
+                basis: None,
+            },
+        }
+    }
+}
+
+setters!(
+    SvdConfig: with_k k: usize, with_tolerance tolerance: f64, with_max_products max_products: usize,
+    with_seed seed: u64, with_solver solver: Solver
+);
+
+/// Whether these settings mean something for F.
+pub(super) fn check(f: &(impl LinearOperator + ?Sized), config: &SvdConfig) -> Result<(), Error> {
+    let rank = f.input_len().min(f.output_len());
+    let wrong = |what, got: String, allowed: String| Err(Error::Setting { what, got, allowed });
+    if config.k == 0 || config.k > rank {
+        let of = format!(
+            "F is {} × {}: it may be 1 to {rank}",
+            f.output_len(),
+            f.input_len()
+        );
+        return wrong("the number of triplets", config.k.to_string(), of);
+    }
+    let floor = match f.dtype() {
+        FloatDType::F64 => 1e-14,
+        _ => 1e-6,
+    };
+    if !(floor..1.0).contains(&config.tolerance) {
+        let range = format!("it may be {floor:.0e} to 1 in {:?}", f.dtype());
+        return wrong("the tolerance", config.tolerance.to_string(), range);
+    }
+    if let Solver::Lanczos { block, basis } = config.solver {
+        if block == 0 {
+            return wrong("the block size", "0".into(), "it is at least 1".into());
+        }
+        let least = (config.k + 2 * block).min(rank);
+        if basis.is_some_and(|basis| basis < least) {
+            let of = format!("it is at least {least}, K and two blocks");
+            return wrong("the basis size", basis.unwrap_or(0).to_string(), of);
+        }
+    }
+    Ok(())
+}
