@@ -1,13 +1,13 @@
-//! Functions that a model brings along: each call is replaced by the function's nodes, under names
-//! of its own.
+//! Model-local functions, as ONNX calls those that a file defines, inlined: each call is replaced by the
+//! function's nodes, under names of its own.
 
 use std::collections::HashMap;
 
-use onnx_ir::ModelProto;
+use onnx_ir::{ModelProto, normalize_domain};
 
 use crate::{
     error::{Error, Result},
-    graph::{Attribute, Graph, Node},
+    graph::{Attribute, Graph, Node, default_opset},
     initialiser::Reader,
 };
 
@@ -30,22 +30,14 @@ struct Function {
     nodes: Vec<Node>,
 }
 
-/// The functions of a model.
+/// The functions that a model defines.
 #[derive(Debug)]
-pub(crate) struct Functions {
+pub(crate) struct LocalFunctions {
     functions: HashMap<Key, Function>,
     made: usize,
 }
 
-/// The default domain has two names.
-pub(crate) fn plain_domain(domain: &str) -> &str {
-    match domain {
-        "ai.onnx" => "",
-        domain => domain,
-    }
-}
-
-impl Functions {
+impl LocalFunctions {
     /// The functions of a model, whose opset is `opset` where a function says none.
     pub(crate) fn read(
         proto: &mut ModelProto,
@@ -55,8 +47,8 @@ impl Functions {
         let mut functions = HashMap::new();
         for mut function in std::mem::take(&mut proto.functions) {
             let imports = function.opset_import.iter();
-            let mut own = imports.filter(|import| plain_domain(&import.domain).is_empty());
-            let opset = own.next().map_or(opset, |import| import.version);
+            let imports = imports.map(|import| (&import.domain[..], import.version));
+            let opset = default_opset(imports).unwrap_or(opset);
             let nodes = std::mem::take(&mut function.node).into_iter();
             let defaults = std::mem::take(&mut function.attribute_proto).into_iter();
             let read = Function {
@@ -69,7 +61,7 @@ impl Functions {
                 inputs: function.input,
                 outputs: function.output,
             };
-            let domain = plain_domain(&function.domain).to_string();
+            let domain = normalize_domain(&function.domain).to_string();
             functions.insert((domain, function.name, function.overload), read);
         }
         Ok(Self { functions, made: 0 })
@@ -163,7 +155,7 @@ impl Function {
         node.attributes = attributes
             .into_iter()
             .filter_map(|(key, mut value)| {
-                if let Attribute::OfCall(name) = &value {
+                if let Attribute::Reference(name) = &value {
                     let given = call.attributes.get(name);
                     // What neither the call nor the function gives is left out.
                     value = given.or_else(|| self.defaults.get(name))?.clone();
