@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The most nodes that calls may become: functions that call functions grow fast.
-const MOST: usize = 1 << 16;
+const MOST_NODES: usize = 1 << 16;
 
 /// The deepest that functions may call functions.
 const DEEPEST: usize = 64;
@@ -91,11 +91,11 @@ impl LocalFunctions {
                 into.push(node);
                 continue;
             };
-            let body = function.called_by(&node);
+            let body = function.inlined_at(&node);
             self.made += body.len();
-            if self.made > MOST || depth > DEEPEST {
+            if self.made > MOST_NODES || depth > DEEPEST {
                 return Err(Error::Parse(format!(
-                    "in node \"{}\": the function {} calls itself, or becomes more than {MOST} nodes",
+                    "in node \"{}\": the function {} calls itself, or becomes more than {MOST_NODES} nodes",
                     node.name, node.op
                 )));
             }
@@ -106,8 +106,8 @@ impl LocalFunctions {
 }
 
 impl Function {
-    /// The nodes of one call.
-    fn called_by(&self, call: &Node) -> Vec<Node> {
+    /// The nodes that take the place of one call.
+    fn inlined_at(&self, call: &Node) -> Vec<Node> {
         let mut names: HashMap<String, String> = HashMap::new();
         let mut passed = Vec::new();
         for (i, name) in self.inputs.iter().enumerate() {
@@ -133,7 +133,7 @@ impl Function {
         let mut nodes: Vec<Node> = self.nodes.clone();
         for node in &mut nodes {
             node.name = format!("{}/{}", call.name, node.name);
-            self.put_into(node, call, &renamed);
+            self.substitute(node, call, &renamed);
         }
         nodes.extend(passed.into_iter().map(|(from, to)| Node {
             name: format!("{}/{to}", call.name),
@@ -147,7 +147,7 @@ impl Function {
     }
 
     /// Names and attributes of a call in place of the function's own.
-    fn put_into(&self, node: &mut Node, call: &Node, renamed: &dyn Fn(&String) -> String) {
+    fn substitute(&self, node: &mut Node, call: &Node, renamed: &dyn Fn(&String) -> String) {
         for name in node.inputs.iter_mut().chain(&mut node.outputs) {
             *name = renamed(name);
         }
@@ -162,7 +162,7 @@ impl Function {
                 } else if let Attribute::Graph(body) = &mut value {
                     body.rename(renamed);
                     for inner in &mut body.nodes {
-                        self.put_into(inner, call, renamed);
+                        self.substitute(inner, call, renamed);
                     }
                 }
                 Some((key, value))

@@ -71,7 +71,7 @@ impl<'a, B: Backend> Scope<'a, B> {
         own.or_else(|| self.outer.and_then(|outer| outer.get(name)))
     }
 
-    /// A value on the device.
+    /// A value on the device; a constant is uploaded where it belongs, and once.
     pub(crate) fn on_device(&self, name: &str, env: &Environment<B>) -> Option<Value<B>> {
         if let Some(value) = self.uploaded.borrow().get(name) {
             return Some(value.clone());
@@ -88,7 +88,7 @@ impl<'a, B: Backend> Scope<'a, B> {
         }
     }
 
-    /// Nobody reads these any more.
+    /// Drop values that are not read again.
     pub(crate) fn free(&self, names: &[String]) {
         for name in names {
             self.values.borrow_mut().remove(name);

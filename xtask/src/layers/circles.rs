@@ -6,7 +6,7 @@ use super::modules::Imports;
 
 /// Files each of which needs all others, and the imports that tie them.
 pub(super) struct Circle {
-    pub files: Vec<String>,
+    files: Vec<String>,
     imports: Imports,
 }
 
