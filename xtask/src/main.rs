@@ -19,7 +19,9 @@ cargo xtask test-cpu  the same without wgpu, which takes ten minutes to compile 
 cargo xtask node-tests  fetch the ONNX backend node tests (python3 with pip); test does, too
 cargo xtask features  cargo check with each feature that this system can check
 cargo xtask lint      formatting, clippy and the links of the documentation
-cargo xtask layers    imports within the core crate, which go downwards only
+cargo xtask layers    imports within the library crates: from lower layers only in the core crate, and no
+                      circles of files in the others. Prints what breaks this, file → file: names
+cargo xtask layers CRATE  the circles of files of one crate, the core crate's too
 cargo xtask ops       the inventory of Burn's backend functions, docs/ops.md; fails on one without a class";
 
 fn main() -> ExitCode {
@@ -38,16 +40,13 @@ fn main() -> ExitCode {
                 false
             }
         },
-        Some("layers") => match layers::broken(Path::new("crates/linearscope/src")) {
-            Ok(broken) => {
-                broken.iter().for_each(|line| println!("{line}"));
-                broken.is_empty()
-            }
-            Err(problem) => {
+        Some("layers") => {
+            let only = std::env::args().nth(2);
+            layers::run(Path::new("."), only.as_deref()).unwrap_or_else(|problem| {
                 eprintln!("{problem}");
                 false
-            }
-        },
+            })
+        }
         Some("node-tests") => node_tests::fetch(),
         _ => {
             eprintln!("{HELP}");

@@ -1,9 +1,7 @@
-//! What an op sees of the run, and what it gives back.
+//! What an op sees of a run: its operands, its attributes, and errors that name its node; and what it
+//! gives back.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-};
+use std::collections::HashMap;
 
 use burn_backend::{
     Backend, BoolDType, DType, IntDType, Shape, TensorData, TensorMetadata,
@@ -14,88 +12,10 @@ use burn_backend::{
 use crate::{
     error::{Error, Result},
     graph::{Attribute, Graph, Node},
-    narrow::Narrow,
+    low_precision::LowPrecision,
+    scope::{Environment, Scope},
     value::Value,
 };
-
-/// What is the same for every node of a run.
-pub(crate) struct Environment<B: Backend> {
-    /// Where constants go.
-    pub device: B::Device,
-    /// While a graph is captured nothing is computed: no value can be read from the device, and
-    /// floats are f32.
-    pub capturing: bool,
-    /// The most elements a tensor may have.
-    pub largest: u128,
-    /// Nodes that may still run; loops end here.
-    pub budget: Cell<u64>,
-    /// While a graph is captured: every value and the node that made it.
-    pub made: RefCell<Vec<(String, Value<B>)>>,
-    /// While a graph is captured: the nodes that quantise.
-    pub quantisers: RefCell<Vec<String>>,
-}
-
-/// The values of one graph, or of one pass through a body.
-pub(crate) struct Scope<'a, B: Backend> {
-    pub constants: Option<&'a HashMap<String, TensorData>>,
-    pub values: RefCell<HashMap<String, Value<B>>>,
-    /// Constants on the device, so that a weight is uploaded once.
-    pub uploaded: RefCell<HashMap<String, Value<B>>>,
-    pub outer: Option<&'a Scope<'a, B>>,
-}
-
-impl<'a, B: Backend> Scope<'a, B> {
-    pub(crate) fn new(
-        constants: Option<&'a HashMap<String, TensorData>>,
-        values: HashMap<String, Value<B>>,
-        outer: Option<&'a Scope<'a, B>>,
-    ) -> Self {
-        Self {
-            constants,
-            values: RefCell::new(values),
-            uploaded: RefCell::default(),
-            outer,
-        }
-    }
-
-    /// A value as it is.
-    pub(crate) fn get(&self, name: &str) -> Option<Value<B>> {
-        let own = self.values.borrow().get(name).cloned();
-        own.or_else(|| {
-            let constant = self.constants.and_then(|constants| constants.get(name));
-            constant.map(|data| Value::Known(data.clone()))
-        })
-        .or_else(|| self.outer.and_then(|outer| outer.get(name)))
-    }
-
-    /// A value on the device.
-    fn on_device(&self, name: &str, env: &Environment<B>) -> Option<Value<B>> {
-        if let Some(value) = self.uploaded.borrow().get(name) {
-            return Some(value.clone());
-        }
-        let own = self.values.borrow().get(name).cloned().or_else(|| {
-            let constant = self.constants.and_then(|constants| constants.get(name));
-            constant.map(|data| Value::Known(data.clone()))
-        });
-        match own {
-            Some(known @ Value::Known(_)) => {
-                let value = known.upload(&env.device, env.capturing);
-                let mut uploaded = self.uploaded.borrow_mut();
-                uploaded.insert(name.to_string(), value.clone());
-                Some(value)
-            }
-            None => self.outer.and_then(|outer| outer.on_device(name, env)),
-            value => value,
-        }
-    }
-
-    /// Nobody reads these any more.
-    pub(crate) fn free(&self, names: &[String]) {
-        for name in names {
-            self.values.borrow_mut().remove(name);
-        }
-    }
-}
 
 /// What an op sees: the node's operands, attributes and name.
 pub(crate) struct Context<'a, B: Backend> {
@@ -114,6 +34,15 @@ impl<B: Backend> Context<'_, B> {
         }
     }
 
+    /// The error of an op that is not defined on inputs of these types, or not of these together.
+    pub(crate) fn unsupported_types(&self, inputs: &[&Value<B>]) -> Error {
+        let types: Vec<&str> = inputs.iter().map(|input| input.dtype().name()).collect();
+        self.unsupported(match &types[..] {
+            [only] => format!("an input of type {only}"),
+            several => format!("inputs of types {}", several.join(" and ")),
+        })
+    }
+
     /// Version of the standard's operator set.
     pub(crate) fn opset(&self) -> i64 {
         self.node.opset
@@ -125,9 +54,9 @@ impl<B: Backend> Context<'_, B> {
         name.is_some_and(|name| !name.is_empty())
     }
 
-    /// The type of operand number `index`, if Burn has none for it.
-    pub(crate) fn narrow(&self, index: usize) -> Option<Narrow> {
-        self.node.narrow.get(index).copied().flatten()
+    /// The type of operand number `index`, if it is one that Burn has no dtype for.
+    pub(crate) fn low_precision(&self, index: usize) -> Option<LowPrecision> {
+        self.node.low_precision.get(index).copied().flatten()
     }
 
     /// Whether output number `index` is asked for.
@@ -150,7 +79,7 @@ impl<B: Backend> Context<'_, B> {
         ))
     }
 
-    /// Operand number `index` as it is, maybe on the host.
+    /// Operand number `index` as it is, on the device or a constant.
     pub(crate) fn raw(&self, index: usize) -> Result<Value<B>> {
         let name = self.name(index)?;
         let value = self.scope.get(name);
@@ -169,11 +98,11 @@ impl<B: Backend> Context<'_, B> {
         (0..self.node.inputs.len()).map(|i| self.value(i)).collect()
     }
 
-    /// The numbers of operand number `index`; `role` names it in the error when they depend on
-    /// the model's input and cannot be read.
-    pub(crate) fn known(&self, index: usize, role: &str) -> Result<TensorData> {
+    /// The numbers of operand number `index` on the host. While a graph is captured it must be a
+    /// constant: `role` names it in the error when it depends on the model's input.
+    pub(crate) fn data(&self, index: usize, role: &str) -> Result<TensorData> {
         let value = self.raw(index)?;
-        if self.env.capturing && !matches!(value, Value::Known(_)) {
+        if self.env.capturing && !matches!(value, Value::Constant(_)) {
             return Err(self.unsupported(format!(
                 "{role} computed from the model's input (a fixed graph needs constants there)"
             )));
@@ -190,12 +119,12 @@ impl<B: Backend> Context<'_, B> {
 
     /// Integers of operand number `index`.
     pub(crate) fn ints(&self, index: usize, role: &str) -> Result<Vec<i64>> {
-        Ok(self.known(index, role)?.iter::<i64>().collect())
+        Ok(self.data(index, role)?.iter::<i64>().collect())
     }
 
     /// Floats of operand number `index`.
     pub(crate) fn floats(&self, index: usize, role: &str) -> Result<Vec<f64>> {
-        Ok(self.known(index, role)?.iter::<f64>().collect())
+        Ok(self.data(index, role)?.iter::<f64>().collect())
     }
 
     /// Integers from operand number `index` (newer opsets) or the attribute (older ones).
@@ -236,7 +165,7 @@ impl<B: Backend> Context<'_, B> {
     pub(crate) fn indices(&self, values: Vec<i64>) -> IntTensor<B> {
         let count = values.len();
         let data = TensorData::new(values, [count]);
-        match Value::<B>::Known(data).upload(&self.env.device, self.env.capturing) {
+        match Value::<B>::Constant(data).upload(&self.env.device, self.env.capturing) {
             Value::Int(tensor) => tensor,
             _ => unreachable!("integers stay integers"),
         }
@@ -289,8 +218,8 @@ impl<B: Backend> Context<'_, B> {
         Ok(found)
     }
 
-    /// An error unless a tensor of this shape may be made.
-    pub(crate) fn room(&self, dims: &[usize]) -> Result<()> {
+    /// An error if a tensor of this shape would have more elements than the run allows.
+    pub(crate) fn check_size(&self, dims: &[usize]) -> Result<()> {
         let numel = dims
             .iter()
             .fold(1u128, |n, &size| n.saturating_mul(size as u128));
@@ -376,7 +305,7 @@ impl<B: Backend> Context<'_, B> {
         }
     }
 
-    /// A body.
+    /// The graph that an attribute holds: a branch of `If`, the body of `Loop`.
     pub(crate) fn body(&self, name: &str) -> Result<&Graph> {
         match self.attribute(name) {
             Some(Attribute::Graph(graph)) => Ok(graph),
@@ -384,9 +313,18 @@ impl<B: Backend> Context<'_, B> {
         }
     }
 
+    /// Run a body on `inputs`, by its names for them. It sees the values around the node, too.
+    pub(crate) fn run_body(
+        &self,
+        body: &Graph,
+        inputs: HashMap<String, Value<B>>,
+    ) -> Result<Vec<Value<B>>> {
+        (self.env.run_body)(body, inputs, self.scope, self.env)
+    }
+
     /// Rows `indices` of the flattened entries, in a new shape: any movement of entries at all.
     pub(crate) fn take(&self, x: Value<B>, indices: Vec<i64>, dims: &[usize]) -> Result<Value<B>> {
-        self.room(dims)?;
+        self.check_size(dims)?;
         let numel = x.numel() as i64;
         if let Some(wrong) = indices.iter().find(|&&i| !(0..numel).contains(&i)) {
             return Err(self.unsupported(format!("entry {wrong} of {numel}")));
@@ -402,7 +340,7 @@ impl<B: Backend> Context<'_, B> {
 /// A tensor without elements.
 pub(crate) fn empty<B: Backend>(dims: &[usize], dtype: DType) -> Value<B> {
     let none = TensorData::zeros::<f32, _>(dims.to_vec());
-    Value::Known(none.convert_dtype(dtype))
+    Value::Constant(none.convert_dtype(dtype))
 }
 
 /// Leading axes of size 1 up to `rank`.
@@ -432,7 +370,7 @@ pub(crate) fn one<B: Backend>(tensor: FloatTensor<B>) -> Outputs<B> {
     Ok(vec![Value::Float(tensor)])
 }
 
-/// One result known on the host.
-pub(crate) fn known<B: Backend>(data: TensorData) -> Outputs<B> {
-    Ok(vec![Value::Known(data)])
+/// One result that is a constant.
+pub(crate) fn one_constant<B: Backend>(data: TensorData) -> Outputs<B> {
+    Ok(vec![Value::Constant(data)])
 }

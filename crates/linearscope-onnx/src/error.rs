@@ -12,7 +12,7 @@ pub enum Error {
         /// The system's error.
         source: std::io::Error,
     },
-    /// The file is no ONNX protobuf, or ends too early.
+    /// The file is no ONNX protobuf, ends too early, or holds no nodes.
     #[error("{path} is no readable ONNX model ({because})")]
     NotOnnx {
         /// The file.
@@ -51,7 +51,7 @@ pub enum Error {
     /// The graph contradicts itself.
     #[error("the graph could not be understood: {0}")]
     Parse(String),
-    /// An op that has no row in the table.
+    /// An op that is not in [`SUPPORTED_OPS`](crate::SUPPORTED_OPS).
     #[error("in node \"{node}\": ONNX op {op} is not supported")]
     UnsupportedOp {
         /// The file's name of the node.
@@ -81,7 +81,8 @@ pub enum Error {
         /// What to do about it, or empty.
         hint: String,
     },
-    /// An input of a kind that cannot be frozen.
+    /// An input that there is none of, of another kind than the numbers given for it, or that cannot be
+    /// frozen.
     #[error("input \"{input}\" {because}")]
     Input {
         /// The input.
@@ -102,7 +103,8 @@ pub enum Error {
     Capture(#[from] linearscope::Error),
 }
 
-/// What to do about an op that has no row.
+/// What to do about an op that is not in [`SUPPORTED_OPS`](crate::SUPPORTED_OPS), in a line; `op` as in
+/// [`Error::UnsupportedOp`], with its domain where that is not the standard's.
 pub fn hint_for_op(op: &str) -> &'static str {
     match op {
         "LSTM" | "GRU" | "RNN" => {
@@ -131,7 +133,14 @@ pub fn hint_for_op(op: &str) -> &'static str {
 }
 
 impl Error {
-    /// What to do about it, in a line.
+    /// What to do about it, in a line; none where the message says all there is.
+    ///
+    /// ```
+    /// use linearscope_onnx::Model;
+    ///
+    /// let error = Model::from_bytes(b"<html>", "net.onnx").expect_err("that is a web page");
+    /// assert!(error.hint().is_some_and(|hint| hint.contains("download or export it again")));
+    /// ```
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Error::Io { .. } => return None,

@@ -12,19 +12,51 @@ use burn_flex::{Flex, FlexDevice};
 use linearscope::panic_message;
 
 use crate::{
-    context::{Context, Environment, Outputs, Scope},
+    context::{Context, Outputs},
     error::{Error, Result},
     graph::{Graph, Node},
     initialiser::shared,
     ops,
+    scope::{Environment, Scope},
     value::Value,
 };
+
+/// The most elements a tensor may have on the device: 4 GiB in f32.
+const LARGEST: u128 = 1 << 30;
+
+/// The most nodes one run may take, passes through loops counted.
+const BUDGET: u64 = 1 << 20;
 
 /// The most elements a folded constant may have: 256 MiB in f32.
 const LARGEST_FOLDED: u128 = 1 << 26;
 
-/// Run a graph, or a body that reads the values of `outer`.
+/// What a run starts with.
+pub(crate) fn environment<B: Backend>(device: B::Device, capturing: bool) -> Environment<B> {
+    Environment {
+        device,
+        capturing,
+        largest: LARGEST,
+        budget: Cell::new(BUDGET),
+        made: RefCell::default(),
+        quantisers: RefCell::default(),
+        run_body: |body, inputs, outer, env| walk(body, inputs, Some(outer), env),
+    }
+}
+
+/// Run a graph on its inputs, by name; one value for each of its outputs.
+///
+/// # Errors
+/// [`Error::UnsupportedOp`], [`Error::Unsupported`], [`Error::Parse`], [`Error::Panicked`].
 pub(crate) fn run<B: Backend>(
+    graph: &Graph,
+    inputs: HashMap<String, Value<B>>,
+    env: &Environment<B>,
+) -> Result<Vec<Value<B>>> {
+    walk(graph, inputs, None, env)
+}
+
+/// Run a graph, or a body that reads the values of `outer`.
+fn walk<B: Backend>(
     graph: &Graph,
     inputs: HashMap<String, Value<B>>,
     outer: Option<&Scope<'_, B>>,
@@ -72,7 +104,7 @@ pub(crate) fn run<B: Backend>(
         .collect()
 }
 
-/// The operands, if all are known and the op is one that is computed from them alone.
+/// The operands, if all are constants and the op is computed from them alone.
 fn constants<B: Backend>(
     node: &Node,
     scope: &Scope<'_, B>,
@@ -83,7 +115,7 @@ fn constants<B: Backend>(
     let given = node.inputs.iter().filter(|name| !name.is_empty());
     given
         .map(|name| match scope.get(name) {
-            Some(Value::Known(data)) => Some((name.clone(), Value::Known(data))),
+            Some(Value::Constant(data)) => Some((name.clone(), Value::Constant(data))),
             _ => None,
         })
         .collect()
@@ -93,12 +125,9 @@ fn constants<B: Backend>(
 fn fold<B: Backend>(node: &Node, inputs: HashMap<String, Value<Flex>>) -> Outputs<B> {
     let scope = Scope::new(None, inputs, None);
     let env = Environment {
-        device: FlexDevice,
-        capturing: false,
         largest: LARGEST_FOLDED,
         budget: Cell::new(1),
-        made: RefCell::default(),
-        quantisers: RefCell::default(),
+        ..environment(FlexDevice, false)
     };
     let cx = Context {
         scope: &scope,
@@ -108,7 +137,7 @@ fn fold<B: Backend>(node: &Node, inputs: HashMap<String, Value<Flex>>) -> Output
     let outputs = step(&cx)?;
     outputs
         .into_iter()
-        .map(|value| Ok(Value::Known(shared(cx.read(value)?))))
+        .map(|value| Ok(Value::Constant(shared(cx.read(value)?))))
         .collect()
 }
 

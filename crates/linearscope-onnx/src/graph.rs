@@ -4,14 +4,15 @@
 use std::collections::{HashMap, HashSet};
 
 use burn_backend::{DType, TensorData};
-use onnx_ir::{AttributeProto, AttributeType, GraphProto, NodeProto, ValueInfoProto};
+use onnx_ir::{
+    AttributeProto, AttributeType, GraphProto, NodeProto, ValueInfoProto, normalize_domain,
+};
 
 use crate::{
     error::{Error, Result},
-    initialiser::{Reader, dtype, known_type, type_name},
-    local::plain_domain,
-    model::Signature,
-    narrow::Narrow,
+    initialiser::{Reader, dtype, readable_type, type_name},
+    low_precision::LowPrecision,
+    signature::Signature,
 };
 
 /// An attribute of a node.
@@ -22,11 +23,11 @@ pub(crate) enum Attribute {
     Text(String),
     Ints(Vec<i64>),
     Floats(Vec<f32>),
-    /// With its type, if Burn has none for it.
-    Tensor(TensorData, Option<Narrow>),
+    /// With its type, if Burn has no dtype for it.
+    Tensor(TensorData, Option<LowPrecision>),
     Graph(Box<Graph>),
-    /// In a function: the attribute of this name of the call.
-    OfCall(String),
+    /// In a function: a reference to the call's attribute of this name.
+    Reference(String),
     /// A kind that no op here reads.
     Other(String),
 }
@@ -46,8 +47,8 @@ pub(crate) struct Node {
     pub inputs: Vec<String>,
     pub outputs: Vec<String>,
     pub attributes: HashMap<String, Attribute>,
-    /// Types of the operands, where Burn has none for them.
-    pub narrow: Vec<Option<Narrow>>,
+    /// Types of the operands that are of one Burn has no dtype for.
+    pub low_precision: Vec<Option<LowPrecision>>,
     /// Values nobody reads after it.
     pub last_read: Vec<String>,
 }
@@ -62,8 +63,8 @@ pub(crate) struct Graph {
     /// Declared dtypes of the inputs, where Burn has them.
     pub input_dtypes: HashMap<String, DType>,
     pub outputs: Vec<Signature>,
-    /// Declared types that Burn has none for.
-    narrow: HashMap<String, Narrow>,
+    /// Values of types that Burn has no dtype for.
+    low_precision: HashMap<String, LowPrecision>,
 }
 
 impl Graph {
@@ -82,12 +83,13 @@ impl Graph {
         }
         let mut constants = HashMap::new();
         let declared = proto.input.iter().chain(&proto.value_info);
-        let mut narrow: HashMap<String, Narrow> = declared
-            .filter_map(|value| Some((value.name.clone(), Narrow::of(element_type(value)?)?)))
+        let mut low_precision: HashMap<String, LowPrecision> = declared
+            .filter_map(|value| Some((value.name.clone(), LowPrecision::of(element_type(value)?)?)))
             .collect();
         for tensor in &mut proto.initializer {
             let data = reader.read(tensor)?;
-            narrow.extend(Narrow::of(tensor.data_type).map(|kind| (tensor.name.clone(), kind)));
+            low_precision
+                .extend(LowPrecision::of(tensor.data_type).map(|kind| (tensor.name.clone(), kind)));
             constants.insert(tensor.name.clone(), data);
         }
         let nodes = std::mem::take(&mut proto.node)
@@ -100,24 +102,24 @@ impl Graph {
             .iter()
             .filter(|input| !constants.contains_key(&input.name))
             .collect();
-        let inputs: Vec<Signature> = free.iter().map(|input| signature(input)).collect();
+        let inputs: Vec<Signature> = free.iter().map(|input| Signature::read(input)).collect();
         let input_dtypes = free
             .iter()
             .filter_map(|input| declared_dtype(input))
             .collect();
-        let outputs: Vec<Signature> = proto.output.iter().map(signature).collect();
+        let outputs: Vec<Signature> = proto.output.iter().map(Signature::read).collect();
         Ok(Self {
             nodes,
             constants,
             inputs,
             input_dtypes,
             outputs,
-            narrow,
+            low_precision,
         })
     }
 
     /// Once every node is there: which values are read last where, and which operands are of types
-    /// that Burn has none for.
+    /// that Burn has no dtype for.
     pub(crate) fn finish(&mut self) {
         for node in &mut self.nodes {
             for attribute in node.attributes.values_mut() {
@@ -126,9 +128,11 @@ impl Graph {
                 }
             }
             let inputs = node.inputs.iter();
-            node.narrow = inputs.map(|name| self.narrow.get(name).copied()).collect();
+            node.low_precision = inputs
+                .map(|name| self.low_precision.get(name).copied())
+                .collect();
             if let (Some(kind), Some(output)) = (node.makes(), node.outputs.first()) {
-                self.narrow.insert(output.clone(), kind);
+                self.low_precision.insert(output.clone(), kind);
             }
         }
         let outputs = self.outputs.iter().map(|output| output.name.clone());
@@ -154,8 +158,8 @@ impl Graph {
         self.constants = constants.map(|(key, data)| (take(key), data)).collect();
         let dtypes = std::mem::take(&mut self.input_dtypes).into_iter();
         self.input_dtypes = dtypes.map(|(key, dtype)| (take(key), dtype)).collect();
-        let narrow = std::mem::take(&mut self.narrow).into_iter();
-        self.narrow = narrow.map(|(key, kind)| (take(key), kind)).collect();
+        let low_precision = std::mem::take(&mut self.low_precision).into_iter();
+        self.low_precision = low_precision.map(|(key, kind)| (take(key), kind)).collect();
     }
 }
 
@@ -174,7 +178,7 @@ impl Node {
         Ok(Self {
             name,
             op: node.op_type,
-            domain: plain_domain(&node.domain).to_string(),
+            domain: normalize_domain(&node.domain).to_string(),
             overload: node.overload,
             opset,
             inputs: node.input,
@@ -184,13 +188,13 @@ impl Node {
         })
     }
 
-    /// The type of its first output, if Burn has none for it.
-    fn makes(&self) -> Option<Narrow> {
+    /// The type of its first output, if Burn has no dtype for it.
+    fn makes(&self) -> Option<LowPrecision> {
         let code = |name: &str| match self.attributes.get(name) {
-            Some(Attribute::Int(code)) => i32::try_from(*code).ok().and_then(Narrow::of),
+            Some(Attribute::Int(code)) => i32::try_from(*code).ok().and_then(LowPrecision::of),
             _ => None,
         };
-        let of_input = |index: usize| self.narrow.get(index).copied().flatten();
+        let of_input = |index: usize| self.low_precision.get(index).copied().flatten();
         match &self.op[..] {
             "Cast" => code("to"),
             "CastLike" => of_input(1),
@@ -226,7 +230,7 @@ impl Attribute {
         opset: i64,
     ) -> Result<(String, Self)> {
         if !proto.ref_attr_name.is_empty() {
-            return Ok((proto.name, Self::OfCall(proto.ref_attr_name)));
+            return Ok((proto.name, Self::Reference(proto.ref_attr_name)));
         }
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let kind = proto.type_.enum_value().unwrap_or_default();
@@ -238,14 +242,14 @@ impl Attribute {
             AttributeType::FLOATS => Self::Floats(proto.floats),
             AttributeType::TENSOR => {
                 let tensor = proto.t.mut_or_insert_default();
-                if !known_type(tensor.data_type) {
+                if !readable_type(tensor.data_type) {
                     // Refused where an op reads it, by the node's name.
                     Self::Other(format!("a tensor of type {}", type_name(tensor.data_type)))
                 } else {
                     if tensor.name.is_empty() {
                         tensor.name = proto.name.clone();
                     }
-                    Self::Tensor(reader.read(tensor)?, Narrow::of(tensor.data_type))
+                    Self::Tensor(reader.read(tensor)?, LowPrecision::of(tensor.data_type))
                 }
             }
             AttributeType::GRAPH => {
@@ -258,35 +262,11 @@ impl Attribute {
     }
 }
 
-fn signature(value: &ValueInfoProto) -> Signature {
-    let tensor = value
-        .type_
-        .as_ref()
-        .filter(|kind| kind.has_tensor_type())
-        .map(|kind| kind.tensor_type());
-    let dims = tensor
-        .map(|tensor| {
-            tensor
-                .shape
-                .dim
-                .iter()
-                .enumerate()
-                .map(|(axis, dim)| {
-                    if dim.has_dim_value() && dim.dim_value() > 0 {
-                        Ok(dim.dim_value() as usize)
-                    } else if dim.dim_param().is_empty() {
-                        Err(format!("d{axis}"))
-                    } else {
-                        Err(dim.dim_param().to_string())
-                    }
-                })
-                .collect()
-        })
-        .unwrap_or_default();
-    Signature {
-        name: value.name.clone(),
-        dims,
-    }
+/// The version of the standard's operator set, where the imports (domain and version) name one.
+pub(crate) fn default_opset<'a>(imports: impl IntoIterator<Item = (&'a str, i64)>) -> Option<i64> {
+    let mut imports = imports.into_iter();
+    let standard = imports.find(|(domain, _)| normalize_domain(domain).is_empty());
+    standard.map(|(_, version)| version)
 }
 
 /// The type of a value's elements, if it declares one.

@@ -13,7 +13,7 @@ use onnx_ir::TensorProto;
 
 use crate::{
     error::{Error, Result},
-    narrow::Narrow,
+    low_precision::LowPrecision,
     skeleton::{Field, Message, Place, skeleton},
 };
 
@@ -43,7 +43,7 @@ pub(crate) fn dtype(data_type: i32) -> Option<DType> {
 }
 
 /// Whether numbers of this ONNX data type can be read.
-pub(crate) fn known_type(data_type: i32) -> bool {
+pub(crate) fn readable_type(data_type: i32) -> bool {
     Kind::of(data_type).is_some()
 }
 
@@ -97,20 +97,20 @@ pub(crate) fn shared(data: TensorData) -> TensorData {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Plain(DType),
-    Packed(Narrow),
+    LowPrecision(LowPrecision),
 }
 
 impl Kind {
     fn of(data_type: i32) -> Option<Self> {
-        let narrow = || Narrow::of(data_type).map(Kind::Packed);
-        dtype(data_type).map(Kind::Plain).or_else(narrow)
+        let low_precision = || LowPrecision::of(data_type).map(Kind::LowPrecision);
+        dtype(data_type).map(Kind::Plain).or_else(low_precision)
     }
 
     /// Bytes in the file.
     fn size(self, numel: u128) -> u128 {
         match self {
             Kind::Plain(dtype) => numel.saturating_mul(dtype.size() as u128),
-            Kind::Packed(narrow) => numel.saturating_mul(narrow.bits() as u128).div_ceil(8),
+            Kind::LowPrecision(kind) => numel.saturating_mul(kind.bits() as u128).div_ceil(8),
         }
     }
 }
@@ -231,14 +231,14 @@ impl<'a> Reader<'a> {
         }
         let dtype = match kind {
             Kind::Plain(dtype) => dtype,
-            Kind::Packed(narrow) => {
+            Kind::LowPrecision(kind) => {
                 // One packed byte an entry.
                 let packed = std::mem::take(&mut tensor.int32_data);
                 if packed.len() as u128 != expected || packed.len() != listed {
                     return Err(truncated(packed.len()));
                 }
                 let packed: Vec<u8> = packed.into_iter().map(|v| v as u8).collect();
-                return Ok(shared(narrow.unpack(&packed, shape)));
+                return Ok(shared(kind.unpack(&packed, shape)));
             }
         };
         if listed as u128 != numel {
@@ -381,10 +381,10 @@ fn filled(source: &mut dyn Read, kind: Kind, shape: Vec<usize>) -> io::Result<Te
     let numel: usize = shape.iter().product();
     let dtype = match kind {
         Kind::Plain(dtype) => dtype,
-        Kind::Packed(narrow) => {
-            let mut packed = vec![0; (numel * narrow.bits()).div_ceil(8)];
+        Kind::LowPrecision(kind) => {
+            let mut packed = vec![0; (numel * kind.bits()).div_ceil(8)];
             source.read_exact(&mut packed)?;
-            return Ok(narrow.unpack(&packed, shape));
+            return Ok(kind.unpack(&packed, shape));
         }
     };
     // Memory aligned as the numbers need it.
@@ -412,7 +412,17 @@ fn filled(source: &mut dyn Read, kind: Kind, shape: Vec<usize>) -> io::Result<Te
 /// 4- and 2-bit integers as 8-bit ones.
 ///
 /// # Errors
-/// [`Error::NotOnnx`], [`Error::Truncated`], [`Error::Initialiser`].
+/// [`Error::NotOnnx`] for bytes that are no such file; [`Error::Truncated`] and [`Error::Initialiser`] when
+/// the tensor does not hold what its shape and type promise, or is of a type that cannot be read.
+///
+/// ```
+/// // dims: 2; data_type: uint8; raw_data: 7, 9
+/// let file = [0x08, 2, 0x10, 2, 0x4a, 2, 7, 9];
+/// let data = linearscope_onnx::tensor_from_bytes(&file)?;
+/// assert_eq!(data.shape().to_vec(), [2]);
+/// assert_eq!(data.iter::<u8>().collect::<Vec<_>>(), [7, 9]);
+/// # Ok::<(), linearscope_onnx::Error>(())
+/// ```
 pub fn tensor_from_bytes(bytes: &[u8]) -> Result<TensorData> {
     use onnx_ir::Message as _;
     let not_onnx = |because: String| Error::NotOnnx {

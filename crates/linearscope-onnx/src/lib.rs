@@ -20,17 +20,20 @@ mod error;
 mod execute;
 mod graph;
 mod initialiser;
-mod local;
+mod inliner;
+mod low_precision;
 mod model;
-mod narrow;
 mod ops;
+mod scope;
+mod signature;
 mod skeleton;
 mod value;
 
 pub use error::{Error, Result, hint_for_op};
 pub use initialiser::tensor_from_bytes;
-pub use model::{Model, NodeInfo, Signature};
+pub use model::{Model, NodeInfo};
 pub use ops::OPS as SUPPORTED_OPS;
+pub use signature::Signature;
 pub use value::Value;
 
 #[cfg(doctest)]

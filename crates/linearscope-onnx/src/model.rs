@@ -1,7 +1,6 @@
 //! A model file: loaded, checked, captured or run.
 
 use std::{
-    cell::{Cell, RefCell},
     collections::HashMap,
     fs::File,
     io,
@@ -16,71 +15,24 @@ use linearscope::{Entry, Network, Rule, panic_message};
 use onnx_ir::{Message as _, ModelProto};
 
 use crate::{
-    context::Environment,
     error::{Error, Result},
     execute,
-    graph::Graph,
+    graph::{Graph, default_opset},
     initialiser::{Reader, Source, shared},
-    local::{Functions, plain_domain},
+    inliner::LocalFunctions,
     ops,
+    scope::Environment,
+    signature::Signature,
     skeleton::{Message, skeleton},
     value::Value,
 };
 
-/// The most elements a tensor may have on the device: 4 GiB in f32.
-const LARGEST: u128 = 1 << 30;
-
-/// The most nodes one run may take, passes through loops counted.
-const BUDGET: u64 = 1 << 20;
-
-/// Name and shape of an input or output; `Err(symbol)` for a dynamic axis.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature {
-    /// The file's name.
-    pub name: String,
-    /// One entry per axis; none when the file declares no shape.
-    pub dims: Vec<std::result::Result<usize, String>>,
-}
-
-impl Signature {
-    /// The shape if no axis is dynamic.
-    pub fn fixed(&self) -> Option<Vec<usize>> {
-        self.dims.iter().map(|dim| dim.clone().ok()).collect()
-    }
-
-    /// Whether `shape` fits.
-    pub fn fits(&self, shape: &[usize]) -> bool {
-        let matches = |(dim, size): (&std::result::Result<usize, String>, &usize)| {
-            dim.as_ref().map_or(true, |dim| dim == size)
-        };
-        self.dims.is_empty()
-            || self.dims.len() == shape.len() && self.dims.iter().zip(shape).all(matches)
-    }
-}
-
-impl std::fmt::Display for Signature {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.dims.is_empty() {
-            return f.write_str("[not declared]");
-        }
-        let dims: Vec<String> = self
-            .dims
-            .iter()
-            .map(|dim| match dim {
-                Ok(size) => size.to_string(),
-                Err(symbol) => symbol.clone(),
-            })
-            .collect();
-        write!(f, "[{}]", dims.join(", "))
-    }
-}
-
-/// A node of the graph.
+/// A node of the graph: what [`Model::nodes`] lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeInfo {
-    /// The file's name of it.
+    /// Its name in the file, or that of its first output where it has none.
     pub name: String,
-    /// The op, with its domain where that is not the standard's.
+    /// Its op: `Conv`, or `domain::Op` where the domain is not the standard's.
     pub op: String,
     /// Whether the table of supported ops has a row for it.
     pub supported: bool,
@@ -89,18 +41,43 @@ pub struct NodeInfo {
 /// An ONNX model, read and checked; its graph is walked anew for each input shape.
 ///
 /// Clones share the weights.
+///
+/// ```
+/// use linearscope_onnx::Model;
+///
+/// # fn main() -> linearscope_onnx::Result<()> {
+/// let model = Model::load("../../assets/tiny_sr/tiny_sr.onnx")?;
+/// assert_eq!(model.inputs()[0].to_string(), "[N, 1, H, W]");
+/// let network = model.network(&[vec![1, 1, 12, 10]])?;
+/// assert_eq!(network.parameters(), 3316);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Model {
     graph: Arc<Graph>,
 }
 
 impl Model {
-    /// Read a model file. Cost: the file, once; memory: one copy of its weights, also while it is
-    /// read, shared by the networks made of it.
+    /// Read a model file. Ops are looked up when the model is captured or run, not here.
+    ///
+    /// Cost: the file is read once. Memory: one copy of its weights, also while it is read, shared by
+    /// the networks made of it.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::NotOnnx`], [`Error::Truncated`], [`Error::Initialiser`],
-    /// [`Error::ExternalData`].
+    /// - [`Error::Io`]: the file cannot be opened or read.
+    /// - [`Error::NotOnnx`]: it is no ONNX protobuf, ends too early, or holds no nodes.
+    /// - [`Error::Truncated`], [`Error::Initialiser`]: a weight does not hold what its shape and type
+    ///   promise, or is of a type that cannot be read.
+    /// - [`Error::ExternalData`]: weights beside the file are missing, or not where they may be.
+    /// - [`Error::Parse`]: functions of the model call themselves, or grow without bound.
+    ///
+    /// ```
+    /// use linearscope_onnx::{Error, Model};
+    ///
+    /// let error = Model::load("nowhere.onnx").expect_err("there is no such file");
+    /// assert!(matches!(error, Error::Io { .. }));
+    /// ```
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let shown = path.display().to_string();
@@ -116,10 +93,18 @@ impl Model {
     }
 
     /// A model from the bytes of a file; `path` is named in errors, and external data is looked
-    /// for beside it. The model keeps a copy of the weights.
+    /// for beside it. The model keeps a copy of the weights, not the bytes.
     ///
     /// # Errors
     /// As [`load`](Self::load), but for [`Error::Io`].
+    ///
+    /// ```
+    /// use linearscope_onnx::{Error, Model};
+    ///
+    /// let error = Model::from_bytes(b"<html>", "net.onnx").expect_err("that is a web page");
+    /// assert!(matches!(error, Error::NotOnnx { .. }));
+    /// assert!(error.to_string().starts_with("net.onnx"));
+    /// ```
     pub fn from_bytes(bytes: &[u8], path: &str) -> Result<Self> {
         Self::from_source(&mut io::Cursor::new(bytes), path)
     }
@@ -144,14 +129,12 @@ impl Model {
         if proto.graph.node.is_empty() {
             return Err(not_onnx("it holds no graph nodes".into()));
         }
-        let opset = proto
-            .opset_import
-            .iter()
-            .find(|import| plain_domain(&import.domain).is_empty())
-            .map_or(1, |import| import.version);
+        let imports = proto.opset_import.iter();
+        let imports = imports.map(|import| (&import.domain[..], import.version));
+        let opset = default_opset(imports).unwrap_or(1);
         let mut reader = Reader::new(Path::new(path), source, skeleton.places);
         let read = || {
-            let mut functions = Functions::read(&mut proto, &mut reader, opset)?;
+            let mut functions = LocalFunctions::read(&mut proto, &mut reader, opset)?;
             let mut graph = Graph::read(proto.graph.mut_or_insert_default(), &mut reader, opset)?;
             functions.inline(&mut graph)?;
             graph.finish();
@@ -164,22 +147,24 @@ impl Model {
         })
     }
 
-    /// The inputs the user gives, in order.
+    /// The inputs the user gives, in the file's order: weights that old files list among them, and those
+    /// fixed by [`with_constant`](Self::with_constant), are left out.
     pub fn inputs(&self) -> &[Signature] {
         &self.graph.inputs
     }
 
-    /// The outputs, in order.
+    /// The outputs, in the file's order.
     pub fn outputs(&self) -> &[Signature] {
         &self.graph.outputs
     }
 
-    /// The same with input `name` fixed to numbers: indices, shapes, a noise level. It is an input no
-    /// longer, and what rests on it folds away.
+    /// The same model with input `name` fixed to numbers: indices, shapes, a noise level. It is no longer
+    /// an input, and what is computed from it alone folds away. The numbers are converted to the dtype
+    /// that the file declares. The weights are shared.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the numbers do not fit, [`Error::Input`] when there is no such input or
-    /// they are of another kind.
+    /// [`Error::Shape`] when the shape of `numbers` does not fit; [`Error::Input`] when no input is
+    /// called `name`, or floats are given for integers or the reverse.
     pub fn with_constant(&self, name: &str, numbers: TensorData) -> Result<Self> {
         let refused = |because: String| Error::Input {
             input: name.into(),
@@ -253,7 +238,17 @@ impl Model {
         Ok(())
     }
 
-    /// The graph's nodes in the file's order, functions of the model's own resolved.
+    /// The graph's nodes in the file's order, calls of model-local functions replaced by the functions'
+    /// nodes. Nodes in the bodies of `If` and `Loop` are not listed.
+    ///
+    /// ```
+    /// # fn main() -> linearscope_onnx::Result<()> {
+    /// let model = linearscope_onnx::Model::load("../../assets/tiny_sr/tiny_sr.onnx")?;
+    /// let ops: Vec<String> = model.nodes().map(|node| node.op).collect();
+    /// assert_eq!(ops, ["Conv", "Relu", "Conv", "Relu", "Conv", "DepthToSpace"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn nodes(&self) -> impl Iterator<Item = NodeInfo> + '_ {
         self.graph.nodes.iter().map(|node| NodeInfo {
             name: node.name.clone(),
@@ -262,11 +257,13 @@ impl Model {
         })
     }
 
-    /// Nodes whose op has no row in the table of supported ops: their names, and the ops. None does
-    /// not promise that every attribute is supported; [`network`](Self::network) tells.
+    /// Nodes whose op is not in [`SUPPORTED_OPS`](crate::SUPPORTED_OPS): name and op of each. An empty
+    /// list does not promise that every attribute is supported, too; [`network`](Self::network) tells.
+    /// `shapes` are checked first, one for each of [`inputs`](Self::inputs).
     ///
     /// # Errors
-    /// [`Error::Shape`].
+    /// [`Error::Shape`] when a shape does not fit; [`Error::Capture`] when one has no elements or more
+    /// than any network takes.
     pub fn unsupported(&self, shapes: &[Vec<usize>]) -> Result<Vec<(String, String)>> {
         self.check_sizes(shapes)?;
         self.check_inputs(shapes)?;
@@ -276,12 +273,35 @@ impl Model {
             .collect())
     }
 
-    /// Capture the graph for concrete input shapes, one each for [`inputs`](Self::inputs): run once on Burn's capture backend, which
-    /// executes nothing but what rests on constants alone. Memory: the weights are shared with
-    /// this model.
+    /// Capture the graph for concrete input shapes, one for each of [`inputs`](Self::inputs). The network
+    /// keeps the file's names of nodes, inputs and outputs, and is f32 throughout.
+    ///
+    /// Cost: the graph is run once on Burn's capture backend, which computes only what depends on
+    /// constants alone. Memory: the weights are shared with this model.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::UnsupportedOp`], [`Error::Unsupported`], [`Error::Parse`].
+    /// - [`Error::Shape`]: a shape does not fit, or there are more or fewer than inputs.
+    /// - [`Error::Input`]: an input holds no floats; [`with_constant`](Self::with_constant) fixes it.
+    /// - [`Error::UnsupportedOp`], [`Error::Unsupported`]: an op, or its form, is not supported; so are
+    ///   shapes, indices and branches computed from an input.
+    /// - [`Error::Parse`]: the graph contradicts itself.
+    /// - [`Error::Panicked`]: Burn stopped in a node.
+    /// - [`Error::Capture`]: a shape has no elements or more than any network takes, or the captured
+    ///   graph is not one.
+    ///
+    /// ```
+    /// use linearscope_onnx::{Error, Model};
+    ///
+    /// # fn main() -> linearscope_onnx::Result<()> {
+    /// let model = Model::load("../../assets/tiny_sr/tiny_sr.onnx")?;
+    /// let network = model.network(&[vec![1, 1, 12, 10]])?;
+    /// assert_eq!(network.outputs()[0].name, "output");
+    ///
+    /// let error = model.network(&[vec![1, 3, 12, 10]]).expect_err("it takes one channel");
+    /// assert!(matches!(error, Error::Shape { .. }));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn network(&self, shapes: &[Vec<usize>]) -> Result<Network> {
         self.check_sizes(shapes)?;
         self.check_inputs(shapes)?;
@@ -309,7 +329,7 @@ impl Model {
                     .collect();
                 let input_ids: Vec<_> = inputs.iter().map(|input| input.id()).collect();
                 let inputs = inputs.into_iter().map(Value::Float).collect();
-                let env = self.environment::<CaptureBackend>(&device, true);
+                let env = execute::environment::<CaptureBackend>(device, true);
                 let outputs = self.floats(inputs, &env);
                 quantisers = env.quantisers.take();
                 for (node, value) in env.made.take() {
@@ -317,7 +337,7 @@ impl Model {
                         Value::Float(tensor) => tensor.id(),
                         Value::Int(tensor) => tensor.id(),
                         Value::Bool(tensor) => tensor.id(),
-                        Value::Known(_) => continue,
+                        Value::Constant(_) => continue,
                     };
                     nodes.entry(id).or_insert(node);
                 }
@@ -348,45 +368,54 @@ impl Model {
         Ok(entries.fold(network, Network::with_default))
     }
 
-    /// Run the model on any backend. Weights are uploaded at each call; to run often, capture a
-    /// [`network`](Self::network).
+    /// Run the model on any backend: one float tensor for each of [`inputs`](Self::inputs), one for each of
+    /// [`outputs`](Self::outputs). Weights keep
+    /// their dtype where the backend has it. Shapes,
+    /// indices and branches may depend on the inputs: they are read from the device.
+    ///
+    /// Cost: weights are uploaded at each call; to run often, capture a [`network`](Self::network). A value
+    /// is freed after its last use.
     ///
     /// # Errors
-    /// As [`network`](Self::network).
+    /// As [`network`](Self::network), but for [`Error::Input`]; [`Error::Parse`] when an output holds no
+    /// floats.
+    ///
+    /// ```
+    /// use burn_backend::{TensorData, TensorMetadata, ops::FloatTensorOps};
+    /// use burn_flex::{Flex, FlexDevice};
+    ///
+    /// # fn main() -> linearscope_onnx::Result<()> {
+    /// let model = linearscope_onnx::Model::load("../../assets/tiny_sr/tiny_sr.onnx")?;
+    /// let x = Flex::float_from_data(TensorData::zeros::<f32, _>([1, 1, 12, 10]), &FlexDevice);
+    /// let y = model.run::<Flex>(vec![x], &FlexDevice)?;
+    /// assert_eq!(y[0].shape().to_vec(), [1, 1, 24, 20]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn run<B: Backend>(
         &self,
         inputs: Vec<FloatTensor<B>>,
         device: &B::Device,
     ) -> Result<Vec<FloatTensor<B>>> {
         let inputs = inputs.into_iter().map(Value::<B>::Float).collect();
-        self.floats(inputs, &self.environment(device, false))
+        self.floats(inputs, &execute::environment(device.clone(), false))
     }
 
-    /// Run the model on inputs of any kind, and get outputs of any kind, each on the device.
+    /// [`run`](Self::run) for inputs and outputs of any kind. An input may be a [`Value::Constant`]; what
+    /// depends on such alone is computed on the host. Outputs are on the device.
     ///
     /// # Errors
-    /// As [`run`](Self::run).
+    /// As [`run`](Self::run); outputs need not be floats.
     pub fn run_values<B: Backend>(
         &self,
         inputs: Vec<Value<B>>,
         device: &B::Device,
     ) -> Result<Vec<Value<B>>> {
-        let outputs = self.values(inputs, &self.environment(device, false))?;
+        let outputs = self.values(inputs, &execute::environment(device.clone(), false))?;
         Ok(outputs
             .into_iter()
             .map(|value| value.upload(device, false))
             .collect())
-    }
-
-    fn environment<B: Backend>(&self, device: &B::Device, capturing: bool) -> Environment<B> {
-        Environment {
-            device: device.clone(),
-            capturing,
-            largest: LARGEST,
-            budget: Cell::new(BUDGET),
-            made: RefCell::default(),
-            quantisers: RefCell::default(),
-        }
     }
 
     fn values<B: Backend>(
@@ -398,7 +427,7 @@ impl Model {
         self.check_inputs(&shapes)?;
         let names = self.inputs().iter().map(|input| input.name.clone());
         let inputs: HashMap<String, Value<B>> = names.zip(inputs).collect();
-        execute::run(&self.graph, inputs, None, env)
+        execute::run(&self.graph, inputs, env)
     }
 
     /// [`values`](Self::values), all of them floats.

@@ -1,5 +1,5 @@
-//! What flows along an edge of the graph: floats, integers or booleans on the device, or numbers
-//! known on the host; and the ops that only move entries about, alike for all three.
+//! What flows along an edge of the graph: floats, integers or booleans on the device, or constants on
+//! the host; and the ops that only move entries about, alike for all three.
 
 use burn_backend::{
     Backend, BoolDType, DType, FloatDType, IntDType, Shape, Slice, TensorData, TensorMetadata,
@@ -7,7 +7,19 @@ use burn_backend::{
     tensor::{BoolTensor, FloatTensor, IntTensor},
 };
 
-/// What flows along an edge of the graph.
+/// What flows along an edge of the graph: a tensor on the device, or a constant on the host.
+///
+/// A node whose operands are all constants is computed on the host, and gives constants.
+///
+/// ```
+/// use burn_backend::{DType, TensorData};
+/// use burn_flex::Flex;
+/// use linearscope_onnx::Value;
+///
+/// let shape = Value::<Flex>::Constant(TensorData::new(vec![1i64, 3, 8, 8], [4]));
+/// assert_eq!(shape.shape(), [4]);
+/// assert_eq!(shape.dtype(), DType::I64);
+/// ```
 #[derive(Clone, Debug)]
 pub enum Value<B: Backend> {
     /// Floats of any precision.
@@ -16,8 +28,8 @@ pub enum Value<B: Backend> {
     Int(IntTensor<B>),
     /// Booleans.
     Bool(BoolTensor<B>),
-    /// Numbers known on the host: weights, shapes, indices, and what is computed of them.
-    Known(TensorData),
+    /// Numbers on the host: weights, shapes, indices, and what is computed from them.
+    Constant(TensorData),
 }
 
 /// One expression for each kind of tensor. Numbers on the host are uploaded before.
@@ -27,29 +39,29 @@ macro_rules! each {
             Value::Float($x) => Value::Float($float),
             Value::Int($x) => Value::Int($int),
             Value::Bool($x) => Value::Bool($bool),
-            Value::Known(_) => unreachable!("operands are on the device"),
+            Value::Constant(_) => unreachable!("operands are on the device"),
         }
     };
 }
 
 impl<B: Backend> Value<B> {
-    /// Its shape.
+    /// Its shape; empty for a scalar.
     pub fn shape(&self) -> Vec<usize> {
         match self {
             Self::Float(x) => x.shape().to_vec(),
             Self::Int(x) => x.shape().to_vec(),
             Self::Bool(x) => x.shape().to_vec(),
-            Self::Known(data) => data.shape().to_vec(),
+            Self::Constant(data) => data.shape().to_vec(),
         }
     }
 
-    /// Its dtype.
+    /// Its dtype; of a constant, that of the file.
     pub fn dtype(&self) -> DType {
         match self {
             Self::Float(x) => x.dtype(),
             Self::Int(x) => x.dtype(),
             Self::Bool(x) => x.dtype(),
-            Self::Known(data) => data.dtype(),
+            Self::Constant(data) => data.dtype(),
         }
     }
 
@@ -58,21 +70,26 @@ impl<B: Backend> Value<B> {
         self.shape().iter().product()
     }
 
-    /// The numbers, read from the device where they are not known.
+    /// The numbers on the host. Cost: nothing for a constant; else a read, which waits for the device.
+    ///
+    /// # Errors
+    /// The backend's, when the device cannot be read.
     pub fn into_data(self) -> Result<TensorData, burn_backend::ExecutionError> {
         use burn_backend::read_sync;
         match self {
             Self::Float(x) => read_sync(B::float_into_data(x)),
             Self::Int(x) => read_sync(B::int_into_data(x)),
             Self::Bool(x) => read_sync(B::bool_into_data(x)),
-            Self::Known(data) => Ok(data),
+            Self::Constant(data) => Ok(data),
         }
     }
 
     /// On the device. `single`: floats become f32; else they, and integers, keep their dtype
     /// where the backend has it.
     pub(crate) fn upload(self, device: &B::Device, single: bool) -> Self {
-        let Self::Known(data) = self else { return self };
+        let Self::Constant(data) = self else {
+            return self;
+        };
         let dtype = data.dtype();
         let settings = || get_or_init_device_settings::<B>(device);
         if dtype.is_float() {
@@ -160,7 +177,7 @@ impl<B: Backend> Value<B> {
                 Self::Float(x) => floats.push(x),
                 Self::Int(x) => ints.push(x),
                 Self::Bool(x) => bools.push(x),
-                Self::Known(_) => unreachable!("operands are on the device"),
+                Self::Constant(_) => unreachable!("operands are on the device"),
             }
         }
         if floats.len() == count && count > 0 {
@@ -185,7 +202,7 @@ impl<B: Backend> Value<B> {
                 Self::Float(x) => B::float_cast(x, to),
                 Self::Int(x) => B::int_into_float(x, to),
                 Self::Bool(x) => B::bool_into_float(x, to),
-                Self::Known(_) => unreachable!("operands are on the device"),
+                Self::Constant(_) => unreachable!("operands are on the device"),
             })
         } else if to.is_bool() {
             let zero = burn_backend::Scalar::Int(0);
@@ -194,7 +211,7 @@ impl<B: Backend> Value<B> {
                 Self::Float(x) => B::float_not_equal_elem(x, zero, dtype),
                 Self::Int(x) => B::int_not_equal_elem(x, zero, dtype),
                 Self::Bool(x) => x,
-                Self::Known(_) => unreachable!("operands are on the device"),
+                Self::Constant(_) => unreachable!("operands are on the device"),
             })
         } else {
             let to = IntDType::from(to);
@@ -202,7 +219,7 @@ impl<B: Backend> Value<B> {
                 Self::Float(x) => B::float_into_int(x, to),
                 Self::Int(x) => B::int_cast(x, to),
                 Self::Bool(x) => B::bool_into_int(x, to),
-                Self::Known(_) => unreachable!("operands are on the device"),
+                Self::Constant(_) => unreachable!("operands are on the device"),
             })
         }
     }

@@ -98,7 +98,7 @@ fn run(case: &Path) -> Result<(), String> {
     let sets = (0..).map(|set| case.join(format!("test_data_set_{set}")));
     for set in sets.take_while(|set| set.is_dir()) {
         let inputs = (0..model.inputs().len())
-            .map(|i| read(&set.join(format!("input_{i}.pb"))).map(Value::<Flex>::Known))
+            .map(|i| read(&set.join(format!("input_{i}.pb"))).map(Value::<Flex>::Constant))
             // As from outside: on the device, so that nothing is folded.
             .collect::<Result<Vec<_>, _>>()?;
         let outputs = model
@@ -121,7 +121,7 @@ fn run(case: &Path) -> Result<(), String> {
 
 fn on_device(value: Value<Flex>) -> Value<Flex> {
     use burn_backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
-    let Value::Known(data) = value else {
+    let Value::Constant(data) = value else {
         return value;
     };
     if data.dtype().is_float() {

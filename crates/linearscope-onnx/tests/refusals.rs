@@ -56,6 +56,37 @@ fn sizes_computed_from_shapes_fold() {
     assert_eq!(network.outputs()[0].shape.to_vec(), [2, 12]);
 }
 
+/// The error names the types: one of an op with one operand, both of an op with two, and ONNX's own for
+/// those that Burn has no dtype for.
+#[test]
+fn types_that_do_not_fit() {
+    let nodes = vec![
+        node("Cast", &["x"], "mask", vec![int("to", 9)]),
+        node("Neg", &["mask"], "y", vec![]),
+    ];
+    let error = network_error(&[2], nodes, vec![]);
+    assert!(error.contains("Neg with an input of type bool"), "{error}");
+    let error = network_error(
+        &[2],
+        vec![node("Add", &["x", "n"], "y", vec![])],
+        vec![longs("n", &[1, 2])],
+    );
+    assert!(
+        error.contains("Add with inputs of types f32 and i"),
+        "{error}"
+    );
+    let quantised = vec![int("output_dtype", 17)];
+    let error = network_error(
+        &[2],
+        vec![node("QuantizeLinear", &["x", "scale"], "y", quantised)],
+        vec![floats("scale", &[], vec![0.5])],
+    );
+    assert!(
+        error.contains("float8e4m3fn numbers computed from the model's input"),
+        "{error}"
+    );
+}
+
 #[test]
 fn convolutions_that_do_not_fit() {
     for (op, shape) in [("Conv", [4, 4, 3, 3]), ("ConvTranspose", [4, 4, 3, 3])] {

@@ -2,7 +2,6 @@
 
 use burn_backend::{Backend, Scalar, TensorMetadata, tensor::FloatTensor};
 
-use super::arithmetic::mixed;
 use crate::{
     context::{Context, Outputs, one, reshaped},
     error::Result,
@@ -13,7 +12,7 @@ pub(super) fn relu<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     Ok(vec![match cx.value(0)? {
         Value::Float(x) => Value::Float(B::relu(x)),
         Value::Int(x) => Value::Int(B::int_clamp_min(x, Scalar::Int(0))),
-        x => return Err(mixed(cx, &x, &x)),
+        x => return Err(cx.unsupported_types(&[&x])),
     }])
 }
 
@@ -111,7 +110,7 @@ pub(super) fn clip<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
             }
             return Ok(vec![Value::Int(x)]);
         }
-        x => return Err(mixed(cx, &x, &x)),
+        x => return Err(cx.unsupported_types(&[&x])),
     };
     one(match (min, max) {
         // ONNX: min above max gives max everywhere.
@@ -242,7 +241,7 @@ pub(super) fn shrink<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let (bias, lambda) = (cx.float_or("bias", 0.0)?, cx.float_or("lambd", 0.5)?);
     let x = match cx.value(0)? {
         Value::Float(x) => x,
-        x => return Err(mixed(cx, &x, &x)),
+        x => return Err(cx.unsupported_types(&[&x])),
     };
     let dtype = cx.bool_dtype();
     let low = B::float_lower_elem(x.clone(), Scalar::Float(-lambda), dtype);

@@ -31,7 +31,7 @@ pub(super) fn broadcast<B: Backend>(
             }
         });
     }
-    cx.room(&dims)?;
+    cx.check_size(&dims)?;
     Ok(dims)
 }
 
@@ -68,20 +68,8 @@ fn both<B: Backend>(
     match (raised(left, dims.len()), raised(right, dims.len())) {
         (Value::Float(x), Value::Float(y)) => Ok(Value::Float(float(x, y))),
         (Value::Int(x), Value::Int(y)) => Ok(Value::Int(int(x, y))),
-        (x, y) => Err(mixed(cx, &x, &y)),
+        (x, y) => Err(cx.unsupported_types(&[&x, &y])),
     }
-}
-
-pub(super) fn mixed<B: Backend>(
-    cx: &Context<'_, B>,
-    x: &Value<B>,
-    y: &Value<B>,
-) -> crate::error::Error {
-    cx.unsupported(format!(
-        "inputs of types {} and {}",
-        x.dtype().name(),
-        y.dtype().name()
-    ))
 }
 
 macro_rules! binary {
@@ -125,7 +113,7 @@ pub(super) fn neg<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     Ok(vec![match cx.value(0)? {
         Value::Float(x) => Value::Float(B::float_neg(x)),
         Value::Int(x) => Value::Int(B::int_neg(x)),
-        x => return Err(mixed(cx, &x, &x)),
+        x => return Err(cx.unsupported_types(&[&x])),
     }])
 }
 
@@ -154,7 +142,7 @@ pub(super) fn mean<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
             sum,
             Scalar::Float(count as f64),
         ))]),
-        sum => Err(mixed(cx, &sum, &sum)),
+        sum => Err(cx.unsupported_types(&[&sum])),
     }
 }
 
@@ -173,7 +161,7 @@ pub(super) fn larger<B: Backend>(
         (Value::Float(x), Value::Float(y), true) => B::float_lower(y, x, dtype),
         (Value::Int(x), Value::Int(y), false) => B::int_greater(y, x, dtype),
         (Value::Int(x), Value::Int(y), true) => B::int_lower(y, x, dtype),
-        _ => return Err(mixed(cx, &x, &y)),
+        _ => return Err(cx.unsupported_types(&[&x, &y])),
     };
     // A number that is none wins, as in numpy.
     let second = match &y {
@@ -221,7 +209,7 @@ pub(super) fn modulo<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
                 Value::Int(B::int_mul(B::int_sign(x), size))
             }
         }
-        (x, y) => return Err(mixed(cx, &x, &y)),
+        (x, y) => return Err(cx.unsupported_types(&[&x, &y])),
     }])
 }
 
@@ -230,7 +218,7 @@ pub(super) fn pow<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let x = cx.value(0)?;
     let exponent = cx.raw(1)?;
     if exponent.numel() == 1
-        && let Value::Known(exponent) = &exponent
+        && let Value::Constant(exponent) = &exponent
         && let Value::Float(base) = &x
         && exponent.rank() <= base.shape().num_dims()
     {
@@ -281,7 +269,7 @@ macro_rules! bitwise {
                     };
                     Ok(vec![Value::Int(B::$int(x, y))])
                 }
-                (x, y) => Err(mixed(cx, &x, &y)),
+                (x, y) => Err(cx.unsupported_types(&[&x, &y])),
             }
         }
     )*};
@@ -298,7 +286,7 @@ bitwise! {
 pub(super) fn bitwise_not<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     match cx.value(0)? {
         Value::Int(x) => Ok(vec![Value::Int(B::bitwise_not(x))]),
-        x => Err(mixed(cx, &x, &x)),
+        x => Err(cx.unsupported_types(&[&x])),
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) fn attention<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
                 let zero = cx.constant(vec![0.0; shape.iter().product()], shape, dtype);
                 B::float_mask_fill(zero, B::bool_not(mask), Scalar::Float(closed))
             }
-            other => return Err(super::arithmetic::mixed(cx, &other, &other)),
+            other => return Err(cx.unsupported_types(&[&other])),
         };
         let width = mask.shape().to_vec().last().copied().unwrap_or(0);
         // Keys beyond the mask are closed.
@@ -201,7 +201,7 @@ pub(super) fn rotary_embedding<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         }
         match x.reshape(&[shape[0], 1, shape[1], half]) {
             Value::Float(x) => Ok(x),
-            x => Err(super::arithmetic::mixed(cx, &x, &x)),
+            x => Err(cx.unsupported_types(&[&x])),
         }
     };
     let (cos, sin) = (table(1)?, table(2)?);

@@ -1,4 +1,5 @@
-//! If and Loop, where what decides is known: they fold away.
+//! If and Loop, whose condition and trip count are constants while a graph is captured: they fold
+//! away.
 
 use std::collections::HashMap;
 
@@ -6,7 +7,6 @@ use burn_backend::{Backend, TensorData};
 
 use crate::{
     context::{Context, Outputs},
-    execute,
     value::Value,
 };
 
@@ -17,7 +17,7 @@ pub(super) fn if_<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         Some(_) => "then_branch",
         None => return Err(cx.unsupported("an empty condition")),
     };
-    execute::run(cx.body(branch)?, HashMap::new(), Some(cx.scope), cx.env)
+    cx.run_body(cx.body(branch)?, HashMap::new())
 }
 
 pub(super) fn loop_<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
@@ -39,16 +39,16 @@ pub(super) fn loop_<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         return Err(wrong());
     }
     let mut scans: Vec<Vec<Value<B>>> = vec![Vec::new(); body.outputs.len() - 1 - count];
-    let scalar = |value: i64| Value::Known(TensorData::new(vec![value], [0usize; 0]));
+    let scalar = |value: i64| Value::Constant(TensorData::new(vec![value], [0usize; 0]));
     let mut trip = 0;
     while goes_on && trip < trips {
-        let condition = Value::Known(TensorData::new(vec![true], [0usize; 0]));
+        let condition = Value::Constant(TensorData::new(vec![true], [0usize; 0]));
         let given = [scalar(trip), condition].into_iter().chain(carried);
         let names = body.inputs.iter().map(|input| input.name.clone());
-        let results = execute::run(body, names.zip(given).collect(), Some(cx.scope), cx.env)?;
+        let results = cx.run_body(body, names.zip(given).collect())?;
         let mut results = results.into_iter();
         let condition = results.next().ok_or_else(wrong)?;
-        if cx.env.capturing && !matches!(condition, Value::Known(_)) {
+        if cx.env.capturing && !matches!(condition, Value::Constant(_)) {
             return Err(cx.unsupported("a condition computed from the model's input"));
         }
         let condition = cx.read(condition)?;

@@ -201,7 +201,7 @@ impl<B: Backend> Weighted<B> {
             .zip(&self.window.pads)
             .map(|(size, pad)| size + pad.0 + pad.1)
             .collect();
-        cx.room(&[&[dims[0], dims[1].max(self.weight.shape()[0])], &padded[..]].concat())?;
+        cx.check_size(&[&[dims[0], dims[1].max(self.weight.shape()[0])], &padded[..]].concat())?;
         Ok(convolve::<B>(
             self.x,
             self.weight,
@@ -274,7 +274,7 @@ pub(super) fn conv_transpose<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         })
         .collect();
     let outputs = weight.shape()[1] * groups;
-    cx.room(&[&[dims[0], outputs], &full[..]].concat())?;
+    cx.check_size(&[&[dims[0], outputs], &full[..]].concat())?;
     let same = cx.text_or("auto_pad", "NOTSET")?.to_string();
     let wanted = match cx.sizes("output_shape")? {
         Some(shape) if shape.len() >= axes => Some(shape[shape.len() - axes..].to_vec()),
@@ -291,7 +291,7 @@ pub(super) fn conv_transpose<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
             extra[i] += missing;
             full[i] += missing;
         }
-        cx.room(&[&[dims[0], outputs], &full[..]].concat())?;
+        cx.check_size(&[&[dims[0], outputs], &full[..]].concat())?;
     }
     let pads: Vec<(usize, usize)> = match wanted {
         None => window.pads.clone(),
@@ -433,7 +433,7 @@ pub(super) fn col2im<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     }
     let channels = dims[1] / taps;
     let cells: usize = image.iter().product();
-    cx.room(&[dims[0], channels, cells])?;
+    cx.check_size(&[dims[0], channels, cells])?;
     // Where each (tap, window) goes; what falls on the border is dropped.
     let (mut kept, mut target) = (Vec::new(), Vec::new());
     for tap in 0..taps {

@@ -2,7 +2,6 @@
 
 use burn_backend::{Backend, Scalar, TensorMetadata};
 
-use super::arithmetic::mixed;
 use crate::{
     context::{Context, Outputs, one},
     value::Value,
@@ -44,7 +43,7 @@ pub(super) fn abs<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         Value::Float(x) => Value::Float(B::float_abs(x)),
         Value::Int(x) if x.dtype().is_uint() => Value::Int(x),
         Value::Int(x) => Value::Int(B::int_abs(x)),
-        x => return Err(mixed(cx, &x, &x)),
+        x => return Err(cx.unsupported_types(&[&x])),
     }])
 }
 
@@ -52,7 +51,7 @@ pub(super) fn sign<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     Ok(vec![match cx.value(0)? {
         Value::Float(x) => Value::Float(B::float_sign(x)),
         Value::Int(x) => Value::Int(B::int_sign(x)),
-        x => return Err(mixed(cx, &x, &x)),
+        x => return Err(cx.unsupported_types(&[&x])),
     }])
 }
 
@@ -80,7 +79,7 @@ pub(super) fn is_inf<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
 
 /// The determinant of the last two axes, by elimination on the host.
 pub(super) fn det<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
-    let x = cx.known(0, "a matrix")?;
+    let x = cx.data(0, "a matrix")?;
     let dims = x.shape().to_vec();
     let [lead @ .., rows, columns] = &dims[..] else {
         return Err(cx.unsupported(format!("an input of shape {dims:?}")));
@@ -95,7 +94,7 @@ pub(super) fn det<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         .map(|matrix| determinant(matrix.to_vec(), n))
         .collect();
     let data = burn_backend::TensorData::new(determinants, lead.to_vec());
-    crate::context::known(data.convert_dtype(x.dtype()))
+    crate::context::one_constant(data.convert_dtype(x.dtype()))
 }
 
 /// Gaussian elimination with row pivots.

@@ -3,7 +3,7 @@
 use burn_backend::{Backend, DType, TensorData};
 
 use crate::{
-    context::{Context, Outputs, known},
+    context::{Context, Outputs, one_constant},
     error::Result,
     graph::Attribute,
     initialiser::dtype,
@@ -13,7 +13,7 @@ pub(super) fn constant<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let Some((name, value)) = cx.node.attributes.iter().next() else {
         return Err(cx.unsupported("no value"));
     };
-    known(match value {
+    one_constant(match value {
         Attribute::Tensor(data, _) => data.clone(),
         Attribute::Float(value) => TensorData::new(vec![*value], [0usize; 0]),
         Attribute::Int(value) => TensorData::new(vec![*value], [0usize; 0]),
@@ -28,7 +28,7 @@ pub(super) fn constant_of_shape<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let dims = cx.ints(0, "a shape")?;
     let sizes: Option<Vec<usize>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
     let sizes = sizes.ok_or_else(|| cx.unsupported(format!("shape {dims:?}")))?;
-    cx.room(&sizes)?;
+    cx.check_size(&sizes)?;
     let (value, dtype) = match cx.attribute("value") {
         None => (0.0, DType::F32),
         Some(Attribute::Tensor(data, _)) if data.num_elements() == 1 => {
@@ -37,7 +37,7 @@ pub(super) fn constant_of_shape<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         Some(_) => return Err(cx.unsupported("a value that is not one number")),
     };
     let numel = sizes.iter().product();
-    known(match dtype {
+    one_constant(match dtype {
         DType::F32 => TensorData::new(vec![value as f32; numel], sizes),
         DType::I64 => TensorData::new(vec![value as i64; numel], sizes),
         dtype => TensorData::new(vec![value; numel], sizes).convert_dtype(dtype),
@@ -58,7 +58,7 @@ pub(super) fn range<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     }
     let count = count as usize;
     let values: Vec<f64> = (0..count).map(|i| start + i as f64 * step).collect();
-    known(TensorData::new(values, [count]).convert_dtype(dtype))
+    one_constant(TensorData::new(values, [count]).convert_dtype(dtype))
 }
 
 /// 1 on the k-th diagonal of a matrix of the input's shape.
@@ -72,11 +72,11 @@ pub(super) fn eye_like<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         Some(_) => chosen(cx, "dtype", 1)?,
         None => x.dtype(),
     };
-    cx.room(&[rows, columns])?;
+    cx.check_size(&[rows, columns])?;
     let values: Vec<f32> = (0..rows * columns)
         .map(|at| f32::from((at % columns) as i64 - (at / columns) as i64 == k))
         .collect();
-    known(TensorData::new(values, [rows, columns]).convert_dtype(to))
+    one_constant(TensorData::new(values, [rows, columns]).convert_dtype(to))
 }
 
 fn chosen<B: Backend>(cx: &Context<'_, B>, name: &str, default: i64) -> Result<DType> {
@@ -89,7 +89,7 @@ fn chosen<B: Backend>(cx: &Context<'_, B>, name: &str, default: i64) -> Result<D
 fn window<B: Backend>(cx: &Context<'_, B>, coefficients: &[f64]) -> Outputs<B> {
     let size = cx.ints(0, "a size")?.first().copied().unwrap_or(0);
     let size = usize::try_from(size).map_err(|_| cx.unsupported(format!("size {size}")))?;
-    cx.room(&[size])?;
+    cx.check_size(&[size])?;
     let period = match cx.flag("periodic", true)? {
         true => size,
         false => size.saturating_sub(1),
@@ -103,7 +103,7 @@ fn window<B: Backend>(cx: &Context<'_, B>, coefficients: &[f64]) -> Outputs<B> {
         })
         .collect();
     let to = chosen(cx, "output_datatype", 1)?;
-    known(TensorData::new(values, [size]).convert_dtype(to))
+    one_constant(TensorData::new(values, [size]).convert_dtype(to))
 }
 
 pub(super) fn hann_window<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {

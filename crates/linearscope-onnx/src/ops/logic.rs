@@ -5,12 +5,12 @@ use burn_backend::{
     tensor::{BoolTensor, FloatTensor, IntTensor},
 };
 
-use super::arithmetic::{broadcast, mixed, spread};
+use super::arithmetic::{broadcast, spread};
 use crate::{
-    context::{Context, Outputs, empty, known},
+    context::{Context, Outputs, empty, one_constant},
     error::Result,
     initialiser::{dtype, type_name},
-    narrow::{Narrow, Towards},
+    low_precision::{LowPrecision, RoundMode},
     value::Value,
 };
 
@@ -33,7 +33,7 @@ fn compare<B: Backend>(
         (Value::Float(x), Value::Float(y)) => float(x, y, dtype),
         (Value::Int(x), Value::Int(y)) => int(x, y, dtype),
         (Value::Bool(x), Value::Bool(y)) if bool.is_some() => bool.expect("just looked")(x, y),
-        (x, y) => return Err(mixed(cx, &x, &y)),
+        (x, y) => return Err(cx.unsupported_types(&[&x, &y])),
     })])
 }
 
@@ -65,7 +65,7 @@ fn logic<B: Backend>(
     let dims = broadcast(cx, &x.shape(), &y.shape())?;
     match (spread::<B>(x, &dims), spread::<B>(y, &dims)) {
         (Value::Bool(x), Value::Bool(y)) => Ok(vec![Value::Bool(op(x, y))]),
-        (x, y) => Err(mixed(cx, &x, &y)),
+        (x, y) => Err(cx.unsupported_types(&[&x, &y])),
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn choose<B: Backend>(
     let of_both = broadcast(cx, &x.shape(), &y.shape())?;
     let dims = broadcast(cx, &of_both, &condition.shape().to_vec())?;
     if std::mem::discriminant(&x) != std::mem::discriminant(&y) {
-        return Err(mixed(cx, &x, &y));
+        return Err(cx.unsupported_types(&[&x, &y]));
     }
     if dims.contains(&0) {
         return Ok(empty(&dims, x.dtype()));
@@ -125,41 +125,41 @@ fn target<B: Backend>(cx: &Context<'_, B>, to: DType) -> DType {
     }
 }
 
-/// To a type that Burn has none for: rounded on the host, and carried by a wider one.
-fn cast_to_narrow<B: Backend>(cx: &Context<'_, B>, to: Narrow) -> Outputs<B> {
-    if cx.narrow(0) == Some(to) {
+/// To a type that Burn has no dtype for: rounded on the host, and carried by a wider one.
+fn cast_to_low_precision<B: Backend>(cx: &Context<'_, B>, to: LowPrecision) -> Outputs<B> {
+    if cx.low_precision(0) == Some(to) {
         return Ok(vec![cx.raw(0)?]);
     }
-    let towards = match cx.text_or("round_mode", "up")? {
-        "up" => Towards::Up,
-        "down" => Towards::Down,
-        "nearest" => Towards::Nearest,
+    let mode = match cx.text_or("round_mode", "up")? {
+        "up" => RoundMode::Up,
+        "down" => RoundMode::Down,
+        "nearest" => RoundMode::Nearest,
         other => return Err(cx.unsupported(format!("round_mode={other}"))),
     };
-    let x = cx.known(0, "numbers of 8 bits or fewer")?;
-    known(to.rounded(&x, cx.flag("saturate", true)?, towards))
+    let x = cx.data(0, "numbers to round to a low-precision type")?;
+    one_constant(to.rounded(&x, cx.flag("saturate", true)?, mode))
 }
 
 pub(super) fn cast<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let code = i32::try_from(cx.int_or("to", 0)?).unwrap_or(0);
-    if let Some(to) = Narrow::of(code) {
-        return cast_to_narrow(cx, to);
+    if let Some(to) = LowPrecision::of(code) {
+        return cast_to_low_precision(cx, to);
     }
     let to = dtype(code).ok_or_else(|| cx.unsupported(format!("to = {}", type_name(code))))?;
     Ok(vec![cx.value(0)?.cast(target(cx, to))])
 }
 
 pub(super) fn cast_like<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
-    if let Some(to) = cx.narrow(1) {
-        return cast_to_narrow(cx, to);
+    if let Some(to) = cx.low_precision(1) {
+        return cast_to_low_precision(cx, to);
     }
     let to = target(cx, cx.raw(1)?.dtype());
     // Of the other operand only the type is read: a constant stays one.
-    if let Value::Known(data) = cx.raw(0)?
+    if let Value::Constant(data) = cx.raw(0)?
         && to.is_float()
         && !data.dtype().is_bool()
     {
-        return known(data.convert_dtype(to));
+        return one_constant(data.convert_dtype(to));
     }
     Ok(vec![cx.value(0)?.cast(to)])
 }

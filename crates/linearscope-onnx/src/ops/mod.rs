@@ -29,7 +29,8 @@ use crate::{
 
 macro_rules! table {
     ($($op:ident => $path:path;)*) => {
-        /// The ops of the standard that have a row, in the table's order.
+        /// The ops of the standard's domain that are supported, by their ONNX names, family by family.
+        /// Attributes that an op does not support are errors that name them.
         pub const OPS: &[&str] = &[$(stringify!($op)),*];
 
         /// Run one node.

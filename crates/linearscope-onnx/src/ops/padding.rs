@@ -2,7 +2,6 @@
 
 use burn_backend::{Backend, Slice, TensorMetadata, ops::PadMode};
 
-use super::arithmetic::mixed;
 use crate::{
     context::{Context, Outputs, one},
     error::Result,
@@ -51,7 +50,7 @@ pub(super) fn pad<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
             None => return Err(cx.unsupported(format!("pads {given:?} of shape {dims:?}"))),
         }
     }
-    cx.room(&padded)?;
+    cx.check_size(&padded)?;
     // Negative pads cut off.
     if pads.iter().any(|pad| pad.0 < 0 || pad.1 < 0) {
         let cut = |pad: i64| pad.min(0).unsigned_abs() as usize;
@@ -127,6 +126,6 @@ fn constant<B: Backend>(cx: &Context<'_, B>, x: Value<B>, pads: &[(usize, usize)
                 Value::<B>::Int(B::int_pad(ints, pads, mode)).cast(dtype),
             ])
         }
-        x => Err(mixed(cx, &x, &x)),
+        x => Err(cx.unsupported_types(&[&x])),
     }
 }

@@ -23,8 +23,8 @@ fn window<B: Backend>(cx: &Context<'_, B>, dims: &[usize]) -> Result<(Window, Ve
         .map(|i| {
             let (before, after) = window.pads[i];
             let padded = sizes[i] + before + after;
-            let room = padded - window.reach(i);
-            let mut out = room.div_ceil(window.stride[i]) + 1;
+            let last = padded - window.reach(i);
+            let mut out = last.div_ceil(window.stride[i]) + 1;
             if (out - 1) * window.stride[i] >= sizes[i] + before {
                 out -= 1;
             }
@@ -39,7 +39,7 @@ fn window<B: Backend>(cx: &Context<'_, B>, dims: &[usize]) -> Result<(Window, Ve
     let padded: Vec<usize> = (0..sizes.len())
         .map(|i| sizes[i] + window.pads[i].0 + window.pads[i].1)
         .collect();
-    cx.room(&[&dims[..2], &padded[..]].concat())?;
+    cx.check_size(&[&dims[..2], &padded[..]].concat())?;
     Ok((window, added))
 }
 
@@ -207,7 +207,7 @@ fn max_pool_with_indices<B: Backend>(
     let shape = [&dims[..2], &out[..]].concat();
     let y = cx.take(Value::Float(x), winners, &shape)?;
     let y = if dtype.is_float() { y } else { y.cast(dtype) };
-    Ok(vec![y, Value::Known(TensorData::new(places, shape))])
+    Ok(vec![y, Value::Constant(TensorData::new(places, shape))])
 }
 
 /// The sum of every window times `scale`, as a convolution of single planes: any pads, any
@@ -408,7 +408,7 @@ pub(super) fn max_unpool<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
             .collect(),
         false => natural.clone(),
     };
-    cx.room(&shape)?;
+    cx.check_size(&shape)?;
     let numel: usize = shape.iter().product();
     if shape.len() != dims.len() || natural.iter().zip(&shape).any(|(a, b)| a > b) {
         return Err(cx.unsupported(format!("an output of shape {shape:?}")));

@@ -2,7 +2,7 @@
 
 use burn_backend::{Backend, Scalar, TensorMetadata, tensor::FloatTensor};
 
-use super::arithmetic::{broadcast, mixed};
+use super::arithmetic::broadcast;
 use crate::{
     context::{Context, Outputs, at_rank, one, reshaped},
     error::Result,
@@ -65,7 +65,7 @@ pub(super) fn multiplied<B: Backend>(
     let mut dims = broadcast(cx, &a[..a.len() - 2], &b[..b.len() - 2])?;
     let rank = dims.len() + 2;
     dims.extend([a[a.len() - 2], b[b.len() - 1]]);
-    cx.room(&dims)?;
+    cx.check_size(&dims)?;
     let product = B::float_matmul(at_rank::<B>(x, rank), at_rank::<B>(y, rank));
     if left.len() == 1 {
         dims.remove(dims.len() - 2);
@@ -90,7 +90,7 @@ pub(super) fn matmul<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
             };
             Ok(vec![Value::<B>::Float(multiplied(cx, x, y)?).cast(to)])
         }
-        (x, y) => Err(mixed(cx, &x, &y)),
+        (x, y) => Err(cx.unsupported_types(&[&x, &y])),
     }
 }
 
@@ -337,7 +337,7 @@ fn join<B: Backend>(
         columns.iter().map(|&l| extent(&right, l)).collect(),
     ]
     .concat();
-    cx.room(&dims)?;
+    cx.check_size(&dims)?;
     let product = B::float_matmul(x, y);
     Ok(Labelled {
         x: reshaped::<B>(product, &dims),

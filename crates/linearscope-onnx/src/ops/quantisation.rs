@@ -9,7 +9,7 @@ use crate::{
     context::{Context, Outputs, one, reshaped},
     error::Result,
     initialiser::{dtype, type_name},
-    narrow::{Narrow, Towards},
+    low_precision::{LowPrecision, RoundMode},
     value::Value,
 };
 
@@ -23,7 +23,7 @@ fn per_axis<B: Backend>(
     block: usize,
     like: DType,
 ) -> Result<FloatTensor<B>> {
-    let data = cx.known(index, "a scale or zero point")?;
+    let data = cx.data(index, "a scale or zero point")?;
     let shape = data.shape().to_vec();
     let values: Vec<f64> = data.iter::<f64>().collect();
     if values.len() == 1 && block == 0 {
@@ -107,13 +107,13 @@ pub(super) fn scaled_by<B: Backend>(
 #[derive(Clone, Copy)]
 enum Target {
     Plain(DType),
-    Packed(Narrow),
+    LowPrecision(LowPrecision),
 }
 
 /// The range of an integer type.
 fn range(target: Target) -> Option<(f64, f64)> {
     let dtype = match target {
-        Target::Packed(narrow) => return narrow.range(),
+        Target::LowPrecision(kind) => return kind.range(),
         Target::Plain(dtype) => dtype,
     };
     Some(match dtype {
@@ -168,13 +168,16 @@ fn quantised_to<B: Backend>(
     let y = reshaped::<B>(y, &dims);
     let (low, high) = match (range, to) {
         (Some(range), _) => range,
-        (None, Target::Packed(to)) if !cx.env.capturing => {
+        (None, Target::LowPrecision(to)) if !cx.env.capturing => {
             let y = cx.read(Value::Float(y))?;
             let saturate = cx.flag("saturate", true)?;
-            return Ok(Value::Known(to.rounded(&y, saturate, Towards::Up)));
+            return Ok(Value::Constant(to.rounded(&y, saturate, RoundMode::Up)));
         }
-        (None, Target::Packed(to)) => {
-            return Err(cx.unsupported(format!("{to:?} numbers computed from the model's input")));
+        (None, Target::LowPrecision(to)) => {
+            return Err(cx.unsupported(format!(
+                "{} numbers computed from the model's input",
+                type_name(to.data_type())
+            )));
         }
         (None, Target::Plain(to)) => {
             return Err(cx.unsupported(format!("quantisation to {}", to.name())));
@@ -184,7 +187,7 @@ fn quantised_to<B: Backend>(
     Ok(match (cx.env.capturing, to) {
         (true, _) => Value::Float(y),
         (false, Target::Plain(to)) => Value::<B>::Float(y).cast(to),
-        (false, Target::Packed(to)) => Value::<B>::Float(y).cast(to.carrier()),
+        (false, Target::LowPrecision(to)) => Value::<B>::Float(y).cast(to.carrier()),
     })
 }
 
@@ -198,14 +201,14 @@ pub(super) fn quantize<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     };
     let code = i32::try_from(cx.int_or("output_dtype", 0)?).unwrap_or(-1);
     let to = match (cx.has(2), code) {
-        (true, _) => match cx.narrow(2) {
-            Some(narrow) => Target::Packed(narrow),
+        (true, _) => match cx.low_precision(2) {
+            Some(kind) => Target::LowPrecision(kind),
             None => Target::Plain(cx.raw(2)?.dtype()),
         },
         (false, 0) => Target::Plain(DType::U8),
-        (false, code) => match (dtype(code), Narrow::of(code)) {
+        (false, code) => match (dtype(code), LowPrecision::of(code)) {
             (Some(dtype), _) => Target::Plain(dtype),
-            (None, Some(narrow)) => Target::Packed(narrow),
+            (None, Some(kind)) => Target::LowPrecision(kind),
             (None, None) => {
                 return Err(cx.unsupported(format!("output_dtype = {}", type_name(code))));
             }
@@ -264,9 +267,9 @@ pub(super) fn dynamic_quantize<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         })
         .collect();
     Ok(vec![
-        Value::Known(TensorData::new(y, dims)),
-        Value::Known(TensorData::new(vec![scale], [0usize; 0])),
-        Value::Known(TensorData::new(vec![zero as u8], [0usize; 0])),
+        Value::Constant(TensorData::new(y, dims)),
+        Value::Constant(TensorData::new(vec![scale], [0usize; 0])),
+        Value::Constant(TensorData::new(vec![zero as u8], [0usize; 0])),
     ])
 }
 

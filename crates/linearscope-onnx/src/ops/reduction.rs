@@ -5,7 +5,6 @@ use burn_backend::{
     tensor::{FloatTensor, IntTensor},
 };
 
-use super::arithmetic::mixed;
 use crate::{
     context::{Context, Outputs, one, reshaped},
     error::Result,
@@ -61,7 +60,7 @@ fn reduce<B: Backend>(
     if dims.contains(&0) {
         let numel = reduced.kept.iter().product();
         let data = TensorData::new(vec![nothing; numel], reduced.kept);
-        return Ok(vec![Value::Known(data.convert_dtype(x.dtype()))]);
+        return Ok(vec![Value::Constant(data.convert_dtype(x.dtype()))]);
     }
     let y = match (x, int) {
         (Value::Float(x), _) => {
@@ -90,7 +89,7 @@ fn reduce<B: Backend>(
                 .fold(before(x), |x, &axis| float(x, axis));
             Value::<B>::Float(after(y)).cast(to)
         }
-        (x, _) => return Err(mixed(cx, &x, &x)),
+        (x, _) => return Err(cx.unsupported_types(&[&x])),
     };
     Ok(vec![y.reshape(&reduced.kept)])
 }
@@ -160,10 +159,10 @@ pub(super) fn log_sum_exp<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     if dims.contains(&0) {
         let numel = reduced.kept.iter().product();
         let data = TensorData::new(vec![f64::NEG_INFINITY; numel], reduced.kept);
-        return Ok(vec![Value::Known(data.convert_dtype(x.dtype()))]);
+        return Ok(vec![Value::Constant(data.convert_dtype(x.dtype()))]);
     }
     let Value::Float(x) = x else {
-        return Err(mixed(cx, &x, &x));
+        return Err(cx.unsupported_types(&[&x]));
     };
     let others: Vec<usize> = (0..dims.len())
         .filter(|axis| !reduced.axes.contains(axis))
@@ -184,7 +183,7 @@ pub(super) fn log_sum_exp<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         (Value::Float(x), Value::Float(log)) => {
             one(reshaped::<B>(B::float_sub(x, log), &reduced.kept))
         }
-        (x, _) => Err(mixed(cx, &x, &x)),
+        (x, _) => Err(cx.unsupported_types(&[&x])),
     }
 }
 
@@ -200,7 +199,7 @@ fn extreme<B: Backend>(cx: &Context<'_, B>, largest: bool) -> Outputs<B> {
         (Value::Float(x), false) => B::float_argmin(x, axis, cx.int_dtype()),
         (Value::Int(x), true) => B::int_cast(B::int_argmax(x, axis), cx.int_dtype()),
         (Value::Int(x), false) => B::int_cast(B::int_argmin(x, axis), cx.int_dtype()),
-        (x, _) => return Err(mixed(cx, &x, &x)),
+        (x, _) => return Err(cx.unsupported_types(&[&x])),
     };
     if last {
         let end = Scalar::Int(dims[axis] as i64 - 1);
@@ -245,7 +244,7 @@ pub(super) fn cumulative_sum<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
                 false => sums,
             })
         }
-        x => return Err(mixed(cx, &x, &x)),
+        x => return Err(cx.unsupported_types(&[&x])),
     };
     Ok(vec![if reverse { y.flip(&[axis]) } else { y }])
 }
@@ -266,7 +265,7 @@ pub(super) fn top_k<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let largest = cx.flag("largest", true)?;
     if cx.env.capturing {
         let Value::Float(x) = x else {
-            return Err(mixed(cx, &x, &x));
+            return Err(cx.unsupported_types(&[&x]));
         };
         let x = if largest { x } else { B::float_neg(x) };
         let (y, places) = B::float_topk_with_indices(x, axis, k, cx.int_dtype());
@@ -311,5 +310,5 @@ pub(super) fn top_k<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         }
     }
     let y = cx.take(x, taken, &shape)?;
-    Ok(vec![y, Value::Known(TensorData::new(places, shape))])
+    Ok(vec![y, Value::Constant(TensorData::new(places, shape))])
 }

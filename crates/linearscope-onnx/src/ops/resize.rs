@@ -94,7 +94,7 @@ impl Resized {
         if resized.scales.iter().any(|s| !(*s > 0.0 && s.is_finite())) {
             return Err(cx.unsupported(format!("scales {:?}", resized.scales)));
         }
-        cx.room(&resized.sizes)?;
+        cx.check_size(&resized.sizes)?;
         Ok(resized)
     }
 
@@ -248,14 +248,14 @@ fn outside<B: Backend>(
     let dims = x.shape();
     let mut line = vec![1; dims.len()];
     line[axis] = mask.len();
-    let mask = Value::<B>::Known(burn_backend::TensorData::new(mask, line));
+    let mask = Value::<B>::Constant(burn_backend::TensorData::new(mask, line));
     let mask = mask.upload(&cx.env.device, cx.env.capturing).expand(&dims);
     let value = cx.float_or("extrapolation_value", 0.0)?;
     match (x, mask) {
         (Value::Float(x), Value::Bool(mask)) => {
             Ok(Value::Float(B::float_mask_fill(x, mask, value.into())))
         }
-        (x, _) => Err(super::arithmetic::mixed(cx, &x, &x)),
+        (x, _) => Err(cx.unsupported_types(&[&x])),
     }
 }
 
@@ -293,7 +293,7 @@ fn weights<B: Backend>(
     let antialias = cx.flag("antialias", false)?;
     let exclude = cx.flag("exclude_outside", false)?;
     let a = cx.float_or("cubic_coeff_a", -0.75)?;
-    cx.room(&[sources.len(), size])?;
+    cx.check_size(&[sources.len(), size])?;
     let stretch = if antialias { scale.min(1.0) } else { 1.0 };
     // Distance at which a kernel ends, in cells of the input.
     let reach = if mode == "linear" { 1.0 } else { 2.0 } / stretch;

@@ -4,21 +4,21 @@
 use burn_backend::{Backend, TensorData, TensorMetadata};
 
 use crate::{
-    context::{Context, Outputs, known, reshaped},
+    context::{Context, Outputs, one_constant, reshaped},
     error::Result,
     value::Value,
 };
 
 /// Points of a grid from -1 to 1 in each axis, moved by matrices `theta`.
 pub(super) fn affine_grid<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
-    let theta = cx.known(0, "a matrix")?;
+    let theta = cx.data(0, "a matrix")?;
     let size = cx.ints(1, "a size")?;
     let sizes: Option<Vec<usize>> = size.iter().map(|&s| usize::try_from(s).ok()).collect();
     let sizes = sizes.filter(|sizes| matches!(sizes.len(), 4 | 5) && !sizes.contains(&0));
     let sizes = sizes.ok_or_else(|| cx.unsupported(format!("size {size:?}")))?;
     let spatial = &sizes[2..];
     let axes = spatial.len();
-    cx.room(&[&sizes[..1], spatial, &[axes]].concat())?;
+    cx.check_size(&[&sizes[..1], spatial, &[axes]].concat())?;
     let shape = theta.shape().to_vec();
     if shape != [sizes[0], axes, axes + 1] {
         return Err(cx.unsupported(format!("matrices of shape {shape:?} for size {sizes:?}")));
@@ -47,7 +47,7 @@ pub(super) fn affine_grid<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         }
     }
     let shape = [&sizes[..1], spatial, &[axes]].concat();
-    known(TensorData::new(grid, shape).convert_dtype(theta.dtype()))
+    one_constant(TensorData::new(grid, shape).convert_dtype(theta.dtype()))
 }
 
 /// A cell of an axis by padding mode, if any.
@@ -97,7 +97,7 @@ fn taps(at: f64, mode: &str) -> Vec<(i64, f64)> {
 /// `x: [n, c, ...]` at a grid of places from -1 to 1: for each tap one selection times its weights.
 pub(super) fn grid_sample<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let x = cx.float(0)?;
-    let grid = cx.known(1, "a grid")?;
+    let grid = cx.data(1, "a grid")?;
     let (dims, shape) = (x.shape().to_vec(), grid.shape().to_vec());
     let axes = dims.len().saturating_sub(2);
     let fits = shape.len() == dims.len()
@@ -129,7 +129,7 @@ pub(super) fn grid_sample<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     };
     let count = each.pow(axes as u32);
     let numel = dims[0] * points;
-    cx.room(&[numel, dims[1], count])?;
+    cx.check_size(&[numel, dims[1], count])?;
     // One list of cells and one of weights a tap.
     let mut cells = vec![vec![0i64; numel]; count];
     let mut weights = vec![vec![0.0; numel]; count];
@@ -223,7 +223,7 @@ pub(super) fn roi_align<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     );
     let most = regions.iter().map(Vec::len).max().unwrap_or(0);
     let numel = regions.len();
-    cx.room(&[numel, dims[1], most.max(1)])?;
+    cx.check_size(&[numel, dims[1], most.max(1)])?;
     let mut sum = None;
     for tap in 0..most {
         let at = |cell: &Vec<(i64, f64)>| cell.get(tap).copied().unwrap_or((0, 0.0));
@@ -249,7 +249,7 @@ pub(super) fn roi_align<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
 }
 
 fn roi_align_max<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
-    let data = cx.known(0, "a picture")?;
+    let data = cx.data(0, "a picture")?;
     let dims = data.shape().to_vec();
     let (regions, _) = roi_samples(cx, &dims)?;
     let [oh, ow] = roi_size(cx)?;
@@ -269,7 +269,7 @@ fn roi_align_max<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         }
     }
     let shape = [regions.len() / cells, dims[1], oh, ow];
-    known(TensorData::new(out, shape).convert_dtype(data.dtype()))
+    one_constant(TensorData::new(out, shape).convert_dtype(data.dtype()))
 }
 
 fn roi_size<B: Backend>(cx: &Context<'_, B>) -> Result<[usize; 2]> {
@@ -357,8 +357,8 @@ fn roi_samples<B: Backend>(cx: &Context<'_, B>, dims: &[usize]) -> Result<Sample
 /// Boxes that overlap no better one by more than a threshold, best first: rows of
 /// [batch, class, box].
 pub(super) fn non_max_suppression<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
-    let boxes = cx.known(0, "boxes")?;
-    let scores = cx.known(1, "scores")?;
+    let boxes = cx.data(0, "boxes")?;
+    let scores = cx.data(1, "scores")?;
     let number = |index: usize, default: f64| -> Result<f64> {
         Ok(match cx.has(index) {
             true => cx
@@ -428,5 +428,5 @@ pub(super) fn non_max_suppression<B: Backend>(cx: &Context<'_, B>) -> Outputs<B>
         }
     }
     let rows = kept.len() / 3;
-    known(TensorData::new(kept, [rows, 3]))
+    one_constant(TensorData::new(kept, [rows, 3]))
 }

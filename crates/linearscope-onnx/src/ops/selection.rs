@@ -3,9 +3,8 @@
 
 use burn_backend::{Backend, TensorData, tensor::IndexingUpdateOp};
 
-use super::arithmetic::mixed;
 use crate::{
-    context::{Context, Outputs, empty, known},
+    context::{Context, Outputs, empty, one_constant},
     error::Result,
     value::Value,
 };
@@ -38,11 +37,11 @@ pub(super) fn gather<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let x = cx.value(0)?;
     let dims = x.shape();
     let axis = cx.axis(cx.int_or("axis", 0)?, dims.len())?;
-    let indices = cx.known(1, "indices")?;
+    let indices = cx.data(1, "indices")?;
     let shape = indices.shape().to_vec();
     let indices = counted(cx, indices.iter::<i64>().collect(), dims[axis])?;
     let out = [&dims[..axis], &shape[..], &dims[axis + 1..]].concat();
-    cx.room(&out)?;
+    cx.check_size(&out)?;
     if out.contains(&0) {
         return Ok(vec![empty(&out, x.dtype())]);
     }
@@ -86,7 +85,7 @@ pub(super) fn gather_elements<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let x = cx.value(0)?;
     let dims = x.shape();
     let axis = cx.axis(cx.int_or("axis", 0)?, dims.len())?;
-    let indices = cx.known(1, "indices")?;
+    let indices = cx.data(1, "indices")?;
     let places = along(cx, &dims, &indices, axis)?;
     Ok(vec![cx.take(x, places, &indices.shape().to_vec())?])
 }
@@ -112,7 +111,7 @@ fn tuples<B: Backend>(
     let whole: usize = dims[batch..].iter().product();
     let values: Vec<i64> = indices.iter::<i64>().collect();
     let mut places = Vec::new();
-    cx.room(&[shape[..shape.len() - 1].iter().product(), size])?;
+    cx.check_size(&[shape[..shape.len() - 1].iter().product(), size])?;
     for (tuple, entries) in values.chunks(depth.max(1)).enumerate() {
         let mut base = tuple / per_batch.max(1) * whole;
         for (i, &entry) in entries.iter().enumerate().take(depth) {
@@ -126,7 +125,7 @@ fn tuples<B: Backend>(
 
 pub(super) fn gather_nd<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let x = cx.value(0)?;
-    let indices = cx.known(1, "indices")?;
+    let indices = cx.data(1, "indices")?;
     let batch = usize::try_from(cx.int_or("batch_dims", 0)?).unwrap_or(usize::MAX);
     let (places, slice) = tuples(cx, &x.shape(), &indices, batch.min(64))?;
     let shape = indices.shape().to_vec();
@@ -175,7 +174,7 @@ fn put<B: Backend>(
                 (Value::Int(x), Value::Int(u)) => {
                     Value::Int(B::int_select_assign(x, 0, places, u, add))
                 }
-                (x, u) => return Err(mixed(cx, &x, &u)),
+                (x, u) => return Err(cx.unsupported_types(&[&x, &u])),
             };
             Ok(vec![y.reshape(&dims)])
         }
@@ -194,7 +193,7 @@ fn put<B: Backend>(
                     _ => entry.max(update),
                 };
             }
-            known(TensorData::new(data, dims).convert_dtype(dtype))
+            one_constant(TensorData::new(data, dims).convert_dtype(dtype))
         }
         other => Err(cx.unsupported(format!("reduction={other}"))),
     }
@@ -204,13 +203,13 @@ pub(super) fn scatter_elements<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let x = cx.value(0)?;
     let dims = x.shape();
     let axis = cx.axis(cx.int_or("axis", 0)?, dims.len())?;
-    let places = along(cx, &dims, &cx.known(1, "indices")?, axis)?;
+    let places = along(cx, &dims, &cx.data(1, "indices")?, axis)?;
     put(cx, x, places, cx.value(2)?)
 }
 
 pub(super) fn scatter_nd<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let x = cx.value(0)?;
-    let (places, _) = tuples(cx, &x.shape(), &cx.known(1, "indices")?, 0)?;
+    let (places, _) = tuples(cx, &x.shape(), &cx.data(1, "indices")?, 0)?;
     put(cx, x, places, cx.value(2)?)
 }
 
@@ -280,7 +279,7 @@ pub(super) fn trilu<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
             if upper { right < k } else { right > k }
         })
         .collect();
-    let mask = Value::<B>::Known(TensorData::new(gone, [rows, columns]));
+    let mask = Value::<B>::Constant(TensorData::new(gone, [rows, columns]));
     let mask = super::arithmetic::spread(mask.upload(&cx.env.device, cx.env.capturing), &dims);
     let Value::Bool(mask) = mask else {
         unreachable!("booleans stay booleans");
@@ -290,7 +289,7 @@ pub(super) fn trilu<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         Value::Float(x) => Value::Float(B::float_mask_fill(x, mask, 0.0.into())),
         Value::Int(x) => Value::Int(B::int_mask_fill(x, mask, zero)),
         Value::Bool(x) => Value::Bool(B::bool_mask_fill(x, mask, false.into())),
-        x => return Err(mixed(cx, &x, &x)),
+        x => return Err(cx.unsupported_types(&[&x])),
     }])
 }
 
@@ -353,7 +352,7 @@ pub(super) fn compress<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
 
 /// Where entries are not 0, one column each.
 pub(super) fn non_zero<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
-    let data = cx.known(0, "entries")?;
+    let data = cx.data(0, "entries")?;
     let dims = data.shape().to_vec();
     let steps = strides(&dims);
     let found: Vec<usize> = data
@@ -366,17 +365,17 @@ pub(super) fn non_zero<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         let (step, size) = (steps[axis], dims[axis]);
         found.iter().map(move |at| (at / step % size) as i64)
     });
-    known(TensorData::new(rows.collect(), [dims.len(), found.len()]))
+    one_constant(TensorData::new(rows.collect(), [dims.len(), found.len()]))
 }
 
 /// `on` at each index along a new axis, else `off`.
 pub(super) fn one_hot<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
-    let indices = cx.known(0, "indices")?;
+    let indices = cx.data(0, "indices")?;
     let depth = cx
         .floats(1, "depth")?
         .first()
         .map_or(0, |&depth| depth as i64);
-    let values = cx.known(2, "values")?;
+    let values = cx.data(2, "values")?;
     let shape = indices.shape().to_vec();
     let axis = cx.axis(cx.int_or("axis", -1)?, shape.len() + 1)?;
     let size = usize::try_from(depth).unwrap_or(0);
@@ -385,7 +384,7 @@ pub(super) fn one_hot<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     }
     let mut out = shape.clone();
     out.insert(axis, size);
-    cx.room(&out)?;
+    cx.check_size(&out)?;
     let inner: usize = shape[axis..].iter().product();
     let indices: Vec<i64> = indices.iter::<f64>().map(|index| index as i64).collect();
     let mut chosen = vec![0i64; out.iter().product()];
@@ -395,7 +394,7 @@ pub(super) fn one_hot<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
             chosen[(at / inner * size + index as usize) * inner + at % inner] = 1;
         }
     }
-    let values = Value::<B>::Known(values).upload(&cx.env.device, cx.env.capturing);
+    let values = Value::<B>::Constant(values).upload(&cx.env.device, cx.env.capturing);
     Ok(vec![cx.take(values, chosen, &out)?])
 }
 
@@ -403,7 +402,7 @@ pub(super) fn one_hot<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
 /// places of all in them, and their counts.
 pub(super) fn unique<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let x = cx.value(0)?;
-    let data = cx.known(0, "entries")?;
+    let data = cx.data(0, "entries")?;
     let dims = data.shape().to_vec();
     let (axis, dims) = match cx.attribute("axis") {
         Some(_) => (cx.axis(cx.int_or("axis", 0)?, dims.len())?, dims),
@@ -450,8 +449,8 @@ pub(super) fn unique<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let y = x.reshape(&dims).select(axis, cx.indices(places.clone()));
     Ok(vec![
         y,
-        Value::Known(TensorData::new(places, [distinct])),
-        Value::Known(TensorData::new(inverse, [all])),
-        Value::Known(TensorData::new(counts, [distinct])),
+        Value::Constant(TensorData::new(places, [distinct])),
+        Value::Constant(TensorData::new(inverse, [all])),
+        Value::Constant(TensorData::new(counts, [distinct])),
     ])
 }

@@ -4,7 +4,7 @@ use burn_backend::{Backend, Slice, TensorData};
 
 use super::arithmetic::broadcast;
 use crate::{
-    context::{Context, Outputs, empty, known},
+    context::{Context, Outputs, empty, one_constant},
     error::Result,
     value::Value,
 };
@@ -31,7 +31,7 @@ pub(super) fn dropout<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     }
     let dims = x.shape();
     let mask = TensorData::new(vec![true; x.numel()], dims);
-    Ok(vec![x, Value::Known(mask)])
+    Ok(vec![x, Value::Constant(mask)])
 }
 
 pub(super) fn identity<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
@@ -56,7 +56,7 @@ pub(super) fn concat<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         }
         dims[axis] += shape[axis];
     }
-    cx.room(&dims)?;
+    cx.check_size(&dims)?;
     let dtype = parts[0].dtype();
     let full: Vec<Value<B>> = parts.into_iter().filter(|part| part.numel() > 0).collect();
     match full.len() {
@@ -314,7 +314,7 @@ pub(super) fn tile<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         .zip(&repeats)
         .map(|(d, r)| d.saturating_mul(*r))
         .collect();
-    cx.room(&full)?;
+    cx.check_size(&full)?;
     if full.contains(&0) {
         return Ok(vec![empty(&full, x.dtype())]);
     }
@@ -388,7 +388,7 @@ pub(super) fn center_crop_pad<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
             pads[axis] = ((to - from) / 2, (to - from) - (to - from) / 2);
         }
     }
-    cx.room(&full)?;
+    cx.check_size(&full)?;
     if pads.iter().all(|pad| *pad == (0, 0)) {
         return Ok(vec![x]);
     }
@@ -396,7 +396,7 @@ pub(super) fn center_crop_pad<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     match x {
         Value::Float(x) => Ok(vec![Value::Float(B::float_pad(x, &pads, mode))]),
         Value::Int(x) => Ok(vec![Value::Int(B::int_pad(x, &pads, mode))]),
-        x => Err(super::arithmetic::mixed(cx, &x, &x)),
+        x => Err(cx.unsupported_types(&[&x])),
     }
 }
 
@@ -409,11 +409,11 @@ pub(super) fn shape<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let end = bound(cx.int_or("end", rank)?).max(start);
     let part: Vec<i64> = dims[start..end].iter().map(|&size| size as i64).collect();
     let count = part.len();
-    known(TensorData::new(part, [count]))
+    one_constant(TensorData::new(part, [count]))
 }
 
 /// The number of entries.
 pub(super) fn size<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let count = cx.raw(0)?.numel() as i64;
-    known(TensorData::new(vec![count], [0usize; 0]))
+    one_constant(TensorData::new(vec![count], [0usize; 0]))
 }

@@ -1,53 +1,58 @@
-//! Types of 2, 4 and 8 bits that Burn has no dtype for. Their numbers travel in the next type that
-//! holds them all: floats as f32, signed integers as i8, unsigned ones as u8.
+//! Low-precision types, of 2, 4 and 8 bits, that Burn has no dtype for. Their numbers travel in the next
+//! type that holds them all: floats as f32, signed integers as i8, unsigned ones as u8.
 
 use burn_backend::{DType, TensorData};
 
-/// One of them.
+/// A type of 2, 4 or 8 bits that Burn has no dtype for; its number is ONNX's data type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Narrow {
+pub(crate) enum LowPrecision {
     /// 4 bits of exponent, 3 of mantissa, no infinities.
-    E4M3Fn,
+    E4M3Fn = 17,
     /// The same, no negative zero.
-    E4M3Fnuz,
+    E4M3Fnuz = 18,
     /// 5 bits of exponent, 2 of mantissa, as IEEE's halves.
-    E5M2,
+    E5M2 = 19,
     /// The same, neither infinities nor negative zero.
-    E5M2Fnuz,
+    E5M2Fnuz = 20,
     /// 2 bits of exponent, 1 of mantissa: finite numbers only.
-    E2M1,
+    E2M1 = 23,
     /// Powers of two: a scale.
-    E8M0,
-    Int4,
-    UInt4,
-    Int2,
-    UInt2,
+    E8M0 = 24,
+    Int4 = 22,
+    UInt4 = 21,
+    Int2 = 26,
+    UInt2 = 25,
 }
 
-/// How powers of two are rounded to, an attribute of Cast.
+/// How numbers are rounded to powers of two: Cast's attribute `round_mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Towards {
+pub(crate) enum RoundMode {
     Up,
     Down,
     Nearest,
 }
 
-impl Narrow {
+impl LowPrecision {
     /// The type an ONNX data type names, if it is one of these.
     pub(crate) fn of(data_type: i32) -> Option<Self> {
-        Some(match data_type {
-            17 => Self::E4M3Fn,
-            18 => Self::E4M3Fnuz,
-            19 => Self::E5M2,
-            20 => Self::E5M2Fnuz,
-            21 => Self::UInt4,
-            22 => Self::Int4,
-            23 => Self::E2M1,
-            24 => Self::E8M0,
-            25 => Self::UInt2,
-            26 => Self::Int2,
-            _ => return None,
-        })
+        let all = [
+            Self::E4M3Fn,
+            Self::E4M3Fnuz,
+            Self::E5M2,
+            Self::E5M2Fnuz,
+            Self::UInt4,
+            Self::Int4,
+            Self::E2M1,
+            Self::E8M0,
+            Self::UInt2,
+            Self::Int2,
+        ];
+        all.into_iter().find(|kind| kind.data_type() == data_type)
+    }
+
+    /// Its number among the data types of ONNX.
+    pub(crate) fn data_type(self) -> i32 {
+        self as i32
     }
 
     /// Bits of one number.
@@ -131,7 +136,7 @@ impl Narrow {
     /// Numbers rounded to this type, in its carrier. Integers drop what is behind the point and wrap
     /// around; floats round to the nearest, ties to even, and beyond the largest finite number
     /// saturate or become what the type has for it: infinity or NaN.
-    pub(crate) fn rounded(self, data: &TensorData, saturate: bool, towards: Towards) -> TensorData {
+    pub(crate) fn rounded(self, data: &TensorData, saturate: bool, mode: RoundMode) -> TensorData {
         let shape = data.shape().clone();
         if self.range().is_some() {
             let wrap = |x: f64| {
@@ -143,7 +148,7 @@ impl Narrow {
         }
         let table = self.finite();
         let round = |x: f64| match self {
-            Self::E8M0 => power_of_two(x, saturate, towards),
+            Self::E8M0 => power_of_two(x, saturate, mode),
             _ => self.nearest(x, &table, saturate),
         };
         TensorData::new(data.iter::<f64>().map(round).collect::<Vec<f32>>(), shape)
@@ -198,16 +203,16 @@ impl Narrow {
 }
 
 /// 2 to a whole number from −127 to 127.
-fn power_of_two(x: f64, saturate: bool, towards: Towards) -> f32 {
+fn power_of_two(x: f64, saturate: bool, mode: RoundMode) -> f32 {
     if x.is_nan() || x < 0.0 {
         return f32::NAN;
     }
     let exponent = x.log2();
-    let exponent = match towards {
-        Towards::Up => exponent.ceil(),
-        Towards::Down => exponent.floor(),
+    let exponent = match mode {
+        RoundMode::Up => exponent.ceil(),
+        RoundMode::Down => exponent.floor(),
         // Half way between two powers of two is 1.5 times the lower.
-        Towards::Nearest => exponent.floor() + f64::from(x / exponent.floor().exp2() >= 1.5),
+        RoundMode::Nearest => exponent.floor() + f64::from(x / exponent.floor().exp2() >= 1.5),
     };
     if exponent > 127.0 && !saturate {
         return f32::NAN;
@@ -219,12 +224,12 @@ fn power_of_two(x: f64, saturate: bool, towards: Towards) -> f32 {
 mod tests {
     use super::*;
 
-    const FLOATS: [Narrow; 5] = [
-        Narrow::E4M3Fn,
-        Narrow::E4M3Fnuz,
-        Narrow::E5M2,
-        Narrow::E5M2Fnuz,
-        Narrow::E2M1,
+    const FLOATS: [LowPrecision; 5] = [
+        LowPrecision::E4M3Fn,
+        LowPrecision::E4M3Fnuz,
+        LowPrecision::E5M2,
+        LowPrecision::E5M2Fnuz,
+        LowPrecision::E2M1,
     ];
 
     /// The largest finite numbers, as the formats' papers name them.
@@ -253,7 +258,7 @@ mod tests {
                     (0.5 * (low + high), if code % 2 == 0 { low } else { high }),
                 ] {
                     let x = TensorData::new(vec![at, -at], [2]);
-                    let y = kind.rounded(&x, false, Towards::Up);
+                    let y = kind.rounded(&x, false, RoundMode::Up);
                     let y: Vec<f64> = y.iter::<f64>().collect();
                     assert_eq!(y, [expected, -expected], "{kind:?} {at}");
                 }
@@ -264,28 +269,34 @@ mod tests {
     #[test]
     fn beyond_the_largest() {
         let x = TensorData::new(vec![464.0, 465.0, f64::INFINITY, -1e9], [4]);
-        let go = |kind: Narrow, saturate| -> Vec<f64> {
-            let y = kind.rounded(&x, saturate, Towards::Up);
+        let go = |kind: LowPrecision, saturate| -> Vec<f64> {
+            let y = kind.rounded(&x, saturate, RoundMode::Up);
             y.iter::<f64>().collect()
         };
-        assert_eq!(go(Narrow::E4M3Fn, true), [448.0, 448.0, 448.0, -448.0]);
-        let open = go(Narrow::E4M3Fn, false);
+        assert_eq!(
+            go(LowPrecision::E4M3Fn, true),
+            [448.0, 448.0, 448.0, -448.0]
+        );
+        let open = go(LowPrecision::E4M3Fn, false);
         assert!(
             open[0] == 448.0 && open[1..].iter().all(|v| v.is_nan()),
             "{open:?}"
         );
         assert_eq!(
-            go(Narrow::E5M2, false)[2..],
+            go(LowPrecision::E5M2, false)[2..],
             [f64::INFINITY, f64::NEG_INFINITY]
         );
-        assert_eq!(go(Narrow::E2M1, false), [6.0, 6.0, 6.0, -6.0]);
+        assert_eq!(go(LowPrecision::E2M1, false), [6.0, 6.0, 6.0, -6.0]);
     }
 
     #[test]
     fn packed_numbers_begin_in_the_lowest_bits() {
-        let four: Vec<i64> = Narrow::Int4.unpack(&[0x81, 0x0f], vec![3]).iter().collect();
+        let four: Vec<i64> = LowPrecision::Int4
+            .unpack(&[0x81, 0x0f], vec![3])
+            .iter()
+            .collect();
         assert_eq!(four, [1, -8, -1]);
-        let two: Vec<i64> = Narrow::UInt2
+        let two: Vec<i64> = LowPrecision::UInt2
             .unpack(&[0b11_10_01_00], vec![4])
             .iter()
             .collect();
@@ -294,13 +305,13 @@ mod tests {
 
     #[test]
     fn powers_of_two() {
-        for (towards, expected) in [
-            (Towards::Up, [1.0, 2.0, 2.0]),
-            (Towards::Down, [1.0, 1.0, 1.0]),
-            (Towards::Nearest, [1.0, 1.0, 2.0]),
+        for (mode, expected) in [
+            (RoundMode::Up, [1.0, 2.0, 2.0]),
+            (RoundMode::Down, [1.0, 1.0, 1.0]),
+            (RoundMode::Nearest, [1.0, 1.0, 2.0]),
         ] {
             let x = TensorData::new(vec![1.0, 1.25, 1.75], [3]);
-            let y = Narrow::E8M0.rounded(&x, true, towards);
+            let y = LowPrecision::E8M0.rounded(&x, true, mode);
             assert_eq!(y.iter::<f64>().collect::<Vec<_>>(), expected);
         }
     }

@@ -1,18 +1,18 @@
-//! Functions that a model brings along: each call is replaced by the function's nodes, under names
-//! of its own.
+//! Model-local functions, as ONNX calls those that a file defines, inlined: each call is replaced by the
+//! function's nodes, under names of its own.
 
 use std::collections::HashMap;
 
-use onnx_ir::ModelProto;
+use onnx_ir::{ModelProto, normalize_domain};
 
 use crate::{
     error::{Error, Result},
-    graph::{Attribute, Graph, Node},
+    graph::{Attribute, Graph, Node, default_opset},
     initialiser::Reader,
 };
 
 /// The most nodes that calls may become: functions that call functions grow fast.
-const MOST: usize = 1 << 16;
+const MOST_NODES: usize = 1 << 16;
 
 /// The deepest that functions may call functions.
 const DEEPEST: usize = 64;
@@ -30,22 +30,14 @@ struct Function {
     nodes: Vec<Node>,
 }
 
-/// The functions of a model.
+/// The functions that a model defines.
 #[derive(Debug)]
-pub(crate) struct Functions {
+pub(crate) struct LocalFunctions {
     functions: HashMap<Key, Function>,
     made: usize,
 }
 
-/// The default domain has two names.
-pub(crate) fn plain_domain(domain: &str) -> &str {
-    match domain {
-        "ai.onnx" => "",
-        domain => domain,
-    }
-}
-
-impl Functions {
+impl LocalFunctions {
     /// The functions of a model, whose opset is `opset` where a function says none.
     pub(crate) fn read(
         proto: &mut ModelProto,
@@ -55,8 +47,8 @@ impl Functions {
         let mut functions = HashMap::new();
         for mut function in std::mem::take(&mut proto.functions) {
             let imports = function.opset_import.iter();
-            let mut own = imports.filter(|import| plain_domain(&import.domain).is_empty());
-            let opset = own.next().map_or(opset, |import| import.version);
+            let imports = imports.map(|import| (&import.domain[..], import.version));
+            let opset = default_opset(imports).unwrap_or(opset);
             let nodes = std::mem::take(&mut function.node).into_iter();
             let defaults = std::mem::take(&mut function.attribute_proto).into_iter();
             let read = Function {
@@ -69,7 +61,7 @@ impl Functions {
                 inputs: function.input,
                 outputs: function.output,
             };
-            let domain = plain_domain(&function.domain).to_string();
+            let domain = normalize_domain(&function.domain).to_string();
             functions.insert((domain, function.name, function.overload), read);
         }
         Ok(Self { functions, made: 0 })
@@ -99,11 +91,11 @@ impl Functions {
                 into.push(node);
                 continue;
             };
-            let body = function.called_by(&node);
+            let body = function.inlined_at(&node);
             self.made += body.len();
-            if self.made > MOST || depth > DEEPEST {
+            if self.made > MOST_NODES || depth > DEEPEST {
                 return Err(Error::Parse(format!(
-                    "in node \"{}\": the function {} calls itself, or becomes more than {MOST} nodes",
+                    "in node \"{}\": the function {} calls itself, or becomes more than {MOST_NODES} nodes",
                     node.name, node.op
                 )));
             }
@@ -114,8 +106,8 @@ impl Functions {
 }
 
 impl Function {
-    /// The nodes of one call.
-    fn called_by(&self, call: &Node) -> Vec<Node> {
+    /// The nodes that take the place of one call.
+    fn inlined_at(&self, call: &Node) -> Vec<Node> {
         let mut names: HashMap<String, String> = HashMap::new();
         let mut passed = Vec::new();
         for (i, name) in self.inputs.iter().enumerate() {
@@ -141,7 +133,7 @@ impl Function {
         let mut nodes: Vec<Node> = self.nodes.clone();
         for node in &mut nodes {
             node.name = format!("{}/{}", call.name, node.name);
-            self.put_into(node, call, &renamed);
+            self.substitute(node, call, &renamed);
         }
         nodes.extend(passed.into_iter().map(|(from, to)| Node {
             name: format!("{}/{to}", call.name),
@@ -155,7 +147,7 @@ impl Function {
     }
 
     /// Names and attributes of a call in place of the function's own.
-    fn put_into(&self, node: &mut Node, call: &Node, renamed: &dyn Fn(&String) -> String) {
+    fn substitute(&self, node: &mut Node, call: &Node, renamed: &dyn Fn(&String) -> String) {
         for name in node.inputs.iter_mut().chain(&mut node.outputs) {
             *name = renamed(name);
         }
@@ -163,14 +155,14 @@ impl Function {
         node.attributes = attributes
             .into_iter()
             .filter_map(|(key, mut value)| {
-                if let Attribute::OfCall(name) = &value {
+                if let Attribute::Reference(name) = &value {
                     let given = call.attributes.get(name);
                     // What neither the call nor the function gives is left out.
                     value = given.or_else(|| self.defaults.get(name))?.clone();
                 } else if let Attribute::Graph(body) = &mut value {
                     body.rename(renamed);
                     for inner in &mut body.nodes {
-                        self.put_into(inner, call, renamed);
+                        self.substitute(inner, call, renamed);
                     }
                 }
                 Some((key, value))

@@ -1,0 +1,102 @@
+//! What a graph declares of its inputs and outputs.
+
+use onnx_ir::ValueInfoProto;
+
+/// Name and shape of an input or output, as the file declares them.
+///
+/// ```
+/// use linearscope_onnx::Signature;
+///
+/// let images = Signature {
+///     name: "images".into(),
+///     dims: vec![Err("N".into()), Ok(3), Ok(32), Ok(32)],
+/// };
+/// assert_eq!(images.to_string(), "[N, 3, 32, 32]");
+/// assert_eq!(images.fixed(), None);
+/// assert!(images.fits(&[5, 3, 32, 32]));
+/// assert!(!images.fits(&[5, 1, 32, 32]));
+///
+/// let undeclared = Signature { name: "x".into(), dims: vec![] };
+/// assert_eq!(undeclared.to_string(), "[not declared]");
+/// assert_eq!(undeclared.fixed(), None);
+/// assert!(undeclared.fits(&[2, 7]));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The file's name of the value.
+    pub name: String,
+    /// One entry per axis: its size, or `Err(symbol)` for a dynamic one. Empty when the file declares
+    /// no shape, and for a scalar.
+    pub dims: Vec<std::result::Result<usize, String>>,
+}
+
+impl Signature {
+    /// What a value declares. A size of 0 is taken as dynamic, and a dynamic axis without a symbol is
+    /// called `d` and its number.
+    pub(crate) fn read(value: &ValueInfoProto) -> Self {
+        let tensor = value
+            .type_
+            .as_ref()
+            .filter(|kind| kind.has_tensor_type())
+            .map(|kind| kind.tensor_type());
+        let dims = tensor
+            .map(|tensor| {
+                tensor
+                    .shape
+                    .dim
+                    .iter()
+                    .enumerate()
+                    .map(|(axis, dim)| {
+                        if dim.has_dim_value() && dim.dim_value() > 0 {
+                            Ok(dim.dim_value() as usize)
+                        } else if dim.dim_param().is_empty() {
+                            Err(format!("d{axis}"))
+                        } else {
+                            Err(dim.dim_param().to_string())
+                        }
+                    })
+                    .collect()
+            })
+            .unwrap_or_default();
+        Self {
+            name: value.name.clone(),
+            dims,
+        }
+    }
+
+    /// The shape, if one is declared and no axis of it is dynamic.
+    pub fn fixed(&self) -> Option<Vec<usize>> {
+        if self.dims.is_empty() {
+            return None;
+        }
+        self.dims.iter().map(|dim| dim.clone().ok()).collect()
+    }
+
+    /// Whether a tensor of this shape may be given: as many axes, and every fixed one of its size.
+    /// Any shape fits where none is declared.
+    pub fn fits(&self, shape: &[usize]) -> bool {
+        let matches = |(dim, size): (&std::result::Result<usize, String>, &usize)| {
+            dim.as_ref().map_or(true, |dim| dim == size)
+        };
+        self.dims.is_empty()
+            || self.dims.len() == shape.len() && self.dims.iter().zip(shape).all(matches)
+    }
+}
+
+/// The shape as errors and reports show it: `[N, 3, 224, 224]`, or `[not declared]`.
+impl std::fmt::Display for Signature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.dims.is_empty() {
+            return f.write_str("[not declared]");
+        }
+        let dims: Vec<String> = self
+            .dims
+            .iter()
+            .map(|dim| match dim {
+                Ok(size) => size.to_string(),
+                Err(symbol) => symbol.clone(),
+            })
+            .collect();
+        write!(f, "[{}]", dims.join(", "))
+    }
+}
