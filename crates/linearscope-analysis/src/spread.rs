@@ -22,6 +22,11 @@ impl Spread {
             std: (squares / (n - 1.0).max(1.0)).sqrt(),
         }
     }
+
+    /// Of shares, for people: "88.2 ± 10.0 %".
+    pub fn percent(self) -> String {
+        format!("{:.1} ± {:.1} %", 100.0 * self.mean, 100.0 * self.std)
+    }
 }
 
 #[cfg(test)]
@@ -41,5 +46,10 @@ mod tests {
             }
         );
         assert!(Spread::of(&[]).mean.is_nan());
+        let shares = Spread {
+            mean: 0.88215,
+            std: 0.1,
+        };
+        assert_eq!(shares.percent(), "88.2 ± 10.0 %");
     }
 }

@@ -117,7 +117,11 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Error::Value { hint, .. } => return hint.clone(),
-            Error::Read { .. } => "make the file readable, as UTF-8 text, or remove it",
+            Error::Read { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => "check its name",
+                io::ErrorKind::InvalidData => "save it as UTF-8 text",
+                _ => "make it a file that this user may read",
+            },
             Error::Syntax { .. } => "lines are `key = value`, such as `resize = 256`",
             Error::Picture { .. } => "PNG, JPEG, BMP and WebP are read",
             Error::NoPixels { .. } => return None,
