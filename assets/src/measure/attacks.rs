@@ -14,7 +14,7 @@ use linearscope_analysis::{
 use linearscope_picture::{Curve, CurveChart, CurvePanel};
 use serde_json::{Map, Value, json};
 
-use super::{Any, Classifier, Recipe, held_out, percent, percent_of, photograph, photographs};
+use super::{Any, Classifier, held_out, imagenet, percent, photographs};
 
 /// Scenes that figures are over.
 const COUNT: usize = 64;
@@ -92,10 +92,10 @@ fn of_scenes(name: &str, levels: f64, steps: usize, out: &Path) -> Any<Value> {
         found.before.score.std,
         found.after.score.mean,
         found.after.score.std,
-        percent_of(found.flipped_share),
-        percent_of(found.share_before),
-        percent_of(found.share_after),
-        percent_of(found.moved),
+        found.flipped_share.percent(),
+        found.share_before.percent(),
+        found.share_after.percent(),
+        found.moved.percent(),
         found.f_change.mean,
         found.f_change.std,
         found.row_cosine.mean,
@@ -124,15 +124,16 @@ fn of_photographs(data: &Path, levels: f64, out: &Path) -> Any<Value> {
     let (mut before, mut after) = (Vec::new(), Vec::new());
     let (mut flipped, mut moved_f, mut cosine, mut changed) =
         (Vec::new(), Vec::new(), Vec::new(), 0);
+    let imagenet = imagenet()?;
     for (path, _) in photographs(data)? {
-        let f = classifier.freeze(photograph(&path, &Recipe::ImageNet)?)?;
+        let f = classifier.freeze(imagenet.read(&path)?.to_f32())?;
         let n = f.input_len();
         let mut ball = Ball::of(0.0, n);
-        let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
         for i in 0..n {
             let c = i / (n / 3);
-            ball.radius[i] = levels / 255.0 / std[c];
-            (ball.low[i], ball.high[i]) = (-mean[c] / std[c], (1.0 - mean[c]) / std[c]);
+            ball.radius[i] = levels / 255.0 / imagenet.std()[c];
+            (ball.low[i], ball.high[i]) =
+                (imagenet.normalised(c, 0.0), imagenet.normalised(c, 1.0));
         }
         let class = contribution::top1(&f)?;
         let g = attacked(&f, &ball, &AttackConfig::fgsm(Goal::From(class)))?;

@@ -12,10 +12,10 @@ use std::{
 
 use burn::tensor::{Device, FloatDType, TensorData};
 use burn_dispatch::Dispatch;
-use image::imageops::FilterType;
 use linearscope::{Loaded, RuleSet};
 use linearscope_analysis::{FrozenNetwork, MeanStd};
 use linearscope_onnx::Model;
+use linearscope_preprocess::{Preprocess, Recipe};
 
 use crate::{
     judge::centred,
@@ -70,38 +70,9 @@ pub fn held_out(count: usize) -> Vec<(Scene, Vec<f32>)> {
         .collect()
 }
 
-/// How a photograph goes into an ImageNet classifier.
-pub enum Recipe {
-    /// Shorter side 256, 224×224 from the middle, ImageNet's mean and standard deviation.
-    ImageNet,
-    /// The same cut, 0..1.
-    Plain,
-}
-
-/// `[3, 224, 224]`.
-pub fn photograph(path: &Path, recipe: &Recipe) -> Any<Vec<f32>> {
-    let picture = image::open(path)?;
-    let (w, h) = (f64::from(picture.width()), f64::from(picture.height()));
-    let scale = 256.0 / w.min(h);
-    let (w, h) = ((w * scale) as u32, (h * scale) as u32);
-    let middle = |size: u32| (f64::from(size - 224) / 2.0).round_ties_even() as u32;
-    let picture = picture
-        .resize_exact(w, h, FilterType::Triangle)
-        .crop_imm(middle(w), middle(h), 224, 224)
-        .to_rgb8();
-    let (mean, std) = match recipe {
-        Recipe::ImageNet => ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-        Recipe::Plain => ([0.0; 3], [1.0; 3]),
-    };
-    let plane = 224 * 224;
-    let mut values = vec![0f32; 3 * plane];
-    for (i, pixel) in picture.pixels().enumerate() {
-        for c in 0..3 {
-            let level = f64::from(pixel.0[c]) / 255.0;
-            values[c * plane + i] = ((level - mean[c]) / std[c]) as f32;
-        }
-    }
-    Ok(values)
+/// ImageNet's classifiers as torchvision tests them.
+pub fn imagenet() -> Any<Preprocess> {
+    Ok(Recipe::imagenet().for_channels(3)?)
 }
 
 /// The labelled photographs of a data folder, by name, and their classes.
@@ -118,10 +89,5 @@ pub fn photographs(data: &Path) -> Any<Vec<(PathBuf, usize)>> {
 
 /// "12.3 ± 4.5 %" of shares.
 pub fn percent(values: &[f64]) -> String {
-    percent_of(MeanStd::of(values))
-}
-
-/// "12.3 ± 4.5 %".
-pub fn percent_of(spread: MeanStd) -> String {
-    format!("{:.1} ± {:.1} %", 100.0 * spread.mean, 100.0 * spread.std)
+    MeanStd::of(values).percent()
 }

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use image::RgbImage;
 use linearscope_analysis::{
     FrozenNetwork,
     contribution::{self, ContributionStatistics, aggregate, contributions},
 };
+use linearscope_preprocess::Recipe;
 use serde_json::{Map, Value, json};
 
-use super::{Any, Classifier, Recipe, held_out, percent_of, photograph, photographs};
+use super::{Any, Classifier, held_out, photographs};
 
 fn over_all(
     classifier: &Classifier,
@@ -25,22 +27,24 @@ fn over_all(
 /// Pictures of CIFAR-10 in a file of one a row, red, green and blue planes after each other.
 fn cifar(data: &Path, count: usize) -> Any<Vec<Vec<f32>>> {
     let rows = image::open(data.join("images/cifar10_batch_0.png"))?.to_rgb8();
-    let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
     let plane = 32 * 32;
     if rows.width() as usize != plane {
         return Err(format!("rows of {} pixels are no pictures of 32×32", rows.width()).into());
     }
-    Ok((0..count.min(rows.height() as usize))
+    let imagenet = Recipe::imagenet();
+    let mut normalise = Recipe::default();
+    (normalise.mean, normalise.std) = (imagenet.mean, imagenet.std);
+    let normalise = normalise.for_channels(3)?;
+    (0..rows.height().min(count as u32))
         .map(|row| {
-            (0..3 * plane)
-                .map(|i| {
-                    let (c, at) = (i / plane, i % plane);
-                    let level = f64::from(rows.get_pixel(at as u32, row as u32).0[c]) / 255.0;
-                    ((level - mean[c]) / std[c]) as f32
-                })
-                .collect()
+            let pixel = |x, y| {
+                let at = |c: usize| rows.get_pixel(32 * y + x, row).0[c];
+                image::Rgb([at(0), at(1), at(2)])
+            };
+            let picture = RgbImage::from_fn(32, 32, pixel);
+            Ok(normalise.apply(&picture.into())?.to_f32())
         })
-        .collect())
+        .collect()
 }
 
 /// Print the table's rows and give all of it.
@@ -54,12 +58,12 @@ pub fn measure(data: Option<&Path>) -> Any<Value> {
         let most: Vec<String> = order
             .iter()
             .take(3)
-            .map(|layer| format!("{} {}", layer.name, percent_of(layer.share)))
+            .map(|layer| format!("{} {}", layer.name, layer.share.percent()))
             .collect();
         println!(
             "| {name} | {} | {} | {:.0e} | {} |",
             over.pictures,
-            percent_of(over.residual_share),
+            over.residual_share.percent(),
             over.gap,
             most.join(", ")
         );
@@ -71,13 +75,19 @@ pub fn measure(data: Option<&Path>) -> Any<Value> {
     }
     if let Some(data) = data {
         for (name, recipe) in [
-            ("squeezenet1.1", Recipe::ImageNet),
-            ("tiny_darknet", Recipe::Plain),
+            ("squeezenet1.1", Recipe::imagenet()),
+            (
+                "tiny_darknet",
+                Recipe::default().with_resize(256).with_crop(224),
+            ),
         ] {
             let path = data.join(format!("models/{name}.onnx"));
             let classifier = Classifier::load(&path, &[1, 3, 224, 224])?;
             let pictures = photographs(data)?;
-            let pictures = pictures.iter().map(|(path, _)| photograph(path, &recipe));
+            let recipe = recipe.for_channels(3)?;
+            let pictures = pictures
+                .iter()
+                .map(|(path, _)| Ok(recipe.read(path)?.to_f32()));
             tell(name, over_all(&classifier, pictures)?);
         }
         for name in ["resnet20_cifar10", "resnet56_cifar10"] {

@@ -11,7 +11,7 @@ use linearscope_analysis::{
 use linearscope_picture::{Array, Band, CLASS_COLOURS, OTHER_CLASSES, Panel, Raster, Sheet};
 use serde_json::{Map, Value, json};
 
-use super::{Any, Classifier, Recipe, held_out, percent, photograph, photographs};
+use super::{Any, Classifier, held_out, imagenet, percent, photographs};
 use crate::{
     random::Random,
     scenes::{KINDS, SIDE},
@@ -264,7 +264,7 @@ fn of_photographs(data: &Path, out: &Path) -> Any<Value> {
         if !(name.contains("tiger") || name.contains("strawberry")) {
             continue;
         }
-        let x = photograph(&path, &Recipe::ImageNet)?;
+        let x = imagenet()?.read(&path)?.to_f32();
         let f = classifier.freeze(x.clone())?;
         let picture: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
         let array = Array::new(&picture, &[3, 224, 224]).ok_or("a photograph is a picture")?;

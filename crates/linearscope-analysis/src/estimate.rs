@@ -24,6 +24,11 @@ impl MeanStd {
             std: (squares / (n - 1.0).max(1.0)).sqrt(),
         }
     }
+
+    /// Of shares, for people: "88.2 ± 10.0 %".
+    pub fn percent(self) -> String {
+        format!("{:.1} ± {:.1} %", 100.0 * self.mean, 100.0 * self.std)
+    }
 }
 
 /// What the ± of an [`Estimate`] is.
@@ -148,6 +153,7 @@ mod tests {
     fn of_few_numbers() {
         let found = MeanStd::of(&[1.0, 2.0, 4.0, 5.0]);
         assert_eq!(found.mean, 3.0);
+        assert_eq!(found.percent(), "300.0 ± 182.6 %");
         assert!((found.std - (10.0f64 / 3.0).sqrt()).abs() < 1e-15);
         assert_eq!(
             MeanStd::of(&[7.0]),

@@ -1,8 +1,12 @@
 //! The whole interface of the program.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use linearscope_preprocess::{Channels, Interpolation, Size};
 
 /// See how a convolutional network solves its problem: freeze what its non-linear units decided
 /// for one picture, and read the affine map y = F x + r that is left.
@@ -133,14 +137,17 @@ pub(crate) struct RecipeFlags {
     #[arg(long, value_delimiter = ',')]
     pub std: Option<Vec<f64>>,
     /// Channel order; `y` is luminance [default: rgb for 3 channels, y for 1]
-    #[arg(long)]
+    #[arg(long, value_parser = one_of::<Channels, _>(Channels::ALL.map(Channels::name)))]
     pub channels: Option<Channels>,
     /// Resize the shorter side to N, or to exactly HxW
     #[arg(long, value_name = "N|HxW")]
-    pub resize: Option<String>,
+    pub resize: Option<Size>,
     /// Then cut N×N, or HxW, from the middle
     #[arg(long, value_name = "N|HxW")]
-    pub crop: Option<String>,
+    pub crop: Option<Size>,
+    /// How the resize finds its pixels, always antialiased [default: bilinear]
+    #[arg(long, value_parser = one_of::<Interpolation, _>(Interpolation::ALL.map(Interpolation::name)))]
+    pub interpolation: Option<Interpolation>,
     /// What is black and white in the output [default: the input's, back through mean and std]
     #[arg(
         long,
@@ -152,6 +159,14 @@ pub(crate) struct RecipeFlags {
     /// Class names, one a line
     #[arg(long)]
     pub labels: Option<PathBuf>,
+}
+
+/// The names that a flag takes, as `--help` lists them.
+fn one_of<T, const N: usize>(names: [&'static str; N]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
 /// A word of a command line, quoted where a shell would break it.
@@ -197,10 +212,10 @@ impl Common {
         flag("range", recipe.range.map(|x| x.to_string()));
         flag("mean", recipe.mean.as_deref().map(joined));
         flag("std", recipe.std.as_deref().map(joined));
-        let channels = recipe.channels.and_then(|c| c.to_possible_value());
-        flag("channels", channels.map(|c| c.get_name().to_string()));
-        flag("resize", recipe.resize.clone());
-        flag("crop", recipe.crop.clone());
+        flag("channels", recipe.channels.map(|c| c.to_string()));
+        flag("resize", recipe.resize.map(|size| size.to_string()));
+        flag("crop", recipe.crop.map(|size| size.to_string()));
+        flag("interpolation", recipe.interpolation.map(|i| i.to_string()));
         flag("output-range", recipe.output_range.as_deref().map(joined));
         flag(
             "labels",
@@ -575,12 +590,4 @@ impl Precision {
             Precision::F64 => "f64",
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Channels {
-    Rgb,
-    Bgr,
-    Y,
 }

@@ -101,3 +101,12 @@ impl From<linearscope_picture::Error> for Failure {
         Self::input(error.to_string())
     }
 }
+
+impl From<linearscope_preprocess::Error> for Failure {
+    fn from(error: linearscope_preprocess::Error) -> Self {
+        Self {
+            hint: error.hint(),
+            ..Self::input(error.to_string())
+        }
+    }
+}

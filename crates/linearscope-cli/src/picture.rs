@@ -2,8 +2,9 @@
 //! signed becomes panels of a sheet, in colour or a panel a channel.
 
 use linearscope_picture::{Array, Mark, Panel, Raster, Sheet, Window};
+use linearscope_preprocess::{Channels, Preprocess};
 
-use crate::{args::Channels, recipe::Recipe};
+use crate::recipe::Recipe;
 
 /// How a session draws.
 #[derive(Clone, Debug)]
@@ -39,8 +40,12 @@ impl View {
 const CHANNELS: usize = 12;
 
 impl Painter {
+    fn preprocess(&self) -> Option<&Preprocess> {
+        self.recipe.as_ref().map(|recipe| &recipe.preprocess)
+    }
+
     fn array<'a>(&self, values: &'a [f64], shape: &[usize]) -> Option<Array<'a>> {
-        let order = match self.recipe.as_ref().map(|recipe| recipe.channels) {
+        let order = match self.preprocess().map(Preprocess::channels) {
             Some(Channels::Bgr) => linearscope_picture::Channels::Bgr,
             _ => linearscope_picture::Channels::Rgb,
         };
@@ -61,25 +66,26 @@ impl Painter {
         if let Some([black, white]) = recipe.output_range {
             return Some(array.picture(black, white, most));
         }
+        let (preprocess, white) = (&recipe.preprocess, recipe.preprocess.range());
         // An output of as many channels is on the input's scale, as in CycleGAN.
-        if array.shape()[0] == recipe.mean.len() {
-            let seen = recipe.undone(values);
-            return Some(self.array(&seen, shape)?.picture(0.0, recipe.range, most));
+        if array.shape()[0] == preprocess.mean().len() {
+            let seen = preprocess.undone(values);
+            return Some(self.array(&seen, shape)?.picture(0.0, white, most));
         }
-        Some(array.picture(0.0, recipe.range, most))
+        Some(array.picture(0.0, white, most))
     }
 
     /// x₀ as it was before mean and std; without a recipe from its least to its largest value.
     fn input_of(&self, values: &[f64], shape: &[usize]) -> Option<Raster> {
-        let Some(recipe) = &self.recipe else {
+        let Some(preprocess) = self.preprocess() else {
             let array = self.array(values, shape).filter(Array::is_picture)?;
             let least = values.iter().copied().fold(f64::INFINITY, f64::min);
             let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             return Some(array.picture(least, most.max(least + f64::MIN_POSITIVE), Sheet::MOST));
         };
-        let seen = recipe.undone(values);
+        let seen = preprocess.undone(values);
         let array = self.array(&seen, shape).filter(Array::is_picture)?;
-        Some(array.picture(0.0, recipe.range, Sheet::MOST))
+        Some(array.picture(0.0, preprocess.range(), Sheet::MOST))
     }
 
     /// An input of the network as a picture, white where the mask of its pixels does not hold.
@@ -90,11 +96,10 @@ impl Painter {
         mask: impl Fn(usize) -> bool,
     ) -> Option<Raster> {
         let [_, h, w] = self.array(values, shape)?.shape();
-        let white = match &self.recipe {
-            Some(recipe) => {
-                let white = vec![recipe.range; recipe.mean.len()];
-                let of = |c: usize| (white[c] - recipe.mean[c]) / recipe.std[c];
-                (0..white.len()).map(of).collect()
+        let white = match self.preprocess() {
+            Some(preprocess) => {
+                let of = |c: usize| preprocess.normalised(c, preprocess.range());
+                (0..preprocess.mean().len()).map(of).collect()
             }
             None => vec![values.iter().copied().fold(f64::NEG_INFINITY, f64::max)],
         };
@@ -143,7 +148,7 @@ impl Painter {
         if c == 1 || (c == 3 && !self.each_channel) {
             return vec![Panel::new(title, array.signed(window, None, Sheet::MOST))];
         }
-        let names: [&str; 3] = match self.recipe.as_ref().map(|recipe| recipe.channels) {
+        let names: [&str; 3] = match self.preprocess().map(Preprocess::channels) {
             Some(Channels::Rgb) => ["red", "green", "blue"],
             Some(Channels::Bgr) => ["blue", "green", "red"],
             _ => ["channel 0", "channel 1", "channel 2"],

@@ -103,16 +103,13 @@ pub(crate) fn read_input(
         ))
         .hint("give it as an .npy"));
     };
-    let picture = image::ImageReader::open(path)
-        .and_then(|reader| reader.with_guessed_format())
-        .map_err(|error| Failure::file(path, error))?
-        .decode()
-        .map_err(|error| {
-            Failure::input(format!("{}: no readable picture ({error})", path.display()))
-                .hint("PNG, JPEG, BMP and WebP are read, and .npy")
-        })?;
-    let (values, shape) = recipe.apply(picture)?;
-    Ok((values, with_batch_axis(shape.to_vec(), signature)))
+    let picture = linearscope_preprocess::open(path)?;
+    let input = recipe.preprocess.apply(&picture);
+    let input = input.map_err(|error| Failure::from(error).at(path))?;
+    Ok((
+        input.values,
+        with_batch_axis(input.shape.to_vec(), signature),
+    ))
 }
 
 /// A classifier's network up to its scores, said aloud; and the nodes left out.

@@ -2,7 +2,7 @@
 
 use burn::tensor::TensorData;
 use linearscope_analysis::{
-    Bar, FrozenNetwork, LinearOperator, MeanStd, argmax,
+    Bar, FrozenNetwork, LinearOperator, argmax,
     attack::{self, AttackConfig, Attacked, Ball, Goal, Loss},
     comparison::{self, Comparison, ComparisonConfig, ComparisonStatistics, compare},
     contribution::{self, ContributionStatistics, Contributions, contributions},
@@ -66,24 +66,22 @@ pub(crate) fn run(args: &Attack) -> Result<()> {
         "contributions",
         &set_chart(&args.common.model.display().to_string(), &over),
     )?;
-    let percent =
-        |spread: MeanStd| format!("{:.1} ± {:.1} %", 100.0 * spread.mean, 100.0 * spread.std);
     let lines = [
         format!(
             "{} of {} have another best class",
             over.changed, over.pictures
         ),
-        format!("decisions flipped {}", percent(over.flipped_share)),
-        format!("pixels that vote otherwise {}", percent(over.moved)),
+        format!("decisions flipped {}", over.flipped_share.percent()),
+        format!("pixels that vote otherwise {}", over.moved.percent()),
         format!(
             "votes for the first class {} before, {} after",
-            percent(over.share_before),
-            percent(over.share_after)
+            over.share_before.percent(),
+            over.share_after.percent()
         ),
         format!(
             "residual share of it {} before, {} after",
-            percent(over.before.residual_share),
-            percent(over.after.residual_share)
+            over.before.residual_share.percent(),
+            over.after.residual_share.percent()
         ),
         format!(
             "‖F′ − F‖ over ‖F‖ {:.3} ± {:.3}, ‖r′ − r‖ over ‖r‖ {:.3} ± {:.3}",
@@ -151,30 +149,22 @@ fn ball(args: &Attack, recipe: Option<&Recipe>, n: usize) -> Ball {
     let Some(recipe) = recipe else {
         return Ball::of(args.eps, n);
     };
-    let each = n / recipe.mean.len();
+    let preprocess = &recipe.preprocess;
+    let each = n / preprocess.mean().len();
     let mut ball = Ball::of(args.eps, n);
     for i in 0..n {
         let c = i / each;
-        let at = |level: f64| (level - recipe.mean[c]) / recipe.std[c];
-        let (black, white) = (at(0.0), at(recipe.range));
+        let (black, white) = (
+            preprocess.normalised(c, 0.0),
+            preprocess.normalised(c, preprocess.range()),
+        );
         (ball.low[i], ball.high[i]) = (black.min(white), black.max(white));
         if args.eps_unit == EpsUnit::Pixel {
-            ball.radius[i] = (args.eps / 255.0 * recipe.range / recipe.std[c]).abs();
+            let levels = args.eps / 255.0 * preprocess.range();
+            ball.radius[i] = (levels / preprocess.std()[c]).abs();
         }
     }
     ball
-}
-
-/// The picture as eight bits a channel hold it, back in the network's units.
-fn rounded(recipe: &Recipe, x: &[f64]) -> Vec<f64> {
-    let each = x.len() / recipe.mean.len();
-    let seen = recipe.undone(x);
-    let level = |(i, v): (usize, &f64)| {
-        let level = (v / recipe.range * 255.0).round().clamp(0.0, 255.0);
-        let c = i / each;
-        (level / 255.0 * recipe.range - recipe.mean[c]) / recipe.std[c]
-    };
-    seen.iter().enumerate().map(level).collect()
 }
 
 fn find(
@@ -220,7 +210,10 @@ fn find(
     let in_eight_bits = match recipe {
         None => None,
         Some(recipe) => {
-            let y = FrozenNetwork::forward(&loaded, data(rounded(recipe, &attacked.x)))?;
+            let y = FrozenNetwork::forward(
+                &loaded,
+                data(recipe.preprocess.in_eight_bits(&attacked.x)),
+            )?;
             argmax(&numbers(y)?)
         }
     };

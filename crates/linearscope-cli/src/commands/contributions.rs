@@ -23,9 +23,8 @@ pub(crate) fn run(args: &Contributions) -> Result<()> {
         &spread(&args.common.model.display().to_string(), &over),
     )?;
     let mut lines = vec![format!(
-        "residual share {:.1} ± {:.1} %{}, the largest gap {:.1e}",
-        100.0 * over.residual_share.mean,
-        100.0 * over.residual_share.std,
+        "residual share {}{}, the largest gap {:.1e}",
+        over.residual_share.percent(),
         match over.not_positive {
             0 => String::new(),
             some => format!(" ({some} scores are not positive and left out)"),
@@ -54,9 +53,8 @@ fn spread(model: &str, over: &contribution::ContributionStatistics) -> CurveChar
         notes: vec![
             format!(
                 "What each layer's biases add to the score, mean and standard deviation; residual share \
-                 {:.1} ± {:.1} %.",
-                100.0 * over.residual_share.mean,
-                100.0 * over.residual_share.std
+                 {}.",
+                over.residual_share.percent()
             ),
             format!(
                 "From left to right: {}.",

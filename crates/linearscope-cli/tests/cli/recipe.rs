@@ -45,6 +45,65 @@ fn the_recipe_comes_from_the_file_and_flags_override_it() {
         error.contains("net.toml") && error.contains("colour"),
         "{error}"
     );
+    // Only a file that does not exist counts as none, for arrays too.
+    fs::remove_file(folder.path("net.toml")).unwrap();
+    fs::create_dir(folder.path("net.toml")).unwrap();
+    let array = folder.write_npy("x.npy", &[0.5; 64], &[1, 1, 8, 8]);
+    for input in [picture(), array] {
+        let error = folder.fails(2, &["run", "net.onnx", "--input", &input]);
+        assert!(
+            error.contains("net.toml: ") && error.contains("hint: "),
+            "{error}"
+        );
+    }
+}
+
+/// A part that means nothing is named as it was said: as a flag, or as a key of the file.
+#[test]
+fn a_part_is_named_as_it_was_said() {
+    let folder = Folder::new();
+    fs::copy(sr(), folder.path("net.onnx")).unwrap();
+    fs::write(
+        folder.path("net.toml"),
+        "mean = [0.1, 0.2, 0.3]\ncrop = 16\n",
+    )
+    .unwrap();
+    let input = picture();
+    let base = ["run", "net.onnx", "--input", &input];
+    let error = folder.fails(2, &base);
+    let said = "net.toml: mean: has 3 values, but the network takes 1 channel";
+    assert!(error.contains(said), "{error}");
+    for (flags, said) in [
+        (&["--mean", "1,2"][..], "error: --mean: has 2 values"),
+        (
+            &["--mean", "0", "--resize", "8"],
+            "net.toml: crop: 16 is larger than resize 8",
+        ),
+        (
+            &["--mean", "0", "--resize", "8", "--crop", "9"],
+            "error: --crop: 9 is larger than resize 8",
+        ),
+        (
+            &["--mean", "0", "--channels", "rgb"],
+            "error: --channels: rgb makes 3",
+        ),
+        (&["--crop", "3x"], "'--crop <N|HxW>': 3x is not a size"),
+    ] {
+        let error = folder.fails(2, &[&base[..], flags].concat());
+        assert!(error.contains(said), "{flags:?}: {error}");
+    }
+    let flags = [
+        "--mean",
+        "0",
+        "--resize",
+        "20",
+        "--interpolation",
+        "bicubic",
+    ];
+    let out = folder.ok(&[&base[..], &flags, &["--json"]].concat());
+    let manifest: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(manifest["recipe"]["interpolation"], "bicubic");
+    assert_eq!(manifest["recipe"]["from"]["interpolation"], "flag");
 }
 
 /// What nobody says is guessed from the network's input; who said what is told.
@@ -164,6 +223,8 @@ fn recipe_flags_take_negative_numbers_and_refuse_nonsense() {
         ("--std", "0"),
         ("--output-range", "1,1"),
         ("--output-range", "1"),
+        ("--resize", "0"),
+        ("--interpolation", "nearest"),
     ] {
         let error = folder.fails(2, &[&base[..], &[flag, value]].concat());
         assert!(error.contains(flag), "{flag} {value}: {error}");

@@ -1,0 +1,47 @@
+//! From pictures to network inputs.
+//!
+//! A trained network expects its pictures resized, cropped and normalised as they were during training. This crate does
+//! it as torchvision's classic pipeline does, `PIL.Image → Resize → CenterCrop → ToTensor → Normalize`: 8-bit pixels
+//! equal torchvision's to the bit (tested against arrays that torchvision made), and what follows is computed in f64, to
+//! be rounded once to the network's dtype.
+//!
+//! | step | rule |
+//! | --- | --- |
+//! | [`Size::Side`] of a resize | the shorter side becomes `size`, the longer `⌊size · long / short⌋` |
+//! | [`Size::Exact`] of a resize | exactly `h × w` |
+//! | [`Interpolation`] | Pillow's, always antialiased: two passes, each rounded to 8 bits |
+//! | crop | from the middle: `top = round((H − h) / 2)`, halves to even; a crop larger than the picture is an error |
+//! | numbers | pixel p of 0..255 becomes (p/255 · range − mean)/std, channel by channel |
+//!
+//! A [`Recipe`] is the description, gaps allowed, as a TOML file beside a model has it; [`Recipe::for_channels`] checks
+//! it against a network and fills the gaps. The [`Preprocess`] that results cannot be wrong in itself: only a picture can
+//! fail to fit.
+//!
+//! ```
+//! use image::{DynamicImage, RgbImage};
+//! use linearscope_preprocess::Recipe;
+//!
+//! let recipe = Recipe::from_toml("resize = 256\ncrop = 224\nmean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]")?;
+//! assert_eq!(recipe, Recipe::imagenet());
+//! let preprocess = recipe.for_channels(3)?;
+//!
+//! let picture = DynamicImage::ImageRgb8(RgbImage::new(640, 480));
+//! let input = preprocess.apply(&picture)?;
+//! assert_eq!(input.shape, [3, 224, 224]);
+//! assert_eq!(input.values[0], (0.0 - 0.485) / 0.229);
+//! # Ok::<(), linearscope_preprocess::Error>(())
+//! ```
+
+mod channels;
+mod error;
+mod preprocess;
+mod recipe;
+mod resample;
+mod size;
+
+pub use channels::Channels;
+pub use error::{Error, Result};
+pub use preprocess::{Input, Preprocess, open};
+pub use recipe::{Recipe, read_labels};
+pub use resample::Interpolation;
+pub use size::{ParseSizeError, Size};
