@@ -23,7 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["findings"],
     &["frozen"],
     &["interpreter"],
-    &["training", "survey"],
+    &["training", "survey", "conformance"],
 ];
 
 /// Names that a file takes from the crate: first components after `crate::`.

@@ -1,4 +1,4 @@
-//! Real classifiers on real pictures (skipped, aloud, without the shared data).
+//! Real classifiers on real pictures.
 
 use std::{
     collections::BTreeMap,
@@ -14,18 +14,6 @@ use linearscope_analysis::{
     host,
 };
 use linearscope_onnx::Model;
-
-/// The folder of real networks and pictures, if there is one: `LINEARSCOPE_DATA`, else
-/// `../shared/data` beside the checkout.
-fn shared_data(test: &str) -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let path = std::env::var_os("LINEARSCOPE_DATA").map_or_else(beside, PathBuf::from);
-    if path.join("models").is_dir() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED {test}: no shared data (set LINEARSCOPE_DATA to the folder)");
-    None
-}
 
 /// Shorter side 256, 224×224 from the middle, ImageNet's mean and standard deviation.
 fn imagenet(path: &Path) -> TensorData {
@@ -65,11 +53,7 @@ fn curated(data: &Path) -> Vec<(PathBuf, usize, f64)> {
 
 /// squeezenet1.1's residual share of the best score over 26 labelled pictures: an independent PyTorch
 /// program finds 89.2 ± 10.8 %. The sum of contributions is the score, picture by picture.
-#[test]
-fn residual_shares_equal_pytorchs() {
-    let Some(data) = shared_data("residual_shares_equal_pytorchs") else {
-        return;
-    };
+pub(crate) fn residual_shares_equal_pytorchs(data: PathBuf) {
     let model = Model::load(data.join("models/squeezenet1.1.onnx")).expect("reads");
     let network = model.network(&[vec![1, 3, 224, 224]]).expect("is captured");
     let (network, _) = network.without_final_softmax();
