@@ -132,7 +132,7 @@ fn check(name: &str, file: &Path) {
     }
     assert!(worst <= 1e-4, "{name}: {worst:.1e} from onnxruntime");
 
-    // Random weights of the zoo's depths: F x₀ and r cancel to a small part of themselves.
+    // As the certificate measures.
     let allowed = Allowed {
         floor: Floor::Terms,
         ..Allowed::bitwise(1e-4)
