@@ -1,7 +1,5 @@
 //! A graph imported at build time and the same file loaded at run time are the same affine map.
 
-use std::path::Path;
-
 use burn::tensor::{Device, FloatDType, TensorData};
 use linearscope::{Network, Ports, RuleSet};
 use linearscope_analysis::{
@@ -10,19 +8,13 @@ use linearscope_analysis::{
 };
 use linearscope_examples::{cyclegan, edsr, vgg};
 use linearscope_onnx::Model;
+use linearscope_test_support::{assets, numbers::relative};
 
 fn freeze(network: Network, shape: [usize; 4]) -> FrozenNetwork {
     let loaded = FrozenNetwork::load(network, &Device::flex(), FloatDType::F32).expect("loads");
     let values = noise(shape.iter().product(), 7);
     let x0: Vec<f32> = values.iter().map(|v| (0.5 + 0.5 * v) as f32).collect();
     FrozenNetwork::new(loaded, TensorData::new(x0, shape), RuleSet::default()).expect("freezes")
-}
-
-/// ‖a − b‖ / ‖b‖
-fn relative(a: &[f64], b: &[f64]) -> f64 {
-    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|v| v * v).sum::<f64>().sqrt();
-    assert_eq!(a.len(), b.len());
-    norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
 }
 
 /// Columns, rows, residual and contributions of both agree.
@@ -33,7 +25,7 @@ fn assert_same<M: burn::module::Module>(
     forward: impl FnOnce(&M, &mut Ports),
 ) {
     let imported = Network::capture(module, forward).expect("captures");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../assets/graphs/{name}.onnx"));
+    let path = assets().join(format!("graphs/{name}.onnx"));
     let loaded = Model::load(path).expect("the file reads");
     let loaded = loaded.network(&[shape.to_vec()]).expect("runs");
     assert_eq!(

@@ -7,7 +7,6 @@ use burn::{
     tensor::{DType, Device, FloatDType, Tensor, TensorData},
 };
 use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
-use burn_dispatch::Dispatch;
 use burn_flex::{Flex, FlexDevice};
 use linearscope::{
     Entry, Loaded, Network, Normalisation, Paired, Recorded, RuleSet, host, one_hot,
@@ -19,7 +18,7 @@ use linearscope_analysis::{
     svd::{Solver, SvdConfig, svd},
 };
 use linearscope_onnx::Model;
-use linearscope_tests::*;
+use linearscope_tests::{rows::rows_equal_autodiff, *};
 
 const OPS: [usize; 4] = [1, 3, 11, 13];
 
@@ -100,65 +99,11 @@ fn the_reference_is_untouched() {
     );
 }
 
-/// Rows by the maps' adjoints equal rows by Burn's autodiff through the paired run.
-fn rows_equal_autodiff(path: &Path, x0: &TensorData, at: usize) {
-    let rules = RuleSet::default();
-    let shape: Vec<usize> = x0.shape().to_vec();
-    let make = || Arc::new(network(path, &shape));
-    let plain = Device::flex();
-    let loaded = FrozenNetwork::load((*make()).clone(), &plain, FloatDType::F64).expect("loads");
-    let frozen = FrozenNetwork::new(loaded, x0.clone(), rules.clone()).expect("freezes");
-    let row = projection::rows(&frozen, &[at]).expect("a row");
-    let row = linearscope_analysis::vectors::read(row).expect("reads");
-
-    let tracked = Device::flex().autodiff();
-    let loaded: Loaded<Dispatch> =
-        Loaded::new(make(), tracked.as_dispatch().clone(), DType::F64).expect("loads");
-    let x0 = upload::<Dispatch>(x0, tracked.as_dispatch(), DType::F64);
-    let probe = Tensor::<5>::zeros(
-        [1, shape[0], shape[1], shape[2], shape[3]],
-        (&tracked, DType::F64),
-    )
-    .require_grad();
-    let probes = vec![probe.clone().into_dispatch()];
-    let (_, y1) = Paired::beside(&loaded, vec![x0], probes, rules, true).expect("runs");
-    let y1 = y1.into_iter().next().expect("one output");
-    let flat = vec![y1.shape().num_elements()];
-    let y1 = Tensor::<1>::from_dispatch(Dispatch::float_reshape(y1, Shape::from(flat)));
-    let gradients = y1.slice(at..at + 1).backward();
-    let gradient = probe
-        .grad(&gradients)
-        .expect("the gradient reaches the probe");
-    let gradient: Vec<f64> = gradient
-        .into_data()
-        .convert_dtype(DType::F64)
-        .try_to_vec()
-        .expect("reads");
-    assert!(
-        relative(&row, &gradient) < 1e-12,
-        "{}: row {at} differs by {:e}",
-        path.display(),
-        relative(&row, &gradient)
-    );
-    assert!(norm(&row) > 0.0, "an empty row shows nothing");
-}
-
 #[test]
 fn rows_by_adjoints_equal_rows_by_autodiff() {
     rows_equal_autodiff(&tiny_ops(), &picture(), 3);
     let sr = assets().join("tiny_sr/tiny_sr.onnx");
     rows_equal_autodiff(&sr, &pseudo_input(&[1, 1, 9, 8], 1.0, 0), 100);
-    let Some(data) = shared_data() else {
-        return skipped("rows_by_adjoints_equal_rows_by_autodiff on real networks");
-    };
-    for (name, shape, scale, at) in [
-        ("squeezenet1.1", [1, 3, 224, 224], 1.0, 292),
-        ("tiny_style_bedroom", [1, 3, 32, 32], 255.0, 1500),
-        ("srgan_x4_leftthomas", [1, 3, 8, 8], 1.0, 700),
-    ] {
-        let path = data.join("models").join(format!("{name}.onnx"));
-        rows_equal_autodiff(&path, &pseudo_input(&shape, scale, 0), at);
-    }
 }
 
 #[test]

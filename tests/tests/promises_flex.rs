@@ -1,39 +1,44 @@
 //! The promises on the CPU, in both precisions: 200 random networks each, and the bundled graphs.
 
-use burn_backend::DType;
-use burn_flex::{Flex, FlexDevice};
-use linearscope::RuleSet;
-use linearscope_tests::{BUNDLED, assets, network, promises::Platform, pseudo_input};
+use burn_backend::{DType, ops::FloatTensorOps};
+use burn_flex::{Flex, FlexDevice, FlexTensor};
+use linearscope::{
+    Entry, Rule, RuleSet,
+    conformance::Allowed,
+    linear::{LinearMap, Structure},
+};
+use linearscope_test_support::shrinking::smallest;
+use linearscope_tests::{
+    BUNDLED, assets, network,
+    promises::Platform,
+    pseudo_input,
+    random::{Head, Layer, Recipe},
+};
 
 fn flex(dtype: DType, limit: f64) -> Platform<Flex> {
     Platform {
         device: FlexDevice,
         dtype,
-        bitwise: true,
-        limit,
+        allowed: Allowed::bitwise(limit),
     }
 }
 
 fn bundled(on: &Platform<Flex>) {
     for (file, shape) in BUNDLED {
         let network = network(&assets().join(file), shape);
-        on.keeps(
-            file,
-            &network,
-            &pseudo_input(shape, 1.0, 0),
-            RuleSet::default(),
-        );
+        on.keeps(network, &pseudo_input(shape, 1.0, 0), RuleSet::default())
+            .unwrap_or_else(|broken| panic!("{file}: {broken}"));
     }
 }
 
 #[test]
 fn random_networks_in_f32() {
-    flex(DType::F32, 1e-4).keeps_on_random_networks(0, 200);
+    flex(DType::F32, 1e-4).keeps_on_random_networks(200, 0);
 }
 
 #[test]
 fn random_networks_in_f64() {
-    flex(DType::F64, 1e-12).keeps_on_random_networks(1000, 200);
+    flex(DType::F64, 1e-12).keeps_on_random_networks(200, 1);
 }
 
 #[test]
@@ -44,4 +49,41 @@ fn bundled_networks_in_f32() {
 #[test]
 fn bundled_networks_in_f64() {
     bundled(&flex(DType::F64, 1e-12));
+}
+
+/// A map that is not the transpose of its adjoint: a rule broken on purpose.
+#[derive(Debug)]
+struct Lopsided;
+
+impl LinearMap<Flex> for Lopsided {
+    fn name(&self) -> &'static str {
+        "lopsided"
+    }
+    fn apply(&self, x: FlexTensor) -> FlexTensor {
+        Flex::float_mul_scalar(x, 0.5.into())
+    }
+    fn adjoint(&self, y: FlexTensor) -> FlexTensor {
+        Flex::float_mul_scalar(y, 0.25.into())
+    }
+    fn structure(&self) -> Structure<'_, Flex> {
+        Structure::General
+    }
+}
+
+/// With tanh's rule broken, the network that is shown is the smallest with a tanh.
+#[test]
+fn a_random_network_that_fails_shrinks() {
+    let rule = Rule::custom::<Flex>("lopsided", |_| Box::new(Lopsided));
+    let broken = RuleSet::default().with(Entry::new(rule).op("tanh"));
+    let on = flex(DType::F64, 1e-12);
+    let found = smallest(200, 0, Recipe::any(), |recipe| {
+        let (network, x0) = recipe.network();
+        on.keeps(network, &x0, broken.clone())
+    });
+    let (recipe, because) = found.expect_err("some network has a tanh");
+    println!("{because}\n{recipe:?}");
+    assert!(because.contains("⟨F v, u⟩"), "{because}");
+    let layers: Vec<Layer> = recipe.layers.iter().map(|(layer, _)| *layer).collect();
+    assert_eq!(layers, [Layer::Tanh]);
+    assert_eq!((recipe.batch, recipe.head), (1, Head::Picture));
 }

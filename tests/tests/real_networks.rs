@@ -1,20 +1,62 @@
-//! The promises on real trained networks (skipped, aloud, without the shared data).
+//! What holds of real trained networks. They come with the shared data: without, every test is ignored.
 
-use std::{collections::BTreeMap, ops::ControlFlow, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use burn::tensor::{Device, FloatDType};
-use burn_backend::{Backend, DType, TensorMetadata};
+use burn_backend::{DType, TensorMetadata, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice};
-use linearscope::{Loaded, Paired, Recorded, RuleSet, host, one_hot};
+use linearscope::{
+    Loaded, Paired, Recorded, RuleSet,
+    conformance::{Allowed, OneToOne, all_hold, promises},
+    host, one_hot,
+};
 use linearscope_analysis::{
-    FrozenNetwork,
+    FrozenNetwork, noise,
     svd::{Momentum, Solver, SvdConfig, svd},
 };
 use linearscope_onnx::Model;
-use linearscope_tests::*;
+use linearscope_test_support::{
+    machine,
+    needs::{self, Trial, trial},
+    networks::model,
+};
+use linearscope_tests::{
+    certified::{Answer, Case},
+    risk::on_inputs,
+    rows::rows_equal_autodiff,
+    *,
+};
 use serde::Deserialize;
 
 const DEVICE: FlexDevice = FlexDevice;
+
+/// Rows that autodiff gives, too: network, shape, range of x₀ and the row.
+const ROWS: [(&str, [usize; 4], f64, usize); 3] = [
+    ("squeezenet1.1", [1, 3, 224, 224], 1.0, 292),
+    ("tiny_style_bedroom", [1, 3, 32, 32], 255.0, 1500),
+    ("srgan_x4_leftthomas", [1, 3, 8, 8], 1.0, 700),
+];
+
+/// Networks whose decisions are compared between f32 and f64.
+const RISKY: [&str; 11] = [
+    "tiny_darknet",
+    "squeezenet1.1",
+    "resnet20_cifar10",
+    "resnet56_cifar10",
+    "mnist_cnn",
+    "super_resolution_x3_dyn",
+    "edsr_small_d8_w32_x4",
+    "carn_m_x4",
+    "fsrcnn_x3",
+    "srgan_x4_leftthomas",
+    "style_lengstrom_wave",
+];
 
 /// Numbers another program gave, sampled.
 #[derive(Deserialize)]
@@ -41,20 +83,70 @@ fn reference<T: for<'a> Deserialize<'a>>(file: &str) -> BTreeMap<String, T> {
     serde_json::from_str(&std::fs::read_to_string(path).expect("reference")).expect("reference")
 }
 
-/// Run `check` on every real network; report all failures, not the first.
-fn on_every_network(test: &str, check: impl Fn(&RealNetwork, &Path) -> Result<String, String>) {
-    let Some(data) = shared_data() else {
-        return skipped(test);
-    };
-    let mut failures = Vec::new();
-    for net in REAL_NETWORKS {
-        let path = data.join("models").join(format!("{}.onnx", net.name));
-        match check(net, &path) {
-            Ok(line) => println!("{test}: {:34} {line}", net.name),
-            Err(line) => failures.push(format!("{}: {line}", net.name)),
-        }
+/// A check of every real network, a test each.
+fn on_every_network(
+    test: &str,
+    check: fn(&RealNetwork, &Path) -> Result<String, String>,
+) -> impl Iterator<Item = Trial> {
+    REAL_NETWORKS.iter().map(move |net| {
+        let name = format!("{test}::{}", net.name);
+        let run = {
+            let name = name.clone();
+            move |path: PathBuf| match check(net, &path) {
+                Ok(line) => println!("{name}: {line}"),
+                Err(line) => panic!("{name}: {line}"),
+            }
+        };
+        trial(name, || net.file(), run)
+    })
+}
+
+/// The networks whose names are looked at.
+fn named() -> Result<PathBuf, String> {
+    model("squeezenet1.1")?;
+    model("fns_mosaic")?;
+    machine::shared_data()
+}
+
+/// The files of all networks that a reference file has numbers for.
+fn of_reference(file: &str) -> Result<PathBuf, String> {
+    for name in reference::<serde_json::Value>(file).keys() {
+        model(name)?;
     }
-    assert!(failures.is_empty(), "{test}:\n{}", failures.join("\n"));
+    machine::shared_data()
+}
+
+fn main() -> ExitCode {
+    let mut trials = needing!(named => nodes_keep_their_names);
+    trials.extend(
+        needing!(|| machine::shared("cases/cat-of-decision/model.onnx") => cat_of_decision),
+    );
+    trials.extend(needing!(|| of_reference("twin.json") =>
+        rows_columns_and_residuals_equal_the_twin));
+    trials.extend(needing!(|| of_reference("svd.json") => singular_values_equal_scipys));
+    for (name, shape, scale, at) in ROWS {
+        let test = format!("rows_by_adjoints_equal_rows_by_autodiff::{name}");
+        trials.push(trial(
+            test,
+            || model(name),
+            move |path| rows_equal_autodiff(&path, &pseudo_input(&shape, scale, 0), at),
+        ));
+    }
+    let every: [(&str, fn(&RealNetwork, &Path) -> Result<String, String>); 4] = [
+        ("plain_outputs_equal_onnxruntime", equals_onnxruntime),
+        ("the_reference_is_untouched", is_untouched),
+        ("promises_f32", |net, path| keeps(net, path, DType::F32)),
+        ("promises_f64", |net, path| keeps(net, path, DType::F64)),
+    ];
+    for (test, check) in every {
+        trials.extend(on_every_network(test, check));
+    }
+    for net in REAL_NETWORKS.iter().filter(|net| RISKY.contains(&net.name)) {
+        let name = format!("decisions_differ_only_within_the_band::{}", net.name);
+        let run = |path: PathBuf| println!("{}", on_inputs(net.name, &path, &net.shape, net.scale));
+        trials.push(trial(name, || net.file(), run));
+    }
+    needs::run(trials)
 }
 
 fn within(what: &str, error: f64, limit: f64) -> Result<String, String> {
@@ -67,149 +159,74 @@ fn within(what: &str, error: f64, limit: f64) -> Result<String, String> {
     }
 }
 
-fn frozen(net: &RealNetwork, path: &Path, dtype: DType) -> Recorded<Flex> {
-    let loaded = load::<Flex>(path, &net.shape, &DEVICE, dtype);
-    let x0 = upload::<Flex>(&pseudo_input(&net.shape, net.scale, 0), &DEVICE, dtype);
-    Recorded::new(loaded, vec![x0], RuleSet::default()).expect("the network freezes")
-}
-
 fn values(x: burn_flex::FlexTensor) -> Vec<f64> {
     host::<Flex>(x).expect("readable")
 }
 
-#[test]
-fn plain_outputs_equal_onnxruntime() {
+fn equals_onnxruntime(net: &RealNetwork, path: &Path) -> Result<String, String> {
     let expected: BTreeMap<String, Sampled> = reference("onnxruntime.json");
-    on_every_network("onnxruntime", |net, path| {
-        let loaded = load::<Flex>(path, &net.shape, &DEVICE, DType::F32);
-        let x = upload::<Flex>(&pseudo_input(&net.shape, net.scale, 0), &DEVICE, DType::F32);
-        let y = loaded
-            .forward(vec![x])
-            .map_err(|e| e.to_string())?
-            .remove(0);
-        within("relative error", expected[net.name].error(&values(y)), 1e-4)
-    });
+    let loaded = load::<Flex>(path, &net.shape, &DEVICE, DType::F32);
+    let x = upload::<Flex>(&pseudo_input(&net.shape, net.scale, 0), &DEVICE, DType::F32);
+    let y = loaded.forward(vec![x]).map_err(|e| e.to_string())?;
+    let y = values(y.into_iter().next().expect("an output"));
+    within("relative error", expected[net.name].error(&y), 1e-4)
 }
 
-/// ◆ y₀ is bit-equal to the same ops run directly on the backend, without the decorator.
-#[test]
-fn the_reference_is_untouched() {
-    on_every_network("untouched", |net, path| {
-        let data = pseudo_input(&net.shape, net.scale, 0);
-        let x = || upload::<Flex>(&data, &DEVICE, DType::F32);
-        let model = Model::load(path).map_err(|e| e.to_string())?;
-        let plain = model
-            .run::<Flex>(vec![x()], &DEVICE)
-            .map_err(|e| e.to_string())?
-            .remove(0);
-        let loaded = load::<Flex>(path, &net.shape, &DEVICE, DType::F32);
-        let recorded = Recorded::new(loaded.clone(), vec![x()], RuleSet::default())
-            .map_err(|e| e.to_string())?;
-        let batch = Flex::float_reshape_to_batch(x());
-        let (paired, _) = Paired::beside(&loaded, vec![x()], vec![batch], RuleSet::default(), true)
-            .map_err(|e| e.to_string())?;
-        let bits = |x: burn_flex::FlexTensor| -> Vec<u64> {
-            values(x).into_iter().map(f64::to_bits).collect()
-        };
-        let plain = bits(plain);
-        if bits(recorded.reference()[0].clone()) != plain {
-            return Err("the recording run changed y0".into());
-        }
-        if bits(paired[0].clone()) != plain {
-            return Err("the paired run changed y0".into());
-        }
-        Ok(format!("{} values bit-equal", plain.len()))
-    });
-}
-
-/// `[..shape] → [1, ..shape]`.
-trait ToBatch: Backend {
-    fn float_reshape_to_batch(x: Self::FloatTensorPrimitive) -> Self::FloatTensorPrimitive {
-        let mut dims = vec![1];
-        dims.extend(x.shape().iter());
-        Self::float_reshape(x, dims.into())
+/// ◆ y₀ is bit-equal to the same ops run directly on the backend, without network or decorator.
+fn is_untouched(net: &RealNetwork, path: &Path) -> Result<String, String> {
+    let data = pseudo_input(&net.shape, net.scale, 0);
+    let x = || upload::<Flex>(&data, &DEVICE, DType::F32);
+    let model = Model::load(path).map_err(|e| e.to_string())?;
+    let plain = model
+        .run::<Flex>(vec![x()], &DEVICE)
+        .map_err(|e| e.to_string())?
+        .remove(0);
+    let loaded = load::<Flex>(path, &net.shape, &DEVICE, DType::F32);
+    let recorded =
+        Recorded::new(loaded.clone(), vec![x()], RuleSet::default()).map_err(|e| e.to_string())?;
+    let batch = [&[1], &net.shape[..]].concat();
+    let batch = Flex::float_reshape(x(), batch.into());
+    let (paired, _) = Paired::beside(&loaded, vec![x()], vec![batch], RuleSet::default(), true)
+        .map_err(|e| e.to_string())?;
+    let bits = |x: burn_flex::FlexTensor| -> Vec<u64> {
+        values(x).into_iter().map(f64::to_bits).collect()
+    };
+    let plain = bits(plain);
+    if bits(recorded.reference()[0].clone()) != plain {
+        return Err("the recording run changed y0".into());
     }
-}
-impl<B: Backend> ToBatch for B {}
-
-/// ◆ x₁ = x₀ ⇒ y₁ = y₀, in the paired run and the replay. f32 and f64.
-fn probe_at_the_reference(dtype: DType, limit: f64) {
-    on_every_network(&format!("x1 = x0, {dtype:?}"), |net, path| {
-        let interpreter = frozen(net, path, dtype);
-        let x0 = || upload::<Flex>(&pseudo_input(&net.shape, net.scale, 0), &DEVICE, dtype);
-        let y0 = values(interpreter.reference()[0].clone());
-        let batch = Flex::float_reshape_to_batch(x0());
-        let replayed = interpreter
-            .affine(std::slice::from_ref(&batch))
-            .map_err(|e| e.to_string())?;
-        let loaded: &Loaded<Flex> = interpreter.loaded();
-        let (_, paired) = Paired::beside(loaded, vec![x0()], vec![batch], RuleSet::default(), true)
-            .map_err(|e| e.to_string())?;
-        let replayed = relative(&values(replayed[0].clone()), &y0);
-        let paired = relative(&values(paired[0].clone()), &y0);
-        within("replayed", replayed, limit)?;
-        within("replayed and paired", replayed.max(paired), limit)
-    });
+    if bits(paired[0].clone()) != plain {
+        return Err("the paired run changed y0".into());
+    }
+    Ok(format!("{} values bit-equal", plain.len()))
 }
 
-#[test]
-fn probe_at_the_reference_f32() {
-    probe_at_the_reference(DType::F32, 1e-5);
-}
-
-#[test]
-fn probe_at_the_reference_f64() {
-    probe_at_the_reference(DType::F64, 1e-12);
-}
-
-/// F x₀ + r = f(x₀) and ⟨F v, u⟩ = ⟨v, Fᵀ u⟩, by the definitions of the certificate.
-fn exact_and_adjoint(dtype: DType, limit: f64) {
-    on_every_network(&format!("exact and adjoint, {dtype:?}"), |net, path| {
-        let interpreter = frozen(net, path, dtype);
-        let y0 = values(interpreter.reference()[0].clone());
-        let batch = |offset: usize, shape: &[usize], scale: f64| {
-            let data = pseudo_input(shape, scale, offset);
-            Flex::float_reshape_to_batch(upload::<Flex>(&data, &DEVICE, dtype))
-        };
-        let apply = |x| values(interpreter.apply(&[x]).expect("applies").remove(0));
-        let fx0 = apply(batch(0, &net.shape, net.scale));
-        let r = values(interpreter.residual().expect("residual").remove(0));
-        let gap: Vec<f64> = (0..y0.len()).map(|i| fx0[i] + r[i] - y0[i]).collect();
-        let exact = norm(&gap) / norm(&y0).max(norm(&fx0) + norm(&r));
-
-        let out: Vec<usize> = interpreter.reference()[0].shape().to_vec();
-        let (v, u) = (batch(1000, &net.shape, 1.0), batch(5000, &out, 1.0));
-        let fv = apply(v.clone());
-        let fu = values(
-            interpreter
-                .adjoint(std::slice::from_ref(&u))
-                .expect("adjoint")
-                .remove(0),
-        );
-        let (v, u) = (values(v), values(u));
-        let adjoint = (dot(&fv, &u) - dot(&v, &fu)).abs() / (norm(&fv) * norm(&u));
-        within("exactness", exact, limit)?;
-        within("adjoint", adjoint, limit)?;
-        Ok(format!("exactness {exact:.1e}, adjoint {adjoint:.1e}"))
-    });
-}
-
-#[test]
-fn exact_and_adjoint_f32() {
-    exact_and_adjoint(DType::F32, 1e-4);
-}
-
-#[test]
-fn exact_and_adjoint_f64() {
-    exact_and_adjoint(DType::F64, 1e-10);
+/// ◆ All promises, exactness the most closely.
+fn keeps(net: &RealNetwork, path: &Path, dtype: DType) -> Result<String, String> {
+    let (exact, other) = match dtype {
+        DType::F64 => (1e-12, 1e-10),
+        _ => (1e-5, 1e-4),
+    };
+    let allowed = Allowed {
+        exact,
+        ..Allowed::bitwise(other)
+    };
+    let loaded = load::<Flex>(path, &net.shape, &DEVICE, dtype);
+    let x0 = upload::<Flex>(&pseudo_input(&net.shape, net.scale, 0), &DEVICE, dtype);
+    let checks = || {
+        let frozen = Recorded::new(loaded, vec![x0.clone()], RuleSet::default())?;
+        promises(&OneToOne::new(&frozen, x0)?, &allowed)
+    };
+    let checks = checks().map_err(|error| error.to_string())?;
+    all_hold(&checks)?;
+    let said = checks[1..]
+        .iter()
+        .map(|check| format!("{:.1e}", check.error));
+    Ok(said.collect::<Vec<_>>().join(", "))
 }
 
 /// Every convolution keeps the file's own name: weights of that name are what it convolves with.
-#[test]
-fn nodes_keep_their_names() {
-    let Some(data) = shared_data() else {
-        return skipped("nodes_keep_their_names");
-    };
+fn nodes_keep_their_names(data: PathBuf) {
     let network = network(&data.join("models/squeezenet1.1.onnx"), &[1, 3, 224, 224]);
     let names: Vec<String> = network.nodes().iter().map(|(n, _)| n.to_string()).collect();
     assert_eq!(names[0], "squeezenet0_conv0");
@@ -221,8 +238,7 @@ fn nodes_keep_their_names() {
 }
 
 /// Rows, columns and residuals of three networks as an independent f64 implementation has them.
-#[test]
-fn rows_columns_and_residuals_equal_the_twin() {
+fn rows_columns_and_residuals_equal_the_twin(data: PathBuf) {
     #[derive(Deserialize)]
     struct Twin {
         shape: [usize; 4],
@@ -234,9 +250,6 @@ fn rows_columns_and_residuals_equal_the_twin() {
         column: Sampled,
         row: Sampled,
     }
-    let Some(data) = shared_data() else {
-        return skipped("rows_columns_and_residuals_equal_the_twin");
-    };
     for (name, twin) in reference::<Twin>("twin.json") {
         let path = data.join("models").join(format!("{name}.onnx"));
         let loaded: Arc<Loaded<Flex>> = load(&path, &twin.shape, &DEVICE, DType::F64);
@@ -278,17 +291,13 @@ fn rows_columns_and_residuals_equal_the_twin() {
 
 /// Top eight singular values by another program (scipy's ARPACK on a PyTorch implementation, f64),
 /// in f32 by both solvers: σ to 1e-3, residuals of both sides to 1e-4 of σ₁.
-#[test]
-fn singular_values_equal_scipys() {
+fn singular_values_equal_scipys(data: PathBuf) {
     #[derive(Deserialize)]
     struct Expected {
         shape: [usize; 4],
         scale: f64,
         sigma: Vec<f64>,
     }
-    let Some(data) = shared_data() else {
-        return skipped("singular_values_equal_scipys");
-    };
     for (name, expected) in reference::<Expected>("svd.json") {
         let path = data.join("models").join(format!("{name}.onnx"));
         let network = network(&path, &expected.shape);
@@ -336,5 +345,25 @@ fn singular_values_equal_scipys() {
                 found.products
             );
         }
+    }
+}
+
+/// x beside x > 0 as floats, which was once certified without a radius.
+fn cat_of_decision(path: PathBuf) {
+    let model = Model::load(path).expect("reads");
+    let shape = model.inputs()[0].fixed().expect("a fixed shape");
+    let case = Case {
+        name: "cat-of-decision",
+        x0: noise(shape.iter().product(), 41)
+            .iter()
+            .map(|x| 2.0 * x)
+            .collect(),
+        network: model.network(&[shape]).expect("is captured"),
+        rules: RuleSet::default(),
+        answer: Answer::Either,
+        deciders: &[""],
+    };
+    if let Err(wrong) = case.holds() {
+        panic!("{wrong}");
     }
 }

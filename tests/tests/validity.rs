@@ -124,10 +124,10 @@ fn units_at_their_kink_are_counted_apart() {
 fn random_networks_hold_or_refuse() {
     let (mut held, mut refused) = (0, 0);
     for seed in 0..120 {
-        let (network, x0) = random::network(seed);
+        let (network, x0) = random::Recipe::number(seed).network();
         let f = frozen(network, x0);
         let n = f.input_len();
-        let d = f.upload(noise(n, seed as u64), n);
+        let d = f.upload(noise(n, seed), n);
         match radii(&f, d.clone()) {
             Err(linearscope_analysis::Error::Engine(Error::NotPiecewise { .. })) => refused += 1,
             Err(error) => panic!("network {seed}: {error}"),

@@ -1,33 +1,12 @@
-//! What the tests want of the machine: a Vulkan driver and a browser.
+//! What the tests want of the machine, made ready where that is possible: a Vulkan driver, a browser, a
+//! Python with SciPy.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
-/// Whether one of these programs is in the path.
-fn in_path(names: &[&str]) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| names.iter().any(|name| folder.join(name).is_file()))
-}
-
-/// Whether the report can be looked at.
-pub(crate) fn has_browser() -> bool {
-    in_path(&["chromium", "chromium-browser", "google-chrome"])
-}
-
-/// Whether wgpu will find an adapter: a Vulkan driver on Linux; the system's own elsewhere.
-pub(crate) fn has_vulkan() -> bool {
-    let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
-    let holds_a_driver = |folder: &str| {
-        Path::new(folder)
-            .read_dir()
-            .is_ok_and(|mut files| files.next().is_some())
-    };
-    !cfg!(target_os = "linux")
-        || std::env::var_os("VK_DRIVER_FILES").is_some()
-        || folders.iter().any(|folder| holds_a_driver(folder))
-}
+use linearscope_test_support::machine::{browser, has_scipy, in_path, own_python, vulkan};
 
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output();
@@ -53,13 +32,13 @@ fn quietly(program: &str, args: &[&str]) -> Result<(), String> {
 /// drivers the folder they want.
 pub(crate) fn prepare(wgpu: bool) {
     let mut wanted = Vec::new();
-    if wgpu && !has_vulkan() {
+    if wgpu && vulkan().is_err() {
         wanted.extend(["mesa-vulkan-drivers", "libvulkan1"]);
     }
-    if !has_browser() {
+    if browser().is_err() {
         wanted.push("chromium");
     }
-    if !wanted.is_empty() && is_root() && in_path(&["apt-get"]) {
+    if !wanted.is_empty() && is_root() && in_path(&["apt-get"]).is_some() {
         println!("$ apt-get install {}", wanted.join(" "));
         let install = ["install", "-y", "-qq", "--no-install-recommends"];
         let installed = quietly("apt-get", &["update", "-qq"])
@@ -74,5 +53,33 @@ pub(crate) fn prepare(wgpu: bool) {
             // SAFETY: no other thread runs yet.
             unsafe { std::env::set_var("XDG_RUNTIME_DIR", folder) };
         }
+    }
+}
+
+/// Make a Python with NumPy and SciPy of our own, in `target/python`, unless the user named one or
+/// `python3` has them; say what came of it.
+pub(crate) fn prepare_python() {
+    let folder = own_python();
+    let python = folder.join("bin/python3");
+    if std::env::var_os("LINEARSCOPE_PYTHON").is_some()
+        || has_scipy(&python)
+        || has_scipy("python3".as_ref())
+    {
+        return;
+    }
+    println!("$ python3 -m venv target/python, with numpy and scipy (60 MB)");
+    let text = |path: &PathBuf| path.display().to_string();
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ];
+    let wheels = ["--only-binary", ":all:", "numpy", "scipy"];
+    let made = quietly("python3", &["-m", "venv", &text(&folder)])
+        .and_then(|()| quietly(&text(&python), &[&pip[..], &wheels].concat()));
+    if let Err(reason) = made {
+        println!("not made, and the test of SciPy is skipped: {reason}");
     }
 }

@@ -4,18 +4,22 @@ mod layers;
 mod machine;
 mod node_tests;
 mod ops;
+mod quick;
+mod tally;
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Command, ExitCode, Stdio},
-};
+use std::{path::Path, process::ExitCode};
+
+use linearscope_test_support::machine::vulkan;
+use tally::{Tally, cargo};
 
 const HELP: &str = "\
 cargo xtask test      every test of the workspace: documentation, units, conformance on the CPU and on
                       wgpu, the program as a process. As root it installs a software Vulkan driver
-                      and a browser by apt where there is none; else it says what it skips
+                      and a browser by apt where there is none; where python3 lacks SciPy it makes a
+                      venv, target/python. What a test still lacks is said, and counted as skipped
 cargo xtask test-cpu  the same without wgpu, which takes ten minutes to compile for the first time
+cargo xtask quick     for daily work, two minutes where only what changed has to be compiled: all unit
+                      tests, the promises on small networks, the program's main paths
 cargo xtask node-tests  fetch the ONNX backend node tests (python3 with pip); test does, too
 cargo xtask features  cargo check with each feature that this system can check
 cargo xtask lint      formatting, clippy and the links of the documentation
@@ -28,6 +32,7 @@ fn main() -> ExitCode {
     let ok = match std::env::args().nth(1).as_deref() {
         Some("test") => test(true),
         Some("test-cpu") => test(false),
+        Some("quick") => quick::run(),
         Some("features") => features(),
         Some("lint") => lint(),
         Some("ops") => match ops::run(Path::new("."), false) {
@@ -60,101 +65,29 @@ fn main() -> ExitCode {
     }
 }
 
-fn cargo(args: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(args);
-    command
-}
-
-/// Passed, failed and ignored of one `test result:` line.
-fn counts(line: &str) -> Option<[usize; 3]> {
-    let rest = line.strip_prefix("test result: ")?;
-    let number = |word: &str| {
-        let before = rest.split(word).next()?;
-        before.trim().rsplit([' ', '.']).next()?.parse().ok()
-    };
-    Some([number(" passed")?, number(" failed")?, number(" ignored")?])
-}
-
-/// Run one cargo command, pass its output on, and add up what its tests say.
-fn run(args: &[&str], total: &mut [usize; 3]) -> bool {
-    println!("$ cargo {}", args.join(" "));
-    let mut child = match cargo(args).stdout(Stdio::piped()).spawn() {
-        Ok(child) => child,
-        Err(error) => {
-            eprintln!("cargo does not start: {error}");
-            return false;
-        }
-    };
-    let stdout = child.stdout.take().expect("stdout is piped");
-    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-        println!("{line}");
-        if let Some(found) = counts(&line) {
-            for (sum, count) in total.iter_mut().zip(found) {
-                *sum += count;
-            }
-        }
-    }
-    child.wait().is_ok_and(|status| status.success())
-}
-
 fn test(wgpu: bool) -> bool {
     machine::prepare(wgpu);
-    if !node_tests::fetch() {
-        println!("skipped: the ONNX node tests");
-    }
+    machine::prepare_python();
+    node_tests::fetch();
     // The same profile and features as `cargo run --release`, so that nothing compiles twice.
-    let mut total = [0; 3];
-    let docs = run(&["test", "--release", "--workspace", "--doc"], &mut total);
-    let tests = run(
-        &[
-            "test",
-            "--release",
-            "--workspace",
-            "--lib",
-            "--bins",
-            "--tests",
-            "--examples",
-            "--no-fail-fast",
-        ],
-        &mut total,
-    );
-    let wgpu = match (wgpu, machine::has_vulkan()) {
-        (true, true) => Some(run(
-            // One workspace with one more feature: what it does not touch stays compiled.
-            &[
-                "test",
-                "--release",
-                "--workspace",
-                "--features",
-                "linearscope-tests/wgpu",
-                "--test",
-                "promises_wgpu",
-            ],
-            &mut total,
-        )),
-        (true, false) => {
-            println!("skipped: the promises on wgpu (apt install mesa-vulkan-drivers)");
-            None
-        }
-        (false, _) => {
-            println!("skipped: the promises on wgpu");
-            None
-        }
-    };
-    let data = std::env::var_os("LINEARSCOPE_DATA").unwrap_or_else(|| "../shared/data".into());
-    if !Path::new(&data).join("models").is_dir() {
-        println!("skipped: what needs real networks (set LINEARSCOPE_DATA to their folder)");
+    let mut tally = Tally::default();
+    tally.run(&["test", "--release", "--workspace", "--doc"]);
+    let mut all = vec!["test", "--release", "--workspace"];
+    all.extend(["--lib", "--bins", "--tests", "--examples", "--no-fail-fast"]);
+    let wgpu = wgpu && vulkan().is_ok();
+    if wgpu {
+        // They run below, and are not to be counted as ignored here.
+        all.extend(["--", "--skip", "wgpu::"]);
     }
-    if !machine::has_browser() {
-        println!("skipped: the report in a browser (apt install chromium)");
+    tally.run(&all);
+    if wgpu {
+        // One workspace with one more feature: what it does not touch stays compiled.
+        let features = ["--features", "linearscope-tests/wgpu"];
+        let target = ["--test", "promises_wgpu"];
+        let command = ["test", "--release", "--workspace"];
+        tally.run(&[&command[..], &features, &target].concat());
     }
-    println!();
-    println!(
-        "{} passed, {} failed, {} skipped",
-        total[0], total[1], total[2]
-    );
-    docs && tests && wgpu != Some(false) && total[0] > 0
+    tally.close()
 }
 
 /// Metal needs a Mac to compile, ROCm its libraries.
@@ -198,14 +131,4 @@ fn lint() -> bool {
         println!("$ cargo {}", args.join(" "));
         cargo(args).status().is_ok_and(|status| status.success())
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn test_results_are_counted() {
-        let line = "test result: ok. 13 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out";
-        assert_eq!(super::counts(line), Some([13, 2, 1]));
-        assert_eq!(super::counts("running 3 tests"), None);
-    }
 }

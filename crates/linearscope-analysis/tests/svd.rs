@@ -10,12 +10,12 @@ use linearscope_analysis::{
     svd::{Momentum, Solver, Svd, SvdConfig, SvdError, svd},
     vectors::read,
 };
+use linearscope_test_support::numbers::signed;
 use operators::matrix;
 
-/// Numbers in [−1, 1) that any reader can make: Knuth's multiplicative hash.
+/// Number i of the fixed sequence, in [−1, 1).
 fn pseudo(i: usize) -> f64 {
-    let hash = (i as u64 + 1).wrapping_mul(2_654_435_761) % (1 << 32);
-    2.0 * hash as f64 / (1u64 << 32) as f64 - 1.0
+    signed(1, i)[0]
 }
 
 /// Reflect the columns of a row-major `[rows, columns]` matrix at a few mirrors: orthonormal

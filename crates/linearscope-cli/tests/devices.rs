@@ -1,24 +1,21 @@
 //! `--device`: what is not there is an error that names what is, never a panic.
 
-use std::{path::PathBuf, process::Command};
+use linearscope_test_support::{
+    assets,
+    process::{Folder, text},
+};
 
 fn run(device: &str, dtype: &str) -> (Option<i32>, String) {
-    let assets = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../assets/tiny_ops");
-    let folder = tempfile::tempdir().expect("a folder");
-    let output = Command::new(env!("CARGO_BIN_EXE_linearscope"))
-        .arg("run")
-        .arg(assets.join("tiny_ops.onnx"))
-        .arg("--input")
-        .arg(assets.join("input.npy"))
-        .args(["--device", device, "--dtype", dtype, "--json"])
-        .arg("--out")
-        .arg(folder.path())
-        .output()
-        .expect("the program starts");
-    let text = [output.stdout, output.stderr].concat();
+    let asset = |name: &str| assets().join("tiny_ops").join(name).display().to_string();
+    let folder = Folder::of(env!("CARGO_BIN_EXE_linearscope"));
+    let (model, input) = (asset("tiny_ops.onnx"), asset("input.npy"));
+    let output = folder.run(&[
+        "run", &model, "--input", &input, "--device", device, "--dtype", dtype, "--json", "--out",
+        ".",
+    ]);
     (
         output.status.code(),
-        String::from_utf8_lossy(&text).into_owned(),
+        text(&[output.stdout, output.stderr].concat()),
     )
 }
 

@@ -6,29 +6,27 @@ use std::{
     sync::Arc,
 };
 
-use burn_backend::{DType, TensorData, TensorMetadata, ops::FloatTensorOps};
+use burn_backend::{DType, TensorData, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
-use linearscope::{Loaded, Recorded, RuleSet, host};
+use linearscope::{
+    Loaded, Recorded, RuleSet,
+    conformance::{Allowed, Floor, OneToOne, all_hold, promises},
+    host,
+};
 use linearscope_onnx::Model;
+use linearscope_test_support::{
+    machine,
+    needs::{self, trial},
+    numbers::{Random, norm},
+};
 use onnx_ir::{GraphProto, Message, ModelProto, TensorProto};
-
-/// The folder of real networks: `LINEARSCOPE_DATA`, else `../shared/data` beside the checkout.
-fn light() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let path = std::env::var_os("LINEARSCOPE_DATA").map_or_else(beside, PathBuf::from);
-    let path = path.join("models/light");
-    path.is_dir().then_some(path)
-}
 
 /// Numbers in [-1, 1): splitmix64 from `stream << 32` on.
 fn uniform(stream: u64, count: usize) -> impl Iterator<Item = f64> {
-    (0..count as u64).map(move |i| {
-        let mut z = ((stream << 32) + i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        (z >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-    })
+    // The generator adds its increment first: number i is that of state (stream << 32) + i, mixed.
+    const INCREMENT: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut random = Random((stream << 32).wrapping_mul(INCREMENT));
+    (0..count).map(move |_| random.unit())
 }
 
 /// What the first reader takes a weight for.
@@ -102,37 +100,18 @@ fn tensor(stream: u64, shape: &[usize]) -> FlexTensor {
     Flex::float_from_data(data, &FlexDevice)
 }
 
-/// `[..shape] → [1, ..shape]`.
-fn batch(x: FlexTensor) -> FlexTensor {
-    let dims = [&[1], &x.shape().to_vec()[..]].concat();
-    Flex::float_reshape(x, dims.into())
-}
-
-fn norm(x: &[f64]) -> f64 {
-    x.iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
 /// Agreement with onnxruntime, then exact, adjoint and affine, in f32.
-fn check(name: &str) {
-    let Some(folder) = light() else {
-        eprintln!("SKIPPED {name}: no shared data (set LINEARSCOPE_DATA to the folder)");
-        return;
-    };
+fn check(name: &str, file: &Path) {
     let reference: serde_json::Value =
         serde_json::from_str(include_str!("light_models/onnxruntime.json")).expect("numbers");
     let expected = &reference["networks"][name];
-    let model = filled(&folder.join(format!("light_{name}.onnx")));
+    let model = filled(file);
     let network = model.network(&[SHAPE.to_vec()]).expect("captures");
     let loaded = Loaded::<Flex>::new(Arc::new(network), FlexDevice, DType::F32).expect("loads");
     let x0 = tensor(1 << 20, &SHAPE);
     let frozen =
         Recorded::new(Arc::new(loaded), vec![x0.clone()], RuleSet::default()).expect("freezes");
     let reference = frozen.reference()[0].clone();
-    let out = reference.shape().to_vec();
     let values = |x: FlexTensor| host::<Flex>(x).expect("reads");
     let y0 = values(reference);
 
@@ -153,43 +132,40 @@ fn check(name: &str) {
     }
     assert!(worst <= 1e-4, "{name}: {worst:.1e} from onnxruntime");
 
-    let apply = |x: FlexTensor| values(frozen.apply(&[x]).expect("applies").remove(0));
-    let fx0 = apply(batch(x0.clone()));
-    let r = values(frozen.residual().expect("residual").remove(0));
-    let gap: Vec<f64> = (0..y0.len()).map(|i| fx0[i] + r[i] - y0[i]).collect();
-    let exact = norm(&gap) / norm(&y0).max(norm(&fx0) + norm(&r));
-
-    let (v, u) = (batch(tensor(1 << 21, &SHAPE)), batch(tensor(1 << 22, &out)));
-    let fv = apply(v.clone());
-    let fu = frozen.adjoint(std::slice::from_ref(&u)).expect("adjoint");
-    let fu = values(fu.into_iter().next().expect("one input"));
-    let (hv, hu) = (values(v.clone()), values(u));
-    let adjoint = (dot(&fv, &hu) - dot(&hv, &fu)).abs() / (norm(&fv) * norm(&hu));
-
-    // y₁(½(x₀ + v)) is ½(y₁(x₀) + y₁(v)).
-    let affine = |x: FlexTensor| values(frozen.affine(&[x]).expect("applies").remove(0));
-    let middle = Flex::float_mul_scalar(Flex::float_add(batch(x0.clone()), v.clone()), 0.5.into());
-    let (a, b, m) = (affine(batch(x0)), affine(v), affine(middle));
-    let gap: Vec<f64> = (0..m.len()).map(|i| 2.0 * m[i] - a[i] - b[i]).collect();
-    let straight = norm(&gap) / (norm(&a) + norm(&b));
+    // As the certificate measures.
+    let allowed = Allowed {
+        floor: Floor::Terms,
+        ..Allowed::bitwise(1e-4)
+    };
+    let checks = OneToOne::new(&frozen, x0).and_then(|asked| promises(&asked, &allowed));
+    let checks = checks.expect("is asked");
+    let errors: Vec<String> = checks
+        .iter()
+        .map(|check| format!("{:.1e}", check.error))
+        .collect();
     println!(
-        "{name}: {worst:.1e} from onnxruntime, exactness {exact:.1e}, adjoint {adjoint:.1e}, \
-         affine {straight:.1e}"
+        "{name}: {worst:.1e} from onnxruntime; promises to {}",
+        errors.join(", ")
     );
-    for (promise, error) in [("exact", exact), ("adjoint", adjoint), ("affine", straight)] {
-        assert!(error <= 1e-4, "{name}: {promise} to {error:.1e}");
-    }
+    all_hold(&checks).unwrap_or_else(|broken| panic!("{name}: {broken}"));
 }
 
-macro_rules! networks {
-    ($($name:ident)*) => {$(
-        #[test]
-        fn $name() {
-            check(stringify!($name));
-        }
-    )*};
-}
+const NETWORKS: [&str; 9] = [
+    "bvlc_alexnet",
+    "densenet121",
+    "inception_v1",
+    "inception_v2",
+    "resnet50",
+    "shufflenet",
+    "squeezenet",
+    "vgg19",
+    "zfnet512",
+];
 
-networks! {
-    bvlc_alexnet densenet121 inception_v1 inception_v2 resnet50 shufflenet squeezenet vgg19 zfnet512
+fn main() -> std::process::ExitCode {
+    let test = |name: &'static str| {
+        let find = move || machine::shared(&format!("models/light/light_{name}.onnx"));
+        trial(name, find, move |file: PathBuf| check(name, &file))
+    };
+    needs::run(NETWORKS.map(test).into())
 }

@@ -16,16 +16,14 @@ use burn_backend::{DType, TensorData, TensorMetadata, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
 use linearscope::{Loaded, Recorded, RuleSet, host};
 use linearscope_onnx::{Model, SUPPORTED_OPS, Value, tensor_from_bytes};
+use linearscope_test_support::{
+    machine, needing, needs,
+    numbers::{gap, norm},
+};
 use onnx_ir::{GraphProto, Message, ModelProto};
 
 fn lists() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node_tests")
-}
-
-fn folder() -> Option<PathBuf> {
-    let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/onnx-node-tests");
-    let path = std::env::var_os("LINEARSCOPE_ONNX_NODE_TESTS").map_or_else(built, PathBuf::from);
-    path.is_dir().then_some(path)
 }
 
 /// Lines without comments.
@@ -96,6 +94,9 @@ fn compare(got: &TensorData, expected: &TensorData) -> Result<(), String> {
 fn run(case: &Path) -> Result<(), String> {
     let model = Model::load(case.join("model.onnx")).map_err(|error| error.to_string())?;
     let sets = (0..).map(|set| case.join(format!("test_data_set_{set}")));
+    if !case.join("test_data_set_0").is_dir() {
+        return Err("it has no data to be tried with".into());
+    }
     for set in sets.take_while(|set| set.is_dir()) {
         let inputs = (0..model.inputs().len())
             .map(|i| read(&set.join(format!("input_{i}.pb"))).map(Value::<Flex>::Constant))
@@ -133,14 +134,7 @@ fn on_device(value: Value<Flex>) -> Value<Flex> {
     }
 }
 
-#[test]
-fn node_tests() {
-    let Some(folder) = folder() else {
-        eprintln!(
-            "SKIPPED the ONNX node tests: no folder of them (cargo xtask node-tests fetches it)"
-        );
-        return;
-    };
+fn node_tests(folder: PathBuf) {
     let listed = lists().join("passing.txt");
     let passing: BTreeSet<String> = lines(&listed).into_iter().collect();
     let reasons: Vec<(String, String)> = lines(&lists().join("not_passing.txt"))
@@ -223,15 +217,6 @@ enum Frozen {
     At(f64, f64),
 }
 
-fn norm(x: &[f64]) -> f64 {
-    x.iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
-fn gap(a: &[f64], b: &[f64]) -> f64 {
-    let difference: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-    norm(&difference)
-}
-
 /// Freeze a case at its inputs: floats vary, other inputs are constants; where that is refused the
 /// first float varies alone, a picture among weights.
 fn freeze(case: &Path) -> Result<Frozen, String> {
@@ -307,12 +292,7 @@ fn freeze_at(case: &Path, most: usize) -> Result<Frozen, String> {
 }
 
 /// Every case that passes, frozen at its own inputs: exact there, or refused by name.
-#[test]
-fn frozen_cases_are_exact() {
-    let Some(folder) = folder() else {
-        eprintln!("SKIPPED freezing the ONNX node tests: no folder of them");
-        return;
-    };
+fn frozen_cases_are_exact(folder: PathBuf) {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let (mut count, mut without, mut wrong) = (0, 0, Vec::new());
@@ -347,11 +327,16 @@ fn frozen_cases_are_exact() {
     assert!(count >= FROZEN, "{count} cases freeze, {FROZEN} did");
 }
 
-#[test]
 fn patterns() {
     assert!(matches("test_gru_*", "test_gru_defaults"));
     assert!(matches("*_int4*", "test_cast_int4_to_float"));
     assert!(matches("test_a", "test_a"));
     assert!(!matches("test_a", "test_ab"));
     assert!(!matches("test_*_b", "test_a_c"));
+}
+
+fn main() -> std::process::ExitCode {
+    let mut trials = needing!(machine::node_tests => node_tests, frozen_cases_are_exact);
+    trials.extend(needing!(nothing => patterns));
+    needs::run(trials)
 }

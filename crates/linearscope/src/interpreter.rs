@@ -540,7 +540,7 @@ fn only(found: Vec<DispatchTensor>) -> DispatchTensor {
 }
 
 /// One input and one output, or an error that says where to turn with several.
-fn check_ports(network: &Network) -> Result<()> {
+pub(crate) fn check_ports(network: &Network) -> Result<()> {
     for (what, ports) in [("inputs", network.inputs()), ("outputs", network.outputs())] {
         if ports.len() != 1 {
             return Err(Error::Shape {

@@ -16,6 +16,7 @@
 
 mod backend;
 pub mod coefficient;
+pub mod conformance;
 pub mod device;
 mod driver;
 mod error;

@@ -51,7 +51,7 @@ fn written_out_it_is_the_same() {
             RuleSet::default(),
             DType::F64,
         );
-        frozen.keeps_promises(name, &RuleSet::default(), 1e-12);
+        frozen.keeps_promises(name, 1e-12);
         let one = Frozen::new(network([2, 4], op), &x0, RuleSet::default(), DType::F64);
         close(name, &frozen.affine(&x1), &one.affine(&x1), 1e-13);
         close(name, &frozen.apply(&x1), &one.apply(&x1), 1e-13);

@@ -5,11 +5,11 @@
 mod made;
 
 use linearscope::RuleSet;
-use linearscope_tests::certified::{Answer, Case};
+use linearscope_tests::certified::Answer;
 use made::{float, floats, int, ints, longs, model, node, text};
 use onnx_ir::{NodeProto, TensorProto};
 
-use crate::data::{holds, start};
+use crate::data::holds;
 
 const SHAPE: [i64; 2] = [3, 4];
 
@@ -486,32 +486,5 @@ fn nothing_is_folded_that_depends_on_the_input() {
         ];
         let said = refused(nodes, weights);
         assert!(said.contains("asked"), "{op}: {said}");
-    }
-}
-
-/// The case of the bug report: x beside x > 0 as floats.
-#[test]
-fn cat_of_decision() {
-    let name = "cat-of-decision";
-    let Some(data) = linearscope_tests::shared_data() else {
-        return linearscope_tests::skipped(name);
-    };
-    let path = data.join("cases/cat-of-decision/model.onnx");
-    if !path.is_file() {
-        return linearscope_tests::skipped(name);
-    }
-    let model = linearscope_onnx::Model::load(path).expect("reads");
-    let shape = model.inputs()[0].fixed().expect("a fixed shape");
-    let x0 = start(shape.iter().product());
-    let case = Case {
-        name,
-        network: model.network(&[shape]).expect("is captured"),
-        x0,
-        rules: RuleSet::default(),
-        answer: Answer::Either,
-        deciders: &[""],
-    };
-    if let Err(wrong) = case.holds() {
-        panic!("{wrong}");
     }
 }

@@ -1,6 +1,6 @@
 //! `matrix`.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use crate::folder::{Folder, noise, sr};
 
@@ -112,11 +112,11 @@ fn a_killed_matrix_goes_on_where_it_was() {
         ["matrix", "--input", "x.npy", "--chunk", "1", "--out", out].map(String::from)
     };
     let start = |out| {
-        Command::new(env!("CARGO_BIN_EXE_linearscope"))
+        folder
+            .command()
             .arg(args(out)[0].clone())
             .arg(sr())
             .args(&args(out)[1..])
-            .current_dir(folder.0.path())
             .stdout(std::process::Stdio::null())
             .spawn()
             .expect("the program starts")

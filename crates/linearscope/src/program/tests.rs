@@ -11,6 +11,8 @@ use std::{
 use burn_backend::{DType, Shape, TensorData, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
 
+use linearscope_test_support::numbers::Random;
+
 use super::{
     Node, NodeId, NodeIndex, Operation, Program,
     traverse::{Along, Backwards, Constant, Forwards, Here},
@@ -22,22 +24,9 @@ use crate::{
     linear::{Cut, LinearMap, Locality, Multiple, Region, Restricted, Structure},
 };
 
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n as u64) as usize
-    }
-
-    /// A small whole number, so that sums in any order are exact.
-    fn number(&mut self) -> f64 {
-        self.below(7) as f64 - 3.0
-    }
+/// A small whole number, so that sums in any order are exact.
+fn number(random: &mut Random) -> f64 {
+    random.below(7) as f64 - 3.0
 }
 
 fn tensor(values: &[f64], shape: &[usize]) -> FlexTensor {
@@ -86,9 +75,9 @@ fn random(random: &mut Random, concats: bool) -> Program<Flex> {
         let alike: Vec<usize> = (0..at).filter(|&of| nodes[of].shape[0] == len).collect();
         let count = 1 + random.below(3);
         let (operation, len) = match random.below(if concats { 4 } else { 3 }) {
-            0 => (multiple(random.number(), any), len),
+            0 => (multiple(number(random), any), len),
             1 => {
-                let b: Vec<f64> = (0..len).map(|_| random.number()).collect();
+                let b: Vec<f64> = (0..len).map(|_| number(random)).collect();
                 let value = Coefficient::weight(tensor(&b, &[len]));
                 let input = NodeIndex(any);
                 (Operation::Source { value, input }, len)
@@ -96,7 +85,7 @@ fn random(random: &mut Random, concats: bool) -> Program<Flex> {
             2 => {
                 let terms = (0..count).map(|_| {
                     let of = alike[random.below(alike.len())];
-                    (random.number(), NodeIndex(of))
+                    (number(random), NodeIndex(of))
                 });
                 (Operation::Sum(terms.collect()), len)
             }
@@ -172,7 +161,7 @@ fn forwards_is_the_recursion() {
         let mut each = [BTreeMap::new(), BTreeMap::new()];
         for at in begins {
             let n = len(&program, ids[at]);
-            let x: Vec<f64> = (0..2 * n).map(|_| draw.number()).collect();
+            let x: Vec<f64> = (0..2 * n).map(|_| number(draw)).collect();
             starts.push((ids[at], tensor(&x, &[2, n])));
             each[0].insert(at, x[..n].to_vec());
             each[1].insert(at, x[n..].to_vec());
@@ -203,7 +192,7 @@ fn backwards_is_its_transpose() {
             .map(|_| {
                 let at = draw.below(ids.len());
                 let n = len(&program, ids[at]);
-                (at, (0..n).map(|_| draw.number()).collect())
+                (at, (0..n).map(|_| number(draw)).collect())
             })
             .collect();
         let targets = [draw.below(2), draw.below(ids.len())];

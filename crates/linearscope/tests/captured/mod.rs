@@ -7,7 +7,12 @@ use std::sync::Arc;
 use burn::{nn::Relu, tensor::Tensor};
 use burn_backend::{DType, Shape, TensorData, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
-use linearscope::{Loaded, Network, Paired, Recorded, RuleSet, host};
+use linearscope::{
+    Loaded, Network, Recorded, RuleSet,
+    conformance::{Allowed, Floor, OneToOne, all_hold, promises, transposed},
+    host,
+};
+pub use linearscope_test_support::numbers::signed as pseudo;
 
 /// A network of one tensor.
 pub fn network<const D: usize, const E: usize>(
@@ -24,15 +29,6 @@ pub fn network<const D: usize, const E: usize>(
 pub fn upload(values: &[f64], shape: &[usize], dtype: DType) -> FlexTensor {
     let data = TensorData::new(values.to_vec(), shape.to_vec());
     Flex::float_from_data(data.convert_dtype(dtype), &FlexDevice)
-}
-
-/// A fixed sequence in [−1, 1).
-pub fn pseudo(count: usize, offset: usize) -> Vec<f64> {
-    let number = |i: usize| {
-        let hash = (i as u64 + 1).wrapping_mul(2_654_435_761) % (1 << 32);
-        2.0 * hash as f64 / (1u64 << 32) as f64 - 1.0
-    };
-    (offset..offset + count).map(number).collect()
 }
 
 /// A network frozen at x₀.
@@ -94,50 +90,20 @@ impl Frozen {
         host::<Flex>(self.interpreter.adjoint(&[y]).unwrap().remove(0)).unwrap()
     }
 
-    /// y₀ is the plain run's to the bit; exact at x₀; affine; Fᵀ the transpose of F; the paired run
-    /// is the replay.
-    pub fn keeps_promises(&self, what: &str, rules: &RuleSet, limit: f64) {
-        let (n, m) = (self.x0.len(), self.y0().len());
-        let loaded = self.interpreter.loaded();
-        let input = || upload(&self.x0, &self.input(), self.dtype);
-        let plain = host::<Flex>(loaded.forward(vec![input()]).unwrap().remove(0)).unwrap();
-        let bits = |v: &[f64]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-        assert_eq!(bits(&plain), bits(&self.y0()), "{what}: the reference");
-        close(
-            &format!("{what}, x1 = x0"),
-            &self.affine(&self.x0),
-            &self.y0(),
-            limit,
-        );
-
-        let eye = |n: usize| {
-            let mut eye = vec![0.0; n * n];
-            eye.iter_mut().step_by(n + 1).for_each(|v| *v = 1.0);
-            eye
+    /// Every promise, and Fᵀ the transpose of F.
+    pub fn keeps_promises(&self, what: &str, limit: f64) {
+        let x0 = upload(&self.x0, &self.input(), self.dtype);
+        let allowed = Allowed {
+            floor: Floor::Size(1.0),
+            ..Allowed::bitwise(limit)
         };
-        let (columns, rows) = (self.apply(&eye(n)), self.adjoint(&eye(m)));
-        let transposed: Vec<f64> = (0..m * n).map(|i| columns[(i % n) * m + i / n]).collect();
-        close(&format!("{what}, adjoint"), &rows, &transposed, limit);
-
-        let (a, b) = (pseudo(n, 100), pseudo(n, 900));
-        let mix: Vec<f64> = a.iter().zip(&b).map(|(a, b)| 0.3 * a + 0.7 * b).collect();
-        let (ya, yb) = (self.affine(&a), self.affine(&b));
-        let expected: Vec<f64> = ya.iter().zip(&yb).map(|(a, b)| 0.3 * a + 0.7 * b).collect();
-        close(
-            &format!("{what}, affine"),
-            &self.affine(&mix),
-            &expected,
-            limit,
-        );
-
-        for (sources, replayed) in [(true, &ya), (false, &self.apply(&a))] {
-            let probes = self.batch(&a, &self.input());
-            let (_, paired) =
-                Paired::beside(loaded, vec![input()], vec![probes], rules.clone(), sources)
-                    .unwrap();
-            let paired = host::<Flex>(paired[0].clone()).unwrap();
-            close(&format!("{what}, paired"), &paired, replayed, limit);
-        }
+        let checks = OneToOne::new(&self.interpreter, x0).and_then(|asked| {
+            let mut checks = promises(&asked, &allowed)?;
+            checks.push(transposed(&asked, limit)?);
+            Ok(checks)
+        });
+        let broken = all_hold(&checks.expect("is asked"));
+        broken.unwrap_or_else(|broken| panic!("{what}: {broken}"));
     }
 }
 

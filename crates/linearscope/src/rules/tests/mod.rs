@@ -25,39 +25,19 @@ use burn_backend::{
 };
 use burn_flex::{Flex, FlexDevice, FlexTensor};
 
+pub(super) use linearscope_test_support::numbers::Random;
+
 use crate::{
-    Error, LinearScope, Normalisation, Pointwise, Result, Rule, RuleSet, ScopeTensor, host,
-    linear::batch, program::Program, run::Run,
+    Error, LinearScope, Normalisation, Pointwise, Result, Rule, RuleSet, ScopeTensor,
+    conformance::{Allowed, Check, Floor, Interpreted, all_hold, gap, promises, transposed},
+    host,
+    linear::batch,
+    program::Program,
+    run::Run,
 };
 
 type S = LinearScope<Flex>;
 type Op = fn(ScopeTensor<Flex>) -> ScopeTensor<Flex>;
-
-/// A small deterministic generator (splitmix64).
-pub(super) struct Random(pub u64);
-
-impl Random {
-    pub(super) fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform in [−1, 1).
-    pub(super) fn unit(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-    }
-
-    pub(super) fn below(&mut self, n: usize) -> usize {
-        (self.bits() % n as u64) as usize
-    }
-
-    pub(super) fn vector(&mut self, len: usize) -> Vec<f64> {
-        (0..len).map(|_| self.unit()).collect()
-    }
-}
 
 pub(super) fn tensor(values: &[f64], shape: &[usize]) -> FlexTensor {
     let data = TensorData::new(values.to_vec(), shape.to_vec());
@@ -161,8 +141,101 @@ fn identity(n: usize) -> Vec<f64> {
     eye
 }
 
-/// The promises every op and network keeps: reference untouched, exact at x₀, affine, the adjoint
-/// the transpose of the dense matrix, the paired run the same as the replay.
+/// A frozen op, to be asked for its promises.
+struct Asked<'a, F> {
+    frozen: &'a Frozen,
+    x0: &'a [f64],
+    rules: &'a RuleSet,
+    op: F,
+}
+
+impl<F: Fn(ScopeTensor<Flex>) -> ScopeTensor<Flex>> Interpreted for Asked<'_, F> {
+    type Error = crate::Error;
+
+    fn x0(&self) -> Result<Vec<f64>> {
+        Ok(self.x0.to_vec())
+    }
+
+    fn plain(&self) -> Result<Vec<f64>> {
+        let x0 = constant(self.x0, &self.frozen.input.to_vec());
+        Ok(numbers((self.op)(x0).into_value()))
+    }
+
+    fn reference(&self) -> Result<Vec<f64>> {
+        Ok(self.frozen.y0.clone())
+    }
+
+    fn apply(&self, x: &[f64]) -> Result<Vec<f64>> {
+        Ok(self.frozen.apply(x, false))
+    }
+
+    fn affine(&self, x: &[f64]) -> Result<Vec<f64>> {
+        Ok(self.frozen.apply(x, true))
+    }
+
+    fn adjoint(&self, y: &[f64]) -> Result<Vec<f64>> {
+        Ok(self.frozen.adjoint(y))
+    }
+
+    fn paired(&self, x: &[f64], sources: bool) -> Result<Vec<f64>> {
+        let (run, shape) = (Run::paired(self.rules.clone(), sources), &self.frozen.input);
+        let k = x.len() / self.x0.len();
+        let probes = tensor(x, &batch::shape_of(k, shape).to_vec());
+        let tracer = run.probe(probes, shape)?;
+        let out = (self.op)(ScopeTensor::traced(
+            tensor(self.x0, &shape.to_vec()),
+            tracer,
+        ));
+        let paired = out.tracer().cloned().and_then(|p| p.into_batch());
+        Ok(numbers(paired.expect("a paired run carries batches")))
+    }
+}
+
+/// What errors may be, beside the entries of about 1 of these tests.
+const ALLOWED: Allowed = Allowed {
+    reference: 0.0,
+    exact: 1e-12,
+    other: 1e-12,
+    floor: Floor::Size(1.0),
+};
+
+/// The promises every op and network keeps: those of [`crate::conformance`]; the adjoint the transpose of
+/// the dense matrix; and the same of F alone with gains folded into weights. An error tells what is broken.
+pub(super) fn promised(
+    x0: &[f64],
+    shape: &[usize],
+    rules: impl Into<RuleSet>,
+    op: impl Fn(ScopeTensor<Flex>) -> ScopeTensor<Flex>,
+) -> Result<Frozen, String> {
+    let text = |error: Error| error.to_string();
+    let rules: RuleSet = rules.into();
+    let frozen = Frozen::new(x0, shape, rules.clone(), &op).map_err(text)?;
+    let asked = |frozen| Asked {
+        frozen,
+        x0,
+        rules: &rules,
+        op: &op,
+    };
+    let mut checks = promises(&asked(&frozen), &ALLOWED).map_err(text)?;
+    checks.push(transposed(&asked(&frozen), 1e-12).map_err(text)?);
+
+    let folded = frozen.folded();
+    let eye = identity(x0.len());
+    let columns = [&frozen, &folded].map(|frozen| frozen.apply(&eye, false));
+    checks.push(Check {
+        promise: "gains folded into weights leave F what it is",
+        error: gap(&columns[1], &columns[0], 1.0),
+        limit: 1e-12,
+    });
+    checks.push(Check {
+        promise: "and Fᵀ its transpose",
+        ..transposed(&asked(&folded), 1e-12).map_err(text)?
+    });
+    all_hold(&checks)?;
+    Ok(frozen)
+}
+
+/// [`promised`], where it must be.
 pub(super) fn keeps_promises(
     what: &str,
     x0: &[f64],
@@ -170,83 +243,7 @@ pub(super) fn keeps_promises(
     rules: impl Into<RuleSet>,
     op: impl Fn(ScopeTensor<Flex>) -> ScopeTensor<Flex>,
 ) -> Frozen {
-    let rules: RuleSet = rules.into();
-    let frozen =
-        Frozen::new(x0, shape, rules.clone(), &op).unwrap_or_else(|e| panic!("{what}: {e}"));
-    let plain = numbers(op(constant(x0, shape)).into_value());
-    let bits = |v: &[f64]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-    assert_eq!(
-        bits(&frozen.y0),
-        bits(&plain),
-        "{what}: the reference changed"
-    );
-    assert_close(
-        &format!("{what}, x1 = x0"),
-        &frozen.apply(x0, true),
-        &frozen.y0,
-        1e-12,
-    );
-
-    let (n, m) = (x0.len(), frozen.y0.len());
-    let columns = frozen.apply(&identity(n), false);
-    let rows = frozen.adjoint(&identity(m));
-    let transposed: Vec<f64> = (0..m * n).map(|i| columns[(i % n) * m + i / n]).collect();
-    assert_close(&format!("{what}, adjoint"), &rows, &transposed, 1e-12);
-
-    // F alone, with gains folded into weights, is the same F.
-    let folded = frozen.program.homogeneous();
-    let eye = tensor(&identity(n), &batch::shape_of(n, &frozen.input).to_vec());
-    let starts = [(folded.inputs()[0], eye)];
-    let folded_columns = numbers(
-        folded
-            .forward(&starts, folded.outputs(), false)
-            .unwrap()
-            .remove(0),
-    );
-    assert_close(&format!("{what}, folded"), &folded_columns, &columns, 1e-12);
-    let shape_out = batch::shape_of(m, &Shape::from(frozen.output.clone())).to_vec();
-    let seeds = [(folded.outputs()[0], tensor(&identity(m), &shape_out))];
-    let folded_rows = folded.backward(&seeds, folded.inputs()).unwrap().remove(0);
-    let folded_rows = folded_rows.map_or(vec![0.0; m * n], numbers);
-    assert_close(
-        &format!("{what}, folded adjoint"),
-        &folded_rows,
-        &rows,
-        1e-12,
-    );
-
-    let mut random = Random(99);
-    let (a, b, t) = (random.vector(n), random.vector(n), 0.3);
-    let mix: Vec<f64> = a
-        .iter()
-        .zip(&b)
-        .map(|(a, b)| t * a + (1.0 - t) * b)
-        .collect();
-    let (ya, yb) = (frozen.apply(&a, true), frozen.apply(&b, true));
-    let expected: Vec<f64> = ya
-        .iter()
-        .zip(&yb)
-        .map(|(a, b)| t * a + (1.0 - t) * b)
-        .collect();
-    assert_close(
-        &format!("{what}, affine"),
-        &frozen.apply(&mix, true),
-        &expected,
-        1e-12,
-    );
-
-    for (sources, replayed) in [(true, ya), (false, frozen.apply(&a, false))] {
-        let run = Run::paired(rules.clone(), sources);
-        let batch_shape = [&[1], shape].concat();
-        let tracer = run
-            .probe(tensor(&a, &batch_shape), &Shape::from(shape.to_vec()))
-            .expect("the probe fits");
-        let out = op(ScopeTensor::traced(tensor(x0, shape), tracer));
-        let paired = out.tracer().cloned().and_then(|p| p.into_batch());
-        let paired = numbers(paired.expect("a paired run carries batches"));
-        assert_close(&format!("{what}, paired run"), &paired, &replayed, 1e-12);
-    }
-    frozen
+    promised(x0, shape, rules, op).unwrap_or_else(|broken| panic!("{what}: {broken}"))
 }
 
 /// An op against its slow twin, at several x₀ and x₁.

@@ -1,18 +1,11 @@
-//! The report in a real browser, where there is one: `chromium` in the path, or `CHROMIUM`.
+//! The report in a real browser.
 
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-fn chromium() -> Option<PathBuf> {
-    let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&folders).flat_map(|folder| {
-        ["chromium", "chromium-browser", "google-chrome"].map(|name| folder.join(name))
-    });
-    named.into_iter().chain(found).find(|path| path.is_file())
-}
+use linearscope_test_support::process::Folder;
 
 /// What a page holds after its scripts ran.
 fn dom(chromium: &Path, profile: &Path, page: &Path) -> String {
@@ -38,20 +31,10 @@ fn dom(chromium: &Path, profile: &Path, page: &Path) -> String {
 }
 
 /// Nothing sticks out on a telephone or a desk, every picture is decoded, nothing is fetched.
-#[test]
-fn the_report_fits_narrow_and_wide_screens() {
-    let Some(chromium) = chromium() else {
-        eprintln!("SKIPPED the_report_fits_narrow_and_wide_screens: no chromium in the path");
-        return;
-    };
-    let folder = tempfile::tempdir().expect("a folder");
-    let demo = Command::new(env!("CARGO_BIN_EXE_linearscope"))
-        .args(["demo", "--out", "demo"])
-        .current_dir(folder.path())
-        .output()
-        .expect("the program starts");
-    assert!(demo.status.success());
-    let page = folder.path().join("frame.html");
+pub(crate) fn the_report_fits_narrow_and_wide_screens(chromium: PathBuf) {
+    let folder = Folder::of(crate::PROGRAM);
+    folder.ok(&["demo", "--out", "demo"]);
+    let page = folder.path("frame.html");
     for width in [360, 1280] {
         let html = format!(
             "<iframe id=f style=\"border:0;width:{width}px;height:900px\" src=\"demo/report.html\">\
@@ -63,7 +46,7 @@ fn the_report_fits_narrow_and_wide_screens() {
              .filter(r => !r.name.startsWith('data:')).length].join(' ')}}</script>"
         );
         std::fs::write(&page, html).expect("written");
-        let dom = dom(&chromium, &folder.path().join("profile"), &page);
+        let dom = dom(&chromium, &folder.path("profile"), &page);
         let measured = dom
             .split("measured ")
             .nth(1)

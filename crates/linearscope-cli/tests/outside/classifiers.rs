@@ -1,4 +1,4 @@
-//! Real classifiers on real pictures (skipped, aloud, without the shared data).
+//! Real classifiers on real pictures.
 
 use std::{
     collections::BTreeMap,
@@ -16,18 +16,6 @@ use linearscope_analysis::{
 use linearscope_onnx::Model;
 use linearscope_preprocess::Recipe;
 use serde_json::Value;
-
-/// The folder of real networks and pictures, if there is one: `LINEARSCOPE_DATA`, else
-/// `../shared/data` beside the checkout.
-fn shared_data(test: &str) -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let path = std::env::var_os("LINEARSCOPE_DATA").map_or_else(beside, PathBuf::from);
-    if path.join("models").is_dir() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED {test}: no shared data (set LINEARSCOPE_DATA to the folder)");
-    None
-}
 
 /// The labelled pictures, the class of each, and its probability.
 fn curated(data: &Path) -> Vec<(PathBuf, usize, f64)> {
@@ -74,11 +62,7 @@ fn from_the_command_line(model: &Path, pictures: &Path) -> (String, Value) {
 /// squeezenet1.1's residual share of the best score over 26 labelled pictures: PyTorch's, and the same digits from the
 /// library, from the program and in docs/contributions.md, which has them from `linearscope-assets -- shares`. The sum of
 /// contributions is the score, picture by picture.
-#[test]
-fn residual_shares_are_the_same_everywhere() {
-    let Some(data) = shared_data("residual_shares_are_the_same_everywhere") else {
-        return;
-    };
+pub(crate) fn residual_shares_are_the_same_everywhere(data: PathBuf) {
     let path = data.join("models/squeezenet1.1.onnx");
     let model = Model::load(&path).expect("reads");
     let network = model.network(&[vec![1, 3, 224, 224]]).expect("is captured");
