@@ -1,4 +1,5 @@
-//! Matrix products with one frozen side.
+//! Matrix products with one frozen side. On the host a row of a product is the same bits beside others as
+//! alone.
 
 use std::sync::Arc;
 

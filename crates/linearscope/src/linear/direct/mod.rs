@@ -1,9 +1,12 @@
-//! Convolutions on the host, by a kernel of our own.
+//! Convolutions, products of matrices and interpolations on the host, by kernels of our own.
 //!
 //! A replay is convolutions and little else, and Flex lays each out as a product of matrices,
 //! channels last, and back. Nothing of that is needed where weights are frozen: they are packed once,
 //! and the picture is read where it lies. Two to three times as fast on the networks of
 //! `docs/performance.md`, in either precision, both ways, any stride and dilation. Only replays use it: the reference keeps the backend's own ops.
+//!
+//! Each entry is a sum in an order that its own terms decide. What a probe becomes so depends neither on its
+//! batch mates nor on threads, and is the same on a window as on the whole picture.
 
 mod geometry;
 mod kernel;
