@@ -116,6 +116,9 @@ fn of_reference(file: &str) -> Result<PathBuf, String> {
     machine::shared_data()
 }
 
+/// A check of one network; what it says of it.
+type OfNetwork = fn(&RealNetwork, &Path) -> Result<String, String>;
+
 fn main() -> ExitCode {
     let mut trials = needing!(named => nodes_keep_their_names);
     trials.extend(
@@ -132,7 +135,7 @@ fn main() -> ExitCode {
             move |path| rows_equal_autodiff(&path, &pseudo_input(&shape, scale, 0), at),
         ));
     }
-    let every: [(&str, fn(&RealNetwork, &Path) -> Result<String, String>); 4] = [
+    let every: [(&str, OfNetwork); 4] = [
         ("plain_outputs_equal_onnxruntime", equals_onnxruntime),
         ("the_reference_is_untouched", is_untouched),
         ("promises_f32", |net, path| keeps(net, path, DType::F32)),

@@ -83,6 +83,16 @@ pub(crate) fn look<B: Backend>(x: &FloatTensor<B>) -> Result<Floats<'_>> {
     })
 }
 
+/// The tensor itself where it lies in this process's memory, as the backend of the CPU has it, no axis
+/// running backwards.
+pub(crate) fn in_memory<B: Backend>(x: &FloatTensor<B>) -> Option<FlexTensor> {
+    let x = of_flex(x)?;
+    Some(match x.layout().has_positive_strides() {
+        true => x.clone(),
+        false => x.to_contiguous(),
+    })
+}
+
 /// An int tensor's numbers on the host, borrowed where they lie there.
 ///
 /// # Errors

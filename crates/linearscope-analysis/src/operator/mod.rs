@@ -47,7 +47,7 @@ pub enum Field {
 
 impl Field {
     /// The shape places of the field lie in.
-    pub(crate) fn places<'a>(self, f: &'a (impl LinearOperator + ?Sized)) -> &'a [usize] {
+    pub(crate) fn places(self, f: &(impl LinearOperator + ?Sized)) -> &[usize] {
         match self {
             Field::Column => f.input_shape(),
             Field::Row => f.output_shape(),

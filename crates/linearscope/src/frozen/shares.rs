@@ -73,7 +73,7 @@ impl<B: Backend> Recorded<B> {
         layer: Option<usize>,
     ) -> Result<(FloatTensor<B>, FloatTensor<B>)> {
         let heard = |node: &Node<B>| layer.is_none_or(|layer| node.layer == layer);
-        let program = self.program();
+        let program = self.prepared();
         let layers = program.layers().len();
         if let Some(layer) = layer.filter(|&layer| layer >= layers) {
             return Err(Error::OutOfRange {

@@ -15,8 +15,8 @@ use super::{
     Adapt, Arrangement, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored,
     Structure, Transform, Weighted, batch,
     convolution_kernel::ConvolutionKernels,
-    direct::{Form, OnHost, Shared},
-    locality::everywhere,
+    direct::{self, Form, OnHost, Shared},
+    locality::{as_plain, everywhere},
     region::Stride,
 };
 use crate::coefficient::Coefficient;
@@ -59,14 +59,26 @@ fn scaled<B: Backend, M: Convolution<B>>(map: &M, gain: &Coefficient<FloatTensor
     Some(map.with_weight(map.weight().clone().join(gain, B::float_mul)))
 }
 
-/// A box cut out of what a map makes.
+/// A box cut out of what a convolution makes, in whatever form that is.
 #[derive(Debug)]
-struct Cropped<M> {
-    map: M,
+struct Cropped<B: Backend> {
+    map: Arc<dyn LinearMap<B>>,
     crop: Adapt,
 }
 
-impl<B: Backend, M: Convolution<B> + 'static> LinearMap<B> for Cropped<M> {
+impl<B: Backend> Cropped<B> {
+    fn weights(&self) -> &dyn Weighted<B> {
+        let weights = self.map.structure().weights();
+        weights.expect("a convolution has weights")
+    }
+
+    fn cropping(&self, map: Arc<dyn LinearMap<B>>) -> Arc<dyn LinearMap<B>> {
+        let crop = self.crop.clone();
+        Arc::new(Self { map, crop })
+    }
+}
+
+impl<B: Backend> LinearMap<B> for Cropped<B> {
     fn name(&self) -> &'static str {
         self.map.name()
     }
@@ -81,32 +93,38 @@ impl<B: Backend, M: Convolution<B> + 'static> LinearMap<B> for Cropped<M> {
     }
 }
 
-impl<B: Backend, M: Convolution<B> + 'static> Storage<B> for Cropped<M> {
+impl<B: Backend> Storage<B> for Cropped<B> {
     fn stored(&self) -> Stored {
-        self.map.stored()
+        self.weights().stored()
     }
 }
 
-impl<B: Backend, M: Convolution<B> + 'static> Weighted<B> for Cropped<M> {
+impl<B: Backend> Weighted<B> for Cropped<B> {
     fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
-        Arc::new(Self {
-            map: transformed(&self.map, transform),
-            crop: self.crop.clone(),
-        })
+        self.cropping(self.weights().with_weights(transform))
+    }
+    fn prepared(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        Some(self.cropping(self.weights().prepared()?))
     }
     fn filters(&self) -> Option<Filters<'_, B>> {
-        self.map.filters()
+        self.weights().filters()
     }
     fn adjoint_has_gradient(&self) -> bool {
-        self.map.adjoint_has_gradient()
+        self.weights().adjoint_has_gradient()
     }
 }
 
-impl<B: Backend, M: Convolution<B> + 'static> Locality<B> for Cropped<M> {
+impl<B: Backend> Locality<B> for Cropped<B> {
     fn flops(&self, input: &Shape, output: &Shape) -> u64 {
-        self.map.flops(input, output)
+        self.weights().flops(input, output)
     }
     everywhere!();
+}
+
+/// Whether a part of a convolution in so many dimensions sums as the whole does. On the host those that
+/// `direct` has no kernel for are the backend's, which sums in the order that suits the size.
+fn restricts<B: Backend>(dims: usize, weight: &FloatTensor<B>) -> bool {
+    dims < 3 || !direct::on_host::<B>(&weight.device())
 }
 
 /// No form of a convolution that replays faster.
@@ -253,6 +271,9 @@ macro_rules! conv {
 
             /// The same convolution; what the box cuts off inside the picture is padding.
             fn restrict(&self, cut: &Cut<'_>) -> Option<Restricted<B>> {
+                if !restricts::<B>($dims, self.weight.value()) {
+                    return None;
+                }
                 let mut to = self
                     .reach(cut.input, cut.output, cut.from)
                     .intersection(cut.to);
@@ -390,6 +411,9 @@ macro_rules! conv_transpose {
 
             /// The same transposed convolution without padding, of which the box is cut out.
             fn restrict(&self, cut: &Cut<'_>) -> Option<Restricted<B>> {
+                if !restricts::<B>($dims, self.weight.value()) {
+                    return None;
+                }
                 let mut from = self
                     .field(cut.input, cut.output, cut.to)
                     .intersection(cut.from);
@@ -424,7 +448,7 @@ macro_rules! conv_transpose {
                 let map: Arc<dyn LinearMap<B>> = match made == cropped {
                     true => Arc::new(whole),
                     false => Arc::new(Cropped {
-                        map: whole,
+                        map: Arc::new(whole),
                         crop: Adapt::new(&made, &cropped),
                     }),
                 };
@@ -434,7 +458,14 @@ macro_rules! conv_transpose {
     };
 }
 
-conv!(Conv1d, 1, "conv1d", conv1d, conv1d_x_backward, no_faster);
+conv!(
+    Conv1d,
+    1,
+    "conv1d",
+    conv1d,
+    conv1d_x_backward,
+    Conv1d::kernels
+);
 conv!(
     Conv2d,
     2,
@@ -450,7 +481,7 @@ conv_transpose!(
     "conv_transpose1d",
     conv_transpose1d,
     conv_transpose1d_x_backward,
-    no_faster
+    ConvTranspose1d::kernels
 );
 conv_transpose!(
     ConvTranspose2d,
@@ -470,25 +501,7 @@ conv_transpose!(
 );
 
 impl<B: Backend> Conv2d<B> {
-    fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
-        let form = Form {
-            groups: self.options.groups,
-            stride: self.options.stride,
-            dilation: self.options.dilation,
-        };
-        let plain = || Self {
-            direct: self.direct.clone(),
-            ..self.with_weight(self.weight.clone())
-        };
-        if let Some(ways) = self.direct.ways::<B>(self.weight.value(), form) {
-            return Some(Arc::new(OnHost::new(plain(), ways)));
-        }
-        Some(Arc::new(ConvolutionKernels::new(plain())?))
-    }
-}
-
-impl<B: Backend> ConvTranspose2d<B> {
-    fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
+    fn on_host(&self) -> Option<OnHost<Self>> {
         let form = Form {
             groups: self.options.groups,
             stride: self.options.stride,
@@ -499,6 +512,142 @@ impl<B: Backend> ConvTranspose2d<B> {
             direct: self.direct.clone(),
             ..self.with_weight(self.weight.clone())
         };
-        Some(Arc::new(OnHost::new(plain, ways)))
+        Some(OnHost::new(plain, ways))
+    }
+
+    fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        if let Some(direct) = self.on_host() {
+            return Some(Arc::new(direct));
+        }
+        let plain = self.with_weight(self.weight.clone());
+        Some(Arc::new(ConvolutionKernels::new(plain)?))
+    }
+}
+
+impl<B: Backend> ConvTranspose2d<B> {
+    fn on_host(&self) -> Option<OnHost<Self>> {
+        let form = Form {
+            groups: self.options.groups,
+            stride: self.options.stride,
+            dilation: self.options.dilation,
+        };
+        let ways = self.direct.ways::<B>(self.weight.value(), form)?;
+        let plain = Self {
+            direct: self.direct.clone(),
+            ..self.with_weight(self.weight.clone())
+        };
+        Some(OnHost::new(plain, ways))
+    }
+
+    fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        Some(Arc::new(self.on_host()?))
+    }
+}
+
+/// A convolution in one dimension as one in two, of pictures one cell high.
+#[derive(Debug)]
+struct Flat<M, P> {
+    plain: M,
+    picture: P,
+}
+
+/// An axis of size 1 before the last one.
+fn raised<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let mut dims = x.shape().to_vec();
+    dims.insert(dims.len() - 1, 1);
+    B::float_reshape(x, Shape::from(dims))
+}
+
+/// Undo [`raised`].
+fn lowered<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let mut dims = x.shape().to_vec();
+    dims.remove(dims.len() - 2);
+    B::float_reshape(x, Shape::from(dims))
+}
+
+impl<B: Backend, M: Convolution<B>, P: LinearMap<B>> LinearMap<B> for Flat<M, P> {
+    fn name(&self) -> &'static str {
+        self.plain.name()
+    }
+    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        lowered::<B>(self.picture.apply(raised::<B>(x)))
+    }
+    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+        lowered::<B>(self.picture.adjoint(raised::<B>(y)))
+    }
+    fn structure(&self) -> Structure<'_, B> {
+        Structure::Weighted(self)
+    }
+}
+
+impl<B: Backend, M: Convolution<B>, P: LinearMap<B>> Storage<B> for Flat<M, P> {
+    /// The picture's weights are the plain ones in another shape.
+    fn stored(&self) -> Stored {
+        let of = self.picture.structure().stored();
+        of.unwrap_or_else(|| self.plain.stored())
+    }
+}
+
+impl<B: Backend, M: Convolution<B>, P: LinearMap<B>> Weighted<B> for Flat<M, P> {
+    fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
+        self.plain.with_weights(transform)
+    }
+    fn then_gain(&self, gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
+        self.plain.then_gain(gain)
+    }
+    fn filters(&self) -> Option<Filters<'_, B>> {
+        self.plain.filters()
+    }
+    fn adjoint_has_gradient(&self) -> bool {
+        false
+    }
+}
+
+impl<B: Backend, M: Convolution<B>, P: LinearMap<B>> Locality<B> for Flat<M, P> {
+    as_plain!();
+}
+
+impl<B: Backend> Conv1d<B> {
+    fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        let [stride, dilation] = [self.options.stride[0], self.options.dilation[0]];
+        let mut options = ConvOptions::new([1, stride], [0, 0], [1, dilation], self.options.groups);
+        options.padding = [(0, 0), self.options.padding[0]];
+        let mut input = self.input.to_vec();
+        input.insert(2, 1);
+        let picture = Conv2d {
+            weight: self.weight.clone().map(raised::<B>),
+            options,
+            input: Shape::from(input),
+            direct: self.direct.clone(),
+        };
+        let plain = Self {
+            direct: self.direct.clone(),
+            ..self.with_weight(self.weight.clone())
+        };
+        let picture = picture.on_host()?;
+        Some(Arc::new(Flat { plain, picture }))
+    }
+}
+
+impl<B: Backend> ConvTranspose1d<B> {
+    fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
+        let options = ConvTransposeOptions::new(
+            [1, self.options.stride[0]],
+            [0, self.options.padding[0]],
+            [0, self.options.padding_out[0]],
+            [1, self.options.dilation[0]],
+            self.options.groups,
+        );
+        let picture = ConvTranspose2d {
+            weight: self.weight.clone().map(raised::<B>),
+            options,
+            direct: self.direct.clone(),
+        };
+        let plain = Self {
+            direct: self.direct.clone(),
+            ..self.with_weight(self.weight.clone())
+        };
+        let picture = picture.on_host()?;
+        Some(Arc::new(Flat { plain, picture }))
     }
 }

@@ -1,21 +1,21 @@
 //! Convolutions and transposed convolutions as functions of their *weight*: y = w ∗ x for a frozen
 //! x.
 //!
-//! k probes of the weight are one convolution of x with k times as many output channels. They lie
-//! within each group, because a group's channels must be neighbours. The adjoint is Burn's
+//! k probes of the weight are one convolution of x with k times as many output channels (on the host, k
+//! convolutions). They lie within each group, because a group's channels must be neighbours. The adjoint is Burn's
 //! backward convolution with respect to the weight.
 
 use std::sync::Arc;
 
 use burn_backend::{
-    Backend, Shape, TensorMetadata,
+    Backend, Shape, Slice, TensorMetadata,
     ops::{ConvOptions, ConvTransposeOptions},
     tensor::FloatTensor,
 };
 
 use super::{
     Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure, Transform,
-    Weighted, batch, locality::everywhere,
+    Weighted, batch, direct, locality::everywhere,
 };
 use crate::coefficient::Coefficient;
 
@@ -83,6 +83,25 @@ fn by_group<B: Backend>(y: FloatTensor<B>, groups: usize) -> FloatTensor<B> {
     B::float_reshape(y, Shape::from(dims))
 }
 
+/// `work` on k probes, on the host one after the other: side by side they would be channels of one
+/// convolution, and the backend sums in an order that suits how many there are.
+fn singly<B: Backend>(
+    x: FloatTensor<B>,
+    work: impl Fn(FloatTensor<B>) -> FloatTensor<B>,
+) -> FloatTensor<B> {
+    let shape = x.shape();
+    let k = shape[0];
+    if k == 1 || !direct::on_host::<B>(&x.device()) {
+        return work(x);
+    }
+    let one = |row: usize| {
+        let mut ranges: Vec<Slice> = shape.iter().map(|&size| Slice::from(0..size)).collect();
+        ranges[0] = Slice::from(row..row + 1);
+        work(B::float_slice(x.clone(), &ranges))
+    };
+    B::float_cat((0..k).map(one).collect(), 0)
+}
+
 macro_rules! conv_weight {
     ($name:ident, $dims:literal, $label:literal, $apply:ident, $adjoint:ident) => {
         #[doc = concat!("`", $label, "` of a frozen `[n, c, ..]` with probed weights `[o, c/groups, ..]`.")]
@@ -99,22 +118,26 @@ macro_rules! conv_weight {
             }
 
             fn apply(&self, w: FloatTensor<B>) -> FloatTensor<B> {
-                let (k, groups) = (w.shape()[0], self.options.groups);
-                let mut shape = self.weight.clone();
-                let w = exchange::<B>(w, [k, groups, shape[0] / groups]);
-                shape[0] *= k;
-                let w = B::float_reshape(w, shape);
-                let y = B::$apply(self.x.value().clone(), w, None, self.options.clone());
-                by_probe::<B>(y, k, groups)
+                singly::<B>(w, |w| {
+                    let (k, groups) = (w.shape()[0], self.options.groups);
+                    let mut shape = self.weight.clone();
+                    let w = exchange::<B>(w, [k, groups, shape[0] / groups]);
+                    shape[0] *= k;
+                    let w = B::float_reshape(w, shape);
+                    let y = B::$apply(self.x.value().clone(), w, None, self.options.clone());
+                    by_probe::<B>(y, k, groups)
+                })
             }
 
             fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-                let (k, groups) = (y.shape()[0], self.options.groups);
-                let y = by_group::<B>(y, groups);
-                let like = batch::shape_only::<B>(&y, k, &self.weight);
-                let w = B::$adjoint(self.x.value().clone(), like, y, self.options.clone());
-                let w = exchange::<B>(w, [groups, k, self.weight[0] / groups]);
-                B::float_reshape(w, batch::shape_of(k, &self.weight))
+                singly::<B>(y, |y| {
+                    let (k, groups) = (y.shape()[0], self.options.groups);
+                    let y = by_group::<B>(y, groups);
+                    let like = batch::shape_only::<B>(&y, k, &self.weight);
+                    let w = B::$adjoint(self.x.value().clone(), like, y, self.options.clone());
+                    let w = exchange::<B>(w, [groups, k, self.weight[0] / groups]);
+                    B::float_reshape(w, batch::shape_of(k, &self.weight))
+                })
             }
 
             fn structure(&self) -> Structure<'_, B> {
@@ -150,24 +173,28 @@ macro_rules! conv_transpose_weight {
             }
 
             fn apply(&self, w: FloatTensor<B>) -> FloatTensor<B> {
-                let k = w.shape()[0];
-                let mut shape = self.weight.clone();
-                let w = exchange::<B>(w, [k, shape[0], shape[1]]);
-                shape[1] *= k;
-                let w = B::float_reshape(w, shape);
-                let y = B::$apply(self.x.value().clone(), w, None, self.options.clone());
-                by_probe::<B>(y, k, self.options.groups)
+                singly::<B>(w, |w| {
+                    let k = w.shape()[0];
+                    let mut shape = self.weight.clone();
+                    let w = exchange::<B>(w, [k, shape[0], shape[1]]);
+                    shape[1] *= k;
+                    let w = B::float_reshape(w, shape);
+                    let y = B::$apply(self.x.value().clone(), w, None, self.options.clone());
+                    by_probe::<B>(y, k, self.options.groups)
+                })
             }
 
             fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-                let k = y.shape()[0];
-                let y = by_group::<B>(y, self.options.groups);
-                let mut shape = self.weight.clone();
-                shape[1] *= k;
-                let like = B::float_empty(shape, &y.device(), y.dtype().into());
-                let w = B::$adjoint(self.x.value().clone(), like, y, self.options.clone());
-                let w = exchange::<B>(w, [self.weight[0], k, self.weight[1]]);
-                B::float_reshape(w, batch::shape_of(k, &self.weight))
+                singly::<B>(y, |y| {
+                    let k = y.shape()[0];
+                    let y = by_group::<B>(y, self.options.groups);
+                    let mut shape = self.weight.clone();
+                    shape[1] *= k;
+                    let like = B::float_empty(shape, &y.device(), y.dtype().into());
+                    let w = B::$adjoint(self.x.value().clone(), like, y, self.options.clone());
+                    let w = exchange::<B>(w, [self.weight[0], k, self.weight[1]]);
+                    B::float_reshape(w, batch::shape_of(k, &self.weight))
+                })
             }
 
             fn structure(&self) -> Structure<'_, B> {

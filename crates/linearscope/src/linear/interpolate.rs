@@ -1,7 +1,8 @@
 //! Interpolation in every mode Burn has. All are separable: Y = A_h X A_wᵀ.
 //!
-//! `apply` is the backend's own kernel. The adjoint is A_hᵀ Y A_w with the two small matrices
-//! read off that kernel by interpolating unit vectors: cubecl's backward knows nearest only.
+//! The two small matrices are read off the backend's own kernel by interpolating unit vectors. On the
+//! host both ways are sums over their entries, in order, on a window as on the whole. Elsewhere `apply` is
+//! the backend's kernel, and the adjoint is A_hᵀ Y A_w by products: cubecl's backward knows nearest only.
 
 use std::{
     ops::Range,
@@ -14,7 +15,9 @@ use burn_backend::{
 
 use super::{
     Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure, Transform,
-    Weighted, batch, locality::everywhere,
+    Weighted, batch,
+    direct::{self, Banded},
+    locality::everywhere,
 };
 use crate::{coefficient::Coefficient, host};
 
@@ -35,16 +38,71 @@ struct Matrices<B: Backend> {
     rows: Coefficient<FloatTensor<B>>,
     /// A_w as `[1, 1, w_out, w]`.
     columns: Coefficient<FloatTensor<B>>,
+    /// What replays on the host read, once they ask.
+    banded: Arc<OnceLock<Option<Bands>>>,
+}
+
+/// A_h and A_w, and their transposes.
+#[derive(Debug)]
+struct Bands {
+    forward: [Banded; 2],
+    adjoint: [Banded; 2],
 }
 
 impl<B: Backend> Matrices<B> {
+    fn new(rows: Coefficient<FloatTensor<B>>, columns: Coefficient<FloatTensor<B>>) -> Self {
+        Self {
+            rows,
+            columns,
+            banded: Arc::default(),
+        }
+    }
+
+    /// `None` where a device does not deliver the matrices.
+    fn bands(&self) -> Option<&Bands> {
+        let read = |matrix: &FloatTensor<B>| {
+            let shape = matrix.shape();
+            let values = host::<B>(matrix.clone()).ok()?;
+            let of = |transposed| Banded::new(&values, [shape[2], shape[3]], transposed);
+            Some([of(false), of(true)])
+        };
+        let made = || {
+            let [back, down] = read(self.rows.value())?;
+            let [across, beside] = read(self.columns.value())?;
+            Some(Bands {
+                forward: [down, across],
+                adjoint: [back, beside],
+            })
+        };
+        self.banded.get_or_init(made).as_ref()
+    }
+
+    /// `None` elsewhere than on the host.
+    fn on_host(
+        &self,
+        x: &FloatTensor<B>,
+        which: impl Fn(&Bands) -> &[Banded; 2],
+    ) -> Option<FloatTensor<B>> {
+        if !direct::on_host::<B>(&x.device()) {
+            return None;
+        }
+        let [down, across] = which(self.bands()?);
+        direct::separable::<B>(x, down, across)
+    }
+
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        if let Some(y) = self.on_host(&x, |bands| &bands.forward) {
+            return y;
+        }
         let rows = B::float_swap_dims(self.rows.value().clone(), 2, 3);
         let columns = B::float_swap_dims(self.columns.value().clone(), 2, 3);
         B::float_matmul(B::float_matmul(rows, x), columns)
     }
 
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+        if let Some(x) = self.on_host(&y, |bands| &bands.adjoint) {
+            return x;
+        }
         let (rows, columns) = (self.rows.value().clone(), self.columns.value().clone());
         B::float_matmul(B::float_matmul(rows, y), columns)
     }
@@ -54,10 +112,10 @@ impl<B: Backend> Matrices<B> {
     }
 
     fn map(&self, rows: Transform, columns: Transform) -> Self {
-        Self {
-            rows: self.rows.clone().map(|w| rows.of_sparse::<B>(w)),
-            columns: self.columns.clone().map(|w| columns.of_sparse::<B>(w)),
-        }
+        Self::new(
+            self.rows.clone().map(|w| rows.of_sparse::<B>(w)),
+            self.columns.clone().map(|w| columns.of_sparse::<B>(w)),
+        )
     }
 
     /// A_h ⊗ A_w with something else in place of its entries: a product of two of one sign is positive.
@@ -181,10 +239,10 @@ impl<B: Backend> Interpolate<B> {
         Self {
             output_size,
             options,
-            matrices: Matrices {
-                rows: Coefficient::weight(rows),
-                columns: Coefficient::weight(B::float_swap_dims(columns, 2, 3)),
-            },
+            matrices: Matrices::new(
+                Coefficient::weight(rows),
+                Coefficient::weight(B::float_swap_dims(columns, 2, 3)),
+            ),
             supports: OnceLock::new(),
         }
     }
@@ -199,7 +257,7 @@ impl<B: Backend> Interpolate<B> {
                 let values = values.unwrap_or_else(|_| vec![1.0; dims[0] * dims[1]]);
                 support(&values, dims, by_column)
             };
-            let Matrices { rows, columns } = &self.matrices;
+            let Matrices { rows, columns, .. } = &self.matrices;
             [read(rows.value(), true), read(columns.value(), false)]
         })
     }
@@ -211,7 +269,9 @@ impl<B: Backend> LinearMap<B> for Interpolate<B> {
     }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         let (x, k) = batch::merge::<B>(x);
-        batch::split::<B>(B::interpolate(x, self.output_size, self.options.clone()), k)
+        let y = self.matrices.on_host(&x, |bands| &bands.forward);
+        let y = y.unwrap_or_else(|| B::interpolate(x, self.output_size, self.options.clone()));
+        batch::split::<B>(y, k)
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
         let (y, k) = batch::merge::<B>(y);
@@ -292,10 +352,10 @@ impl<B: Backend> Locality<B> for Interpolate<B> {
             let matrix = matrix.clone();
             matrix.map(|matrix| B::float_slice(matrix, &ranges))
         };
-        let part = Matrices {
-            rows: part(&self.matrices.rows, &from.0[2], &to.0[2]),
-            columns: part(&self.matrices.columns, &to.0[3], &from.0[3]),
-        };
+        let part = Matrices::new(
+            part(&self.matrices.rows, &from.0[2], &to.0[2]),
+            part(&self.matrices.columns, &to.0[3], &from.0[3]),
+        );
         Some(Restricted {
             map: Arc::new(Separable { terms: vec![part] }),
             from,

@@ -1,4 +1,5 @@
-//! Matrix products with one frozen side.
+//! Matrix products with one frozen side. On the host a row of a product is the same bits beside others as
+//! alone.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 
 use super::{
     Arrangement, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
-    Transform, Weighted, batch, locality::everywhere,
+    Transform, Weighted, batch, direct, locality::everywhere,
 };
 use crate::coefficient::Coefficient;
 
@@ -32,19 +33,32 @@ impl<B: Backend> MatmulRight<B> {
         }
     }
 
-    fn product(x: FloatTensor<B>, weight: FloatTensor<B>) -> FloatTensor<B> {
+    /// x W, or x Wᵀ.
+    fn product(&self, x: FloatTensor<B>, turned: bool) -> FloatTensor<B> {
+        let weight = self.weight.value().clone();
+        let turn = |weight| match turned {
+            true => transposed::<B>(weight),
+            false => weight,
+        };
         let shape = x.shape();
         let w = weight.shape();
-        let rank = shape.num_dims();
-        if w.iter().take(w.num_dims() - 2).any(|&size| size != 1) {
-            return B::float_matmul(x, batch::of_one::<B>(weight));
+        let (outer, inner) = (w.num_dims() - 2, w.num_dims() - 1);
+        if w.iter().take(outer).any(|&size| size != 1) {
+            return direct::right::<B>(x, &turn(batch::of_one::<B>(weight)));
         }
-        let (p, q) = (w[w.num_dims() - 2], w[w.num_dims() - 1]);
-        let rows = shape.iter().take(rank - 1).product();
+        // A matrix stays as it lies.
+        let weight = match outer {
+            0 => weight,
+            _ => B::float_reshape(weight, Shape::from(vec![w[outer], w[inner]])),
+        };
+        let weight = turn(weight);
+        let [p, q] = [weight.shape()[0], weight.shape()[1]];
+        let last = shape.num_dims() - 1;
+        let rows = shape.iter().take(last).product();
         let x = B::float_reshape(x, Shape::from(vec![rows, p]));
-        let y = B::float_matmul(x, B::float_reshape(weight, Shape::from(vec![p, q])));
+        let y = direct::right::<B>(x, &weight);
         let mut dims = shape.to_vec();
-        dims[rank - 1] = q;
+        dims[last] = q;
         B::float_reshape(y, Shape::from(dims))
     }
 }
@@ -54,10 +68,10 @@ impl<B: Backend> LinearMap<B> for MatmulRight<B> {
         "matmul"
     }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        Self::product(x, self.weight.value().clone())
+        self.product(x, false)
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        let x = Self::product(y, transposed::<B>(self.weight.value().clone()));
+        let x = self.product(y, true);
         // Batch axes of W that x lacked were broadcast.
         batch::sum_to::<B>(x, &self.input)
     }
@@ -121,10 +135,10 @@ impl<B: Backend> LinearMap<B> for MatmulLeft<B> {
         "matmul"
     }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        B::float_matmul(self.weight.value().clone(), x)
+        direct::left::<B>(self.weight.value(), x)
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        let x = B::float_matmul(transposed::<B>(self.weight.value().clone()), y);
+        let x = direct::left::<B>(&transposed::<B>(self.weight.value().clone()), y);
         batch::sum_to::<B>(x, &self.input)
     }
     fn structure(&self) -> Structure<'_, B> {

@@ -15,7 +15,8 @@
 //! | fixed weights | `pool`, `reduce`, `interpolate` |
 //! | stored weights | `conv`, `conv_weight`, `matmul`, `cross`, `sample` |
 //!
-//! `convolution_kernel` and `direct` are forms of convolutions that replay faster.
+//! `convolution_kernel` and `direct` are forms of convolutions that replay faster; `direct` also has the
+//! products and interpolations of the host, in which an entry is summed in one order whatever is beside it.
 
 use std::{fmt::Debug, sync::Arc};
 

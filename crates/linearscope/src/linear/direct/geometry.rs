@@ -51,6 +51,19 @@ pub(super) struct Axis {
 }
 
 impl Axis {
+    /// Whether each entry of the output is made of the one entry of the input at its own place.
+    pub(super) fn is_single(&self) -> bool {
+        let tap = Tap {
+            index: 0,
+            part: 0,
+            offset: 0,
+        };
+        self.split == 1
+            && self.before == 0
+            && self.step == 1
+            && matches!(&self.parts[..], [part] if part.first == 0 && part.taps == [tap])
+    }
+
     /// y[u] = Σᵢ wᵢ x[s u + d i − p] for u in 0..to, x of `from` entries.
     pub(super) fn gather(window: Window, from: usize, to: usize) -> Self {
         let Window {

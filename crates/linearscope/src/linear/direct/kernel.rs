@@ -8,16 +8,20 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{geometry::Axis, lanes::Lanes};
+use super::{
+    geometry::Axis,
+    lanes::Lanes,
+    product::{Factor, Product, products},
+};
 
 /// Taps summed up before the sum is added to the others: long sums in f32 lose less so.
 const SUMMED: usize = 256;
 
 /// Bytes of pictures that stay in a core's cache beside the weights.
-const CACHED: usize = 1 << 19;
+pub(super) const CACHED: usize = 1 << 19;
 
 /// Entries that a tile may read past the last plane: the longest run of a tile.
-const SLACK: usize = 8 * 64;
+pub(super) const SLACK: usize = 8 * 64;
 
 /// Output channels made together, and their weights: tap after tap, channel after channel.
 #[derive(Clone, Debug)]
@@ -43,6 +47,16 @@ impl<T: Lanes> Block<T> {
                 Self { channels, weights }
             })
             .collect()
+    }
+
+    /// How many channels.
+    pub(super) fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Their weights.
+    pub(super) fn weights(&self) -> &[T] {
+        &self.weights
     }
 }
 
@@ -83,11 +97,27 @@ pub(super) fn run<T: Lanes>(
         to,
     } = planes;
     let [down, across] = axes;
+    let mut y = vec![T::default(); pictures * groups * to * made[0] * made[1]];
+    if size == made && axes.iter().all(Axis::is_single) {
+        // A window of one cell: the channels of a picture are a matrix, and where they lie.
+        let n = size[0] * size[1];
+        let pieces = y.chunks_mut((to * n).max(1)).enumerate();
+        let all = pieces.map(|(number, made)| Product {
+            left: &blocks[0][number % groups],
+            right: Factor {
+                numbers: &x[number * from * n..],
+                rows: n,
+                columns: 1,
+            },
+            made,
+        });
+        products(all.collect(), from, n);
+        return y;
+    }
     let plane = down.padded * across.padded;
     let channel = down.split * across.split * plane;
     let padded = Padded::new(x, size, axes, pictures * groups * from);
-    let padded = padded.numbers();
-    let mut y = vec![T::default(); pictures * groups * to * made[0] * made[1]];
+    let padded: &[T] = &padded.0;
 
     // Where each tap of a pair of parts begins.
     let offsets: Vec<Vec<Vec<usize>>> = down
@@ -127,6 +157,45 @@ pub(super) fn run<T: Lanes>(
     let per = tallest.div_ceil(strips).max(1);
     let strips = tallest.div_ceil(per);
 
+    let arch = Arch::new();
+    let fill = |from: usize, group: usize, number: usize, below: usize, first, rows: &mut [_]| {
+        let part = &down.parts[below];
+        for (beside, columns) in across.parts.iter().enumerate() {
+            let residues = part.residue * across.parts.len() + columns.residue;
+            let block = &blocks[residues][group][number];
+            arch.dispatch(Strip {
+                input: &padded[from..],
+                weights: &block.weights,
+                offsets: &offsets[below][beside],
+                channels: block.channels,
+                rows: &mut *rows,
+                first,
+                across: across.padded,
+                columns: (columns.first, across.step, columns.count),
+            });
+        }
+    };
+    // Many groups of few channels: a task is a group, and its rows are told apart in it.
+    if strips == 1 && blocks[0][0].len() == 1 && pictures * groups >= enough {
+        y.par_chunks_mut((to * made[0] * made[1]).max(1))
+            .enumerate()
+            .for_each(|(number, piece)| {
+                let mut own: Vec<Vec<&mut [T]>> = down.parts.iter().map(|_| Vec::new()).collect();
+                for plane in piece.chunks_mut((made[0] * made[1]).max(1)) {
+                    for (row, &(part, _)) in plane.chunks_mut(made[1].max(1)).zip(&place) {
+                        own[part].push(row);
+                    }
+                }
+                for (below, mut rows) in own.into_iter().enumerate() {
+                    if !rows.is_empty() {
+                        let first = number * from * channel;
+                        fill(first, number % groups, 0, below, 0, &mut rows);
+                    }
+                }
+            });
+        return y;
+    }
+
     let mut tasks = Vec::new();
     let mut rows = y.chunks_mut(made[1].max(1));
     for picture in 0..pictures {
@@ -156,46 +225,58 @@ pub(super) fn run<T: Lanes>(
     if read > CACHED {
         tasks.sort_by_key(|(from, _, _, _, first, _)| (*from, *first));
     }
-    let arch = Arch::new();
     tasks
         .into_par_iter()
         .for_each(|(from, group, number, below, first, mut rows)| {
-            let part = &down.parts[below];
-            for (beside, columns) in across.parts.iter().enumerate() {
-                let residues = part.residue * across.parts.len() + columns.residue;
-                let block = &blocks[residues][group][number];
-                arch.dispatch(Strip {
-                    input: &padded[from..],
-                    weights: &block.weights,
-                    offsets: &offsets[below][beside],
-                    channels: block.channels,
-                    rows: &mut rows,
-                    first,
-                    across: across.padded,
-                    columns: (columns.first, across.step, columns.count),
-                });
-            }
+            fill(from, group, number, below, first, &mut rows);
         });
     y
 }
 
+/// Memory that is kept for the next that asks: asking the system for megabytes again and again costs
+/// more than filling them. What it holds is anything.
+pub(super) struct Scratch<T: Lanes>(Vec<T>);
+
+/// So many numbers.
+pub(super) fn scratch<T: Lanes>(len: usize) -> Scratch<T> {
+    let kept = T::scratch().lock().ok().and_then(|mut kept| kept.pop());
+    let mut numbers = kept.unwrap_or_default();
+    numbers.resize(len, T::default());
+    Scratch(numbers)
+}
+
+impl<T: Lanes> std::ops::Deref for Scratch<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T: Lanes> std::ops::DerefMut for Scratch<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.0
+    }
+}
+
+impl<T: Lanes> Drop for Scratch<T> {
+    fn drop(&mut self) {
+        // As many as tasks run at once; a poisoned lock loses one.
+        if let Ok(mut kept) = T::scratch().lock() {
+            kept.push(std::mem::take(&mut self.0));
+        }
+    }
+}
+
 /// Each channel's interleaved parts with zeros around, one after the other.
-///
-/// The memory is kept for the next convolution: asking the system for megabytes again and again
-/// costs more than the copy.
-struct Padded<T: Lanes>(Vec<T>);
+struct Padded<T: Lanes>(Scratch<T>);
 
 impl<T: Lanes> Padded<T> {
     fn new(x: &[T], size: [usize; 2], axes: &[Axis; 2], channels: usize) -> Self {
         let [down, across] = axes;
         let plane = down.padded * across.padded;
         let channel = down.split * across.split * plane;
-        let mut numbers = T::scratch()
-            .lock()
-            .ok()
-            .and_then(|mut kept| kept.pop())
-            .unwrap_or_default();
-        numbers.resize(channels * channel + SLACK, T::default());
+        let mut numbers = scratch::<T>(channels * channel + SLACK);
         let fill = |(c, into): (usize, &mut [T])| {
             into.fill(T::default());
             for (row, from) in x[c * size[0] * size[1]..][..size[0] * size[1]]
@@ -225,20 +306,26 @@ impl<T: Lanes> Padded<T> {
         }
         Self(numbers)
     }
-
-    fn numbers(&self) -> &[T] {
-        &self.0
-    }
 }
 
-impl<T: Lanes> Drop for Padded<T> {
-    fn drop(&mut self) {
-        // As many as convolutions run at once; a poisoned lock loses one.
-        if let Ok(mut kept) = T::scratch().lock() {
-            kept.push(std::mem::take(&mut self.0));
+/// `$tile` for a number of channels: accumulators, one tap's vectors and a weight fill the registers.
+macro_rules! by_channels {
+    ($S:ident, $channels:expr, $strip:ident, $tile:ident, $simd:ident) => {
+        match ($S::REGISTER_COUNT >= 32, $channels) {
+            (true, 8) => $strip.$tile::<$S, 8, 3>($simd),
+            (true, 7) => $strip.$tile::<$S, 7, 3>($simd),
+            (true, 6) => $strip.$tile::<$S, 6, 4>($simd),
+            (true, 5) => $strip.$tile::<$S, 5, 4>($simd),
+            (true, 4) => $strip.$tile::<$S, 4, 6>($simd),
+            (true, 3) => $strip.$tile::<$S, 3, 7>($simd),
+            (_, 4) => $strip.$tile::<$S, 4, 3>($simd),
+            (_, 3) => $strip.$tile::<$S, 3, 3>($simd),
+            (_, 2) => $strip.$tile::<$S, 2, 5>($simd),
+            (_, _) => $strip.$tile::<$S, 1, 8>($simd),
         }
-    }
+    };
 }
+pub(super) use by_channels;
 
 /// Some rows of some channels.
 struct Strip<'a, 'b, T> {
@@ -261,19 +348,7 @@ impl<T: Lanes> WithSimd for Strip<'_, '_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // Accumulators, one tap's vectors and a weight fill the registers.
-        match (S::REGISTER_COUNT >= 32, self.channels) {
-            (true, 8) => self.fill::<S, 8, 3>(simd),
-            (true, 7) => self.fill::<S, 7, 3>(simd),
-            (true, 6) => self.fill::<S, 6, 4>(simd),
-            (true, 5) => self.fill::<S, 5, 4>(simd),
-            (true, 4) => self.fill::<S, 4, 6>(simd),
-            (true, 3) => self.fill::<S, 3, 7>(simd),
-            (_, 4) => self.fill::<S, 4, 3>(simd),
-            (_, 3) => self.fill::<S, 3, 3>(simd),
-            (_, 2) => self.fill::<S, 2, 5>(simd),
-            (_, _) => self.fill::<S, 1, 8>(simd),
-        }
+        by_channels!(S, self.channels, self, fill, simd)
     }
 }
 
@@ -319,7 +394,7 @@ impl<T: Lanes> Strip<'_, '_, T> {
 
 /// Σ over taps of weight · input, for a tile: `CHANNELS` rows of `VECTORS` vectors.
 #[inline(always)]
-fn sum<S: Simd, T: Lanes, const CHANNELS: usize, const VECTORS: usize>(
+pub(super) fn sum<S: Simd, T: Lanes, const CHANNELS: usize, const VECTORS: usize>(
     simd: S,
     input: &[T],
     weights: &[T],
@@ -343,7 +418,7 @@ fn sum<S: Simd, T: Lanes, const CHANNELS: usize, const VECTORS: usize>(
         }
         for (sums, into) in sums.iter().zip(tile.chunks_exact_mut(run)) {
             for (&sum, into) in sums.iter().zip(T::vectors_mut::<S>(into)) {
-                *into = T::add(simd, *into, sum);
+                *into = T::sum(simd, *into, sum);
             }
         }
     }

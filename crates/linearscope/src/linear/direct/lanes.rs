@@ -1,12 +1,16 @@
 //! Vectors of floats in registers, for either precision.
 
-use std::sync::Mutex;
+use std::{
+    ops::{Add, Mul},
+    sync::Mutex,
+};
 
 use burn_backend::Element;
+use burn_flex::FlexTensor;
 use pulp::Simd;
 
 /// A float that comes in vectors.
-pub(super) trait Lanes: Element + Default {
+pub(super) trait Lanes: Element + Default + Add<Output = Self> + Mul<Output = Self> {
     /// A register of them.
     type Vector<S: Simd>: Copy;
 
@@ -25,7 +29,10 @@ pub(super) trait Lanes: Element + Default {
     ) -> Self::Vector<S>;
 
     /// a + b.
-    fn add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    fn sum<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+
+    /// The sum of the lanes, in one order.
+    fn across<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
 
     /// Numbers as whole vectors; what is left over is dropped.
     fn vectors<S: Simd>(numbers: &[Self]) -> &[Self::Vector<S>];
@@ -33,12 +40,15 @@ pub(super) trait Lanes: Element + Default {
     /// Numbers as whole vectors to be written.
     fn vectors_mut<S: Simd>(numbers: &mut [Self]) -> &mut [Self::Vector<S>];
 
-    /// Memory that convolutions use again.
+    /// Memory that is used again.
     fn scratch() -> &'static Mutex<Vec<Vec<Self>>>;
+
+    /// The numbers of a tensor from its first entry on; `None`: of another kind.
+    fn numbers(x: &FlexTensor) -> Option<&[Self]>;
 }
 
 macro_rules! lanes {
-    ($float:ty, $vector:ident, $lanes:ident, $splat:ident, $mul_add:ident, $add:ident, $view:ident, $view_mut:ident) => {
+    ($float:ty, $vector:ident, $lanes:ident, $splat:ident, $mul_add:ident, $add:ident, $across:ident, $view:ident, $view_mut:ident) => {
         impl Lanes for $float {
             type Vector<S: Simd> = S::$vector;
 
@@ -63,8 +73,13 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
-            fn add<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+            fn sum<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
                 simd.$add(a, b)
+            }
+
+            #[inline(always)]
+            fn across<S: Simd>(simd: S, a: S::$vector) -> Self {
+                simd.$across(a)
             }
 
             #[inline(always)]
@@ -81,6 +96,11 @@ macro_rules! lanes {
                 static SCRATCH: Mutex<Vec<Vec<$float>>> = Mutex::new(Vec::new());
                 &SCRATCH
             }
+
+            fn numbers(x: &FlexTensor) -> Option<&[Self]> {
+                (x.dtype() == <Self as Element>::dtype())
+                    .then(|| &x.storage::<Self>()[x.layout().start_offset()..])
+            }
         }
     };
 }
@@ -92,6 +112,7 @@ lanes!(
     splat_f32s,
     mul_add_e_f32s,
     add_f32s,
+    reduce_sum_f32s,
     as_simd_f32s,
     as_mut_simd_f32s
 );
@@ -102,6 +123,7 @@ lanes!(
     splat_f64s,
     mul_add_e_f64s,
     add_f64s,
+    reduce_sum_f64s,
     as_simd_f64s,
     as_mut_simd_f64s
 );

@@ -1,15 +1,20 @@
-//! Convolutions on the host, by a kernel of our own.
+//! Convolutions, products of matrices and interpolations on the host, by kernels of our own.
 //!
 //! A replay is convolutions and little else, and Flex lays each out as a product of matrices,
 //! channels last, and back. Nothing of that is needed where weights are frozen: they are packed once,
 //! and the picture is read where it lies. Two to three times as fast on the networks of
 //! `docs/performance.md`, in either precision, both ways, any stride and dilation. Only replays use it: the reference keeps the backend's own ops.
+//!
+//! Each entry is a sum in an order that its own terms decide. What a probe becomes so depends neither on its
+//! batch mates nor on threads, and is the same on a window as on the whole picture.
 
 mod geometry;
 mod kernel;
 mod lanes;
 mod map;
 mod permute;
+mod product;
+mod separable;
 
 use std::sync::{Arc, OnceLock};
 
@@ -21,6 +26,8 @@ use kernel::{Block, Planes};
 use lanes::Lanes;
 pub(super) use map::OnHost;
 pub(super) use permute::permuted;
+pub(super) use product::{left, right};
+pub(super) use separable::{Banded, separable};
 
 use super::batch;
 use crate::host::{self, Floats};
@@ -81,12 +88,12 @@ pub(super) struct Form {
 }
 
 /// Whether tensors of a backend are this process's memory, and no tape hears of ops on them.
-fn on_host<B: Backend>(device: &B::Device) -> bool {
+pub(super) fn on_host<B: Backend>(device: &B::Device) -> bool {
     matches!(B::name(device).as_str(), "flex" | "dispatch<flex>")
 }
 
 impl Shared {
-    /// `[gather, scatter]`, where the kernel can be used and is the faster one.
+    /// `[gather, scatter]`, where the kernel can be used.
     pub(super) fn ways<B: Backend>(
         &self,
         weight: &FloatTensor<B>,
@@ -94,11 +101,7 @@ impl Shared {
     ) -> Option<&[Direct; 2]> {
         let made = || {
             let shape = weight.shape();
-            // A window of one cell is a product of matrices, one channel to one has a kernel of its
-            // own, and both are the faster there.
-            let single = shape[2] * shape[3] == 1;
-            let depthwise = shape[1] == 1 && shape[0] == form.groups;
-            if single || depthwise || !on_host::<B>(&weight.device()) {
+            if !on_host::<B>(&weight.device()) {
                 return None;
             }
             let data = host::look::<B>(weight).ok()?;

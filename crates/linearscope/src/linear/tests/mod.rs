@@ -641,3 +641,136 @@ fn pointers_hide_nothing() {
     let map = super::multiple::<Flex>(0.5);
     assert!(matches!(map.structure(), Structure::Multiple(c, _) if c == 0.5));
 }
+
+fn bits(x: &FloatTensor<Flex>) -> Vec<u64> {
+    let numbers = host::<Flex>(x.clone()).expect("reads");
+    numbers.into_iter().map(f64::to_bits).collect()
+}
+
+/// k probes of either sign.
+fn some_probes(k: usize, shape: &Shape) -> FloatTensor<Flex> {
+    let shape = batch::shape_of(k, shape);
+    let numbers: Vec<f64> = (0..shape.num_elements())
+        .map(|i| ((i * 7919) % 1013) as f64 / 506.0 - 1.0)
+        .collect();
+    Flex::float_from_data(TensorData::new(numbers, shape), &FlexDevice)
+}
+
+/// A box of each of k probes.
+fn part(x: &FloatTensor<Flex>, region: &Region) -> FloatTensor<Flex> {
+    let mut ranges = vec![burn_backend::Slice::from(0..x.shape()[0])];
+    ranges.extend(
+        region
+            .0
+            .iter()
+            .map(|r| burn_backend::Slice::from(r.clone())),
+    );
+    Flex::float_slice(x.clone(), &ranges)
+}
+
+/// The same with zeros around.
+fn alone(x: &FloatTensor<Flex>, region: &Region) -> FloatTensor<Flex> {
+    let zeros = Flex::float_zeros(x.shape(), &FlexDevice, x.dtype().into());
+    let mut ranges = vec![burn_backend::Slice::from(0..x.shape()[0])];
+    ranges.extend(
+        region
+            .0
+            .iter()
+            .map(|r| burn_backend::Slice::from(r.clone())),
+    );
+    Flex::float_slice_assign(zeros, &ranges, part(x, region))
+}
+
+fn within(region: &Region, of: &Region) -> Region {
+    let ranges = region.0.iter().zip(&of.0);
+    let ranges = ranges.map(|(r, of)| r.start - of.start..r.end - of.start);
+    Region(ranges.collect())
+}
+
+/// What becomes of a probe depends on nothing but it: not on its batch mates, nor on whether all or a box of
+/// the map is applied.
+#[test]
+fn every_map_makes_the_same_bits_in_any_batch_and_on_any_box() {
+    let prepared = |map: &Arc<dyn LinearMap<Flex>>| {
+        let prepared = map.structure().prepared();
+        prepared.unwrap_or_else(|| map.clone())
+    };
+    let mut other = Vec::new();
+    let mut hold = |made: &FloatTensor<Flex>, expected: &FloatTensor<Flex>, what: String| {
+        if bits(made) != bits(expected) {
+            other.push(what);
+        }
+    };
+    for kind in every_kind::<Flex>(&FlexDevice, Origin::Weight) {
+        let map = prepared(&kind.map);
+        let what = kind.name();
+        let x = some_probes(9, &kind.input);
+        let y = map.apply(x.clone());
+        let q = some_probes(9, &kind.output);
+        let q = Flex::float_cast(q, y.dtype().into());
+        let z = map.adjoint(q.clone());
+        let row = |x: &FloatTensor<Flex>, row: usize, of: usize| {
+            let mut ranges: Vec<_> = x.shape().iter().map(|&n| (0..n).into()).collect();
+            ranges[0] = (row..row + of).into();
+            Flex::float_slice(x.clone(), &ranges)
+        };
+        for (first, count) in [(0, 1), (8, 1), (3, 2), (1, 5)] {
+            let one = map.apply(row(&x, first, count));
+            hold(
+                &one,
+                &row(&y, first, count),
+                format!("{what}: {count} of 9"),
+            );
+            let one = map.adjoint(row(&q, first, count));
+            hold(
+                &one,
+                &row(&z, first, count),
+                format!("{what}, adjoint: {count} of 9"),
+            );
+        }
+        // The form of other devices, whose parts are of the kernel that suits their size.
+        let elsewhere = what == "ConvolutionKernels";
+        let Some(local) = map.structure().locality().filter(|_| !elsewhere) else {
+            continue;
+        };
+        let boxes = |shape: &Shape| {
+            let at = |place: fn(usize) -> std::ops::Range<usize>| {
+                Region(shape.iter().map(|&n| place(n)).collect())
+            };
+            [at(|_| 0..1), at(|n| n / 2..n), at(|n| n / 3..n - n / 4)]
+        };
+        let mut cuts = Vec::new();
+        for from in boxes(&kind.input).into_iter().filter(|b| !b.is_empty()) {
+            let to = local.reach(&kind.input, &kind.output, &from);
+            cuts.push((from, to));
+        }
+        for to in boxes(&kind.output).into_iter().filter(|b| !b.is_empty()) {
+            let from = local.field(&kind.input, &kind.output, &to);
+            cuts.push((from, to));
+        }
+        for (from, to) in cuts {
+            let cut = Cut {
+                input: &kind.input,
+                output: &kind.output,
+                from: &from,
+                to: &to,
+            };
+            let Some(restricted) = local.restrict(&cut) else {
+                continue;
+            };
+            let x = alone(&x, &from);
+            let common = restricted.to.intersection(&to);
+            let made = restricted.map.apply(part(&x, &restricted.from));
+            let expected = part(&map.apply(x), &common);
+            let made = part(&made, &within(&common, &restricted.to));
+            hold(&made, &expected, format!("{what}: {from:?} to {to:?}"));
+            let q = alone(&q, &to);
+            let common = restricted.from.intersection(&from);
+            let made = restricted.map.adjoint(part(&q, &restricted.to));
+            let expected = part(&map.adjoint(q), &common);
+            let made = part(&made, &within(&common, &restricted.from));
+            hold(&made, &expected, format!("{what}: {to:?} to {from:?}"));
+        }
+    }
+    assert!(other.is_empty(), "{}", other.join("\n"));
+}
