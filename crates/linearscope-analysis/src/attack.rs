@@ -19,10 +19,10 @@ use linearscope::{Loaded, RuleSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, tell},
     frozen::FrozenNetwork,
     operator::LinearOperator,
-    progress::{Progress, tell},
+    progress::Progress,
     random::SplitMix64,
     ranking::argmax,
     vectors::{numbers, read},

@@ -13,9 +13,9 @@ use linearscope::{Network, Paired, Recorded, RuleSet, program::NodeTime};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, tell},
     frozen::FrozenNetwork,
-    progress::{Progress, tell},
+    progress::Progress,
     random::noise,
 };
 

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     contribution::{self, ContributionStatistics, Contributions, contributions, top1},
     difference::{Difference, DifferenceConfig, difference},
-    error::{Error, Result},
+    error::{Error, Result, tell},
     estimate::MeanStd,
     frozen::FrozenNetwork,
-    progress::{Progress, tell},
+    progress::Progress,
     votes::{VoteConfig, Votes, votes},
 };
 

@@ -1,5 +1,7 @@
 //! What can go wrong, with the place, the numbers and the next step.
 
+use std::ops::ControlFlow;
+
 use crate::progress::Progress;
 
 /// An error of an analysis.
@@ -128,3 +130,14 @@ pub enum Error {
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Tell the observer; [`Error::Stopped`] where it says stop.
+pub(crate) fn tell(
+    observer: &mut (impl FnMut(&Progress) -> ControlFlow<()> + ?Sized),
+    progress: Progress,
+) -> Result<()> {
+    match observer(&progress) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Stopped(progress)),
+    }
+}

@@ -14,9 +14,9 @@ use linearscope::{
 };
 
 use crate::{
-    error::Result,
+    error::{Result, tell},
     operator::{BATCH, Field, indicators},
-    progress::{Observer, Progress, tell},
+    progress::{Observer, Progress},
     vectors::{flat, read},
 };
 

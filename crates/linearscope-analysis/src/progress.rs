@@ -4,8 +4,6 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
-use crate::error::{Error, Result};
-
 /// Where a long computation is. Its observer returns [`ControlFlow::Break`] to stop it.
 ///
 /// What [`of`](Self::of) counts is said by [`doing`](Self::doing): fields, classes, places, steps, triplets.
@@ -49,15 +47,4 @@ pub type Observer<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
 /// ```
 pub fn unobserved(_: &Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
-}
-
-/// Tell the observer; [`Error::Stopped`] where it says stop.
-pub(crate) fn tell(
-    observer: &mut (impl FnMut(&Progress) -> ControlFlow<()> + ?Sized),
-    progress: Progress,
-) -> Result<()> {
-    match observer(&progress) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => Err(Error::Stopped(progress)),
-    }
 }

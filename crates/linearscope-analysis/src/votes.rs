@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     discussion::{Discussions, Propagation, Terms, discussions_of},
-    error::{Error, Result},
+    error::{Error, Result, tell},
     frozen::FrozenNetwork,
     operator::LinearOperator,
-    progress::{Progress, tell},
+    progress::Progress,
     ranking::ranking,
     vectors::numbers,
 };

@@ -28,8 +28,8 @@ pub use dense::Dense;
 pub(crate) use units::InUnits;
 
 use crate::{
-    error::{Error, Result},
-    progress::{Observer, Progress, tell},
+    error::{Error, Result, tell},
+    progress::{Observer, Progress},
 };
 
 /// How many vectors are multiplied side by side where many are known: enough for the batch speed of

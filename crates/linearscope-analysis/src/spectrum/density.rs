@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{across, back, count, enough, not_finite, quadrature::nodes};
 use crate::{
-    error::Result,
+    error::{Result, tell},
     estimate::Estimate,
     operator::{BATCH, InUnits, LinearOperator},
-    progress::{Progress, tell},
+    progress::Progress,
     random::SplitMix64,
     vectors::{dot, epsilon, norm, read},
 };

@@ -24,10 +24,10 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, tell},
     estimate::Estimate,
     operator::{BATCH, InUnits, LinearOperator},
-    progress::{Progress, tell},
+    progress::Progress,
     random::SplitMix64,
     vectors::{norm, over, read},
 };
