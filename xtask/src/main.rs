@@ -18,7 +18,7 @@ cargo xtask test      every test of the workspace: documentation, units, conform
                       and a browser by apt where there is none; where python3 lacks SciPy it makes a
                       venv, target/python. What a test still lacks is said, and counted as skipped
 cargo xtask test-cpu  the same without wgpu, which takes ten minutes to compile for the first time
-cargo xtask quick     for daily work, two minutes where only what changed has to be compiled: all unit
+cargo xtask quick     for daily work, compiling incrementally with little optimisation: all unit
                       tests, the promises on small networks, the program's main paths
 cargo xtask node-tests  fetch the ONNX backend node tests (python3 with pip); test does, too
 cargo xtask features  cargo check with each feature that this system can check
