@@ -442,7 +442,7 @@ fn what_changed_is_what_dense_matrices_say() {
     let dense = |f: &FrozenNetwork| read(projection::rows(f, &all).unwrap()).unwrap();
     let (a, b) = (dense(&f), dense(&g));
     let gap: Vec<f64> = a.iter().zip(&b).map(|(a, b)| b - a).collect();
-    let found = difference(&f, &g, 3, &norms(100, 0)).expect("a difference");
+    let found = difference(&f, &g, 3, &norms(100, 0), unobserved).expect("a difference");
     assert_eq!(found.probes, 6);
     for (of, matrix) in [
         (found.f, &a),
@@ -468,20 +468,20 @@ fn what_changed_is_what_dense_matrices_say() {
     // Fewer probes estimate, and say how well: over seeds, errors are of the size they claim.
     let mut within = 0;
     for seed in 0..40 {
-        let found = difference(&f, &g, 3, &norms(5, seed))
+        let found = difference(&f, &g, 3, &norms(5, seed), unobserved)
             .expect("a difference")
             .f_difference;
         within += usize::from(found.covers(norm(&gap)));
     }
     // 38 of 40 are to be expected.
     assert!(within >= 34, "{within} of 40 intervals cover the norm");
-    let same = difference(&f, &f, 3, &norms(4, 0)).expect("a difference");
+    let same = difference(&f, &f, 3, &norms(4, 0), unobserved).expect("a difference");
     assert_eq!(
         (same.f_difference.value, same.row, same.residual_change),
         (0.0, 0.0, 0.0)
     );
     assert!(
-        difference(&f, &g, 6, &norms(4, 0)).is_err()
-            && difference(&f, &g, 0, &norms(0, 0)).is_err()
+        difference(&f, &g, 6, &norms(4, 0), unobserved).is_err()
+            && difference(&f, &g, 0, &norms(0, 0), unobserved).is_err()
     );
 }

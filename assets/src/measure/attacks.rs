@@ -140,7 +140,7 @@ fn of_photographs(data: &Path, levels: f64, out: &Path) -> Any<Value> {
         changed += usize::from(contribution::top1(&g)? != class);
         before.push(contributions(&f, class)?);
         after.push(contributions(&g, class)?);
-        let found = difference(&f, &g, class, &norms())?;
+        let found = difference(&f, &g, class, &norms(), unobserved)?;
         flipped.push(found.flipped_share);
         moved_f.push(found.f_change());
         cosine.push(found.row_cosine);

@@ -260,6 +260,29 @@ pub fn gradient(
 
 /// Attack the classifier that `f` is frozen from, from its x₀. Progress counts steps.
 ///
+/// # Example
+/// ```
+/// # use burn::{nn::LinearConfig, tensor::{Device, FloatDType, TensorData, activation::relu}};
+/// # use linearscope::{Network, RuleSet};
+/// # use linearscope_analysis::FrozenNetwork;
+/// # let device = Device::flex();
+/// # let layers = vec![LinearConfig::new(4, 8).init(&device), LinearConfig::new(8, 3).init(&device)];
+/// # let network = Network::capture(&layers, |layers, ports| {
+/// #     let x = ports.input("x", [1, 4]);
+/// #     ports.output("y", layers[1].forward(relu(layers[0].forward(x))));
+/// # })?;
+/// # let loaded = FrozenNetwork::load(network, &device, FloatDType::F64)?;
+/// # let x0 = TensorData::from([[0.3, -0.2, 0.9, 0.5]]);
+/// # let frozen = FrozenNetwork::new(loaded, x0, RuleSet::default())?;
+/// use linearscope_analysis::attack::{AttackConfig, Ball, Goal, attack};
+/// use linearscope_analysis::{contribution::top1, progress::unobserved};
+///
+/// let away = AttackConfig::fgsm(Goal::From(top1(&frozen)?));
+/// let found = attack(&frozen, &Ball::of(0.1, 4), &away, unobserved)?;
+/// assert!(found.steps[1].loss >= found.steps[0].loss);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// Cost: each step freezes the network once more and takes one adjoint product; one forward at the
 /// end.
 ///

@@ -122,6 +122,26 @@ pub fn adjoint_error(f: &(impl LinearOperator + ?Sized), seeds: [u64; 2]) -> Res
 
 /// Measure the certificate. Cost: three products and one adjoint product.
 ///
+/// # Example
+/// ```
+/// # use burn::{nn::LinearConfig, tensor::{Device, FloatDType, TensorData, activation::relu}};
+/// # use linearscope::{Network, RuleSet};
+/// # use linearscope_analysis::FrozenNetwork;
+/// # let device = Device::flex();
+/// # let layers = vec![LinearConfig::new(4, 8).init(&device), LinearConfig::new(8, 3).init(&device)];
+/// # let network = Network::capture(&layers, |layers, ports| {
+/// #     let x = ports.input("x", [1, 4]);
+/// #     ports.output("y", layers[1].forward(relu(layers[0].forward(x))));
+/// # })?;
+/// # let loaded = FrozenNetwork::load(network, &device, FloatDType::F64)?;
+/// # let x0 = TensorData::from([[0.3, -0.2, 0.9, 0.5]]);
+/// # let frozen = FrozenNetwork::new(loaded, x0, RuleSet::default())?;
+/// use linearscope_analysis::certificate::certificate;
+///
+/// assert!(certificate(&frozen)?.holds());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// As [`LinearOperator::apply`].
 pub fn certificate(f: &FrozenNetwork) -> Result<Certificate> {

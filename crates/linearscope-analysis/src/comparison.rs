@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     contribution::{self, ContributionStatistics, Contributions, contributions, top1},
     difference::{Difference, DifferenceConfig, difference},
-    error::{Error, Result, tell},
+    error::{Error, Result},
     estimate::MeanStd,
     frozen::FrozenNetwork,
     progress::Progress,
@@ -88,17 +88,13 @@ pub fn compare(
         count(before, "counting votes before")?,
         count(after, "counting votes after")?,
     ];
-    tell(
-        &mut observer,
-        Progress::new("comparing decisions and F", 0, 1),
-    )?;
     Ok(Comparison {
         class,
         class_after: top1(after)?,
         before: contributions(before, class)?,
         after: contributions(after, class)?,
         votes,
-        difference: difference(before, after, class, &config.difference)?,
+        difference: difference(before, after, class, &config.difference, &mut observer)?,
     })
 }
 

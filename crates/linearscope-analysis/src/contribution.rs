@@ -60,6 +60,28 @@ pub struct Contributions {
 
 /// The contributions of every layer to output `target` (flat). Cost: one adjoint sweep.
 ///
+/// # Example
+/// ```
+/// # use burn::{nn::LinearConfig, tensor::{Device, FloatDType, TensorData, activation::relu}};
+/// # use linearscope::{Network, RuleSet};
+/// # use linearscope_analysis::FrozenNetwork;
+/// # let device = Device::flex();
+/// # let layers = vec![LinearConfig::new(4, 8).init(&device), LinearConfig::new(8, 3).init(&device)];
+/// # let network = Network::capture(&layers, |layers, ports| {
+/// #     let x = ports.input("x", [1, 4]);
+/// #     ports.output("y", layers[1].forward(relu(layers[0].forward(x))));
+/// # })?;
+/// # let loaded = FrozenNetwork::load(network, &device, FloatDType::F64)?;
+/// # let x0 = TensorData::from([[0.3, -0.2, 0.9, 0.5]]);
+/// # let frozen = FrozenNetwork::new(loaded, x0, RuleSet::default())?;
+/// use linearscope_analysis::contribution::{contributions, top1};
+///
+/// let found = contributions(&frozen, top1(&frozen)?)?;
+/// let sum: f64 = found.layers.iter().map(|layer| layer.value).sum();
+/// assert!((sum - found.score).abs() < 1e-12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`Error::OutOfRange`] for a target outside the output.
 pub fn contributions(f: &FrozenNetwork, target: usize) -> Result<Contributions> {

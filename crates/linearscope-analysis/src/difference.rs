@@ -1,12 +1,15 @@
 //! The difference of a network's affine maps at two pictures: decisions, F, r, the row of a class.
 
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, tell},
     estimate::Estimate,
     frozen::FrozenNetwork,
     operator::{BATCH, LinearOperator, indicators},
+    progress::Progress,
     projection::rows,
     random::SplitMix64,
     vectors::{distance, dot, norm, over, read},
@@ -136,17 +139,18 @@ impl DifferenceConfig {
 /// rules, and the row and residual of one class.
 ///
 /// Frobenius norms are estimated with vectors z of random signs, ‖A‖² = E ‖Aᵀ z‖² (Hutchinson), the same for
-/// all three norms. Deterministic for a seed.
+/// all three norms. Deterministic for a seed. Progress counts vectors.
 ///
 /// Cost: [`DifferenceConfig::probes`] + 1 adjoint products and one replay each.
 ///
 /// # Errors
-/// [`Error::OutOfRange`]; as [`flips`]; [`Error::Setting`] for too few probes.
+/// [`Error::OutOfRange`]; as [`flips`]; [`Error::Setting`] for too few probes; [`Error::Stopped`].
 pub fn difference(
     before: &FrozenNetwork,
     after: &FrozenNetwork,
     class: usize,
     config: &DifferenceConfig,
+    mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Difference> {
     let outputs = before.output_len();
     let (all, probes) = config.probes_of(outputs)?;
@@ -158,6 +162,8 @@ pub fn difference(
     let places: Vec<usize> = (0..probes).collect();
     let mut sizes = [Vec::new(), Vec::new(), Vec::new()];
     for chunk in places.chunks(BATCH) {
+        let progress = Progress::new("comparing F", chunk[0], probes);
+        tell(&mut observer, progress)?;
         let z = if all {
             let places: Vec<Vec<usize>> = chunk.iter().map(|&place| vec![place]).collect();
             indicators(&places, outputs)

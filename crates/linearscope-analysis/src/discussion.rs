@@ -64,6 +64,28 @@ pub struct Discussions {
 
 /// The discussions of outputs (flat) in one backward sweep for all of them.
 ///
+/// # Example
+/// ```
+/// # use burn::{nn::LinearConfig, tensor::{Device, FloatDType, TensorData, activation::relu}};
+/// # use linearscope::{Network, RuleSet};
+/// # use linearscope_analysis::FrozenNetwork;
+/// # let device = Device::flex();
+/// # let layers = vec![LinearConfig::new(4, 8).init(&device), LinearConfig::new(8, 3).init(&device)];
+/// # let network = Network::capture(&layers, |layers, ports| {
+/// #     let x = ports.input("x", [1, 4]);
+/// #     ports.output("y", layers[1].forward(relu(layers[0].forward(x))));
+/// # })?;
+/// # let loaded = FrozenNetwork::load(network, &device, FloatDType::F64)?;
+/// # let x0 = TensorData::from([[0.3, -0.2, 0.9, 0.5]]);
+/// # let frozen = FrozenNetwork::new(loaded, x0, RuleSet::default())?;
+/// use linearscope_analysis::{discussion::{Propagation, discussions}, vectors::numbers};
+///
+/// let found = discussions(&frozen, &[0, 2], Propagation::Conserving)?;
+/// let sum: f64 = numbers(found.pixels)?[..4].iter().sum();
+/// assert!((sum - found.scores[0]).abs() < 1e-12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// Cost: 2 adjoint products a target, conserving also one forward product; paper 1, and 2 once,
 /// because what its sources say has no class in it.
 ///

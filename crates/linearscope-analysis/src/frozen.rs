@@ -19,6 +19,27 @@ use crate::{
 };
 
 /// y(x) = F x + r of a network with one input and one output, frozen at x₀, on any Burn device.
+///
+/// # Example
+/// ```
+/// use burn::{nn::LinearConfig, tensor::{Device, FloatDType, TensorData, activation::relu}};
+/// use linearscope::{Network, RuleSet};
+/// use linearscope_analysis::{FrozenNetwork, vectors::read};
+///
+/// let device = Device::flex();
+/// let layers = vec![LinearConfig::new(4, 8).init(&device), LinearConfig::new(8, 3).init(&device)];
+/// let network = Network::capture(&layers, |layers, ports| {
+///     let x = ports.input("x", [1, 4]);
+///     ports.output("y", layers[1].forward(relu(layers[0].forward(x))));
+/// })?;
+/// let loaded = FrozenNetwork::load(network, &device, FloatDType::F64)?;
+/// let x0 = TensorData::from([[0.3, -0.2, 0.9, 0.5]]);
+/// let frozen = FrozenNetwork::new(loaded, x0, RuleSet::default())?;
+/// // F x₀ + r is f(x₀).
+/// let (affine, y0) = (read(frozen.affine(frozen.x0())?)?, read(frozen.reference())?);
+/// assert!(affine.iter().zip(&y0).all(|(a, b)| (a - b).abs() < 1e-12));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct FrozenNetwork {
     frozen: Frozen<Dispatch>,

@@ -48,6 +48,27 @@ pub struct DecisionRadius {
 
 /// The validity radii along directions `[k, n]`, in units of each direction's length.
 ///
+/// # Example
+/// ```
+/// # use burn::{nn::LinearConfig, tensor::{Device, FloatDType, TensorData, activation::relu}};
+/// # use linearscope::{Network, RuleSet};
+/// # use linearscope_analysis::FrozenNetwork;
+/// # let device = Device::flex();
+/// # let layers = vec![LinearConfig::new(4, 8).init(&device), LinearConfig::new(8, 3).init(&device)];
+/// # let network = Network::capture(&layers, |layers, ports| {
+/// #     let x = ports.input("x", [1, 4]);
+/// #     ports.output("y", layers[1].forward(relu(layers[0].forward(x))));
+/// # })?;
+/// # let loaded = FrozenNetwork::load(network, &device, FloatDType::F64)?;
+/// # let x0 = TensorData::from([[0.3, -0.2, 0.9, 0.5]]);
+/// # let frozen = FrozenNetwork::new(loaded, x0, RuleSet::default())?;
+/// use linearscope_analysis::{LinearOperator, validity::radii};
+///
+/// let found = radii(&frozen, frozen.upload(vec![1.0, 0.0, 0.0, 0.0], 4))?;
+/// assert!(found.radii[0] > 0.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// Within a radius f(x₀ + t d) = F (x₀ + t d) + r to rounding. Cost: one paired run of k probes, and
 /// each unit read back from the device; in f32 the radius is known to about 1e-6 of itself.
 ///

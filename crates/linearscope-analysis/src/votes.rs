@@ -189,6 +189,27 @@ impl Running {
 
 /// The votes of every pixel among all classes. Progress counts classes.
 ///
+/// # Example
+/// ```
+/// # use burn::{nn::LinearConfig, tensor::{Device, FloatDType, TensorData, activation::relu}};
+/// # use linearscope::{Network, RuleSet};
+/// # use linearscope_analysis::FrozenNetwork;
+/// # let device = Device::flex();
+/// # let layers = vec![LinearConfig::new(4, 8).init(&device), LinearConfig::new(8, 3).init(&device)];
+/// # let network = Network::capture(&layers, |layers, ports| {
+/// #     let x = ports.input("x", [1, 4]);
+/// #     ports.output("y", layers[1].forward(relu(layers[0].forward(x))));
+/// # })?;
+/// # let loaded = FrozenNetwork::load(network, &device, FloatDType::F64)?;
+/// # let x0 = TensorData::from([[0.3, -0.2, 0.9, 0.5]]);
+/// # let frozen = FrozenNetwork::new(loaded, x0, RuleSet::default())?;
+/// use linearscope_analysis::{progress::unobserved, votes::{VoteConfig, votes}};
+///
+/// let found = votes(&frozen, &VoteConfig::default(), unobserved)?;
+/// assert_eq!(found.counts.iter().sum::<usize>() + found.abstained, 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// Cost: that of [`discussions_of`] for every class; memory: one chunk's discussions.
 ///
 /// # Errors

@@ -55,6 +55,16 @@ pub struct Descriptor {
 /// no picture (a vector, or less than 2 pixels a side) and for zero.
 ///
 /// Cost: a fast Fourier transform a channel.
+///
+/// # Example
+/// ```
+/// use linearscope_analysis::descriptors::describe;
+///
+/// // Stripes of 8 pixels a period that stand upright.
+/// let stripes: Vec<f64> = (0..32 * 32).map(|i| (i as f64 * std::f64::consts::TAU / 8.0).cos()).collect();
+/// let found = describe(&stripes, &[1, 32, 32]).expect("a picture");
+/// assert!((found.band.frequency - 1.0 / 8.0).abs() < 0.01 && found.coherence > 0.99);
+/// ```
 pub fn describe(values: &[f64], shape: &[usize]) -> Option<Descriptor> {
     let &[ref outer @ .., c, h, w] = shape else {
         return None;

@@ -40,7 +40,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{Error, Result},
     operator::{Field, LinearOperator},
-    progress::{Observer, Progress, unobserved},
+    progress::{Observer, Progress},
     vectors::read,
 };
 use copy_move::{Feeds, FeedsOf, Origin, origin};
@@ -168,7 +168,7 @@ pub fn column_maps(
     Ok(maps)
 }
 
-/// The energy maps of the fields of some places, `[y, x]` each.
+/// The energy maps of the fields of some places, `[y, x]` each. Progress counts places.
 ///
 /// # Errors
 /// As [`row_maps`]; [`Error::OutOfRange`].
@@ -176,6 +176,7 @@ pub fn energies(
     f: &(impl LinearOperator + ?Sized),
     field: Field,
     places: &[[usize; 2]],
+    mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Vec<Energy>> {
     let [[_, rows, columns], [_, h, w]] = Pictures::of(f)?.ends(field);
     if let Some(outside) = places.iter().find(|[y, x]| *y >= rows || *x >= columns) {
@@ -186,7 +187,7 @@ pub fn energies(
         });
     }
     let mut found = vec![Energy::of(&[], [h, w]); places.len()];
-    blocks(f, field, places, &mut unobserved, |i, block| {
+    blocks(f, field, places, &mut observer, |i, block| {
         found[i] = Energy::of(block, [h, w]);
     })?;
     Ok(found)

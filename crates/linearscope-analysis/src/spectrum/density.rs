@@ -56,7 +56,7 @@ pub struct Density {
     /// zeros among them.
     pub density: Vec<Estimate>,
     /// The integral of that from σ on, zeros left out: how many singular values lie above. At σ = 0 that is the
-    /// numerical rank.
+    /// rank, where no value lies so near 0 that the quadrature does not tell it from 0.
     pub above: Vec<Estimate>,
     /// The Gaussian's standard deviation, in units of σ.
     pub width: f64,

@@ -162,7 +162,7 @@ fn at(session: &Session, pictures: &Pictures, texts: &[String], radius: f64) -> 
             [pixel / w, pixel % w]
         })
         .collect();
-    let found = energies(f, Field::Row, &places)?;
+    let found = energies(f, Field::Row, &places, output::observer())?;
     let measured = |((asked, &place), energy): ((&position::At, _), &_)| {
         let own = pictures.corresponding(Field::Row, place);
         At {
