@@ -97,7 +97,7 @@ pub fn flips(before: &FrozenNetwork, after: &FrozenNetwork) -> Result<Vec<Flippe
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DifferenceConfig {
-    /// Random vectors, the same for all three norms: 4 or more; from the number of outputs on every row is
+    /// Random vectors, the same for all three norms: 2 or more; from the number of outputs on every row is
     /// taken instead, and norms are exact. Default 16.
     pub probes: usize,
     /// Seed of the vectors. Default 0.
@@ -119,16 +119,16 @@ impl DifferenceConfig {
     /// Whether every row of N outputs is taken, and how many vectors there are.
     ///
     /// # Errors
-    /// [`Error::Setting`] for fewer than 4 vectors that are not all rows.
+    /// [`Error::Setting`] for fewer than 2 vectors that are not all rows.
     fn probes_of(&self, outputs: usize) -> Result<(bool, usize)> {
         match self.probes {
             probes if probes >= outputs => Ok((true, outputs)),
-            probes if probes >= 4 => Ok((false, probes)),
+            probes if probes >= 2 => Ok((false, probes)),
             probes => Err(Error::Setting {
                 what: "the number of probes",
                 got: probes.to_string(),
                 allowed: format!(
-                    "error bars need 4 or more, and {outputs} are all rows: exact norms"
+                    "error bars need 2 or more, and {outputs} are all rows: exact norms"
                 ),
             }),
         }

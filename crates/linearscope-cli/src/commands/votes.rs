@@ -147,8 +147,8 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
     session.note(
         "votes",
         json!({
-            "discussion": config.propagation,
-            "terms": match config.terms {
+            "reading": config.propagation,
+            "heard": match config.terms {
                 Terms::All => "all".to_string(),
                 Terms::Input => "input".into(),
                 Terms::Layer(layer) => session.frozen.layers()[layer].to_string(),
