@@ -96,14 +96,18 @@ fn features() -> bool {
         true => "metal",
         false => "cuda",
     };
-    ["wgpu", "vulkan", "wgpu,fusion,autotune", other]
+    let devices = ["wgpu", "vulkan", "wgpu,fusion,autotune", other];
+    devices
+        .map(|features| ("linearscope-cli", features))
         .iter()
-        .all(|features| {
+        .chain(&[("linearscope-analysis", "faer")])
+        .all(|&(package, features)| {
             let args = [
                 "check",
                 "--release",
+                "--tests",
                 "-p",
-                "linearscope-cli",
+                package,
                 "--features",
                 features,
             ];

@@ -114,7 +114,7 @@ fn chart(session: &Session, spread: &Density) -> CurveChart {
     };
     let panel = |title: &str, estimates: &[Estimate]| CurvePanel {
         title: title.into(),
-        curves: vec![curve("estimate and its error", estimates)],
+        curves: vec![curve("95 % interval", estimates)],
     };
     CurveChart {
         title: format!("Singular values of F, {}", session.model),
