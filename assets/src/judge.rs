@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::{Device, FloatDType, TensorData};
-use linearscope_analysis::FrozenNetwork;
+use linearscope_analysis::{FrozenNetwork, argmax};
 use linearscope_onnx::Model;
 use serde_json::{Value, json};
 
@@ -45,8 +45,8 @@ pub fn classifier(path: &Path, seed: u64, count: usize) -> Any<Value> {
     for _ in 0..count {
         let scene = scenes::scene(&mut random);
         let scores = network.run(centred(&scene.picture))?;
-        let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
-        right += usize::from(best == Some(scene.kind));
+        let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
+        right += usize::from(argmax(&scores) == Some(scene.kind));
     }
     let accuracy = right as f64 / count as f64;
     Ok(json!({ "accuracy": accuracy, "held_out_scenes": count }))

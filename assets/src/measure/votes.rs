@@ -6,6 +6,7 @@ use linearscope_analysis::{
     FrozenNetwork,
     discussion::{Propagation, Terms},
     progress::unobserved,
+    ranking,
     votes::{VoteConfig, discussed, intersection_over_union, votes},
 };
 use linearscope_picture::{Array, Band, CLASS_COLOURS, OTHER_CLASSES, Panel, Raster, Sheet};
@@ -46,10 +47,8 @@ fn shuffled(mask: &[bool], random: &mut Random) -> Vec<bool> {
 
 /// The `count` largest entries.
 fn largest(values: &[f64], count: usize) -> Vec<bool> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
     let mut mask = vec![false; values.len()];
-    for &i in order.iter().take(count) {
+    for i in ranking(values).into_iter().take(count) {
         mask[i] = true;
     }
     mask

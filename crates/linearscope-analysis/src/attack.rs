@@ -15,7 +15,7 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use burn::tensor::TensorData;
 use burn_dispatch::Dispatch;
-use linearscope::{Loaded, RuleSet};
+use linearscope::{Loaded, RuleSet, SplitMix64};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,7 +23,6 @@ use crate::{
     frozen::FrozenNetwork,
     operator::LinearOperator,
     progress::Progress,
-    random::SplitMix64,
     ranking::argmax,
     vectors::{numbers, read},
     votes::classes,

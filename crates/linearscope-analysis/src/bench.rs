@@ -9,14 +9,13 @@ use std::{ops::ControlFlow, sync::Arc, time::Instant};
 use burn::tensor::{Device, FloatDType, TensorData};
 use burn_backend::{Backend, Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
-use linearscope::{Network, Paired, Recorded, RuleSet, program::NodeTime};
+use linearscope::{Network, Paired, Recorded, RuleSet, noise, program::NodeTime};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result, tell},
     frozen::FrozenNetwork,
     progress::Progress,
-    random::noise,
 };
 
 /// Medians of interleaved runs.

@@ -6,14 +6,13 @@
 //! [`validity`](crate::validity).
 
 use burn::tensor::FloatDType;
-use linearscope::{DecisionsAtRisk, Recorded};
+use linearscope::{DecisionsAtRisk, Recorded, SplitMix64};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Result,
     frozen::FrozenNetwork,
     operator::LinearOperator,
-    random::SplitMix64,
     vectors::{dot, norm, over, read},
 };
 

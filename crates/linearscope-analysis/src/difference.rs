@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use linearscope::SplitMix64;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -11,7 +12,6 @@ use crate::{
     operator::{BATCH, LinearOperator, indicators},
     progress::Progress,
     projection::rows,
-    random::SplitMix64,
     vectors::{distance, dot, norm, over, read},
 };
 

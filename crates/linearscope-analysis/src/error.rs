@@ -128,6 +128,16 @@ pub enum Error {
     Data(String),
 }
 
+impl Error {
+    /// Numbers that came out of the network are NaN or infinite.
+    pub(crate) fn overflow(what: &str) -> Self {
+        Self::NotFinite {
+            what: what.into(),
+            because: "the network overflows; try another dtype or input".into(),
+        }
+    }
+}
+
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

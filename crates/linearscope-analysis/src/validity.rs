@@ -13,7 +13,7 @@ use crate::{
     error::Result,
     frozen::FrozenNetwork,
     operator::LinearOperator,
-    vectors::{batched, check, norm, numbers, over, read, shaped},
+    vectors::{batched, check, distance, norm, numbers, over, read, shaped},
 };
 
 /// How far along k directions the decisions of x₀ hold.
@@ -126,9 +126,8 @@ pub fn growth(f: &FrozenNetwork, direction: Tensor<2>, steps: &[f64]) -> Result<
             let x: Vec<f64> = x0.iter().zip(&d).map(|(x, d)| x + t * d).collect();
             let x = TensorData::new(x, f.input_shape().to_vec());
             let y = numbers(FrozenNetwork::forward(f.frozen().loaded(), x)?)?;
-            let line = at_x0.iter().zip(&rate).map(|(a, b)| a + t * b);
-            let gap: Vec<f64> = y.iter().zip(line).map(|(y, line)| y - line).collect();
-            Ok(over(norm(&gap), norm(&y)))
+            let line: Vec<f64> = at_x0.iter().zip(&rate).map(|(a, b)| a + t * b).collect();
+            Ok(over(distance(&y, &line), norm(&y)))
         })
         .collect()
 }

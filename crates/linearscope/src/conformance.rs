@@ -11,6 +11,7 @@ use crate::{
     frozen::{Paired, Recorded},
     host::host,
     interpreter::check_ports,
+    random::noise,
 };
 
 /// What is asked of an interpreter y₁ = F x₁ + r of f at x₀. Vectors are on the host, in f64, and flat; of
@@ -164,20 +165,6 @@ pub fn gap(a: &[f64], b: &[f64], floor: f64) -> f64 {
 /// The larger error; NaN is the largest.
 fn worst(a: f64, b: f64) -> f64 {
     if a.is_nan() || b <= a { a } else { b }
-}
-
-/// `len` numbers in [−1, 1), the same for a seed on every machine: splitmix64.
-fn noise(len: usize, seed: u64) -> Vec<f64> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        (z >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
 }
 
 /// The promises at x₀ and along one random direction v, with random u:

@@ -28,6 +28,7 @@ pub mod linear;
 mod network;
 mod ops;
 pub mod program;
+mod random;
 pub mod report;
 mod rule_set;
 mod rules;
@@ -44,6 +45,7 @@ pub use frozen::{Frozen, Paired, Point, Recorded, SourceShare};
 pub use host::{host, one_hot};
 pub use interpreter::Interpreter;
 pub use network::{Network, Port, Ports, Role, check_input};
+pub use random::{SplitMix64, noise};
 pub use rule_set::{
     Choices, CustomRule, Entry, Normalisation, PRESETS, Pointwise, Product, Reference, Rule,
     RuleSet,

@@ -5,7 +5,7 @@
 
 use burn::tensor::{Device, FloatDType, Tensor};
 
-use super::{Field, LinearOperator};
+use super::{Field, LinearOperator, described_by};
 use crate::{
     error::{Error, Result},
     progress::Observer,
@@ -60,21 +60,7 @@ pub struct Scaled<F> {
 }
 
 impl<F: LinearOperator> LinearOperator for Scaled<F> {
-    fn input_shape(&self) -> &[usize] {
-        self.operator.input_shape()
-    }
-
-    fn output_shape(&self) -> &[usize] {
-        self.operator.output_shape()
-    }
-
-    fn device(&self) -> &Device {
-        self.operator.device()
-    }
-
-    fn dtype(&self) -> FloatDType {
-        self.operator.dtype()
-    }
+    described_by!(|it| it.operator => it.operator);
 
     fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
         Ok(self.operator.apply(x)? * self.by)
@@ -146,21 +132,7 @@ impl<F: LinearOperator, G: LinearOperator> Sum<F, G> {
 }
 
 impl<F: LinearOperator, G: LinearOperator> LinearOperator for Sum<F, G> {
-    fn input_shape(&self) -> &[usize] {
-        self.f.input_shape()
-    }
-
-    fn output_shape(&self) -> &[usize] {
-        self.f.output_shape()
-    }
-
-    fn device(&self) -> &Device {
-        self.f.device()
-    }
-
-    fn dtype(&self) -> FloatDType {
-        self.f.dtype()
-    }
+    described_by!(|it| it.f => it.f);
 
     fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
         Ok(self.f.apply(x.clone())? + self.g.apply(x)?)
@@ -207,21 +179,7 @@ impl<F: LinearOperator, G: LinearOperator> Composed<F, G> {
 }
 
 impl<F: LinearOperator, G: LinearOperator> LinearOperator for Composed<F, G> {
-    fn input_shape(&self) -> &[usize] {
-        self.g.input_shape()
-    }
-
-    fn output_shape(&self) -> &[usize] {
-        self.f.output_shape()
-    }
-
-    fn device(&self) -> &Device {
-        self.f.device()
-    }
-
-    fn dtype(&self) -> FloatDType {
-        self.f.dtype()
-    }
+    described_by!(|it| it.g => it.f);
 
     fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
         self.f.apply(self.g.apply(x)?)
@@ -252,21 +210,7 @@ impl<F: LinearOperator, G: LinearOperator> LinearOperator for Composed<F, G> {
 pub struct ByProducts<F>(pub F);
 
 impl<F: LinearOperator> LinearOperator for ByProducts<F> {
-    fn input_shape(&self) -> &[usize] {
-        self.0.input_shape()
-    }
-
-    fn output_shape(&self) -> &[usize] {
-        self.0.output_shape()
-    }
-
-    fn device(&self) -> &Device {
-        self.0.device()
-    }
-
-    fn dtype(&self) -> FloatDType {
-        self.0.dtype()
-    }
+    described_by!(|it| it.0 => it.0);
 
     fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
         self.0.apply(x)

@@ -186,25 +186,38 @@ pub trait LinearOperator {
     }
 }
 
+/// Shapes, device and dtype of an operator made of others: x is as the first one's, all else as the second
+/// one's.
+macro_rules! described_by {
+    (|$it:ident| $input:expr => $output:expr) => {
+        fn input_shape(&self) -> &[usize] {
+            let $it = self;
+            $input.input_shape()
+        }
+
+        fn output_shape(&self) -> &[usize] {
+            let $it = self;
+            $output.output_shape()
+        }
+
+        fn device(&self) -> &Device {
+            let $it = self;
+            $output.device()
+        }
+
+        fn dtype(&self) -> FloatDType {
+            let $it = self;
+            $output.dtype()
+        }
+    };
+}
+use described_by;
+
 /// An operator behind a pointer is that operator.
 macro_rules! forwarded {
     ($($pointer:ty),*) => {$(
         impl<F: LinearOperator + ?Sized> LinearOperator for $pointer {
-            fn input_shape(&self) -> &[usize] {
-                (**self).input_shape()
-            }
-
-            fn output_shape(&self) -> &[usize] {
-                (**self).output_shape()
-            }
-
-            fn device(&self) -> &Device {
-                (**self).device()
-            }
-
-            fn dtype(&self) -> FloatDType {
-                (**self).dtype()
-            }
+            described_by!(|it| (**it) => (**it));
 
             fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
                 (**self).apply(x)

@@ -2,15 +2,15 @@
 
 use std::ops::ControlFlow;
 
+use linearscope::SplitMix64;
 use serde::{Deserialize, Serialize};
 
-use super::{across, back, count, enough, not_finite, quadrature::nodes};
+use super::{across, back, count, enough, quadrature::nodes};
 use crate::{
-    error::{Result, tell},
+    error::{Error, Result, tell},
     estimate::Estimate,
     operator::{BATCH, InUnits, LinearOperator},
     progress::Progress,
-    random::SplitMix64,
     vectors::{dot, epsilon, norm, read},
 };
 
@@ -178,7 +178,7 @@ pub fn density(
             let v = f.upload(last.collect(), n);
             let w = read(back(&scaled, across(&scaled, v)?)?)?;
             if w.iter().any(|w| !w.is_finite()) {
-                return Err(not_finite());
+                return Err(Error::overflow("a product with F"));
             }
             for (one, w) in each.iter_mut().zip(w.chunks(n)) {
                 one.step(w.to_vec());

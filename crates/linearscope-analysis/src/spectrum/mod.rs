@@ -21,6 +21,7 @@ pub use density::{Density, DensityConfig, density};
 use std::ops::ControlFlow;
 
 use burn::tensor::Tensor;
+use linearscope::SplitMix64;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -28,7 +29,6 @@ use crate::{
     estimate::Estimate,
     operator::{BATCH, InUnits, LinearOperator},
     progress::Progress,
-    random::SplitMix64,
     vectors::{norm, over, read},
 };
 
@@ -88,15 +88,7 @@ fn squares(x: Tensor<2>) -> Result<Vec<f64>> {
     let squares: Vec<f64> = read(x)?.chunks(len).map(|row| norm(row).powi(2)).collect();
     match squares.iter().all(|square| square.is_finite()) {
         true => Ok(squares),
-        false => Err(not_finite()),
-    }
-}
-
-/// A product with F holds NaN or infinity.
-fn not_finite() -> Error {
-    Error::NotFinite {
-        what: "a product with F".into(),
-        because: "the network overflows; try another dtype or input".into(),
+        false => Err(Error::overflow("a product with F")),
     }
 }
 

@@ -1,15 +1,12 @@
 //! Orthonormal bases of long vectors, in blocks.
 
 use burn::tensor::{FloatDType, Tensor};
+use linearscope::SplitMix64;
 
-use super::{
-    dense::Dense,
-    result::{SvdError, not_finite},
-};
+use super::{dense::Dense, result::SvdError};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     operator::LinearOperator,
-    random::SplitMix64,
     vectors::{read, row_norms},
 };
 
@@ -96,7 +93,7 @@ impl Basis {
         let room = (self.len - taken).min(rows);
         let before = row_norms(&x)?;
         if before.iter().any(|norm| !norm.is_finite()) {
-            return Err(not_finite("a product with F"));
+            return Err(Error::overflow("a product with F").into());
         }
         let x = match apart {
             Some(apart) => apart.project(x, &mut Dense::zeros(apart.count, rows), 0)?,

@@ -4,8 +4,11 @@
 //! clustered spectra, and a dense library costs a newcomer minutes of compiling for matrices of 60
 //! columns. Jacobi always converges, to high relative accuracy (Demmel and Veselić, 1992).
 
-use super::result::{SvdError, not_finite};
-use crate::vectors::{dot, power_of_two};
+use super::result::SvdError;
+use crate::{
+    error::Error,
+    vectors::{dot, power_of_two},
+};
 
 /// A small matrix, row-major, f64.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,7 +81,7 @@ impl Dense {
     /// as the smaller side.
     pub(super) fn svd(&self) -> Result<(Dense, Vec<f64>, Dense), SvdError> {
         if self.values.iter().any(|x| !x.is_finite()) {
-            return Err(not_finite("Uᵀ F V"));
+            return Err(Error::overflow("Uᵀ F V").into());
         }
         // In units of the largest entry: rotations square twice.
         let largest = self

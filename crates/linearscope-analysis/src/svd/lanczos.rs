@@ -25,11 +25,11 @@ use super::{
 use crate::{
     operator::{InUnits, LinearOperator},
     progress::Progress,
-    random::SplitMix64,
     vectors::over,
 };
 
 use burn::tensor::Tensor;
+use linearscope::SplitMix64;
 
 /// Steps of a second chain at least. A residual says how near a singular value is, not that none is
 /// larger: more steps, or a wider margin than one residual, miss fewer copies and cost products. On 2160

@@ -19,10 +19,7 @@ use burn::tensor::Tensor;
 pub use config::{Momentum, Solver, SvdConfig};
 pub use result::{Svd, SvdError, TripletResidual};
 
-use self::{
-    config::check,
-    result::{Found, not_finite},
-};
+use self::{config::check, result::Found};
 use crate::{
     error::Error,
     operator::{BATCH, InUnits, LinearOperator},
@@ -144,7 +141,7 @@ fn measured_with<F: LinearOperator + ?Sized>(
             // The entry of largest magnitude becomes positive; σ too, by u's sign.
             *sign = if *sign < 0.0 { -1.0 } else { 1.0 };
             if !value.is_finite() {
-                return Err(not_finite("F v"));
+                return Err(Error::overflow("F v").into());
             }
         }
         let flip: Vec<f64> = values

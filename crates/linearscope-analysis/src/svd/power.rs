@@ -6,15 +6,16 @@
 use std::ops::ControlFlow;
 
 use burn::tensor::Tensor;
+use linearscope::SplitMix64;
 
 use super::{
     config::{Momentum, SvdConfig},
-    result::{self, SvdError, not_finite, progress},
+    result::{self, SvdError, progress},
 };
 use crate::{
+    error::Error,
     operator::{InUnits, LinearOperator},
     progress::Progress,
-    random::SplitMix64,
     vectors::row_norms,
 };
 
@@ -88,7 +89,7 @@ pub(super) fn solve<F: LinearOperator + ?Sized>(
             let p = deflated(p, &v, &found.v, &found.u, &found.sigma);
             let sigma = row_norms(&p)?[0];
             if !sigma.is_finite() {
-                return Err(not_finite("F v"));
+                return Err(Error::overflow("F v").into());
             }
             let largest = found.sigma.first().copied().unwrap_or(sigma);
             if sigma <= f64::MIN_POSITIVE.max(1e-12 * largest) {

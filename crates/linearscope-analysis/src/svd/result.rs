@@ -89,14 +89,6 @@ impl SvdError {
     }
 }
 
-/// A product with F holds NaN or infinity.
-pub(super) fn not_finite(what: &str) -> SvdError {
-    SvdError::Failed(Error::NotFinite {
-        what: what.into(),
-        because: "the network overflows; try another dtype or input".into(),
-    })
-}
-
 /// Where a solver is: `converged` of `wanted` triplets.
 pub(super) fn progress(
     converged: usize,

@@ -10,6 +10,7 @@
 use std::ops::ControlFlow;
 
 use burn::tensor::Tensor;
+use linearscope::SplitMix64;
 
 use super::{
     basis::Basis,
@@ -19,7 +20,6 @@ use super::{
 use crate::{
     operator::{InUnits, LinearOperator},
     progress::Progress,
-    random::SplitMix64,
     vectors::{over, row_norms},
 };
 

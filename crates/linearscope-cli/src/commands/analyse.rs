@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, path::PathBuf};
 
-use linearscope_analysis::{LinearOperator, operator::Field, svd::SvdConfig};
+use linearscope_analysis::{LinearOperator, operator::Field, ranking, svd::SvdConfig};
 use linearscope_picture::{Band, Sheet};
 use serde_json::json;
 
@@ -121,12 +121,10 @@ pub(crate) fn body(sheet: Option<&Sheet>) -> Result<String> {
 
 /// The best classes of a classifier, as a table.
 fn scores(session: &Session, y0: &[f64]) -> String {
-    let mut order: Vec<usize> = (0..y0.len()).collect();
-    order.sort_by(|&a, &b| y0[b].total_cmp(&y0[a]));
     let mut html = String::from(
         "<table class=\"scores\"><tr><th>class</th><th>score</th><th>name</th></tr>\n",
     );
-    for &k in order.iter().take(5) {
+    for k in ranking(y0).into_iter().take(5) {
         let _ = writeln!(
             html,
             "<tr><td>{k}</td><td>{:.3}</td><td>{}</td></tr>",

@@ -1,5 +1,6 @@
 //! `--at` and `--target`: places in a tensor.
 
+use linearscope_analysis::ranking;
 use linearscope_picture::{Array, Mark};
 
 use crate::error::{Failure, Result};
@@ -65,13 +66,11 @@ fn chosen(values: &[f64], shape: &[usize]) -> Vec<At> {
         _ => None,
     };
     let Some(array) = picture else {
-        let mut order: Vec<usize> = (0..values.len()).collect();
-        order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
-        let at = |&position: &usize| At {
+        let at = |position: usize| At {
             text: text(position, shape),
             positions: vec![position],
         };
-        return order.iter().take(AUTO).map(at).collect();
+        return ranking(values).into_iter().take(AUTO).map(at).collect();
     };
     let [c, h, w] = array.shape();
     let mean: Vec<f64> = (0..h * w)

@@ -1,6 +1,6 @@
 //! `run`: f(x₀), r, the certificate.
 
-use linearscope_analysis::LinearOperator;
+use linearscope_analysis::{LinearOperator, ranking};
 
 use super::position;
 use crate::{args::Common, error::Result, picture::View, session::Session};
@@ -18,8 +18,7 @@ pub(crate) fn run(common: &Common) -> Result<()> {
         session.frozen.input_shape()
     )];
     if position::axes(&shape).len() == 1 && output.len() > 1 {
-        let mut order: Vec<usize> = (0..output.len()).collect();
-        order.sort_by(|&a, &b| output[b].total_cmp(&output[a]));
+        let order = ranking(&output);
         let top: Vec<_> = order
             .iter()
             .take(5)

@@ -7,7 +7,7 @@ use std::{
 };
 
 use linearscope_analysis::{
-    LinearOperator, Progress,
+    LinearOperator, Progress, ranking,
     svd::{self, Momentum, Solver, SvdConfig, SvdError},
     vectors::numbers,
 };
@@ -366,12 +366,11 @@ fn sheet(
 
 /// The entries of largest magnitude, with their names.
 fn strongest(session: &Session, u: &[f64]) -> Vec<String> {
-    let mut order: Vec<usize> = (0..u.len()).collect();
-    order.sort_by(|&a, &b| u[b].abs().total_cmp(&u[a].abs()));
-    order
-        .iter()
+    let magnitudes: Vec<f64> = u.iter().map(|x| x.abs()).collect();
+    ranking(&magnitudes)
+        .into_iter()
         .take(4)
-        .map(|&class| {
+        .map(|class| {
             let label = session.label(class).unwrap_or("");
             // Labels list synonyms; the first will do.
             let label = label.split(',').next().unwrap_or("");

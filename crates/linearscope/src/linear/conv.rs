@@ -18,6 +18,7 @@ use super::{
     direct::{self, Form, OnHost, Shared},
     locality::{as_plain, everywhere},
     region::Stride,
+    structure::weighted_as_plain,
 };
 use crate::coefficient::Coefficient;
 
@@ -589,15 +590,8 @@ impl<B: Backend, M: Convolution<B>, P: LinearMap<B>> Storage<B> for Flat<M, P> {
 }
 
 impl<B: Backend, M: Convolution<B>, P: LinearMap<B>> Weighted<B> for Flat<M, P> {
-    fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
-        self.plain.with_weights(transform)
-    }
-    fn then_gain(&self, gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
-        self.plain.then_gain(gain)
-    }
-    fn filters(&self) -> Option<Filters<'_, B>> {
-        self.plain.filters()
-    }
+    weighted_as_plain!();
+
     fn adjoint_has_gradient(&self) -> bool {
         false
     }

@@ -13,7 +13,7 @@ use burn_backend::{
 
 use super::{
     Amount, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
-    Transform, Weighted, batch, conv::Conv2d, locality::as_plain,
+    Transform, Weighted, batch, conv::Conv2d, locality::as_plain, structure::weighted_as_plain,
 };
 use crate::coefficient::Coefficient;
 
@@ -189,15 +189,8 @@ impl<B: Backend> Storage<B> for ConvolutionKernels<B> {
 }
 
 impl<B: Backend> Weighted<B> for ConvolutionKernels<B> {
-    fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
-        self.plain.with_weights(transform)
-    }
-    fn then_gain(&self, gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
-        self.plain.then_gain(gain)
-    }
-    fn filters(&self) -> Option<Filters<'_, B>> {
-        self.plain.filters()
-    }
+    weighted_as_plain!();
+
     fn adjoint_has_gradient(&self) -> bool {
         true
     }

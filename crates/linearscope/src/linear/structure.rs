@@ -96,6 +96,24 @@ pub trait Weighted<B: Backend>: Locality<B> + Storage<B> {
     fn adjoint_has_gradient(&self) -> bool;
 }
 
+/// [`Weighted`] of a map in another form: that of `self.plain`. Whether its adjoint has a gradient is the form's own.
+macro_rules! weighted_as_plain {
+    () => {
+        fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
+            self.plain.with_weights(transform)
+        }
+
+        fn then_gain(&self, gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
+            self.plain.then_gain(gain)
+        }
+
+        fn filters(&self) -> Option<Filters<'_, B>> {
+            self.plain.filters()
+        }
+    };
+}
+pub(super) use weighted_as_plain;
+
 /// Weights that are the same at every place.
 #[derive(Clone, Copy, Debug)]
 pub struct Filters<'a, B: Backend> {

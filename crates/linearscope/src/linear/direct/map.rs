@@ -12,6 +12,7 @@ use crate::{
         Transform, Weighted,
         conv::{Conv2d, ConvTranspose2d, Convolution},
         locality::as_plain,
+        structure::weighted_as_plain,
     },
 };
 
@@ -139,17 +140,7 @@ impl<B: Backend, M: Convolution<B>> Storage<B> for OnHost<M> {
 }
 
 impl<B: Backend, M: Convolution<B>> Weighted<B> for OnHost<M> {
-    fn with_weights(&self, transform: Transform) -> Arc<dyn LinearMap<B>> {
-        self.plain.with_weights(transform)
-    }
-
-    fn then_gain(&self, gain: &Coefficient<FloatTensor<B>>) -> Option<Arc<dyn LinearMap<B>>> {
-        self.plain.then_gain(gain)
-    }
-
-    fn filters(&self) -> Option<Filters<'_, B>> {
-        self.plain.filters()
-    }
+    weighted_as_plain!();
 
     /// It is not used on a device whose ops go on a tape.
     fn adjoint_has_gradient(&self) -> bool {

@@ -4,7 +4,7 @@
 /// 2014), read as numbers in [−1, 1).
 ///
 /// ```
-/// use linearscope_analysis::SplitMix64;
+/// use linearscope::SplitMix64;
 /// let (mut a, mut b) = (SplitMix64::new(7), SplitMix64::new(7));
 /// assert!((0..100).all(|_| {
 ///     let x = a.next_uniform();
