@@ -66,7 +66,7 @@ pub mod vectors;
 pub mod votes;
 
 pub use error::{Error, Result};
-pub use estimate::{Bar, Estimate, MeanStd};
+pub use estimate::{Bar, Estimate, MeanStd, MeanStdTotals};
 pub use frozen::FrozenNetwork;
 pub use linearscope::{SplitMix64, noise};
 pub use operator::{Dense, LinearOperator};

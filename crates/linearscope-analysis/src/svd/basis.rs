@@ -10,6 +10,17 @@ use crate::{
     vectors::{read, row_norms},
 };
 
+/// How many entries of a vector are combined at a time: few enough that the sums of all columns stay in a cache.
+const PIECE: usize = 1 << 15;
+
+/// Whether to go on, asked within dense work: an error where somebody stopped it.
+pub(super) type GoOn<'a> = &'a dyn Fn() -> Result<()>;
+
+/// What is needed for a partial result is done to its end.
+pub(super) fn to_the_end() -> Result<()> {
+    Ok(())
+}
+
 /// Orthonormal vectors of length `len`, as blocks of rows.
 #[derive(Clone, Debug)]
 pub(super) struct Basis {
@@ -57,11 +68,13 @@ impl Basis {
         mut x: Tensor<2>,
         coefficients: &mut Dense,
         column: usize,
+        go_on: GoOn<'_>,
     ) -> Result<Tensor<2>> {
         let rows = x.dims()[0];
         for _ in 0..2 {
             let mut row = 0;
             for block in &self.blocks {
+                go_on()?;
                 let overlap = x.clone().matmul(block.clone().transpose());
                 x = x - overlap.clone().matmul(block.clone());
                 let size = block.dims()[0];
@@ -80,7 +93,7 @@ impl Basis {
 
     /// Make the rows of `x` orthonormal against the basis and each other, and against `apart`, whose
     /// part of them is dropped. A row that has nothing new gives a random new vector, with
-    /// coefficient zero.
+    /// coefficient zero. Whether F's computations go on is asked at every block.
     pub(super) fn orthonormalise(
         &self,
         f: &(impl LinearOperator + ?Sized),
@@ -88,6 +101,7 @@ impl Basis {
         apart: Option<&Basis>,
         random: &mut SplitMix64,
     ) -> Result<Orthonormal, SvdError> {
+        let go_on: GoOn<'_> = &|| f.check_interrupt();
         let rows = x.dims()[0];
         let taken = self.count + apart.map_or(0, Basis::count);
         let room = (self.len - taken).min(rows);
@@ -96,11 +110,11 @@ impl Basis {
             return Err(Error::overflow("a product with F").into());
         }
         let x = match apart {
-            Some(apart) => apart.project(x, &mut Dense::zeros(apart.count, rows), 0)?,
+            Some(apart) => apart.project(x, &mut Dense::zeros(apart.count, rows), 0, go_on)?,
             None => x,
         };
         let mut coefficients = Dense::zeros(self.count + room, rows);
-        let x = self.project(x, &mut coefficients, 0)?;
+        let x = self.project(x, &mut coefficients, 0, go_on)?;
         // Below this share of its length a remainder is rounding, not direction.
         let noise = match f.dtype() {
             FloatDType::F64 => 1e-14,
@@ -110,7 +124,7 @@ impl Basis {
         for (row, &before) in before.iter().enumerate() {
             let vector = x.clone().narrow(0, row, 1);
             let mut inner = Dense::zeros(found.count, 1);
-            let vector = found.project(vector, &mut inner, 0)?;
+            let vector = found.project(vector, &mut inner, 0, go_on)?;
             for i in 0..found.count {
                 coefficients.set(self.count + i, row, inner.at(i, 0));
             }
@@ -141,11 +155,12 @@ impl Basis {
         apart: Option<&Basis>,
         random: &mut SplitMix64,
     ) -> Result<Tensor<2>, SvdError> {
+        let go_on: GoOn<'_> = &|| f.check_interrupt();
         let mut vector = f.upload(random.uniform(self.len), self.len);
         // Scaled between passes, so that what is left is accurate however little it is.
         for _ in 0..3 {
             for basis in [Some(self), Some(other), apart].into_iter().flatten() {
-                vector = basis.project(vector, &mut Dense::zeros(basis.count, 1), 0)?;
+                vector = basis.project(vector, &mut Dense::zeros(basis.count, 1), 0, go_on)?;
             }
             let norm = row_norms(&vector)?[0];
             vector = vector / norm;
@@ -153,27 +168,38 @@ impl Basis {
         Ok(vector)
     }
 
-    /// Combinations Σⱼ weights[j, i] basisⱼ for the first `columns` columns, `[columns, len]`.
+    /// Combinations Σⱼ weights[j, i] basisⱼ for the first `columns` columns, `[columns, len]`. There may be
+    /// weights for the first blocks only.
     pub(super) fn combine(
         &self,
         f: &(impl LinearOperator + ?Sized),
         weights: &Dense,
         columns: usize,
-    ) -> Tensor<2> {
-        let mut sum: Option<Tensor<2>> = None;
+        go_on: GoOn<'_>,
+    ) -> Result<Tensor<2>> {
+        let mut parts = Vec::new();
         let mut row = 0;
         for block in &self.blocks {
+            if row == weights.rows {
+                break;
+            }
             let size = block.dims()[0];
             let part: Vec<f64> = (0..columns)
                 .flat_map(|i| (row..row + size).map(move |j| weights.at(j, i)))
                 .collect();
-            let part = f.upload(part, size).matmul(block.clone());
-            sum = Some(match sum {
-                None => part,
-                Some(sum) => sum + part,
-            });
+            parts.push((f.upload(part, size), block));
             row += size;
         }
-        sum.expect("a basis with vectors")
+        let mut pieces = Vec::new();
+        for start in (0..self.len).step_by(PIECE) {
+            go_on()?;
+            let some = PIECE.min(self.len - start);
+            let terms = parts
+                .iter()
+                .map(|(part, block)| part.clone().matmul((*block).clone().narrow(1, start, some)));
+            let sum = terms.reduce(|sum, term| sum + term);
+            pieces.push(sum.expect("a basis with vectors"));
+        }
+        Ok(Tensor::cat(pieces, 1))
     }
 }
