@@ -21,7 +21,9 @@
 //!
 //! **Results** are plain data with serde. **Errors** are one enum, [`Error`]; a singular value decomposition that
 //! did not converge carries what it found, in [`svd::SvdError`]. **Long computations** tell an observer their
-//! [`Progress`], and stop when it says so. **Ties** of scores go to the first ([`ranking`]). **A ±** says what it is
+//! [`Progress`], and stop when it says so, or when the network's
+//! [`Interrupt`](linearscope::Interrupt) is stopped ([`Error::is_stopped`]); what was finished by then is the result where
+//! there is any. **Ties** of scores go to the first ([`ranking`]). **A ±** says what it is
 //! ([`Estimate`]).
 
 /// Builder-style setters of a configuration, one a field.

@@ -259,12 +259,39 @@ fn a_decomposition_is_stopped_by_its_observer() {
                     other.join().expect("it only stops");
                     ControlFlow::Continue(())
                 });
-                assert_eq!((told, counted.made.get()), (at, products), "{what}");
+                assert_eq!(counted.made.get(), products, "{what}");
+                // An interrupt is looked at before the next product, of which the observer may be told.
+                assert!(
+                    told == at || (!word && told == at + 1),
+                    "{what}: told {told} times"
+                );
                 let partial = stopped(found, &what).expect("after a step there is something");
                 assert_honest(&f, &partial, &what);
             }
         }
     }
+}
+
+/// The same data, to the last digit that a JSON file keeps.
+fn assert_same<T: serde::Serialize>(found: &T, expected: &T) {
+    fn same(a: &serde_json::Value, b: &serde_json::Value) -> bool {
+        use serde_json::Value::{Array, Number, Object};
+        match (a, b) {
+            (Array(a), Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+            (Object(a), Object(b)) => {
+                a.len() == b.len()
+                    && a.iter()
+                        .all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+            }
+            (Number(a), Number(b)) => {
+                let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+                (a - b).abs() <= 4.0 * f64::EPSILON * b.abs()
+            }
+            _ => a == b,
+        }
+    }
+    let [found, expected] = [found, expected].map(|x| serde_json::to_value(x).expect("plain data"));
+    assert!(same(&found, &expected), "{found} and {expected}");
 }
 
 #[test]
@@ -277,7 +304,8 @@ fn estimates_are_said_to_be_estimates() {
     let partial = stopped(found, "one step").expect("a step");
     let text = serde_json::to_string(&partial).expect("plain data");
     let back: Svd = serde_json::from_str(&text).expect("plain data");
-    assert!(text.contains("\"estimated\":true") && back == partial);
+    assert!(text.contains("\"estimated\":true") && back.estimated);
+    assert_same(&back, &partial);
 }
 
 /// Operators made of others are stopped with any of them.
@@ -676,12 +704,12 @@ fn totals_need_no_set() {
     for one in &set {
         let text = serde_json::to_string(&one.summary()).expect("plain data");
         let summary: ComparisonSummary = serde_json::from_str(&text).expect("plain data");
-        assert_eq!(summary, one.summary());
+        assert_same(&summary, &one.summary());
         totals.add(&summary).expect("one network");
         contributions.add(&one.before).expect("one network");
         let text = serde_json::to_string(&totals).expect("plain data");
         let back: ComparisonTotals = serde_json::from_str(&text).expect("plain data");
-        assert_eq!(back, totals);
+        assert_same(&back, &totals);
     }
     let over = totals.finish().expect("a set");
     assert_eq!((totals.pictures(), contributions.pictures()), (5, 5));

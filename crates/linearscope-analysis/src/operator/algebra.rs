@@ -161,6 +161,7 @@ impl<F: LinearOperator, G: LinearOperator> LinearOperator for Sum<F, G> {
         places: &[Vec<usize>],
         observer: &mut Observer<'_>,
     ) -> Result<Tensor<2>> {
+        self.check_interrupt()?;
         let f = self.f.fields(field, places, observer)?;
         Ok(f + self.g.fields(field, places, observer)?)
     }
@@ -213,6 +214,7 @@ impl<F: LinearOperator, G: LinearOperator> LinearOperator for Composed<F, G> {
         places: &[Vec<usize>],
         observer: &mut Observer<'_>,
     ) -> Result<Tensor<2>> {
+        self.check_interrupt()?;
         match field {
             Field::Column => self.f.apply(self.g.fields(field, places, observer)?),
             Field::Row => self

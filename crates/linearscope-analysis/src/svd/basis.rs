@@ -3,7 +3,10 @@
 use burn::tensor::{FloatDType, Tensor};
 use linearscope::SplitMix64;
 
-use super::{dense::Dense, result::SvdError};
+use super::{
+    dense::Dense,
+    result::{GoOn, SvdError},
+};
 use crate::{
     error::{Error, Result},
     operator::LinearOperator,
@@ -12,14 +15,6 @@ use crate::{
 
 /// How many entries of a vector are combined at a time: few enough that the sums of all columns stay in a cache.
 const PIECE: usize = 1 << 15;
-
-/// Whether to go on, asked within dense work: an error where somebody stopped it.
-pub(super) type GoOn<'a> = &'a dyn Fn() -> Result<()>;
-
-/// What is needed for a partial result is done to its end.
-pub(super) fn to_the_end() -> Result<()> {
-    Ok(())
-}
 
 /// Orthonormal vectors of length `len`, as blocks of rows.
 #[derive(Clone, Debug)]
@@ -194,12 +189,83 @@ impl Basis {
         for start in (0..self.len).step_by(PIECE) {
             go_on()?;
             let some = PIECE.min(self.len - start);
-            let terms = parts
-                .iter()
-                .map(|(part, block)| part.clone().matmul((*block).clone().narrow(1, start, some)));
+            let terms = parts.iter().map(|(part, block)| {
+                let piece = match some == self.len {
+                    true => (*block).clone(),
+                    false => (*block).clone().narrow(1, start, some),
+                };
+                part.clone().matmul(piece)
+            });
             let sum = terms.reduce(|sum, term| sum + term);
             pieces.push(sum.expect("a basis with vectors"));
         }
-        Ok(Tensor::cat(pieces, 1))
+        Ok(match pieces.len() {
+            1 => pieces.remove(0),
+            _ => Tensor::cat(pieces, 1),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use burn::tensor::{Device, FloatDType};
+
+    use super::{super::result::to_the_end, *};
+    use crate::Dense as Matrix;
+
+    /// A sum over blocks, piece by piece, is that of whole vectors; in each piece and at each block it is asked
+    /// whether to go on.
+    #[test]
+    fn dense_work_asks_whether_to_go_on() {
+        let len = 2 * PIECE + 5;
+        let f = Matrix::new(vec![0.0; len], [1], [len], &Device::flex(), FloatDType::F64).unwrap();
+        let mut random = SplitMix64::new(1);
+        let mut basis = Basis::new(len);
+        let mut rows: Vec<Vec<f64>> = Vec::new();
+        for size in [1, 2, 1] {
+            let values = random.uniform(size * len);
+            rows.extend(values.chunks(len).map(<[f64]>::to_vec));
+            basis.push(f.upload(values, len));
+        }
+        // Of the first two blocks.
+        let mut weights = Dense::zeros(3, 2);
+        for (i, weight) in [2.0, -1.0, 0.5, 3.0, -0.25, 1.0].into_iter().enumerate() {
+            weights.set(i / 2, i % 2, weight);
+        }
+        let asked = Cell::new(0);
+        let until = |last: usize| {
+            let asked = &asked;
+            asked.set(0);
+            move || {
+                asked.set(asked.get() + 1);
+                match asked.get() < last {
+                    true => Ok(()),
+                    false => Err(linearscope::Error::Interrupted.into()),
+                }
+            }
+        };
+        let found = basis.combine(&f, &weights, 2, &until(9)).unwrap();
+        assert_eq!((asked.get(), found.dims()), (3, [2, len]));
+        for (i, found) in read(found).unwrap().chunks(len).enumerate() {
+            for (at, found) in found.iter().enumerate() {
+                let sum: f64 = (0..3).map(|j| weights.at(j, i) * rows[j][at]).sum();
+                assert!((found - sum).abs() < 1e-14);
+            }
+        }
+        let stopped = |error: Error| error.is_stopped() && asked.get() == 2;
+        assert!(
+            basis
+                .combine(&f, &weights, 2, &until(2))
+                .is_err_and(stopped)
+        );
+        let x = f.upload(random.uniform(len), len);
+        let mut coefficients = Dense::zeros(4, 1);
+        let projected = basis.project(x.clone(), &mut coefficients, 0, &until(2));
+        assert!(projected.is_err_and(stopped));
+        basis.project(x, &mut coefficients, 0, &until(9)).unwrap();
+        assert_eq!(asked.get(), 6);
+        assert!(basis.combine(&f, &weights, 2, &to_the_end).is_ok());
     }
 }

@@ -4,7 +4,7 @@
 //! clustered spectra, and a dense library costs a newcomer minutes of compiling for matrices of 60
 //! columns. Jacobi always converges, to high relative accuracy (Demmel and Veselić, 1992).
 
-use super::{basis::GoOn, result::SvdError};
+use super::result::{GoOn, SvdError};
 use crate::{
     error::Error,
     vectors::{dot, power_of_two},
@@ -178,7 +178,7 @@ fn another(vectors: &[Vec<f64>], len: usize) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::basis::to_the_end, Dense, dot};
+    use super::{super::result::to_the_end, Dense, dot};
     use crate::{error::Error, svd::SvdError};
 
     fn pseudo(i: usize) -> f64 {

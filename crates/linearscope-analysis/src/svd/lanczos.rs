@@ -17,10 +17,10 @@
 use std::ops::ControlFlow;
 
 use super::{
-    basis::{Basis, GoOn, to_the_end},
+    basis::Basis,
     config::SvdConfig,
     dense::Dense,
-    result::{Ended, Found, SvdError, TripletResidual, progress, unless_stopped},
+    result::{Ended, Found, GoOn, SvdError, TripletResidual, progress, to_the_end, unless_stopped},
 };
 use crate::{
     operator::{InUnits, LinearOperator},

@@ -113,6 +113,14 @@ impl SvdError {
     }
 }
 
+/// Whether to go on, asked within dense work: an error where somebody stopped it.
+pub(super) type GoOn<'a> = &'a dyn Fn() -> Result<(), Error>;
+
+/// What is needed for a partial result is done to its end.
+pub(super) fn to_the_end() -> Result<(), Error> {
+    Ok(())
+}
+
 /// Where a solver is: `converged` of `wanted` triplets.
 pub(super) fn progress(
     converged: usize,

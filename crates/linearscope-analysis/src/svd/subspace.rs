@@ -13,9 +13,9 @@ use burn::tensor::Tensor;
 use linearscope::SplitMix64;
 
 use super::{
-    basis::{Basis, GoOn},
+    basis::Basis,
     config::SvdConfig,
-    result::{Ended, Found, SvdError, TripletResidual, progress, unless_stopped},
+    result::{Ended, Found, GoOn, SvdError, TripletResidual, progress, unless_stopped},
 };
 use crate::{
     operator::{InUnits, LinearOperator},
