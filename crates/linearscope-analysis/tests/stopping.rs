@@ -705,7 +705,7 @@ fn totals_need_no_set() {
         let text = serde_json::to_string(&one.summary()).expect("plain data");
         let summary: ComparisonSummary = serde_json::from_str(&text).expect("plain data");
         assert_same(&summary, &one.summary());
-        totals.add(&summary).expect("one network");
+        totals.add(&one.summary()).expect("one network");
         contributions.add(&one.before).expect("one network");
         let text = serde_json::to_string(&totals).expect("plain data");
         let back: ComparisonTotals = serde_json::from_str(&text).expect("plain data");

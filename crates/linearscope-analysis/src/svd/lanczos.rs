@@ -286,12 +286,7 @@ fn iterate<F: LinearOperator + ?Sized>(
         let progress = progress(converged, k, f.products(), worst);
         let used_up = f.products() >= config.max_products;
         let exhausted = chain.next.is_none();
-        let ended = Ended::after(observer(&progress), used_up);
-        if let Some(ended) = match ended {
-            Some(Ended::Stopped) => ended,
-            _ if exhausted => Some(Ended::Complete),
-            ended => ended,
-        } {
+        if let Some(ended) = Ended::after(observer(&progress), exhausted, used_up) {
             return chain.found(f.operator(), ritz, k, ended);
         }
         if have >= k && converged == k {
@@ -385,7 +380,7 @@ impl Second<'_> {
                 return Ok(Verdict::Ended(Ended::Complete));
             }
             let used_up = f.products() >= self.max_products;
-            if let Some(ended) = Ended::after(observer(f.products()), used_up) {
+            if let Some(ended) = Ended::after(observer(f.products()), false, used_up) {
                 return Ok(Verdict::Ended(ended));
             }
             chain.restart_if_full(f.operator(), &ritz, 1)?;

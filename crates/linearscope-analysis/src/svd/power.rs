@@ -203,7 +203,8 @@ impl<F: LinearOperator + ?Sized> Search<'_, F> {
                 residual,
             };
             let progress = progress(found.sigma.len(), config.k, f.products(), residual);
-            let ended = Ended::after(observer(&progress), f.products() >= config.max_products);
+            let used_up = f.products() >= config.max_products;
+            let ended = Ended::after(observer(&progress), false, used_up);
             if ended.is_some() || residual <= 0.5 * config.tolerance {
                 return Ok((triplet, ended));
             }

@@ -161,10 +161,11 @@ pub(super) enum Ended {
 }
 
 impl Ended {
-    /// After a step, of which the observer's word is known.
-    pub(super) fn after(word: ControlFlow<()>, used_up: bool) -> Option<Self> {
+    /// Whether a step was the last, and why; `word` is the observer's.
+    pub(super) fn after(word: ControlFlow<()>, complete: bool, used_up: bool) -> Option<Self> {
         match word {
             ControlFlow::Break(()) => Some(Self::Stopped),
+            ControlFlow::Continue(()) if complete => Some(Self::Complete),
             ControlFlow::Continue(()) => used_up.then_some(Self::UsedUp),
         }
     }

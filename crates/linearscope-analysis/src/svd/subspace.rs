@@ -70,12 +70,8 @@ fn iterate<F: LinearOperator + ?Sized>(
                 residuals: residuals.into_iter().map(residual).collect(),
                 ended,
             };
-            let ended = Ended::after(observer(&progress), f.products() >= config.max_products);
-            if let Some(ended) = match ended {
-                Some(Ended::Stopped) => ended,
-                _ if converged == k => Some(Ended::Complete),
-                ended => ended,
-            } {
+            let used_up = f.products() >= config.max_products;
+            if let Some(ended) = Ended::after(observer(&progress), converged == k, used_up) {
                 return Ok(found(ended));
             }
             *last = Some(found(Ended::Stopped));

@@ -602,9 +602,7 @@ fn copies_are_stopped_with_the_program() {
     let interrupt = Interrupt::new();
     let program = program.with_interrupt(&interrupt);
     let output = program.outputs()[0];
-    let regions = program
-        .fields(&[(output, Region(vec![0..1]))])
-        .expect("boxes");
+    let regions = program.fields(&[(output, boxed(0..1))]).expect("boxes");
     let window = program.window(&regions, &[output]).expect("a window");
     let copies = [program.homogeneous(), program.prepared(), window.program];
     interrupt.stop();
