@@ -203,7 +203,7 @@ fn what_carries_a_stopped_interrupt_refuses() {
             loaded.forward(vec![x0.clone()]).map(|_| ()),
             loaded.survey(vec![x0.clone()], rules()).map(|_| ()),
             Recorded::new(loaded.clone(), vec![x0.clone()], rules()).map(|_| ()),
-            Recorded::near_kinks(&loaded, &[x0.clone()], rules()).map(|_| ()),
+            Recorded::near_kinks(&loaded, std::slice::from_ref(&x0), rules()).map(|_| ()),
             Paired::new(loaded.clone(), vec![x0.clone()], rules()).map(|_| ()),
             // Without memory it would be a paired one.
             Frozen::within(loaded.clone(), vec![x0.clone()], rules(), 1).map(|_| ()),
@@ -225,7 +225,7 @@ fn what_carries_a_stopped_interrupt_refuses() {
                 .deconvolution_between(y.clone(), Some(at), None)
                 .map(|_| ()),
             engine
-                .affine_between(x.clone(), None, Some(at), &[x0.clone()])
+                .affine_between(x.clone(), None, Some(at), std::slice::from_ref(&x0))
                 .map(|_| ()),
             engine.carried(&y, Carry::Conserving, None).map(|_| ()),
         ]
