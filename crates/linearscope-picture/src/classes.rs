@@ -36,12 +36,6 @@ const PALETTE: [[u8; 3]; 24] = [
     [0xff, 0x44, 0x77],
 ];
 
-/// The first colours of classes.
-pub const CLASS_COLOURS: [[u8; 3]; 8] = {
-    let [a, b, c, d, e, f, g, h, ..] = PALETTE;
-    [a, b, c, d, e, f, g, h]
-};
-
 /// The most classes a picture should have colours for: more cannot be kept apart by eye.
 pub const MOST_CLASSES: usize = 8;
 

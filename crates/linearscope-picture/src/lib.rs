@@ -19,14 +19,13 @@ mod classes;
 mod colour;
 mod curve;
 mod drawing;
-mod html;
 mod overlay;
 pub mod page;
 mod sheet;
 
 pub use array::{Array, Channels, Raster, Window};
 pub use chart::{Bar, BarChart};
-pub use classes::{CLASS_COLOURS, MOST_CLASSES, OTHER_CLASSES, class_colours};
+pub use classes::{MOST_CLASSES, OTHER_CLASSES, class_colours};
 pub use colour::{NEGATIVE, NEUTRAL, POSITIVE, diverging};
 pub use curve::{Curve, CurveChart, CurvePanel};
 pub use drawing::{Drawing, Error};

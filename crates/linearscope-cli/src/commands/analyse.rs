@@ -3,7 +3,10 @@
 use std::{fmt::Write, path::PathBuf};
 
 use linearscope_analysis::{LinearOperator, operator::Field, ranking, svd::SvdConfig};
-use linearscope_picture::{Band, Sheet};
+use linearscope_picture::{
+    Band, Sheet,
+    page::{self, Cell, Column, Markup, Render, Table},
+};
 use serde_json::json;
 
 use super::{contributions, fields, maps, position, svd, votes};
@@ -13,7 +16,7 @@ use crate::{
     folder::{self, One},
     output,
     picture::View,
-    report::{Chapter, Part, Report, escaped},
+    report::{Chapter, Part, Report},
     session::{Session, certificate_line, judge},
 };
 
@@ -76,6 +79,7 @@ fn one(args: &Analyse) -> Result<(One<Told>, String)> {
     };
     let (certificate, text) = session.finish()?;
     chapter.certificate = certificate_line(&certificate, args.common.dtype);
+    chapter.holds = certificate.holds();
     let line = chapter.certificate.clone();
     let failure = judge(&certificate).err().or(failures.into_iter().next());
     let numbers = json!({ "certificate": certificate });
@@ -112,27 +116,31 @@ pub(crate) fn guess(session: &Session) -> Task {
 }
 
 /// How a sheet goes into a report.
-pub(crate) fn body(sheet: Option<&Sheet>) -> Result<String> {
+pub(crate) fn body(sheet: Option<&Sheet>) -> Result<Markup> {
     match sheet {
-        Some(sheet) => Ok(sheet.to_html()?),
-        None => Ok("<p>It has no picture; the numbers are in the files.</p>".into()),
+        Some(sheet) => Ok(page::sheet(sheet)?),
+        None => Ok(page::paragraph(
+            "It has no picture; the numbers are in the files.",
+        )),
     }
 }
 
 /// The best classes of a classifier, as a table.
-fn scores(session: &Session, y0: &[f64]) -> String {
-    let mut html = String::from(
-        "<table class=\"scores\"><tr><th>class</th><th>score</th><th>name</th></tr>\n",
-    );
-    for k in ranking(y0).into_iter().take(5) {
-        let _ = writeln!(
-            html,
-            "<tr><td>{k}</td><td>{:.3}</td><td>{}</td></tr>",
-            y0[k],
-            escaped(session.label(k).unwrap_or("")),
-        );
-    }
-    html + "</table>\n"
+fn scores(session: &Session, y0: &[f64]) -> Markup {
+    let columns = [
+        Column::number("class"),
+        Column::number("score"),
+        Column::text("name"),
+    ];
+    let best = ranking(y0).into_iter().take(5);
+    let table = best.fold(Table::new(columns), |table, k| {
+        table.row([
+            Cell::number(k as f64, k.to_string()),
+            Cell::number(y0[k], format!("{:.3}", y0[k])),
+            session.label(k).map_or(Cell::missing(), Cell::text),
+        ])
+    });
+    table.render()
 }
 
 /// Everything that fits the task. A solver that did not converge is told, and the rest goes on.
@@ -177,12 +185,10 @@ pub(crate) fn chapter(
         ..Sheet::default()
     };
     let classifier = task == Task::Classifier;
-    let first = pictures.to_html()?
-        + &if classifier {
-            scores(session, &y0)
-        } else {
-            String::new()
-        };
+    let mut first = vec![page::sheet(&pictures)?];
+    if classifier {
+        first.push(scores(session, &y0));
+    }
     chapter.parts.push(Part {
         heading: if classifier { "What it says" } else { "What it makes" }.into(),
         look: if classifier {
@@ -220,7 +226,7 @@ pub(crate) fn chapter(
                  the pixels add, each other bar what one layer's biases add on their way to it."
             )
         },
-        body: found.chart.to_html(),
+        body: vec![page::bars(&found.chart)],
         commands: vec![format!(
             "linearscope contributions {} --target {target}",
             session.line
@@ -283,7 +289,7 @@ pub(crate) fn chapter(
                    surroundings (arrows: the strongest ways), columns that draw whole shapes, and how \
                    much neighbouring filters differ."
                 .into(),
-            body: format!("{}<pre>{}</pre>", body(Some(&sheet))?, escaped(&lines.join("\n"))),
+            body: vec![body(Some(&sheet))?, page::lines(&lines)],
             commands: commands("maps", ""),
         });
     }
@@ -318,7 +324,7 @@ pub(crate) fn chapter(
     chapter.parts.push(Part {
         heading: "What passes, and how much".into(),
         look,
-        body: body(sheet.as_ref())?,
+        body: vec![body(sheet.as_ref())?],
         commands: svd_command,
     });
     // For pictures it comes last: one pixel's score is a detail.
@@ -341,15 +347,14 @@ fn votes_part(session: &mut Session, command: &str) -> Result<Part> {
             "Each pixel votes for the class whose discussion it speaks loudest in. With {classes} classes \
              that takes minutes; the command below does it."
         );
-        (look, String::new())
+        (look, Vec::new())
     } else {
-        let (sheet, lines) = votes::part(session)?;
+        let (sheet, table) = votes::part(session)?;
         let look = "Each pixel votes for the class whose discussion it speaks loudest in: what the score \
                     makes of the pixel, and of the biases on its way. Look for whether the loud votes lie \
                     on the object."
             .to_string();
-        let table = format!("<pre>{}</pre>", escaped(&lines.join("\n")));
-        (look, body(sheet.as_ref())? + &table)
+        (look, vec![body(sheet.as_ref())?, table.render()])
     };
     Ok(Part {
         heading: "Which class each pixel votes for".into(),
@@ -370,7 +375,7 @@ fn part_of(
     Ok(Part {
         heading: heading.into(),
         look: look.into(),
-        body: body(sheet.as_ref())?,
+        body: vec![body(sheet.as_ref())?],
         commands,
     })
 }

@@ -356,7 +356,7 @@ fn sheet(
     // One set of colours for both: what most pixels voted for before, then after.
     let mut classes = coloured(&found.votes[0].table(), args.top.div_ceil(2));
     for class in coloured(&found.votes[1].table(), args.top) {
-        if classes.len() < args.top.min(linearscope_picture::CLASS_COLOURS.len())
+        if classes.len() < args.top.min(linearscope_picture::MOST_CLASSES)
             && !classes.contains(&class)
         {
             classes.push(class);

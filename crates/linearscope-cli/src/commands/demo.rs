@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use linearscope_analysis::svd::SvdConfig;
+use linearscope_picture::page;
 
 use super::{
     analyse::{INTRO, body, chapter, signed},
@@ -81,6 +82,7 @@ fn certified(session: &mut Session, task: Task, title: &str, lead: &str) -> Resu
     chapter.title = title.into();
     chapter.lead = lead.into();
     chapter.certificate = certificate_line(&certificate, session.precision());
+    chapter.holds = certificate.holds();
     Ok(chapter)
 }
 
@@ -94,18 +96,18 @@ fn with_and_without_batch_norm(place: &Place) -> Result<Part> {
             .into(),
         ..Part::default()
     };
-    let mut charts = String::new();
+    let mut charts = Vec::new();
     for name in ["vgg", "vgg_bn"] {
         let model = format!("{name}/{name}.onnx");
         let mut session = place.session(&format!("{name}_contributions"), &model, SCENE)?;
         let found = contributions::find(&mut session, "top1")?;
         let (certificate, _) = session.finish()?;
         judge(&certificate)?;
-        charts += &format!("<div>{}</div>\n", found.chart.to_html());
+        charts.push(page::bars(&found.chart));
         part.commands
             .push(format!("linearscope contributions {}", session.line));
     }
-    part.body = format!("<div class=\"pair\">\n{charts}</div>\n");
+    part.body = vec![page::side_by_side(charts)];
     Ok(part)
 }
 
@@ -128,7 +130,7 @@ fn bicubic(place: &Place) -> Result<Part> {
             "Cubic interpolation ×3, run as a network. It has no decisions: its singular vectors \
                do not know the picture, and cover all of it, like those of a cosine transform."
                 .into(),
-        body: body(sheet.as_ref())?,
+        body: vec![body(sheet.as_ref())?],
         commands: vec![format!("linearscope svd {} -k {TRIPLETS}", session.line)],
     })
 }

@@ -5,7 +5,10 @@ use linearscope_analysis::{
     discussion::{Propagation, Terms},
     votes::{self, Tally, VoteConfig, Votes},
 };
-use linearscope_picture::{Band, CLASS_COLOURS, OTHER_CLASSES, Panel, Raster, Sheet};
+use linearscope_picture::{
+    Band, MOST_CLASSES, OTHER_CLASSES, Panel, Raster, Sheet, class_colours,
+    page::{Cell, Column, Table},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -39,10 +42,10 @@ fn one(args: &args::Votes) -> Result<One<()>> {
     })
 }
 
-/// The votes of the default discussion, written: their sheet and what they say.
-pub(crate) fn part(session: &mut Session) -> Result<(Option<Sheet>, Vec<String>)> {
+/// The votes of the default discussion, written: their sheet and their table.
+pub(crate) fn part(session: &mut Session) -> Result<(Option<Sheet>, Table)> {
     let found = find(session, &VoteConfig::default(), 5)?;
-    Ok((found.sheet, found.summary))
+    Ok((found.sheet, found.table))
 }
 
 /// The flags as the library takes them.
@@ -77,6 +80,8 @@ pub(crate) struct Counted {
     /// Its sheet, if the input is a picture.
     sheet: Option<Sheet>,
     pub summary: Vec<String>,
+    /// The same for reports.
+    table: Table,
     /// The class of most votes and the best one, in a line and as numbers.
     line: String,
     numbers: Value,
@@ -176,6 +181,7 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
     };
     Ok(Counted {
         summary: summary(session, &found, &table, top),
+        table: listing(session, &found, &table, top),
         line: format!("best {}, most votes {}", said(first), said(most)),
         numbers: json!({
             "best": first.map(|tally| tally.class),
@@ -197,7 +203,7 @@ pub(crate) fn name(session: &Session, class: usize) -> String {
 
 /// The classes with most votes that get a colour.
 pub(crate) fn coloured(table: &[Tally], top: usize) -> Vec<usize> {
-    let most = top.min(CLASS_COLOURS.len());
+    let most = top.min(MOST_CLASSES);
     let voted = table.iter().filter(|tally| tally.votes > 0);
     voted.take(most).map(|tally| tally.class).collect()
 }
@@ -219,15 +225,15 @@ pub(crate) fn panels(
         return Vec::new();
     }
     let place = |class: usize| coloured.iter().position(|of| *of == class);
-    let colour = |class| place(class).map_or(OTHER_CLASSES, |at| CLASS_COLOURS[at]);
+    let colours = class_colours(coloured);
+    let colour = |class| place(class).map_or(OTHER_CLASSES, |at| colours[at]);
     let of = found.of.len() as f64;
     let share = |votes: usize| format!("{:.1} %", 100.0 * votes as f64 / of);
     let mut key: Vec<([u8; 3], String)> = coloured
         .iter()
-        .enumerate()
-        .map(|(at, &class)| {
+        .map(|&class| {
             let text = format!("{} {}", share(found.counts[class]), name(session, class));
-            (CLASS_COLOURS[at], text)
+            (colour(class), text)
         })
         .collect();
     let others: usize = found
@@ -342,6 +348,44 @@ fn sheet(
             band("Discussions of the best scores", said),
         ],
     }))
+}
+
+/// The classes of the summary, with the colours of the sheet.
+fn listing(session: &Session, found: &Votes, table: &[Tally], top: usize) -> Table {
+    let drawn = coloured(table, top);
+    let colours = class_colours(&drawn);
+    let columns = [
+        Column::number("votes"),
+        Column::number("share"),
+        Column::number("score"),
+        Column::number("rank"),
+        Column::text("class"),
+    ];
+    let caption = format!(
+        "{} votes among {} classes; {:.1} % of the pixels abstain",
+        found.of.len(),
+        found.scores.len(),
+        100.0 * found.abstained as f64 / found.of.len().max(1) as f64
+    );
+    let mut listing = Table::new(columns).caption(caption);
+    for (place, tally) in table.iter().enumerate() {
+        if place >= top && tally.rank != 1 {
+            continue;
+        }
+        let class = Cell::text(name(session, tally.class));
+        let colour = drawn.iter().position(|class| *class == tally.class);
+        listing = listing.row([
+            Cell::number(tally.votes as f64, tally.votes.to_string()),
+            Cell::number(tally.share, format!("{:.1} %", 100.0 * tally.share)),
+            Cell::number(tally.score, format!("{:.4}", tally.score)),
+            Cell::number(tally.rank as f64, tally.rank.to_string()),
+            match colour {
+                Some(at) => class.coloured(colours[at]),
+                None => class,
+            },
+        ]);
+    }
+    listing
 }
 
 fn summary(session: &Session, found: &Votes, table: &[Tally], top: usize) -> Vec<String> {

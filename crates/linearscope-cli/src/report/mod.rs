@@ -1,25 +1,8 @@
-//! One self-contained page: no scripts, no network, light and dark, printable.
+//! Reports: the program's findings as one page.
 
-use std::fmt::Write;
+use linearscope_picture::page::{Certificate, Page, Render, Section};
 
-/// Text as HTML.
-pub(crate) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-}
-
-/// One finding: what to look at, its pictures, and the command that made it.
-#[derive(Debug, Default)]
-pub(crate) struct Part {
-    pub heading: String,
-    /// A plain sentence or two on what to look at.
-    pub look: String,
-    /// HTML: figures, tables.
-    pub body: String,
-    pub commands: Vec<String>,
-}
+pub(crate) use linearscope_picture::page::Part;
 
 /// One network at one picture.
 #[derive(Debug, Default)]
@@ -27,8 +10,10 @@ pub(crate) struct Chapter {
     pub title: String,
     pub lead: String,
     pub parts: Vec<Part>,
-    /// The certificate's line.
+    /// The certificate's lines.
     pub certificate: String,
+    /// Whether it holds.
+    pub holds: bool,
 }
 
 /// The page.
@@ -42,66 +27,26 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn html(&self) -> String {
-        let mut chapters = String::new();
-        let mut links = String::new();
-        for (number, chapter) in self.chapters.iter().enumerate() {
-            let title = escaped(&chapter.title);
-            let _ = writeln!(links, "<li><a href=\"#chapter{number}\">{title}</a></li>");
-            let _ = writeln!(
-                chapters,
-                "<section><h2 id=\"chapter{number}\">{title}</h2>\n<p class=\"lead\">{}</p>",
-                escaped(&chapter.lead)
-            );
-            for part in &chapter.parts {
-                let _ = writeln!(
-                    chapters,
-                    "<h3>{}</h3>\n<p class=\"look\">{}</p>\n{}",
-                    escaped(&part.heading),
-                    escaped(&part.look),
-                    part.body
-                );
-                for command in &part.commands {
-                    let _ = writeln!(
-                        chapters,
-                        "<code class=\"command\">{}</code>",
-                        escaped(command)
-                    );
-                }
-            }
-            for line in chapter.certificate.lines() {
-                let _ = writeln!(chapters, "<p>{}</p>", escaped(line));
-            }
-            chapters.push_str("</section>\n");
-        }
-        let nav = match self.chapters.len() {
-            0 | 1 => String::new(),
-            _ => format!("<nav><ul>\n{links}</ul></nav>"),
+        let section = |chapter: &Chapter| Section {
+            title: chapter.title.clone(),
+            lead: chapter.lead.clone(),
+            parts: chapter.parts.clone(),
+            certificate: Some(Certificate {
+                holds: chapter.holds,
+                lines: chapter.certificate.lines().map(String::from).collect(),
+            }),
         };
-        let intro: String = self
-            .intro
-            .iter()
-            .map(|text| format!("<p>{}</p>\n", escaped(text)))
-            .collect();
-        let title = escaped(&self.title);
-        // In one pass, so that what is filled in is not looked at again.
-        let mut page = String::new();
-        for (number, part) in include_str!("page.html").split('@').enumerate() {
-            let filled = match part {
-                "TITLE" => &title,
-                "INTRO" => &intro,
-                "NAV" => &nav,
-                "VERSION" => env!("CARGO_PKG_VERSION"),
-                "CHAPTERS" => &chapters,
-                text => {
-                    // An at sign of the page's own, as in @media.
-                    let own = number > 0 && text.starts_with(char::is_lowercase);
-                    page.push_str(if own { "@" } else { "" });
-                    text
-                }
-            };
-            page.push_str(filled);
-        }
-        page
+        let page = Page {
+            title: self.title.clone(),
+            intro: self.intro.clone(),
+            sections: self.chapters.iter().map(section).collect(),
+            footer: format!(
+                "Made by linearscope {}. What this page shows is also beside it, as arrays (.npy), \
+                 pictures (.png, .svg) and manifests.",
+                env!("CARGO_PKG_VERSION")
+            ),
+        };
+        page.render().into_string()
     }
 }
 
@@ -110,25 +55,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_text_and_gaps_are_filled_once() {
+    fn a_chapter_is_a_section_with_its_certificate() {
         let report = Report {
-            title: "a@CHAPTERS@<b>@TITLE@".into(),
-            intro: vec!["@NAV@".into()],
+            title: "a <b>".into(),
             chapters: vec![Chapter {
                 title: "one & two".into(),
-                parts: vec![Part {
-                    heading: "h".into(),
-                    commands: vec!["linearscope run 'a b' <c>".into()],
-                    ..Part::default()
-                }],
+                certificate: "exactness 0\ndecisions at risk: 0".into(),
                 ..Chapter::default()
             }],
+            ..Report::default()
         };
         let html = report.html();
-        assert_eq!(html.matches("a@CHAPTERS@&lt;b&gt;@TITLE@").count(), 2);
+        assert_eq!(html.matches("a &lt;b&gt;").count(), 2);
         assert_eq!(html.matches("one &amp; two").count(), 1);
-        assert!(html.contains("<p>@NAV@</p>") && html.contains("@media print"));
-        assert!(html.contains("@media (prefers-color-scheme: dark)"));
-        assert!(html.contains("linearscope run 'a b' &lt;c&gt;"));
+        assert!(html.contains("does not hold</b><p>exactness 0</p><p>decisions at risk: 0</p>"));
     }
 }
