@@ -7,8 +7,9 @@ pub fn paragraph(text: &str) -> Markup {
     html! { p { (unbroken(text)) } }
 }
 
-/// Text in which no line ends behind a hyphen that belongs to a number or a flag: 1.2e-7, --dtype.
+/// Text in which no line ends within a number or a flag: 1.2e-7, 5 %, --dtype.
 pub(super) fn unbroken(text: &str) -> Markup {
+    let text = text.replace(" %", "\u{a0}%");
     let whole = |word: &str| {
         let bare = word.trim_start_matches('(');
         bare.contains('-') && bare.starts_with(|c: char| c == '-' || c.is_ascii_digit())
@@ -46,8 +47,8 @@ mod tests {
 
     #[test]
     fn numbers_and_flags_are_not_broken() {
-        let html = unbroken("limit 1e-4 (-3), a well-kept --flag <x>").into_string();
-        let expected = "limit <span class=\"whole\">1e-4</span> <span class=\"whole\">(-3),</span> a \
+        let html = unbroken("1 % of 1e-4 (-3), a well-kept --flag <x>").into_string();
+        let expected = "1\u{a0}% of <span class=\"whole\">1e-4</span> <span class=\"whole\">(-3),</span> a \
                         well-kept <span class=\"whole\">--flag</span> &lt;x&gt;";
         assert_eq!(html, expected);
     }
