@@ -337,6 +337,12 @@ pub fn attack(
         let data = TensorData::new(x.clone(), shape.clone());
         let found = gradient(loaded, data, rules, frozen.budget(), config.loss, class)?;
         steps.push(step_of(found.loss, &found.scores));
+        if found.slope.iter().any(|slope| !slope.is_finite()) {
+            return Err(Error::NotFinite {
+                what: "the gradient of the loss".into(),
+                because: format!("at step {step}, so that no direction leads up; start elsewhere"),
+            });
+        }
         for (i, slope) in found.slope.iter().enumerate() {
             // Where the slope is 0 nothing is gained either way.
             let direction = if *slope == 0.0 {

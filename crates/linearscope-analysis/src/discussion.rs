@@ -192,6 +192,15 @@ pub fn discussions_of(
         (_, None) => own,
     };
     let pixels = pixels.into_data();
+    if let Some(bad) = numbers(pixels.clone())?.iter().find(|v| !v.is_finite()) {
+        return Err(Error::NotFinite {
+            what: "a discussion".into(),
+            because: format!(
+                "it holds {bad}: sources that are infinite where no decision selects them have no class \
+                 in the paper's propagation, take the scored or the conserving one"
+            ),
+        });
+    }
     let gaps = numbers(pixels.clone())?
         .chunks(n)
         .zip(&scores)

@@ -106,6 +106,14 @@ impl<B: Backend, H: Fn(&Node<B>) -> bool> Backwards<B> for Carried<H> {
             Carry::Plain => B::float_expand(b, q.shape()),
             Carry::Scored | Carry::Conserving => B::float_mul(q.clone(), b),
         };
+        // A source that no decision selects may be infinite: where q = 0 it says nothing.
+        let bool_dtype = get_or_init_device_settings::<B>(&q.device()).bool_dtype;
+        let infinite = B::bool_or(
+            B::float_is_inf(said.clone(), bool_dtype),
+            B::float_is_nan(said.clone(), bool_dtype),
+        );
+        let unheard = B::float_equal_elem(q.clone(), Scalar::Float(0.0), bool_dtype);
+        let said = B::float_mask_fill(said, B::bool_and(infinite, unheard), Scalar::Float(0.0));
         Ok((q, B::float_add(s, said)))
     }
 

@@ -96,8 +96,15 @@ impl<B: Backend> LinearMap<B> for SlopeMask<B> {
     fn name(&self) -> &'static str {
         "slope_mask"
     }
+    /// A flat side is selected, so that an infinite entry there leaves nothing.
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        B::float_mul(x, self.gain())
+        if !matches!(self.left, Left::Number(0.0)) {
+            return B::float_mul(x, self.gain());
+        }
+        let flat = B::bool_not(self.mask.value().clone());
+        let flat = B::bool_reshape(flat, batch::shape_of(1, &self.mask.value().shape()));
+        let flat = B::bool_expand(flat, x.shape());
+        batch::scaled::<B>(B::float_mask_fill(x, flat, Scalar::Float(0.0)), self.right)
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
         B::float_mul(y, self.gain())
