@@ -37,11 +37,11 @@ impl<B: Backend> Context<'_, B> {
     /// "this op has {what}": sizes that do not fit each other, or leave nothing of the result.
     pub(crate) fn misfit(&self, what: impl Into<String>) -> Error {
         Error::Misfit {
-            given: String::new(),
+            given: "".into(),
             node: self.node.name.clone(),
             op: self.node.op.clone(),
             what: what.into(),
-            hint: String::new(),
+            hint: "".into(),
         }
     }
 

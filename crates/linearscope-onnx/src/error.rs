@@ -87,7 +87,7 @@ pub enum Error {
     #[error("{given}in node \"{node}\", {op} has {what}")]
     Misfit {
         /// "this network does not take 66×66: ", or empty.
-        given: String,
+        given: Box<str>,
         /// The file's name of the node.
         node: String,
         /// The op.
@@ -95,7 +95,7 @@ pub enum Error {
         /// The sizes, there.
         what: String,
         /// Which sizes would do, or empty.
-        hint: String,
+        hint: Box<str>,
     },
     /// An output without elements at the shapes that were given.
     #[error("the output \"{output}\" has no elements: its shape is {shape:?}")]
@@ -194,7 +194,7 @@ impl Error {
             Error::Shape { hint, .. } if hint.is_empty() => return None,
             Error::Shape { hint, .. } => hint,
             Error::Misfit { hint, .. } if hint.is_empty() => "give it another input size",
-            Error::Misfit { hint, .. } => hint,
+            Error::Misfit { hint, .. } => &hint[..],
             Error::Empty { .. } => {
                 "give it a larger input, or export the model without what cuts everything off"
             }

@@ -357,11 +357,11 @@ impl Model {
             false => String::new(),
         };
         Error::Misfit {
-            given: format!("this network does not take {}: ", given.join(" and ")),
+            given: format!("this network does not take {}: ", given.join(" and ")).into(),
             node,
             op,
             what,
-            hint,
+            hint: hint.into(),
         }
     }
 
