@@ -33,15 +33,21 @@
 //! ```
 
 mod channels;
+mod content;
 mod error;
+mod limits;
+mod picture;
 mod preprocess;
 mod recipe;
 mod resample;
 mod size;
 
 pub use channels::Channels;
+pub use content::Format;
 pub use error::{Error, Result};
-pub use preprocess::{Input, Preprocess, open};
+pub use limits::Limits;
+pub use picture::{Background, Notice, Orientation, Picture, ReadOptions, open};
+pub use preprocess::{Input, Preprocess};
 pub use recipe::{Recipe, read_labels};
 pub use resample::Interpolation;
 pub use size::{ParseSizeError, Size};
