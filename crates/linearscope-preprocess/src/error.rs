@@ -107,6 +107,36 @@ pub enum Error {
         /// [`Limits::bytes`](crate::Limits::bytes).
         limit: u64,
     },
+    /// A file that is not an array this crate reads.
+    #[error("{}: {problem}", file.display())]
+    Array {
+        /// Which one.
+        file: PathBuf,
+        /// What is wrong.
+        problem: String,
+        /// What to do; IN and OUT stand for file names.
+        hint: String,
+    },
+    /// An array whose channels are last, for a network that takes them first.
+    #[error("shape {shape:?} has its channels last, and the network takes them first")]
+    ChannelsLast {
+        /// The array's.
+        shape: Vec<usize>,
+    },
+    /// An array that fits a network with its channels first and last.
+    #[error(
+        "shape {shape:?} is ambiguous: {} channels of {}x{} pixels first, or {}x{} pixels with their {} channels last",
+        side(shape, 0),
+        side(shape, 1),
+        side(shape, 2),
+        side(shape, 0),
+        side(shape, 1),
+        side(shape, 2)
+    )]
+    AmbiguousLayout {
+        /// The array's.
+        shape: Vec<usize>,
+    },
     /// A picture without opacity, for a network that takes it.
     #[error("the network takes 4 channels; the picture has {channels}")]
     NoTransparency {
@@ -153,8 +183,22 @@ pub enum Error {
     },
 }
 
+/// One of the last three sides of a shape.
+fn side(shape: &[usize], i: usize) -> usize {
+    let at = (shape.len() + i).checked_sub(3);
+    at.and_then(|at| shape.get(at)).copied().unwrap_or(0)
+}
+
+/// How an array's channels come first.
+fn transposition(shape: &[usize]) -> &'static str {
+    match shape.len() {
+        4 => "x.transpose(0, 3, 1, 2)",
+        _ => "x.transpose(2, 0, 1)",
+    }
+}
+
 /// Bytes, for people.
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..1000 => format!("{bytes} bytes"),
         1000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
@@ -205,6 +249,19 @@ impl Error {
             Error::Unsupported { .. } => "save it as PNG",
             Error::TooManyPixels { .. } => "scale it down first, or raise the limit of pixels",
             Error::TooManyBytes { .. } => "give a smaller one, or raise the limit of bytes",
+            Error::Array { hint, .. } => hint,
+            Error::ChannelsLast { shape } => {
+                return Some(format!(
+                    "channels last: transpose with {}",
+                    transposition(shape)
+                ));
+            }
+            Error::AmbiguousLayout { shape } => {
+                return Some(format!(
+                    "say which is meant; if channels are last, transpose with {}",
+                    transposition(shape)
+                ));
+            }
             Error::NoTransparency { .. } => {
                 "give a picture with transparency (RGBA), or an array of its shape"
             }

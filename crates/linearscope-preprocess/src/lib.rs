@@ -32,9 +32,11 @@
 //! # Ok::<(), linearscope_preprocess::Error>(())
 //! ```
 
+mod array;
 mod channels;
 mod content;
 mod error;
+mod layout;
 mod limits;
 mod picture;
 mod preprocess;
@@ -42,9 +44,11 @@ mod recipe;
 mod resample;
 mod size;
 
+pub use array::{Array, is_array};
 pub use channels::Channels;
 pub use content::Format;
 pub use error::{Error, Result};
+pub use layout::Layout;
 pub use limits::Limits;
 pub use picture::{Background, Notice, Orientation, Picture, ReadOptions, open};
 pub use preprocess::{Input, Preprocess};
