@@ -330,6 +330,34 @@ pub(crate) fn recognise(bytes: &[u8]) -> std::result::Result<Format, Foreign> {
 /// A raw camera file that is a TIFF, by its tags: cameras store a small picture first.
 pub(crate) const RAW_TIFF: Foreign = RAW;
 
+/// Endings of pictures that are not read, for listings.
+pub(crate) fn foreign_name(path: &Path) -> Option<Foreign> {
+    const RAW_NAMES: [&str; 14] = [
+        "cr2", "cr3", "nef", "arw", "dng", "raf", "orf", "rw2", "pef", "srw", "x3f", "nrw", "sr2",
+        "raw",
+    ];
+    let extension = extension(path)?;
+    Some(match extension.as_str() {
+        "heic" | "heif" => foreign("an HEIC picture", "convert it: heif-convert IN OUT.png"),
+        "avif" => foreign("an AVIF picture", "convert it: avifdec IN OUT.png"),
+        "psd" | "psb" => foreign("a Photoshop file", "export it as PNG"),
+        "svg" => foreign("an SVG drawing", "render it: resvg IN OUT.png"),
+        "pdf" => foreign("a PDF", "render a page: pdftoppm -png -r 150 IN OUT"),
+        "jxl" => foreign("a JPEG XL", "convert it: djxl IN OUT.png"),
+        "jp2" | "j2k" => foreign("a JPEG 2000", MAGICK),
+        "ppm" | "pgm" | "pbm" | "pnm" | "tga" | "qoi" | "ico" | "dds" => {
+            foreign("a picture of a kind that is not read", MAGICK)
+        }
+        "exr" | "hdr" | "fits" | "dcm" | "mat" | "h5" | "hdf5" | "pt" | "pth" | "pkl" => foreign(
+            "data of a kind that is not read",
+            "save its numbers as an array (.npy)",
+        ),
+        "mp4" | "mov" | "avi" | "mkv" | "webm" => VIDEO,
+        raw if RAW_NAMES.contains(&raw) => RAW,
+        _ => return None,
+    })
+}
+
 /// A file's bytes, if it is a file and within the limit.
 pub(crate) fn bytes_of(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
     let fail = |source| Error::Read {
