@@ -52,7 +52,7 @@ pub use error::{Error, Result};
 pub use folder::{Listing, SkipReason, Skipped, pictures_in};
 pub use layout::Layout;
 pub use limits::Limits;
-pub use picture::{Background, Notice, Orientation, Picture, ReadOptions, open};
+pub use picture::{Background, Notice, Orientation, Picture, Profiles, ReadOptions, open};
 pub use preprocess::{Input, Preprocess};
 pub use recipe::{Recipe, read_labels};
 pub use resample::Interpolation;

@@ -6,7 +6,7 @@ use image::{DynamicImage, ImageBuffer};
 use serde::Serialize;
 
 use crate::{
-    Background, Channels, Error, Interpolation, Picture, ReadOptions, Result, Size,
+    Background, Channels, Error, Interpolation, Picture, Profiles, ReadOptions, Result, Size,
     picture::transparency,
     resample::{Level, Pixels},
 };
@@ -24,6 +24,7 @@ pub struct Preprocess {
     pub(crate) crop: Option<Size>,
     pub(crate) interpolation: Interpolation,
     pub(crate) background: Background,
+    pub(crate) profiles: Profiles,
 }
 
 /// A network's input, made of a picture.
@@ -127,11 +128,17 @@ impl Preprocess {
         self.background
     }
 
+    /// What becomes of colour profiles.
+    pub fn profiles(&self) -> Profiles {
+        self.profiles
+    }
+
     /// How picture files are read for this network: on its background, or with their transparency if it is a channel.
     pub fn read_options(&self) -> ReadOptions {
         ReadOptions::default()
             .with_background(self.background)
             .with_transparency_kept(self.channels == Channels::Rgba)
+            .with_profiles(self.profiles)
     }
 
     /// A picture file as the network's input. What has to be said of the file ([`Picture::notices`]) gets lost here:
@@ -339,7 +346,7 @@ impl Preprocess {
         }
         match crop {
             None => pixels,
-            Some((h, w)) => pixels.from_the_middle(h, w),
+            Some((h, w)) => pixels.middle(h, w),
         }
     }
 

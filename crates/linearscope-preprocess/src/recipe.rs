@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Background, Channels, Error, Interpolation, Preprocess, Result, Size};
+use crate::{Background, Channels, Error, Interpolation, Preprocess, Profiles, Result, Size};
 
 /// How pictures become a network's inputs, gaps allowed: what a file, a command line or a program says of it.
 ///
@@ -21,6 +21,7 @@ use crate::{Background, Channels, Error, Interpolation, Preprocess, Result, Size
 /// interpolation = "bilinear"       # or "bicubic"
 /// channels = "rgb"                 # or "bgr", "y", "rgba"
 /// background = "white"             # behind transparent pixels; "#rrggbb", or "none" for the colours they hide
+/// profiles = "ignore"              # colour profiles, as in training by torchvision; or "convert" to sRGB
 /// range = 1                        # white, before mean and std
 /// output_range = [-1, 1]           # black and white of an output that is a picture
 /// labels = "classes.txt"           # class names, one a line
@@ -65,6 +66,10 @@ pub struct Recipe {
     /// What is behind transparent pixels; white where this says nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub background: Option<Background>,
+    /// What becomes of colour profiles that are not sRGB. Ignored where this says nothing: torchvision reads no profiles, and
+    /// a network takes what it was trained on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profiles: Option<Profiles>,
     /// Black and white of an output that is a picture, where its scale is not the input's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_range: Option<[f64; 2]>,
@@ -148,6 +153,14 @@ impl Recipe {
         }
     }
 
+    /// The same with these [`Recipe::profiles`].
+    pub fn with_profiles(self, profiles: Profiles) -> Self {
+        Self {
+            profiles: Some(profiles),
+            ..self
+        }
+    }
+
     /// The same with this [`Recipe::output_range`].
     pub fn with_output_range(self, black: f64, white: f64) -> Self {
         Self {
@@ -191,7 +204,7 @@ impl Recipe {
                 return Err(Error::value(
                     key,
                     error.message().trim(),
-                    "the keys are range, mean, std, channels, resize, crop, interpolation, background, output_range and labels",
+                    "the keys are range, mean, std, channels, resize, crop, interpolation, background, profiles, output_range and labels",
                 ));
             }
         }
@@ -302,7 +315,7 @@ impl Recipe {
     }
 
     /// The preprocessing of a network of `c` input channels: what this recipe says, and where it says nothing range 1,
-    /// mean 0, standard deviation 1, bilinear interpolation, a white background, and channels by their number.
+    /// mean 0, standard deviation 1, bilinear interpolation, a white background, profiles ignored, and channels by their number.
     ///
     /// # Errors
     /// Those of [`Recipe::check`]; [`Error::Value`] where channels, mean or std are not for `c` channels.
@@ -357,6 +370,7 @@ impl Recipe {
             crop: self.crop,
             interpolation: self.interpolation.unwrap_or_default(),
             background: self.background.unwrap_or_default(),
+            profiles: self.profiles.unwrap_or(Profiles::Ignore),
         })
     }
 }

@@ -224,7 +224,7 @@ impl<T: Level> Pixels<T> {
     }
 
     /// `h × w` from the middle, placed as torchvision's `center_crop` does: halves are rounded to even.
-    pub(crate) fn from_the_middle(&self, h: usize, w: usize) -> Self {
+    pub(crate) fn middle(&self, h: usize, w: usize) -> Self {
         let offset = |of: usize, part: usize| ((of - part) as f64 / 2.0).round_ties_even() as usize;
         let (top, left) = (offset(self.h, h), offset(self.w, w));
         let n = self.channels;

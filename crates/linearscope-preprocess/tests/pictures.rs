@@ -8,7 +8,7 @@ use std::{
 use image::DynamicImage;
 use linearscope_preprocess::{
     Background, Channels, Error, Format, Interpolation, Limits, Notice, Orientation, Picture,
-    ReadOptions, Recipe, open,
+    Profiles, ReadOptions, Recipe, open,
 };
 
 const TEAL: Background = Background::Colour([0, 128, 120]);
@@ -376,9 +376,20 @@ fn profiles_become_srgb() {
         read("wide.jpg").notices[..],
         [Notice::Converted { .. }]
     ));
-    let options = ReadOptions::default().with_profiles_ignored(true);
-    let picture = Picture::open(&path("wide.png"), &options).expect("reads");
+    // A network takes the stored numbers, as torchvision does, and is told.
+    let preprocess = Recipe::default().for_channels(3).expect("three");
+    let picture = Picture::open(&path("wide.png"), &preprocess.read_options()).expect("reads");
     assert_eq!(off(&picture.image, "srgb"), 0.0);
+    assert_eq!(open(&path("wide.png")).expect("reads"), picture.image);
+    assert_eq!(
+        picture.notices[0].to_string(),
+        "its colour profile \"Wide RGB\" is ignored: numbers are used as they are stored, as in torchvision"
+    );
+    let recipe = Recipe::default().with_profiles(Profiles::Convert);
+    let options = recipe.for_channels(3).expect("three").read_options();
+    let picture = Picture::open(&path("wide.png"), &options).expect("reads");
+    assert!(off(&picture.image, "wide") <= 1.0);
+    assert_eq!("ignore".parse(), Ok(Profiles::Ignore));
 }
 
 /// Every file cut off anywhere is refused, but for bytes behind its picture's end.

@@ -4,13 +4,13 @@ use std::fs;
 
 use image::{DynamicImage, RgbImage, RgbaImage};
 use linearscope_preprocess::{
-    Background, Channels, Error, Interpolation, Recipe, Size, open, read_labels,
+    Background, Channels, Error, Interpolation, Profiles, Recipe, Size, open, read_labels,
 };
 
 #[test]
 fn every_key_is_read() {
     let text = "range = 255\nmean = [-1, 0.5, 2]\nstd = [0.5]\nchannels = \"bgr\"\nresize = \"300x200\"\ncrop = 180\n\
-                interpolation = \"bicubic\"\nbackground = \"#102030\"\noutput_range = [-1, 1]\nlabels = \"names.txt\"\n";
+                interpolation = \"bicubic\"\nbackground = \"#102030\"\nprofiles = \"convert\"\noutput_range = [-1, 1]\nlabels = \"names.txt\"\n";
     let expected = Recipe::default()
         .with_range(255.0)
         .with_mean([-1.0, 0.5, 2.0])
@@ -20,6 +20,7 @@ fn every_key_is_read() {
         .with_crop(180)
         .with_interpolation(Interpolation::Bicubic)
         .with_background(Background::Colour([16, 32, 48]))
+        .with_profiles(Profiles::Convert)
         .with_output_range(-1.0, 1.0)
         .with_labels("names.txt");
     assert_eq!(Recipe::from_toml(text).expect("reads"), expected);
@@ -56,6 +57,7 @@ fn slips_are_named() {
         ("resize = 2.5", "resize", "224"),
         ("crop = \"3x\"", "crop", "3x is not a size"),
         ("interpolation = \"nearest\"", "interpolation", "nearest"),
+        ("profiles = \"keep\"", "profiles", "unknown variant"),
         ("background = \"whit\"", "background", "#rrggbb"),
         (
             "resize = 32\ncrop = 33",

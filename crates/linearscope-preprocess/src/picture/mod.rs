@@ -24,6 +24,7 @@ use crate::{
 
 pub use notice::Notice;
 pub use orientation::Orientation;
+pub use profile::Profiles;
 pub use transparency::Background;
 
 /// How picture files are read.
@@ -36,8 +37,8 @@ pub struct ReadOptions {
     pub background: Background,
     /// Opacity stays a channel, and nothing is put behind it.
     pub keep_transparency: bool,
-    /// Colour profiles are not applied, as Pillow and torchvision do not.
-    pub ignore_profiles: bool,
+    /// What becomes of a colour profile that is not sRGB.
+    pub profiles: Profiles,
 }
 
 impl ReadOptions {
@@ -59,16 +60,13 @@ impl ReadOptions {
         }
     }
 
-    /// The same with [`ReadOptions::ignore_profiles`].
-    pub fn with_profiles_ignored(self, ignore_profiles: bool) -> Self {
-        Self {
-            ignore_profiles,
-            ..self
-        }
+    /// The same with these [`ReadOptions::profiles`].
+    pub fn with_profiles(self, profiles: Profiles) -> Self {
+        Self { profiles, ..self }
     }
 }
 
-/// A picture, upright and in sRGB, and what there is to say of its file. Serialised without its pixels, for manifests.
+/// A picture, upright, and what there is to say of its file. Serialised without its pixels, for manifests.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Picture {
@@ -89,7 +87,8 @@ impl Picture {
     /// Read a picture file: PNG, JPEG, BMP, WebP, GIF (its first frame) or TIFF (its first page), by its content.
     ///
     /// It is turned as its EXIF or XMP tag says, like `PIL.ImageOps.exif_transpose`. CMYK becomes RGB like Pillow's
-    /// `convert("RGB")`. A colour profile that is not sRGB is converted to sRGB. Transparent pixels are put on
+    /// `convert("RGB")`. A colour profile that is not sRGB is converted to sRGB, unless
+    /// [`ReadOptions::profiles`] says otherwise. Transparent pixels are put on
     /// [`ReadOptions::background`].
     ///
     /// # Errors
@@ -193,8 +192,8 @@ impl Picture {
         if cmyk {
             notices.push(Notice::Cmyk);
         }
-        if let Some(bytes) = profile.filter(|_| !options.ignore_profiles && !cmyk) {
-            notices.extend(profile::to_srgb(&mut image, &bytes));
+        if let Some(bytes) = profile.filter(|_| !cmyk) {
+            notices.extend(profile::to_srgb(&mut image, &bytes, options.profiles));
         }
         orientation.apply(&mut image);
         if !options.keep_transparency && image.color().has_alpha() {
@@ -218,13 +217,15 @@ impl Picture {
     }
 }
 
-/// Read a picture file with the default limits, its transparency kept: what a network makes of that is decided by
-/// [`Preprocess::apply`](crate::Preprocess::apply). See [`Picture::open`], which also says what there is to say.
+/// Read a picture file with the default limits, its transparency kept and its colour profile ignored: what a network makes
+/// of transparency is decided by [`Preprocess::apply`](crate::Preprocess::apply). See [`Picture::open`], which also says what there is to say.
 ///
 /// # Errors
 /// As [`Picture::open`].
 pub fn open(path: &Path) -> Result<DynamicImage> {
-    let options = ReadOptions::default().with_transparency_kept(true);
+    let options = ReadOptions::default()
+        .with_transparency_kept(true)
+        .with_profiles(Profiles::Ignore);
     Ok(Picture::open(path, &options)?.image)
 }
 

@@ -1,15 +1,55 @@
 //! Colour profiles: what is not sRGB becomes sRGB.
 
+use std::{fmt, str::FromStr};
+
 use image::DynamicImage;
-use moxcms::{ColorProfile, DataColorSpace, Layout, ProfileText, TransformOptions};
+use moxcms::{CmsError, ColorProfile, DataColorSpace, Layout, ProfileText, TransformOptions};
+
+use serde::{Deserialize, Serialize};
 
 use super::Notice;
+
+/// What becomes of a colour profile that is not sRGB. In TOML and in text `convert` or `ignore`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profiles {
+    /// Colours are converted to sRGB: what a person sees.
+    #[default]
+    Convert,
+    /// Numbers stay as they are stored, as in Pillow and torchvision: what most networks were trained on.
+    Ignore,
+}
+
+impl fmt::Display for Profiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Profiles::Convert => "convert",
+            Profiles::Ignore => "ignore",
+        })
+    }
+}
+
+impl FromStr for Profiles {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "convert" => Ok(Profiles::Convert),
+            "ignore" => Ok(Profiles::Ignore),
+            _ => Err(format!("{text:?} is not convert or ignore")),
+        }
+    }
+}
 
 /// Profiles within this many levels of sRGB, of 65535, are sRGB by another hand. Pixels stay as they are.
 const SAME: u16 = 2 * 257;
 
-/// The picture in sRGB, and what there is to say of it.
-pub(crate) fn to_srgb(picture: &mut DynamicImage, bytes: &[u8]) -> Option<Notice> {
+/// The picture in sRGB if that is wished, and what there is to say of it.
+pub(crate) fn to_srgb(
+    picture: &mut DynamicImage,
+    bytes: &[u8],
+    profiles: Profiles,
+) -> Option<Notice> {
     let profile = match ColorProfile::new_from_slice(bytes) {
         Ok(profile) => profile,
         Err(error) => return Some(ignored(String::new(), format!("not readable ({error})"))),
@@ -22,12 +62,21 @@ pub(crate) fn to_srgb(picture: &mut DynamicImage, bytes: &[u8]) -> Option<Notice
         (DataColorSpace::Rgb, false) => return None,
         (space, _) => return Some(ignored(name, format!("it is for {space:?}"))),
     };
-    match converted(picture, &profile, grey) {
-        Ok(None) => None,
+    let made = match (differs(&profile, grey), profiles) {
+        (Ok(false), _) => return None,
+        (Ok(true), Profiles::Ignore) => {
+            let reason = "numbers are used as they are stored, as in torchvision";
+            return Some(ignored(name, reason.into()));
+        }
+        (Ok(true), Profiles::Convert) => converted(picture, &profile, grey),
+        (Err(error), _) => Err(error),
+    };
+    match made {
         Ok(Some(made)) => {
             *picture = made;
             Some(Notice::Converted { profile: name })
         }
+        Ok(None) => Some(ignored(name, "the picture holds floats".into())),
         Err(error) => Some(ignored(name, error.to_string())),
     }
 }
@@ -50,27 +99,35 @@ pub(crate) fn name(profile: &ColorProfile) -> String {
         .collect()
 }
 
+/// Grey goes to three equal channels: a grey axis needs no other profile.
+fn layouts(grey: bool) -> (Layout, Layout) {
+    match grey {
+        true => (Layout::Gray, Layout::Rgb),
+        false => (Layout::Rgb, Layout::Rgb),
+    }
+}
+
+/// Whether colours mean something else than in sRGB, on a grid of them.
+fn differs(profile: &ColorProfile, grey: bool) -> Result<bool, CmsError> {
+    let (from, to) = layouts(grey);
+    let n = if grey { 1 } else { 3 };
+    let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
+    let transform = profile.create_transform_16bit(from, &srgb, to, options)?;
+    let samples = samples(n);
+    let mut seen = vec![0; samples.len() / n * 3];
+    transform.transform(&samples, &mut seen)?;
+    let mut pixels = samples.chunks_exact(n).zip(seen.chunks_exact(3));
+    Ok(pixels.any(|(a, b)| (0..3).any(|c| a[c % n].abs_diff(b[c]) > SAME)))
+}
+
 fn converted(
     picture: &DynamicImage,
     profile: &ColorProfile,
     grey: bool,
-) -> Result<Option<DynamicImage>, moxcms::CmsError> {
+) -> Result<Option<DynamicImage>, CmsError> {
     let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
-    // Grey goes to three equal channels: a grey axis needs no other profile.
-    let (from, to) = match grey {
-        true => (Layout::Gray, Layout::Rgb),
-        false => (Layout::Rgb, Layout::Rgb),
-    };
-    let n = if grey { 1 } else { 3 };
+    let (from, to) = layouts(grey);
     let sixteen = profile.create_transform_16bit(from, &srgb, to, options)?;
-    let samples = samples(n);
-    let mut seen = vec![0; samples.len() / n * 3];
-    sixteen.transform(&samples, &mut seen)?;
-    let pixels = samples.chunks_exact(n).zip(seen.chunks_exact(3));
-    let off = pixels.flat_map(|(a, b)| (0..3).map(|c| a[c % n].abs_diff(b[c])));
-    if off.max().unwrap_or(0) <= SAME {
-        return Ok(None);
-    }
     Ok(Some(match picture {
         DynamicImage::ImageRgb8(p) => {
             let transform = profile.create_transform_8bit(from, &srgb, to, options)?;
@@ -150,7 +207,7 @@ fn samples(n: usize) -> Vec<u16> {
 fn curve(
     transform: &(dyn moxcms::TransformExecutor<u16> + Send + Sync),
     white: u32,
-) -> Result<Vec<u16>, moxcms::CmsError> {
+) -> Result<Vec<u16>, CmsError> {
     let greys: Vec<u16> = (0..=white).map(|v| (v * (65535 / white)) as u16).collect();
     let mut seen = vec![0; 3 * greys.len()];
     transform.transform(&greys, &mut seen)?;
