@@ -11,6 +11,7 @@ use zip::ZipArchive;
 use crate::{
     Error, Limits, Result,
     content::{self, Foreign},
+    format,
 };
 
 /// Numbers of a file, widened to f64, and their shape.
@@ -31,7 +32,7 @@ pub struct Array {
 
 /// Whether a file's name says that it holds an array: `.npy` or `.npz`.
 pub fn is_array(path: &Path) -> bool {
-    matches!(content::extension(path).as_deref(), Some("npy" | "npz"))
+    matches!(format::extension(path).as_deref(), Some("npy" | "npz"))
 }
 
 /// The largest header. NumPy's own are below 10000 bytes.

@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::{
     Error, Format, Limits, Result,
     content::{self, Foreign},
+    format::extension,
 };
 
 pub use notice::Notice;
@@ -117,7 +118,7 @@ impl Picture {
             limits: &options.limits,
         };
         let mut notices = Vec::new();
-        if let Some(extension) = content::extension(name)
+        if let Some(extension) = extension(name)
             && !format.extensions().contains(&extension.as_str())
         {
             notices.push(Notice::Misnamed { extension, format });
@@ -336,15 +337,18 @@ impl File<'_> {
             .map_err(|error| self.fail(error))?;
         // What cannot be read beside the pixels is no reason not to read them.
         let profile = decoder.icc_profile().ok().flatten();
-        let tag = decoder
-            .orientation()
+        // EXIF that says 1 counts more than XMP.
+        let exif = decoder.exif_metadata().ok().flatten();
+        let tag = exif.and_then(|exif| image::metadata::Orientation::from_exif_chunk(&exif));
+        let tag = tag.or_else(|| {
+            let tag = decoder.orientation().ok();
+            tag.filter(|tag| *tag != image::metadata::Orientation::NoTransforms)
+        });
+        let xmp = || Orientation::of_xmp(&decoder.xmp_metadata().ok()??);
+        let orientation = tag
             .map(Orientation::of_image)
+            .or_else(xmp)
             .unwrap_or_default();
-        let mut xmp = || Orientation::of_xmp(&decoder.xmp_metadata().ok()??);
-        let orientation = match tag {
-            Orientation::AsStored => xmp().unwrap_or_default(),
-            tag => tag,
-        };
         use image::ExtendedColorType as Color;
         Ok(Decoded {
             image: DynamicImage::from_decoder(decoder).map_err(|error| self.fail(error))?,
