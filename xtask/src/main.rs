@@ -13,8 +13,8 @@ use linearscope_test_support::machine::vulkan;
 use tally::{Tally, cargo};
 
 const HELP: &str = "\
-cargo xtask test      every test of the workspace: documentation, units, conformance on the CPU and on
-                      wgpu, the program as a process. As root it installs a software Vulkan driver
+cargo xtask test      cargo xtask lint, then every test of the workspace: documentation, units,
+                      conformance on the CPU and on wgpu, the program as a process. As root it installs a software Vulkan driver
                       and a browser by apt where there is none; where python3 lacks SciPy it makes a
                       venv, target/python. What a test still lacks is said, and counted as skipped
 cargo xtask test-cpu  the same without wgpu, which takes ten minutes to compile for the first time
@@ -66,6 +66,7 @@ fn main() -> ExitCode {
 }
 
 fn test(wgpu: bool) -> bool {
+    let clean = lint();
     machine::prepare(wgpu);
     machine::prepare_python();
     node_tests::fetch();
@@ -87,7 +88,10 @@ fn test(wgpu: bool) -> bool {
         let command = ["test", "--release", "--workspace"];
         tally.run(&[&command[..], &features, &target].concat());
     }
-    tally.close()
+    if !clean {
+        println!("cargo xtask lint fails: see above");
+    }
+    tally.close() && clean
 }
 
 /// Metal needs a Mac to compile, ROCm its libraries.
@@ -116,23 +120,30 @@ fn features() -> bool {
         })
 }
 
+/// Formatting, clippy and the links of the documentation; what the toolchain lacks is said and skipped.
 fn lint() -> bool {
-    [
-        &["fmt", "--all", "--check"][..],
-        &[
-            "clippy",
-            "--release",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
-        &["doc", "--release", "--workspace", "--no-deps"],
-    ]
-    .iter()
-    .all(|args| {
+    let there = |tool: &str| {
+        let found = cargo(&[tool, "--version"]).output();
+        let found = found.is_ok_and(|output| output.status.success());
+        if !found {
+            println!(
+                "skipped: cargo {tool} is not installed (rustup component add rustfmt clippy)"
+            );
+        }
+        found
+    };
+    let mut clean = true;
+    let mut run = |args: &[&str]| {
         println!("$ cargo {}", args.join(" "));
-        cargo(args).status().is_ok_and(|status| status.success())
-    })
+        clean &= cargo(args).status().is_ok_and(|status| status.success());
+    };
+    if there("fmt") {
+        run(&["fmt", "--all", "--check"]);
+    }
+    if there("clippy") {
+        let all = ["clippy", "--release", "--workspace", "--all-targets"];
+        run(&[&all[..], &["--", "-D", "warnings"]].concat());
+    }
+    run(&["doc", "--release", "--workspace", "--no-deps"]);
+    clean
 }

@@ -9,7 +9,7 @@ use linearscope_analysis::{
     ranking,
     votes::{VoteConfig, discussed, intersection_over_union, votes},
 };
-use linearscope_picture::{Array, Band, CLASS_COLOURS, OTHER_CLASSES, Panel, Raster, Sheet};
+use linearscope_picture::{Array, Band, OTHER_CLASSES, Panel, Raster, Sheet, class_colours};
 use serde_json::{Map, Value, json};
 
 use super::{Any, Classifier, held_out, imagenet, percent, photographs};
@@ -170,7 +170,7 @@ pub fn of_scenes(name: &str, count: usize) -> Any<(Vec<(String, Value)>, Sheet)>
         area_chance.push(chance.sum::<f64>() / 8.0);
         let values: Vec<f64> = scene.picture.values.iter().map(|v| f64::from(*v)).collect();
         let size = [SIDE, SIDE];
-        let colour = |class: usize| CLASS_COLOURS[class];
+        let colour = |class: usize| class_colours(&[class])[0];
         let picture = Array::new(&values, &[3, SIDE, SIDE]).ok_or("a scene is a picture")?;
         let place: Vec<i32> = object
             .iter()
@@ -212,12 +212,9 @@ pub fn of_scenes(name: &str, count: usize) -> Any<(Vec<(String, Value)>, Sheet)>
         }
     }
     if let Some(first) = bands.first_mut() {
-        let key: Vec<([u8; 3], String)> = CLASS_COLOURS
-            .iter()
-            .zip(KINDS)
-            .map(|(colour, kind)| (*colour, kind.to_string()))
-            .collect();
-        first.panels[0].key = key;
+        let kinds = KINDS.iter().enumerate();
+        let key = kinds.map(|(class, kind)| (class_colours(&[class])[0], kind.to_string()));
+        first.panels[0].key = key.collect();
     }
     println!(
         "\n{name}, {count} scenes, the object has {} of a scene:\n",
@@ -306,16 +303,12 @@ fn of_photographs(data: &Path, out: &Path) -> Any<Value> {
                     .filter(|c| *c != class)
                     .take(3),
             );
+            let colours = class_colours(&shown);
             let colour = |of: usize| {
-                shown
-                    .iter()
-                    .position(|c| *c == of)
-                    .map_or(OTHER_CLASSES, |at| CLASS_COLOURS[at])
+                let place = shown.iter().position(|c| *c == of);
+                place.map_or(OTHER_CLASSES, |at| colours[at])
             };
-            let key = shown
-                .iter()
-                .enumerate()
-                .map(|(at, c)| (CLASS_COLOURS[at], labels[*c].to_string()));
+            let key = shown.iter().map(|c| (colour(*c), labels[*c].to_string()));
             let raster = Raster::of_classes(&found.of, [224, 224], colour, Sheet::MOST);
             panels.push(Panel::new(way.0, raster.ok_or("votes are a picture")?).key(key.collect()));
             all.insert(

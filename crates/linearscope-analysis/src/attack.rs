@@ -19,7 +19,7 @@ use linearscope::{Loaded, RuleSet, SplitMix64};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Result, tell},
+    error::{Error, Result, tell, unless_stopped},
     frozen::FrozenNetwork,
     operator::LinearOperator,
     progress::Progress,
@@ -31,6 +31,7 @@ use crate::{
 /// What an attack raises or lowers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Loss {
     /// −log softmax(y)_c, the loss classifiers are trained with.
     #[default]
@@ -203,8 +204,19 @@ pub struct Attacked {
     pub x: Vec<f64>,
     /// x − x₀.
     pub perturbation: Vec<f64>,
-    /// Before each step, and at the end.
+    /// Before each step, and at the end; one more than the gradients that `x` was made by.
     pub steps: Vec<AttackStep>,
+    /// It was stopped before all steps were made: `x` is the best of the pictures that were looked at by then,
+    /// by its loss, and `steps` ends with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
+}
+
+impl Attacked {
+    /// Whether it was stopped before all steps were made, see [`partial`](Self::partial).
+    pub fn is_partial(&self) -> bool {
+        self.partial
+    }
 }
 
 /// The loss of class c at x, its gradient ∂L/∂x, and the scores.
@@ -282,6 +294,9 @@ pub fn gradient(
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// Where it is stopped, by the observer or in the middle of a product, after the second picture was looked at, the
+/// best of them but x₀ is the result ([`Attacked::partial`]); until then it is an error ([`Error::is_stopped`]).
+///
 /// Cost: each step freezes the network once more and takes one adjoint product; one forward at the
 /// end.
 ///
@@ -329,14 +344,29 @@ pub fn attack(
         best: argmax(scores).unwrap_or(0),
     };
     let mut steps = Vec::new();
+    // The best of those that were looked at after a step, and how many steps it took.
+    let mut best: Option<(f64, usize, Vec<f64>)> = None;
+    let mut partial = false;
     for step in 0..config.steps {
-        tell(
-            &mut observer,
-            Progress::new("attacking", step, config.steps),
-        )?;
         let data = TensorData::new(x.clone(), shape.clone());
-        let found = gradient(loaded, data, rules, frozen.budget(), config.loss, class)?;
+        let progress = Progress::new("attacking", step, config.steps);
+        let found = tell(&mut observer, progress)
+            .and_then(|()| gradient(loaded, data, rules, frozen.budget(), config.loss, class));
+        let Some(found) = unless_stopped(found, best.is_some())? else {
+            partial = true;
+            break;
+        };
         steps.push(step_of(found.loss, &found.scores));
+        let gained = sign * found.loss;
+        if step > 0 && best.as_ref().is_none_or(|(most, ..)| gained > *most) {
+            best = Some((gained, step, x.clone()));
+        }
+        if found.slope.iter().any(|slope| !slope.is_finite()) {
+            return Err(Error::NotFinite {
+                what: "the gradient of the loss".into(),
+                because: format!("at step {step}, so that no direction leads up; start elsewhere"),
+            });
+        }
         for (i, slope) in found.slope.iter().enumerate() {
             // Where the slope is 0 nothing is gained either way.
             let direction = if *slope == 0.0 {
@@ -348,15 +378,28 @@ pub fn attack(
         }
     }
     // What the network sees is rounded to its dtype.
-    let x = read(f.upload(x, f.input_len()))?;
-    let data = TensorData::new(x.clone(), shape);
-    let y = FrozenNetwork::forward(loaded, data)?;
-    let scores = numbers(y)?;
-    steps.push(step_of(config.loss.of(&scores, class).0, &scores));
+    let rounded = |x: Vec<f64>| read(f.upload(x, f.input_len()));
+    let mut x = rounded(x)?;
+    if !partial {
+        let data = TensorData::new(x.clone(), shape);
+        let y = FrozenNetwork::forward(loaded, data);
+        match unless_stopped(y, best.is_some())? {
+            Some(y) => {
+                let scores = numbers(y)?;
+                steps.push(step_of(config.loss.of(&scores, class).0, &scores));
+            }
+            None => partial = true,
+        }
+    }
+    if let Some((_, taken, found)) = best.filter(|_| partial) {
+        x = rounded(found)?;
+        steps.truncate(taken + 1);
+    }
     Ok(Attacked {
         perturbation: x.iter().zip(&x0).map(|(x, x0)| x - x0).collect(),
         x,
         steps,
+        partial,
     })
 }
 

@@ -10,7 +10,7 @@ use linearscope::{DecisionsAtRisk, Recorded, SplitMix64};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     frozen::FrozenNetwork,
     operator::LinearOperator,
     vectors::{dot, norm, over, read},
@@ -119,6 +119,25 @@ pub fn adjoint_error(f: &(impl LinearOperator + ?Sized), seeds: [u64; 2]) -> Res
     ))
 }
 
+/// An error for numbers that are not finite, with the name of the first node whose source they come from,
+/// where the network was recorded.
+fn finite(f: &FrozenNetwork, what: &str, numbers: &[f64]) -> Result<()> {
+    let bad = numbers.iter().filter(|number| !number.is_finite()).count();
+    if bad == 0 {
+        return Ok(());
+    }
+    let ones = f.upload(vec![1.0; f.output_len()], f.output_len());
+    f.contributions(ones)?;
+    Err(Error::NotFinite {
+        what: what.into(),
+        because: format!(
+            "{bad} of {} numbers; an op between x₀ and the output leaves the range of {:?}",
+            numbers.len(),
+            f.dtype()
+        ),
+    })
+}
+
 /// Measure the certificate. Cost: three products and one adjoint product.
 ///
 /// # Example
@@ -142,11 +161,12 @@ pub fn adjoint_error(f: &(impl LinearOperator + ?Sized), seeds: [u64; 2]) -> Res
 /// ```
 ///
 /// # Errors
-/// As [`LinearOperator::apply`].
+/// [`Error::NotFinite`] where F x₀ + r is not; as [`LinearOperator::apply`].
 pub fn certificate(f: &FrozenNetwork) -> Result<Certificate> {
     let y0 = read(f.reference())?;
     let r = read(f.residual()?)?;
     let fx0 = read(f.apply(f.x0())?)?;
+    finite(f, "F x₀ + r", &[&fx0[..], &r].concat())?;
     let gap: Vec<f64> = (0..y0.len()).map(|i| fx0[i] + r[i] - y0[i]).collect();
     let scale = norm(&y0).max(norm(&fx0) + norm(&r));
     Ok(Certificate {

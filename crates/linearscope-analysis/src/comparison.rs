@@ -6,10 +6,12 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    contribution::{self, ContributionStatistics, Contributions, contributions, top1},
-    difference::{Difference, DifferenceConfig, difference},
+    contribution::{
+        ContributionStatistics, ContributionTotals, Contributions, contributions, top1,
+    },
+    difference::{Difference, DifferenceConfig, Flipped, difference},
     error::{Error, Result},
-    estimate::MeanStd,
+    estimate::{MeanStd, MeanStdTotals},
     frozen::FrozenNetwork,
     progress::Progress,
     votes::{VoteConfig, Votes, votes},
@@ -50,6 +52,53 @@ impl Comparison {
             votes.counts[self.class] as f64 / votes.of.len().max(1) as f64
         })
     }
+
+    /// What statistics over many pictures need of it, without anything of a picture's size.
+    pub fn summary(&self) -> ComparisonSummary {
+        ComparisonSummary {
+            class: self.class,
+            class_after: self.class_after,
+            before: self.before.clone(),
+            after: self.after.clone(),
+            flips: self.difference.flips.clone(),
+            flipped_share: self.difference.flipped_share,
+            f_change: self.difference.f_change(),
+            row: self.difference.row,
+            row_cosine: self.difference.row_cosine,
+            residual_change: self.difference.residual_change,
+            moved: self.moved(),
+            share: self.share(),
+        }
+    }
+}
+
+/// One picture before and after in a few numbers, made by [`Comparison::summary`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonSummary {
+    /// The class of the largest score before.
+    pub class: usize,
+    /// The class of the largest score after.
+    pub class_after: usize,
+    /// Contributions to `class` before.
+    pub before: Contributions,
+    /// Contributions to `class` after.
+    pub after: Contributions,
+    /// Every layer of units that chose.
+    pub flips: Vec<Flipped>,
+    /// All flipped units over all units.
+    pub flipped_share: f64,
+    /// ‖F′ − F‖ / ‖F‖.
+    pub f_change: f64,
+    /// ‖row′ − row‖ / ‖row‖ of `class`.
+    pub row: f64,
+    /// The cosine between the two rows.
+    pub row_cosine: f64,
+    /// ‖r′ − r‖ / ‖r‖.
+    pub residual_change: f64,
+    /// The share of pixels that vote otherwise.
+    pub moved: f64,
+    /// The share of pixels that vote for `class`, before and after.
+    pub share: [f64; 2],
 }
 
 /// How two pictures are compared.
@@ -70,8 +119,10 @@ setters!(
 ///
 /// Cost: the votes of both, [`difference`], two adjoint sweeps.
 ///
+/// It is all or nothing: stopped, it is an error ([`Error::is_stopped`]).
+///
 /// # Errors
-/// As [`votes`] and [`difference`].
+/// As [`votes`] and [`difference`]; [`Error::Stopped`].
 pub fn compare(
     before: &FrozenNetwork,
     after: &FrozenNetwork,
@@ -80,9 +131,17 @@ pub fn compare(
 ) -> Result<Comparison> {
     let class = top1(before)?;
     let mut count = |f, doing| {
-        votes(f, &config.votes, |progress| {
+        let found = votes(f, &config.votes, |progress| {
             observer(&Progress { doing, ..*progress })
-        })
+        })?;
+        // Of some classes on one side there is nothing to compare.
+        match &found.heard {
+            None => Ok(found),
+            Some(heard) => {
+                let progress = Progress::new(doing, heard.len(), found.scores.len());
+                Err(Error::Stopped(progress))
+            }
+        }
     };
     let votes = [
         count(before, "counting votes before")?,
@@ -144,50 +203,118 @@ pub struct ComparisonStatistics {
     pub share_after: MeanStd,
 }
 
-/// Mean and standard deviation over pictures of one network.
-///
-/// # Errors
-/// [`Error::Empty`] for no pictures; [`Error::Different`] for pictures of different networks.
-pub fn aggregate(set: &[Comparison]) -> Result<ComparisonStatistics> {
-    let (before, after) = (
-        contribution::aggregate(set.iter().map(|one| &one.before))?,
-        contribution::aggregate(set.iter().map(|one| &one.after))?,
-    );
-    let nodes = |one: &Comparison| one.difference.flips.len();
-    if set.iter().any(|one| nodes(one) != nodes(&set[0])) {
-        return Err(Error::Different {
-            what: "comparisons",
-            because: "their units differ in number".into(),
-        });
+/// [`ComparisonStatistics`] of pictures that come one by one; nothing is kept of them. Plain data, so that a long
+/// run can be written down and taken up again.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonTotals {
+    changed: usize,
+    before: ContributionTotals,
+    after: ContributionTotals,
+    flips: Vec<FlipTotals>,
+    flipped_share: MeanStdTotals,
+    f_change: MeanStdTotals,
+    row: MeanStdTotals,
+    row_cosine: MeanStdTotals,
+    residual_change: MeanStdTotals,
+    moved: MeanStdTotals,
+    share: [MeanStdTotals; 2],
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct FlipTotals {
+    name: String,
+    layer: usize,
+    kind: String,
+    units: usize,
+    share: MeanStdTotals,
+}
+
+impl ComparisonTotals {
+    /// How many pictures there were.
+    pub fn pictures(&self) -> usize {
+        self.before.pictures()
     }
-    let of = |number: &dyn Fn(&Comparison) -> f64| {
-        MeanStd::of(&set.iter().map(number).collect::<Vec<_>>())
-    };
-    let flips = set[0]
-        .difference
-        .flips
-        .iter()
-        .enumerate()
-        .map(|(i, flip)| FlipStatistics {
+
+    /// One more picture of the same network. After an error the totals are as before.
+    ///
+    /// # Errors
+    /// [`Error::Different`] for a picture of another network than those before.
+    pub fn add(&mut self, one: &ComparisonSummary) -> Result<()> {
+        let first = self.pictures() == 0;
+        if !first && one.flips.len() != self.flips.len() {
+            return Err(Error::Different {
+                what: "comparisons",
+                because: "their units differ in number".into(),
+            });
+        }
+        let (mut before, mut after) = (self.before.clone(), self.after.clone());
+        before.add(&one.before)?;
+        after.add(&one.after)?;
+        (self.before, self.after) = (before, after);
+        if first {
+            let flips = one.flips.iter().map(|flip| FlipTotals {
+                name: flip.name.clone(),
+                layer: flip.layer,
+                kind: flip.kind.clone(),
+                units: flip.units,
+                share: MeanStdTotals::default(),
+            });
+            self.flips = flips.collect();
+        }
+        for (totals, flip) in self.flips.iter_mut().zip(&one.flips) {
+            totals.share.add(flip.share);
+        }
+        self.changed += usize::from(one.class != one.class_after);
+        self.flipped_share.add(one.flipped_share);
+        self.f_change.add(one.f_change);
+        self.row.add(one.row);
+        self.row_cosine.add(one.row_cosine);
+        self.residual_change.add(one.residual_change);
+        self.moved.add(one.moved);
+        for (totals, share) in self.share.iter_mut().zip(one.share) {
+            totals.add(share);
+        }
+        Ok(())
+    }
+
+    /// The statistics of the pictures so far.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] for no pictures.
+    pub fn finish(&self) -> Result<ComparisonStatistics> {
+        let flips = self.flips.iter().map(|flip| FlipStatistics {
             name: flip.name.clone(),
             layer: flip.layer,
             kind: flip.kind.clone(),
             units: flip.units,
-            share: of(&|one| one.difference.flips[i].share),
+            share: flip.share.finish(),
         });
-    Ok(ComparisonStatistics {
-        pictures: set.len(),
-        changed: set.iter().filter(|one| one.changed()).count(),
-        before,
-        after,
-        flips: flips.collect(),
-        flipped_share: of(&|one| one.difference.flipped_share),
-        f_change: of(&|one| one.difference.f_change()),
-        row: of(&|one| one.difference.row),
-        row_cosine: of(&|one| one.difference.row_cosine),
-        residual_change: of(&|one| one.difference.residual_change),
-        moved: of(&Comparison::moved),
-        share_before: of(&|one| one.share()[0]),
-        share_after: of(&|one| one.share()[1]),
-    })
+        Ok(ComparisonStatistics {
+            pictures: self.pictures(),
+            changed: self.changed,
+            before: self.before.finish()?,
+            after: self.after.finish()?,
+            flips: flips.collect(),
+            flipped_share: self.flipped_share.finish(),
+            f_change: self.f_change.finish(),
+            row: self.row.finish(),
+            row_cosine: self.row_cosine.finish(),
+            residual_change: self.residual_change.finish(),
+            moved: self.moved.finish(),
+            share_before: self.share[0].finish(),
+            share_after: self.share[1].finish(),
+        })
+    }
+}
+
+/// Mean and standard deviation over pictures of one network; see [`ComparisonTotals`].
+///
+/// # Errors
+/// [`Error::Empty`] for no pictures; [`Error::Different`] for pictures of different networks.
+pub fn aggregate(set: &[Comparison]) -> Result<ComparisonStatistics> {
+    let mut totals = ComparisonTotals::default();
+    for one in set {
+        totals.add(&one.summary())?;
+    }
+    totals.finish()
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
-    estimate::MeanStd,
+    estimate::{MeanStd, MeanStdTotals},
     frozen::FrozenNetwork,
     operator::{LinearOperator, indicators},
     ranking::argmax,
@@ -185,59 +185,123 @@ pub struct ContributionStatistics {
     pub layers: Vec<LayerStatistics>,
 }
 
+/// [`ContributionStatistics`] of pictures that come one by one; nothing is kept of them. Plain data, so that a long
+/// run can be written down and taken up again.
+///
+/// ```
+/// # use linearscope_analysis::contribution::{ContributionTotals, Contributions};
+/// # fn over(pictures: impl Iterator<Item = Contributions>) -> linearscope_analysis::Result<()> {
+/// let mut totals = ContributionTotals::default();
+/// for found in pictures {
+///     totals.add(&found)?;
+/// }
+/// println!("{}", totals.finish()?.residual_share.percent());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContributionTotals {
+    not_positive: usize,
+    score: MeanStdTotals,
+    residual_share: MeanStdTotals,
+    gap: f64,
+    layers: Vec<LayerTotals>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct LayerTotals {
+    layer: usize,
+    name: String,
+    value: MeanStdTotals,
+    share: MeanStdTotals,
+}
+
+impl ContributionTotals {
+    /// How many pictures there were.
+    pub fn pictures(&self) -> usize {
+        self.score.count()
+    }
+
+    /// One more picture of the same network. After an error the totals are as before.
+    ///
+    /// # Errors
+    /// [`Error::Different`] for layers that are not those of the pictures before.
+    pub fn add(&mut self, found: &Contributions) -> Result<()> {
+        if self.pictures() == 0 {
+            let layers = found.layers.iter().map(|layer| LayerTotals {
+                layer: layer.layer,
+                name: layer.name.clone(),
+                value: MeanStdTotals::default(),
+                share: MeanStdTotals::default(),
+            });
+            self.layers = layers.collect();
+        }
+        let known = self.layers.iter().map(|layer| &layer.name);
+        let names = found.layers.iter().map(|layer| &layer.name);
+        if !known.clone().eq(names.clone()) {
+            let (names, known): (Vec<_>, Vec<_>) = (names.collect(), known.collect());
+            return Err(Error::Different {
+                what: "contributions",
+                because: format!("layers {names:?} and {known:?}"),
+            });
+        }
+        // Shares of a score that is not positive would flip their sign.
+        let positive = !found.score_not_positive;
+        self.not_positive += usize::from(!positive);
+        self.score.add(found.score);
+        self.gap = self.gap.max(found.gap);
+        if positive {
+            self.residual_share.add(found.residual_share);
+        }
+        for (totals, layer) in self.layers.iter_mut().zip(&found.layers) {
+            totals.value.add(layer.value);
+            if positive {
+                totals.share.add(layer.share);
+            }
+        }
+        Ok(())
+    }
+
+    /// The statistics of the pictures so far.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] for no pictures.
+    pub fn finish(&self) -> Result<ContributionStatistics> {
+        if self.pictures() == 0 {
+            return Err(Error::Empty {
+                what: "a set of contributions",
+            });
+        }
+        let layers = self.layers.iter().map(|layer| LayerStatistics {
+            layer: layer.layer,
+            name: layer.name.clone(),
+            value: layer.value.finish(),
+            share: layer.share.finish(),
+        });
+        Ok(ContributionStatistics {
+            pictures: self.pictures(),
+            not_positive: self.not_positive,
+            score: self.score.finish(),
+            residual_share: self.residual_share.finish(),
+            gap: self.gap,
+            layers: layers.collect(),
+        })
+    }
+}
+
 /// Mean and standard deviation over pictures of one network, each with its own target (for instance
-/// its best class), layer by layer.
+/// its best class), layer by layer; see [`ContributionTotals`].
 ///
 /// # Errors
 /// [`Error::Empty`] for no pictures; [`Error::Different`] for layers that are not those of one network.
 pub fn aggregate<'a>(
     set: impl IntoIterator<Item = &'a Contributions>,
 ) -> Result<ContributionStatistics> {
-    let all: Vec<&Contributions> = set.into_iter().collect();
-    let Some(first) = all.first() else {
-        return Err(Error::Empty {
-            what: "a set of contributions",
-        });
-    };
-    let names = |found: &Contributions| -> Vec<String> {
-        found
-            .layers
-            .iter()
-            .map(|layer| layer.name.clone())
-            .collect()
-    };
-    if let Some(other) = all.iter().find(|found| names(found) != names(first)) {
-        return Err(Error::Different {
-            what: "contributions",
-            because: format!("layers {:?} and {:?}", names(first), names(other)),
-        });
+    let mut totals = ContributionTotals::default();
+    for found in set {
+        totals.add(found)?;
     }
-    let positive = |found: &&&Contributions| !found.score_not_positive;
-    let of = |number: &dyn Fn(&Contributions) -> f64| {
-        MeanStd::of(&all.iter().map(|found| number(found)).collect::<Vec<_>>())
-    };
-    let share_of = |number: &dyn Fn(&Contributions) -> f64| {
-        let counted = all.iter().filter(positive);
-        MeanStd::of(&counted.map(|found| number(found)).collect::<Vec<_>>())
-    };
-    let layers = first
-        .layers
-        .iter()
-        .enumerate()
-        .map(|(i, layer)| LayerStatistics {
-            layer: layer.layer,
-            name: layer.name.clone(),
-            value: of(&|found| found.layers[i].value),
-            share: share_of(&|found| found.layers[i].share),
-        });
-    Ok(ContributionStatistics {
-        pictures: all.len(),
-        not_positive: all.len() - all.iter().filter(positive).count(),
-        score: of(&|found| found.score),
-        residual_share: share_of(&|found| found.residual_share),
-        gap: all.iter().map(|found| found.gap).fold(0.0, f64::max),
-        layers: layers.collect(),
-    })
+    totals.finish()
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl Difference {
 /// Cost: a pass over the stored decisions.
 ///
 /// # Errors
-/// [`Error::Memory`] where nothing was recorded; as [`linearscope::program::Program::flips`].
+/// [`linearscope::Error::Memory`] where nothing was recorded; as [`linearscope::program::Program::flips`].
 pub fn flips(before: &FrozenNetwork, after: &FrozenNetwork) -> Result<Vec<Flipped>> {
     let recorded = |f| FrozenNetwork::recorded_for(f, COMPARISON);
     let (a, b) = (recorded(before)?, recorded(after)?);
@@ -139,7 +139,8 @@ impl DifferenceConfig {
 /// rules, and the row and residual of one class.
 ///
 /// Frobenius norms are estimated with vectors z of random signs, ‖A‖² = E ‖Aᵀ z‖² (Hutchinson), the same for
-/// all three norms. Deterministic for a seed. Progress counts vectors.
+/// all three norms. Deterministic for a seed. Progress counts vectors. It is all or nothing: stopped, it is an
+/// error ([`Error::is_stopped`]).
 ///
 /// Cost: [`DifferenceConfig::probes`] + 1 adjoint products and one replay each.
 ///
@@ -164,6 +165,8 @@ pub fn difference(
     for chunk in places.chunks(BATCH) {
         let progress = Progress::new("comparing F", chunk[0], probes);
         tell(&mut observer, progress)?;
+        before.check_interrupt()?;
+        after.check_interrupt()?;
         let z = if all {
             let places: Vec<Vec<usize>> = chunk.iter().map(|&place| vec![place]).collect();
             indicators(&places, outputs)

@@ -24,6 +24,7 @@ use crate::{
 /// How sources are carried back to pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Propagation {
     /// Weighted by what the class makes of them; the default for votes.
     #[default]
@@ -192,6 +193,15 @@ pub fn discussions_of(
         (_, None) => own,
     };
     let pixels = pixels.into_data();
+    if let Some(bad) = numbers(pixels.clone())?.iter().find(|v| !v.is_finite()) {
+        return Err(Error::NotFinite {
+            what: "a discussion".into(),
+            because: format!(
+                "it holds {bad}: sources that are infinite where no decision selects them have no class \
+                 in the paper's propagation, take the scored or the conserving one"
+            ),
+        });
+    }
     let gaps = numbers(pixels.clone())?
         .chunks(n)
         .zip(&scores)

@@ -120,7 +120,7 @@ pub enum Error {
         /// What it means, and what to do.
         because: String,
     },
-    /// The observer of a long computation said stop.
+    /// The observer of a long computation said stop, and nothing is finished that could be handed out.
     #[error("stopped while {}: {} of {} done", .0.doing, .0.done, .0.of)]
     Stopped(Progress),
     /// Numbers moved off the device in another form than expected, or not at all.
@@ -129,6 +129,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether nothing went wrong and somebody stopped the computation: its observer, or the network's
+    /// [`Interrupt`](linearscope::Interrupt) in the middle of a product.
+    pub fn is_stopped(&self) -> bool {
+        match self {
+            Self::Stopped(_) | Self::Engine(linearscope::Error::Interrupted) => true,
+            // An operator of a user's own may stand on one of ours.
+            Self::Operator(source) => match source.downcast_ref::<Self>() {
+                Some(error) => error.is_stopped(),
+                None => source.downcast_ref() == Some(&linearscope::Error::Interrupted),
+            },
+            _ => false,
+        }
+    }
+
     /// Numbers that came out of the network are NaN or infinite.
     pub(crate) fn overflow(what: &str) -> Self {
         Self::NotFinite {
@@ -140,6 +154,14 @@ impl Error {
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What was finished, where that is something, when a stop came: its error otherwise.
+pub(crate) fn unless_stopped<T>(found: Result<T>, finished: bool) -> Result<Option<T>> {
+    match found {
+        Err(error) if finished && error.is_stopped() => Ok(None),
+        found => found.map(Some),
+    }
+}
 
 /// Tell the observer; [`Error::Stopped`] where it says stop.
 pub(crate) fn tell(

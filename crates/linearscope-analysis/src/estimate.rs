@@ -14,20 +14,63 @@ pub struct MeanStd {
 }
 
 impl MeanStd {
-    /// Of these numbers; NaN of none.
+    /// Of these numbers; the mean of none is NaN.
     pub fn of(values: &[f64]) -> Self {
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-        Self {
-            mean,
-            std: (squares / (n - 1.0).max(1.0)).sqrt(),
-        }
+        let mut totals = MeanStdTotals::default();
+        values.iter().for_each(|value| totals.add(*value));
+        totals.finish()
     }
 
     /// Of shares, for people: "88.2 ± 10.0 %".
     pub fn percent(self) -> String {
         format!("{:.1} ± {:.1} %", 100.0 * self.mean, 100.0 * self.std)
+    }
+}
+
+/// [`MeanStd`] of numbers that come one by one, by Welford's recurrence: nothing is kept of them, and no sum of
+/// squares loses digits. The last digits depend on the order, and on nothing else.
+///
+/// ```
+/// use linearscope_analysis::{MeanStd, MeanStdTotals};
+///
+/// let mut totals = MeanStdTotals::default();
+/// [1.0, 2.0, 6.0].into_iter().for_each(|value| totals.add(value));
+/// assert_eq!(totals.finish(), MeanStd::of(&[1.0, 2.0, 6.0]));
+/// assert_eq!(totals.finish().mean, 3.0);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MeanStdTotals {
+    count: usize,
+    mean: f64,
+    /// Σ (x − mean)².
+    squares: f64,
+}
+
+impl MeanStdTotals {
+    /// One more number.
+    pub fn add(&mut self, value: f64) {
+        self.count += 1;
+        let off = value - self.mean;
+        self.mean += off / self.count as f64;
+        self.squares += off * (value - self.mean);
+    }
+
+    /// How many there were.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Of those so far; the mean of none is NaN.
+    pub fn finish(&self) -> MeanStd {
+        let mean = match self.count {
+            0 => f64::NAN,
+            _ => self.mean,
+        };
+        let spread = self.squares / (self.count as f64 - 1.0).max(1.0);
+        MeanStd {
+            mean,
+            std: spread.sqrt(),
+        }
     }
 }
 

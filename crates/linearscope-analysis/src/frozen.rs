@@ -200,6 +200,7 @@ impl FrozenNetwork {
                 let network = self.frozen.loaded().network().clone();
                 let on_tape = device.as_dispatch().clone();
                 let made = Loaded::new(network, on_tape, self.dtype.into())?;
+                let made = made.with_interrupt(self.frozen.loaded().interrupt().clone());
                 self.taped.get_or_init(|| Arc::new(made))
             }
         };
@@ -272,6 +273,10 @@ impl LinearOperator for FrozenNetwork {
             }
             Frozen::Paired(_) => self.adjoint_by_tape(&y),
         }
+    }
+
+    fn check_interrupt(&self) -> Result<()> {
+        Ok(self.frozen.loaded().interrupt().check()?)
     }
 
     fn fields(

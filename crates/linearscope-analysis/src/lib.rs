@@ -17,11 +17,13 @@
 //! | what do singular vectors look like | [`descriptors`] |
 //! | all of F | [`matrix`] |
 //! | how exact is it, where does it hold | [`certificate`], [`conformance`], [`validity`], [`decisions`] |
-//! | what does it cost | [`bench`] |
+//! | what does it cost | [`mod@bench`] |
 //!
 //! **Results** are plain data with serde. **Errors** are one enum, [`Error`]; a singular value decomposition that
 //! did not converge carries what it found, in [`svd::SvdError`]. **Long computations** tell an observer their
-//! [`Progress`], and stop when it says so. **Ties** of scores go to the first ([`ranking`]). **A ±** says what it is
+//! [`Progress`], and stop when it says so, or when the network's
+//! [`Interrupt`](linearscope::Interrupt) is stopped ([`Error::is_stopped`]); what was finished by then is the result where
+//! there is any. **Ties** of scores go to the first ([`ranking`]). **A ±** says what it is
 //! ([`Estimate`]).
 
 /// Builder-style setters of a configuration, one a field.
@@ -66,7 +68,7 @@ pub mod vectors;
 pub mod votes;
 
 pub use error::{Error, Result};
-pub use estimate::{Bar, Estimate, MeanStd};
+pub use estimate::{Bar, Estimate, MeanStd, MeanStdTotals};
 pub use frozen::FrozenNetwork;
 pub use linearscope::{SplitMix64, noise};
 pub use operator::{Dense, LinearOperator};

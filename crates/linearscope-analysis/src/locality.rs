@@ -81,7 +81,7 @@ pub(crate) fn fields(
         .map(|positions| ends.local(around(positions, from)))
         .collect::<Result<Vec<Local>>>()?;
     let whole: usize = program.nodes().iter().map(|n| n.shape.num_elements()).sum();
-    let sets = disjoint(&local);
+    let sets = disjoint(&local, || Ok(program.interrupt().check()?))?;
     let alone: usize = local.iter().map(|local| touched(&local.regions)).sum();
     let numel: usize = to.iter().product();
     let mut found = vec![0f64; places.len() * numel];
@@ -144,10 +144,12 @@ struct Local {
     end: Region,
 }
 
-/// Sets of places whose fields cannot overlap: each goes into the first set where it fits.
-fn disjoint(local: &[Local]) -> Vec<Vec<usize>> {
+/// Sets of places whose fields cannot overlap: each goes into the first set where it fits. `go_on` is asked at
+/// each place.
+fn disjoint(local: &[Local], go_on: impl Fn() -> Result<()>) -> Result<Vec<Vec<usize>>> {
     let mut sets: Vec<Vec<usize>> = Vec::new();
     for (place, one) in local.iter().enumerate() {
+        go_on()?;
         let fits = |set: &&mut Vec<usize>| {
             set.iter()
                 .all(|&other| local[other].end.intersection(&one.end).is_empty())
@@ -157,7 +159,7 @@ fn disjoint(local: &[Local]) -> Vec<Vec<usize>> {
             None => sets.push(vec![place]),
         }
     }
-    sets
+    Ok(sets)
 }
 
 /// Where fields of a program begin and end.

@@ -126,6 +126,10 @@ impl LinearOperator for SubNetwork<'_> {
         Ok(flat(x))
     }
 
+    fn check_interrupt(&self) -> Result<()> {
+        self.whole.check_interrupt()
+    }
+
     fn fields(
         &self,
         field: Field,

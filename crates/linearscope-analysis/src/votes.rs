@@ -1,8 +1,9 @@
 //! Pixel votes: for each pixel, the class that it speaks for most.
 //!
 //! Of every class the pixel discussion is taken ([`discussion`](crate::discussion)), channels are
-//! summed, and the class whose discussion is largest has the pixel's vote. Classes go by in chunks;
-//! what is kept is the best so far, so that memory does not grow with the number of classes.
+//! summed, and the class whose discussion is largest has the pixel's vote. Classes go by in chunks, those of
+//! the largest scores first; what is kept is the best so far, so that memory does not grow with the number of
+//! classes, and a sweep that is stopped has heard the classes that matter.
 //!
 //! A pixel about which all classes say exactly the same (a part of the picture that nothing reads:
 //! all say 0) *abstains*; an arg-max would give it to class 0. Where some but not all tie for the
@@ -17,12 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     discussion::{Discussions, Propagation, Terms, discussions_of},
-    error::{Error, Result, tell},
+    error::{Error, Result, tell, unless_stopped},
     frozen::FrozenNetwork,
     operator::LinearOperator,
     progress::Progress,
     ranking::ranking,
-    vectors::numbers,
+    vectors::{numbers, read},
 };
 
 /// The vote of a pixel that abstains.
@@ -75,10 +76,14 @@ pub struct Votes {
     /// f(x₀), class by class.
     pub scores: Vec<f64>,
     /// What each discussion misses of its score, over |score|; see
-    /// [`Discussions`].
+    /// [`Discussions`]. NaN for classes that were not heard.
     pub gaps: Vec<f64>,
-    /// The paper's λ of each class; 1 in other propagations.
+    /// The paper's λ of each class; 1 in other propagations. NaN for classes that were not heard.
     pub factors: Vec<f64>,
+    /// The classes that were heard, largest score first, where the sweep was stopped before it had heard all:
+    /// these are the votes among them. `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Vec<usize>>,
 }
 
 /// A class and its votes.
@@ -134,12 +139,13 @@ pub fn summed(discussion: &[f64], c: usize) -> Vec<f64> {
     sum
 }
 
-/// The best class so far for each pixel, and whether all classes agreed so far.
+/// The best class so far for each pixel, and whether all classes agreed so far. Classes may come in any order:
+/// what is left at the end is the same.
 struct Running {
     best: Vec<f64>,
     second: Vec<f64>,
     of: Vec<i32>,
-    /// The first class's discussion, where every class since has said exactly the same.
+    /// Whether every class has said exactly the same.
     tied: Vec<bool>,
     seen: usize,
 }
@@ -155,9 +161,9 @@ impl Running {
         }
     }
 
-    /// The next class's discussion.
-    fn hear(&mut self, discussion: &[f64]) {
-        let class = self.seen as i32;
+    /// The discussion of one more class.
+    fn hear(&mut self, class: usize, discussion: &[f64]) {
+        let class = class as i32;
         for (i, &said) in discussion.iter().enumerate() {
             if self.seen == 0 {
                 (self.best[i], self.of[i]) = (said, class);
@@ -165,7 +171,8 @@ impl Running {
             }
             // While all are tied the best is what each said.
             self.tied[i] &= said == self.best[i];
-            if said > self.best[i] {
+            // Of equals the lower number wins, whichever came first.
+            if said > self.best[i] || (said == self.best[i] && class < self.of[i]) {
                 self.second[i] = self.best[i];
                 (self.best[i], self.of[i]) = (said, class);
             } else {
@@ -188,6 +195,10 @@ impl Running {
 }
 
 /// The votes of every pixel among all classes. Progress counts classes.
+///
+/// Where it is stopped, by the observer or in the middle of a product, when two classes or more have been heard,
+/// their votes are the result, and [`Votes::heard`] says which they are; until then it is an error
+/// ([`Error::is_stopped`]).
 ///
 /// # Example
 /// ```
@@ -229,23 +240,30 @@ pub fn votes(
     if config.by_channel {
         shape.insert(0, c);
     }
-    let all: Vec<usize> = (0..classes).collect();
+    let scores = read(f.reference())?;
+    let order = ranking(&scores);
     let mut running = Running::new(pixels);
-    let (mut scores, mut gaps, mut factors) = (Vec::new(), Vec::new(), Vec::new());
-    for chunk in all.chunks(config.chunk.max(1)) {
-        let progress = Progress::new("counting votes", chunk[0], classes);
-        tell(&mut observer, progress)?;
-        let found = discussions_of(f, chunk, config.propagation, config.terms)?;
-        for discussion in numbers(found.pixels)?.chunks(n) {
+    let (mut gaps, mut factors) = (vec![f64::NAN; classes], vec![f64::NAN; classes]);
+    for chunk in order.chunks(config.chunk.max(1)) {
+        let progress = Progress::new("counting votes", running.seen, classes);
+        let found = tell(&mut observer, progress)
+            .and_then(|()| discussions_of(f, chunk, config.propagation, config.terms));
+        // Of one class alone every pixel would abstain.
+        let Some(found) = unless_stopped(found, running.seen >= 2)? else {
+            break;
+        };
+        let discussions = numbers(found.pixels)?;
+        for (&class, discussion) in chunk.iter().zip(discussions.chunks(n)) {
             match config.by_channel {
-                true => running.hear(discussion),
-                false => running.hear(&summed(discussion, c)),
+                true => running.hear(class, discussion),
+                false => running.hear(class, &summed(discussion, c)),
             }
         }
-        scores.extend(found.scores);
-        gaps.extend(found.gaps);
-        factors.extend(found.factors);
+        for (i, &class) in chunk.iter().enumerate() {
+            (gaps[class], factors[class]) = (found.gaps[i], found.factors[i]);
+        }
     }
+    let heard = (running.seen < classes).then(|| order[..running.seen].to_vec());
     let (of, margin) = running.close();
     let mut counts = vec![0; classes];
     let mut abstained = 0;
@@ -264,6 +282,7 @@ pub fn votes(
         scores,
         gaps,
         factors,
+        heard,
     })
 }
 
@@ -286,6 +305,11 @@ pub fn discussed(
 }
 
 impl Votes {
+    /// Whether the sweep was stopped before all classes were heard, see [`heard`](Self::heard).
+    pub fn is_partial(&self) -> bool {
+        self.heard.is_some()
+    }
+
     /// Every class's votes and score, most votes first; among equals the larger score first.
     pub fn table(&self) -> Vec<Tally> {
         let mut table: Vec<Tally> = ranking(&self.scores)
@@ -338,12 +362,42 @@ pub fn intersection_over_union(a: &[bool], b: &[bool]) -> f64 {
 mod tests {
     use super::*;
 
-    fn votes_of(discussions: &[&[f64]]) -> (Vec<i32>, Vec<f64>) {
+    fn votes_in(order: &[usize], discussions: &[&[f64]]) -> (Vec<i32>, Vec<f64>) {
         let mut running = Running::new(discussions[0].len());
-        for discussion in discussions {
-            running.hear(discussion);
+        for &class in order {
+            running.hear(class, discussions[class]);
         }
         running.close()
+    }
+
+    fn votes_of(discussions: &[&[f64]]) -> (Vec<i32>, Vec<f64>) {
+        let order: Vec<usize> = (0..discussions.len()).collect();
+        votes_in(&order, discussions)
+    }
+
+    #[test]
+    fn the_order_of_classes_does_not_matter() {
+        let said: [&[f64]; 4] = [
+            &[0.0, 2.0, 1.0, -3.0, 0.0, 5.0, 1.0, 7.0],
+            &[0.0, 2.0, 3.0, -1.0, 0.0, 5.0, 2.0, 7.0],
+            &[0.0, 2.0, 3.0, -1.0, 1.0, 4.0, 1.0, 6.0],
+            &[0.0, 2.0, 3.0, -2.0, 1.0, 5.0, 2.0, 7.0],
+        ];
+        let expected = votes_of(&said);
+        assert_eq!(expected.0, [-1, -1, 1, 1, 2, 0, 1, 0]);
+        let bits = |(of, margin): (Vec<i32>, Vec<f64>)| {
+            let margin: Vec<u64> = margin.into_iter().map(f64::to_bits).collect();
+            (of, margin)
+        };
+        for a in 0..4 {
+            for b in (0..4).filter(|b| *b != a) {
+                for c in (0..4).filter(|c| ![a, b].contains(c)) {
+                    let order = [a, b, c, 6 - a - b - c];
+                    let found = votes_in(&order, &said);
+                    assert_eq!(bits(found), bits(expected.clone()), "{order:?}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -374,6 +428,7 @@ mod tests {
             scores: vec![1.0, 2.0],
             gaps: vec![0.0; 2],
             factors: vec![1.0; 2],
+            heard: None,
         };
         assert_eq!(votes.loudest(2), [-1, 1, -1, 0]);
         assert_eq!(votes.loudest(9), votes.of);

@@ -1,6 +1,7 @@
 //! What the program says when it cannot go on, and the exit code it ends with.
 //!
-//! 0 ok · 2 usage or bad input · 3 unsupported op · 4 certificate failed or not converged. Decided here only.
+//! 0 ok · 1 a bug in the program itself · 2 usage or bad input · 3 unsupported op · 4 certificate failed or not
+//! converged · 130 interrupted. Decided here only.
 
 /// An error of the program: `error:` then `hint:`.
 #[derive(Debug)]
@@ -10,6 +11,8 @@ pub(crate) struct Failure {
     pub code: u8,
 }
 
+/// A bug in the program itself.
+pub(crate) const BUG: u8 = 1;
 /// Usage or bad input.
 pub(crate) const BAD_INPUT: u8 = 2;
 /// An op without a rule, or one the loader does not know.
@@ -17,6 +20,8 @@ pub(crate) const UNSUPPORTED: u8 = 3;
 /// The certificate's errors are beyond its limit, or an iteration did not converge: what is
 /// written is not to be trusted.
 pub(crate) const CERTIFICATE: u8 = 4;
+/// Ctrl-C, as shells have it.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Shorthand for results of this program.
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -29,6 +34,19 @@ impl Failure {
             hint: None,
             code: BAD_INPUT,
         }
+    }
+
+    /// Stopped by Ctrl-C.
+    pub(crate) fn interrupted(message: impl Into<String>) -> Self {
+        Self {
+            code: INTERRUPTED,
+            ..Self::input(message)
+        }
+    }
+
+    /// Whether Ctrl-C is why.
+    pub(crate) fn is_interruption(&self) -> bool {
+        self.code == INTERRUPTED
     }
 
     /// What to do about it.
@@ -54,6 +72,9 @@ impl Failure {
 impl From<linearscope::Error> for Failure {
     fn from(error: linearscope::Error) -> Self {
         use linearscope::Error;
+        if error == Error::Interrupted {
+            return Self::interrupted("interrupted");
+        }
         let (code, hint) = match &error {
             Error::NoRule { .. } => (
                 UNSUPPORTED,
@@ -74,6 +95,13 @@ impl From<linearscope::Error> for Failure {
 impl From<linearscope_analysis::Error> for Failure {
     fn from(error: linearscope_analysis::Error) -> Self {
         match error {
+            error if error.is_stopped() => Self::interrupted(match &error {
+                linearscope_analysis::Error::Stopped(at) => format!(
+                    "interrupted while {}, at {} of {}",
+                    at.doing, at.done, at.of
+                ),
+                _ => "interrupted".into(),
+            }),
             linearscope_analysis::Error::Engine(error) => error.into(),
             error => Self::input(error.to_string()),
         }

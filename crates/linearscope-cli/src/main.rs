@@ -1,68 +1,71 @@
 //! The `linearscope` program.
 
 mod args;
+mod command;
 mod commands;
+mod console;
+#[cfg(test)]
+mod docs;
 mod error;
-mod folder;
+mod job;
 mod npy;
-mod npz;
-mod output;
+mod opened;
 mod picture;
 mod recipe;
 mod report;
+mod results;
 mod rules;
 mod session;
 
-use std::{panic, process::ExitCode};
-
-use clap::Parser;
-
-use args::{Cli, Command};
-use commands::{
-    analyse, attack, bench, contributions, demo, fields, inspect, maps, matrix, project, run,
-    spectrum, svd, verify, votes,
+use std::{
+    panic,
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
 };
-use error::{BAD_INPUT, Failure};
-use linearscope_analysis::operator::Field;
 
-fn dispatch(cli: &Cli) -> error::Result<()> {
-    match &cli.command {
-        Command::Demo(args) => demo::run(args),
-        Command::Inspect(args) => inspect::run(args),
-        Command::Run(common) => run::run(common),
-        Command::Column(args) => fields::run(args, Field::Column),
-        Command::Row(args) => fields::run(args, Field::Row),
-        Command::Project(args) => project::project(args),
-        Command::Backproject(args) => project::backproject(args),
-        Command::Svd(args) => svd::run(args),
-        Command::Contributions(args) => contributions::run(args),
-        Command::Spectrum(args) => spectrum::run(args),
-        Command::Maps(args) => maps::run(args),
-        Command::Votes(args) => votes::run(args),
-        Command::Attack(args) => attack::run(args),
-        Command::Analyse(args) => analyse::run(args),
-        Command::Matrix(args) => matrix::run(args),
-        Command::Bench(args) => bench::run(args),
-        Command::Verify(args) => verify::run(args),
+use error::{BUG, Failure};
+
+/// Where the program last panicked.
+static PANICKED: Mutex<String> = Mutex::new(String::new());
+
+fn dispatch() -> error::Result<()> {
+    let matches = commands::clap().get_matches();
+    let (name, matches) = matches.subcommand().expect("clap asks for one");
+    let entry = commands::ALL.iter().find(|entry| entry.about.name == name);
+    (entry.expect("clap knows these alone").run)(matches)
+}
+
+/// A mistake of ours, with what its report needs.
+fn bug(message: &str) -> Failure {
+    let place = PANICKED.lock().unwrap_or_else(PoisonError::into_inner);
+    Failure {
+        message: format!("a bug in linearscope: {message} ({place})"),
+        hint: Some(format!(
+            "please report it with this line, the model and the command: linearscope {}, {}",
+            env!("CARGO_PKG_VERSION"),
+            opened::typed()
+        )),
+        code: BUG,
     }
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    // Panics of Burn are caught where they happen and come back as errors with the node's name.
-    panic::set_hook(Box::new(|_| {}));
-    let result = panic::catch_unwind(|| dispatch(&cli)).unwrap_or_else(|panic| {
+    // Panics of Burn are caught where they happen and come back as errors with the node's name; of others the
+    // place is kept for the report.
+    panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        *PANICKED.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }));
+    console::answer_ctrl_c();
+    let result = panic::catch_unwind(dispatch).unwrap_or_else(|panic| {
         let message = linearscope::panic_message(panic.as_ref());
         // Whoever read our output (head, less) has seen enough.
-        if message.contains("failed printing to stdout") {
-            return Ok(());
+        match message.contains("failed printing to stdout") {
+            true => Ok(()),
+            false => Err(bug(&message)),
         }
-        Err(Failure {
-            message: format!("a mistake in linearscope itself: {message}"),
-            hint: Some("please report it with the model and the command".into()),
-            code: BAD_INPUT,
-        })
     });
+    console::clear();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

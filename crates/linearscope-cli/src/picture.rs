@@ -153,6 +153,7 @@ impl Painter {
             Some(Channels::Bgr) => ["blue", "green", "red"],
             _ => ["channel 0", "channel 1", "channel 2"],
         };
+        let rgba = self.preprocess().map(Preprocess::channels) == Some(Channels::Rgba);
         // One scale for all channels, so that they compare.
         let scale = Some(array.largest());
         (0..c.min(CHANNELS))
@@ -160,6 +161,7 @@ impl Painter {
                 let raster = array.channel(channel).signed(window, scale, Sheet::MOST);
                 let name = match c {
                     3 => names[channel].to_string(),
+                    4 if rgba => ["red", "green", "blue", "opacity"][channel].to_string(),
                     c => format!("channel {channel} of {c}"),
                 };
                 Panel::new(format!("{title} · {name}"), raster)

@@ -84,6 +84,8 @@ fn merged(flags: &RecipeFlags, file: pre::Recipe) -> Result<(pre::Recipe, Origin
     recipe.crop = said(at, "crop", flags.crop, file.crop);
     recipe.interpolation = said(at, "interpolation", flags.interpolation, file.interpolation);
     recipe.output_range = said(at, "output_range", output_range, file.output_range);
+    recipe.background = said(at, "background", flags.background, file.background);
+    recipe.profiles = said(at, "profiles", flags.profiles, file.profiles);
     recipe.labels = said(at, "labels", flags.labels.clone(), file.labels);
     Ok((recipe, from))
 }

@@ -1,34 +1,29 @@
-//! From the command line to a frozen network, and from results to files.
+//! A network frozen at one picture, and the folder of results that is being made about it.
 
-use std::path::{Path, PathBuf};
+use std::{path::Path, sync::Arc, time::Instant};
 
-use burn::tensor::{FloatDType, Tensor, TensorData};
-use linearscope::{Network, device, program::machine_budget};
+use burn::tensor::Tensor;
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
     certificate::{AtRisk, Certificate, certificate},
     decisions::{Differing, differing_in_f64},
     vectors::read,
 };
-use linearscope_onnx::{Model, Signature};
+use linearscope_onnx::Signature;
 use linearscope_picture::{Band, BarChart, CurveChart, Drawing, Sheet};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::{
-    args::{Common, Precision},
+    args::Precision,
+    command::{OnPicture, Told},
+    console,
     error::{CERTIFICATE, Failure, Result},
-    folder,
-    npy::{self, is_npy},
-    output,
+    npy,
+    opened::{Opened, check_finite, name_of, read_input, run_facts},
     picture::{Painter, View},
-    recipe::Recipe,
-    rules,
+    results::{MANIFEST, Results, pretty},
 };
-
-/// Version of the manifest's and `--json`'s form.
-pub(crate) const SCHEMA: u32 = 1;
 
 /// Everything a command needs, ready.
 pub(crate) struct Session {
@@ -38,221 +33,121 @@ pub(crate) struct Session {
     pub model: String,
     /// The model and the flags that made this session.
     pub line: String,
-    pub labels: Option<Vec<String>>,
-    pub out: PathBuf,
-    precision: Precision,
-    check_decisions: bool,
-    json: bool,
-    quiet: bool,
-    manifest: Map<String, Value>,
-    files: Vec<Value>,
+    pub labels: Option<Arc<Vec<String>>>,
+    /// x₀ is an array, without a recipe.
+    pub from_array: bool,
+    pub results: Results,
+    pub(crate) precision: Precision,
+    pub(crate) check_decisions: bool,
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) manifest: Map<String, Value>,
+    pub(crate) started: jiff::Timestamp,
+    pub(crate) since: Instant,
 }
 
-/// `[1, c, h, w]` for data of `[c, h, w]` where the network takes rank 4.
-fn with_batch_axis(shape: Vec<usize>, signature: &Signature) -> Vec<usize> {
-    if shape.len() + 1 == signature.dims.len() || (signature.dims.is_empty() && shape.len() == 3) {
-        [vec![1], shape].concat()
+/// A command carried out about one picture.
+pub(crate) struct Done {
+    pub told: Told,
+    pub certificate: Option<Certificate>,
+    /// Where the results are.
+    pub path: std::path::PathBuf,
+    /// The manifest, with the run's facts.
+    pub manifest: Value,
+}
+
+/// One command about one picture: compute, write, tell.
+pub(crate) fn one<T: OnPicture>(command: &T) -> Result<()> {
+    let common = command.common();
+    let about = <T as OnPicture>::ABOUT;
+    let target = common.out.join(name_of(&common.input)).join(about.name);
+    let mut opened = Opened::new(about, common, json!(command))?;
+    let session = opened.at(&common.input, &target)?;
+    session.replaces(&target);
+    let done = session.carry_out(command)?;
+    console::clear();
+    if common.json {
+        print!("{}", pretty(&done.manifest));
     } else {
-        shape
+        for line in &done.told.summary {
+            println!("{line}");
+        }
+        if let Some(certificate) = &done.certificate {
+            println!("{}", certificate_line(certificate, common.freezing.dtype));
+        }
+        println!("results in {}", done.path.display());
     }
-}
-
-fn sha256(path: &Path) -> std::io::Result<String> {
-    let mut hasher = Sha256::new();
-    std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
-    let digest = hasher.finalize();
-    Ok(digest.iter().map(|b| format!("{b:02x}")).collect())
-}
-
-/// A model of one input and one output, and its file's SHA-256. The file passes by twice, side by
-/// side, so that only its weights stay in memory.
-pub(crate) fn read_model(path: &Path) -> Result<(Model, String)> {
-    let (model, hash) = std::thread::scope(|scope| {
-        let hash = scope.spawn(|| sha256(path));
-        (Model::load(path), hash.join())
-    });
-    let model = model?;
-    let hash = hash
-        .expect("hashing does not panic")
-        .map_err(|error| Failure::file(path, error))?;
-    if model.inputs().len() != 1 || model.outputs().len() != 1 {
-        return Err(Failure::input(format!(
-            "the network has {} inputs and {} outputs; this program takes one of each",
-            model.inputs().len(),
-            model.outputs().len()
-        ))
-        .hint("the library's Recorded handles several"));
+    if let Some(failure) = done.told.failure {
+        return Err(failure);
     }
-    Ok((model, hash))
-}
-
-/// Read a picture or an array for an input of the given signature.
-pub(crate) fn read_input(
-    path: &Path,
-    recipe: Option<&Recipe>,
-    signature: &Signature,
-) -> Result<(Vec<f64>, Vec<usize>)> {
-    if is_npy(path) {
-        let (values, shape) = npy::read(path)?;
-        return Ok((values, with_batch_axis(shape, signature)));
-    }
-    let Some(recipe) = recipe else {
-        return Err(Failure::input(format!(
-            "input \"{}\" of shape {signature} is no picture",
-            signature.name
-        ))
-        .hint("give it as an .npy"));
-    };
-    let picture = linearscope_preprocess::open(path)?;
-    let input = recipe.preprocess.apply(&picture);
-    let input = input.map_err(|error| Failure::from(error).at(path))?;
-    Ok((
-        input.values,
-        with_batch_axis(input.shape.to_vec(), signature),
-    ))
-}
-
-/// A classifier's network up to its scores, said aloud; and the nodes left out.
-pub(crate) fn scores(network: Network) -> (Network, Vec<String>) {
-    let (network, left_out) = network.without_final_softmax();
-    for node in &left_out {
-        output::notice(&format!(
-            "the softmax \"{node}\" at the end is left out: outputs are the scores before it"
-        ));
-    }
-    (network, left_out)
-}
-
-/// What decisions and probes may take: the flag's GB, else half of what the machine has left.
-pub(crate) fn memory(flag: Option<f64>) -> Result<usize> {
-    match flag {
-        None => Ok(machine_budget()),
-        Some(gigabytes) if gigabytes > 0.0 && gigabytes < 1e9 => Ok((gigabytes * 1e9) as usize),
-        Some(gigabytes) => Err(Failure::input(format!(
-            "--max-memory {gigabytes} is no amount of memory; give it in GB, for instance 2.5"
-        ))),
-    }
+    done.certificate.as_ref().map_or(Ok(()), judge)
 }
 
 impl Session {
-    /// Load the model, read x₀, freeze, and measure the certificate.
-    pub(crate) fn open(command: &str, common: &Common) -> Result<Self> {
-        let dtype = match common.dtype {
-            Precision::F32 => FloatDType::F32,
-            Precision::F64 => FloatDType::F64,
+    /// Say so where these results take the place of some about another model or picture.
+    fn replaces(&self, target: &Path) {
+        let read = || -> Option<Value> {
+            let text = std::fs::read_to_string(target.join(MANIFEST)).ok()?;
+            serde_json::from_str(&text).ok()
         };
-        if folder::is_one(common) {
-            return Err(Failure::input(format!(
-                "--input {} is a folder; {command} takes one picture",
-                common.input.display()
-            ))
-            .hint("svd, votes, contributions, attack, maps and analyse take folders"));
+        let Some(old) = read() else { return };
+        let same = |part: &str| old[part]["sha256"] == self.manifest[part]["sha256"];
+        if !(same("model") && same("input")) {
+            console::notice(&format!(
+                "the results in {} about {} at {} are replaced",
+                target.display(),
+                old["model"]["file"].as_str().unwrap_or("another model"),
+                old["input"]["file"].as_str().unwrap_or("another picture"),
+            ));
         }
-        let device = device::select(&common.device)?;
-        device::check_dtype(&common.device, &device, dtype)?;
-        let out = output::prepare(&common.out)?;
-        output::progress(&format!("reading {}", common.model.display()));
-        let (model, hash) = read_model(&common.model)?;
-        let signature = model.inputs()[0].clone();
-        let recipe = Recipe::of_input(&common.model, &common.recipe, &common.input, &signature)?;
-        let labels = match &recipe {
-            Some(recipe) => recipe.labels()?,
-            None => None,
-        };
-        let (values, shape) = read_input(&common.input, recipe.as_ref(), &signature)?;
-        check_finite(&common.input, &values)?;
-        let network = model.network(std::slice::from_ref(&shape))?;
-        let (network, left_out) = scores(network);
+    }
 
-        let rules = rules::read(&common.rules)?;
-        let parameters = network.parameters();
-        let norms = network.recognised_norms();
-        let functions = network.recognised_functions();
-        output::progress(&format!(
-            "freezing {parameters} parameters at x₀ of shape {shape:?}"
-        ));
-        let loaded = FrozenNetwork::load(network, &device, dtype)?;
-        let budget = memory(common.max_memory)?;
-        let x0 = TensorData::new(values, shape);
-        let frozen = FrozenNetwork::within(loaded, x0, rules, budget)?;
-        if let Some(recipe) = recipe.as_ref().filter(|_| !is_npy(&common.input)) {
-            output::notice(&recipe.line());
-        }
-        for rule in frozen.frozen().unused_rules() {
-            output::notice(&format!("the rule {rule} fits no op of this network"));
-        }
-        let recorded = frozen.recorded().is_some();
-        if !recorded {
-            eprintln!(
-                "note: what the network decided at x₀ takes more than the {:.1} MB there are for \
-                 it; every product runs the network again, reference beside probe (paired mode)",
-                budget as f64 / 1e6
-            );
-        }
-        let account = frozen
-            .recorded()
-            .map(|f| f.program().account())
-            .unwrap_or_default();
-        let manifest = json!({
-            "schema": SCHEMA,
-            "program": format!("linearscope {}", env!("CARGO_PKG_VERSION")),
-            "command": command,
-            "model": { "file": common.model, "sha256": hash, "parameters": parameters },
-            "input": { "file": common.input, "shape": frozen.input_shape() },
-            "output": { "shape": frozen.output_shape() },
-            "recipe": if is_npy(&common.input) { Value::Null } else { json!(recipe) },
-            "backend": frozen.backend_name(),
-            "device": common.device,
-            "dtype": common.dtype.name(),
-            "arithmetic": common.dtype.name(),
-            "rules": frozen.frozen().rules().to_string(),
-            "norms_recognised": norms,
-            "functions_recognised": functions,
-            "final_softmax_left_out": left_out,
-            "mode": if recorded { "recorded" } else { "paired" },
-            "program_nodes": account.nodes,
-            "decision_bytes": account.decision_bytes,
+    /// Let a command compute and write, measure the certificate, and put the results in their place. What a
+    /// command had written when it failed is kept beside it.
+    pub(crate) fn carry_out<T: OnPicture>(mut self, command: &T) -> Result<Done> {
+        let told = command.picture(&mut self).and_then(|told| {
+            let stopped = told.failure.as_ref().is_some_and(Failure::is_interruption);
+            if !stopped {
+                self.certify()?;
+            }
+            Ok(told)
         });
-        let Value::Object(manifest) = manifest else {
-            unreachable!("a literal object")
-        };
-        Ok(Self {
-            frozen,
-            painter: Painter {
-                recipe,
-                each_channel: common.each_channel,
-            },
-            model: name_of(&common.model),
-            line: common.line(),
-            labels,
-            out,
-            precision: common.dtype,
-            check_decisions: common.check_decisions,
-            json: common.json,
-            quiet: common.quiet,
-            manifest,
-            files: Vec::new(),
-        })
+        match told {
+            Ok(told) => {
+                let stopped = told.failure.as_ref().is_some_and(Failure::is_interruption);
+                self.note("found", &told.found);
+                let failure = told.failure.as_ref().map(|failure| &failure.message);
+                let failure = json!(failure);
+                self.note("failure", failure);
+                let certificate = self.certificate.clone();
+                let (path, manifest) = self.finish(!stopped)?;
+                Ok(Done {
+                    told,
+                    certificate,
+                    path,
+                    manifest,
+                })
+            }
+            Err(failure) if self.results.any() => {
+                self.note("failure", &failure.message);
+                let (path, _) = self.finish(false)?;
+                let kept = format!("what was finished is in {}", path.display());
+                let hint = match &failure.hint {
+                    Some(hint) => format!("{hint}; {kept}"),
+                    None => kept,
+                };
+                Err(failure.hint(hint))
+            }
+            Err(failure) if failure.is_interruption() => Err(Failure {
+                message: format!("{}; nothing was finished yet", failure.message),
+                ..failure
+            }),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Precision of everything.
     pub(crate) fn precision(&self) -> Precision {
         self.precision
-    }
-
-    /// The SHA-256 of the model's file.
-    pub(crate) fn model_hash(&self) -> &Value {
-        &self.manifest["model"]["sha256"]
-    }
-
-    /// The SHA-256 of x₀'s numbers.
-    pub(crate) fn input_hash(&self) -> Result<String> {
-        let mut hasher = Sha256::new();
-        for value in self.numbers(self.frozen.x0())? {
-            hasher.update(value.to_le_bytes());
-        }
-        let digest = hasher.finalize();
-        Ok(digest.iter().map(|b| format!("{b:02x}")).collect())
     }
 
     /// Read a probe the way x₀ was read.
@@ -261,8 +156,8 @@ impl Session {
             name: "the probe".into(),
             dims: shape.iter().map(|&d| Ok(d)).collect(),
         };
-        let (values, got) = read_input(path, self.painter.recipe.as_ref(), &signature)?;
-        self.checked(path, values, got, shape)
+        let read = read_input(path, self.painter.recipe.as_ref(), &signature)?;
+        self.checked(path, read.values, read.shape, shape)
     }
 
     /// Read an array of exactly `shape`.
@@ -314,19 +209,22 @@ impl Session {
 
     /// Write an array alone.
     pub(crate) fn save_array(&mut self, name: &str, values: &[f64], shape: &[usize]) -> Result<()> {
-        let file = format!("{name}.npy");
-        npy::write(&self.out.join(&file), values, shape, self.precision)?;
-        self.files.push(json!({ "file": file, "shape": shape }));
-        Ok(())
+        self.results.save_array(name, values, shape)
     }
 
     /// Write an array of whole numbers.
     pub(crate) fn save_whole(&mut self, name: &str, values: &[i32], shape: &[usize]) -> Result<()> {
-        let file = format!("{name}.npy");
-        npy::write_whole_numbers(&self.out.join(&file), values, shape)?;
-        self.files
-            .push(json!({ "file": file, "shape": shape, "dtype": "i32" }));
-        Ok(())
+        self.results.save_whole(name, values, shape)
+    }
+
+    /// Write a tidy table.
+    pub(crate) fn save_table(&mut self, name: &str, records: &[impl Serialize]) -> Result<()> {
+        self.results.save_table(name, records)
+    }
+
+    /// Write a JSON file of results.
+    pub(crate) fn save_json(&mut self, name: &str, value: &impl Serialize) -> Result<()> {
+        self.results.save_json(name, value)
     }
 
     /// Write an output of the network, and its picture as the recipe says where it is one.
@@ -340,11 +238,9 @@ impl Session {
         let Some(raster) = self.painter.output(values, shape) else {
             return Ok(());
         };
-        let file = format!("{name}.png");
-        output::write_whole(&self.out.join(&file), &raster.to_png()?)?;
-        self.files
-            .push(json!({ "file": file, "mapping": "as the recipe says, clipped" }));
-        Ok(())
+        let more = json!({ "mapping": "as the recipe says, clipped" });
+        self.results
+            .save(&format!("{name}.png"), &raster.to_png()?, more)
     }
 
     /// Write a signed array, and its picture where it is one.
@@ -405,30 +301,17 @@ impl Session {
 
     fn save_drawing(&mut self, name: &str, drawing: &Drawing, panels: Value) -> Result<()> {
         let (png, svg) = (format!("{name}.png"), format!("{name}.svg"));
-        output::write_whole(&self.out.join(&svg), drawing.to_svg().as_bytes())?;
-        self.files.push(json!({ "file": svg, "panels": panels }));
+        let more = json!({ "panels": panels });
+        self.results.save(&svg, drawing.to_svg().as_bytes(), more)?;
         match drawing.to_png() {
-            Ok(bytes) => {
-                output::write_whole(&self.out.join(&png), &bytes)?;
-                self.files.push(json!({ "file": png }));
-                Ok(())
-            }
+            Ok(bytes) => self.results.save(&png, &bytes, Value::Null),
             // Thousands of layers make a chart no PNG holds; the SVG does.
             Err(error @ linearscope_picture::Error::TooLarge { .. }) => {
-                output::progress(&format!("{png} is left out: {error}"));
+                console::notice(&format!("{png} is left out: {error}"));
                 Ok(())
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Write a JSON file of results.
-    pub(crate) fn save_json(&mut self, name: &str, value: &impl Serialize) -> Result<()> {
-        let file = format!("{name}.json");
-        let text = serde_json::to_string_pretty(value).expect("plain data serialises");
-        output::write_whole(&self.out.join(&file), text.as_bytes())?;
-        self.files.push(json!({ "file": file }));
-        Ok(())
     }
 
     /// Add a result to the manifest.
@@ -441,40 +324,28 @@ impl Session {
         self.labels.as_ref()?.get(k).map(String::as_str)
     }
 
-    /// Measure the certificate and write the manifest; gives the manifest's text.
-    pub(crate) fn finish(&mut self) -> Result<(Certificate, String)> {
-        output::progress("measuring the certificate");
-        let certificate = certificate(&self.frozen)?;
-        self.note("certificate", &certificate);
+    /// Measure the certificate, once, and note it.
+    pub(crate) fn certify(&mut self) -> Result<Certificate> {
+        if let Some(found) = &self.certificate {
+            return Ok(found.clone());
+        }
+        console::step("measuring the certificate");
+        let found = certificate(&self.frozen)?;
+        self.note("certificate", &found);
         if self.check_decisions {
-            output::progress("freezing again in f64");
+            console::step("freezing again in f64");
             let differing = differing_in_f64(&self.frozen)?;
-            output::notice(&differing_line(&differing));
+            console::notice(&differing_line(&differing));
             self.note("decisions_differing_in_f64", differing);
         }
-        let files = std::mem::take(&mut self.files);
-        self.note("files", files);
-        let text = serde_json::to_string_pretty(&self.manifest).expect("plain data serialises");
-        output::write_whole(&self.out.join("manifest.json"), text.as_bytes())?;
-        Ok((certificate, text))
+        self.certificate = Some(found.clone());
+        Ok(found)
     }
 
-    /// Finish, print the certificate, and say where the results are.
-    pub(crate) fn close(mut self, summary: &[String]) -> Result<()> {
-        let (certificate, text) = self.finish()?;
-        if self.quiet {
-            return judge(&certificate);
-        }
-        if self.json {
-            println!("{text}");
-        } else {
-            for line in summary {
-                println!("{line}");
-            }
-            println!("{}", certificate_line(&certificate, self.precision));
-            println!("results in {}", self.out.display());
-        }
-        judge(&certificate)
+    /// Write the manifest and put the folder in its place.
+    pub(crate) fn finish(self, complete: bool) -> Result<(std::path::PathBuf, Value)> {
+        let run = run_facts(self.started, self.since, &crate::opened::typed());
+        self.results.finish(self.manifest, &run, complete)
     }
 }
 
@@ -550,23 +421,4 @@ pub(crate) fn judge(certificate: &Certificate) -> Result<()> {
         hint: Some("the results are written but not to be trusted; try --dtype f64".into()),
         code: CERTIFICATE,
     })
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
-}
-
-pub(crate) fn check_finite(path: &Path, values: &[f64]) -> Result<()> {
-    let mut bad = values.iter().enumerate().filter(|(_, v)| !v.is_finite());
-    match bad.next() {
-        None => Ok(()),
-        Some((first, value)) => Err(Failure::input(format!(
-            "{} holds {} values that are not finite (the first, {value}, at flat index {first})",
-            path.display(),
-            1 + bad.count()
-        ))
-        .hint("an interpreter of NaN or infinity means nothing")),
-    }
 }

@@ -34,6 +34,17 @@ impl<B: Backend> Context<'_, B> {
         }
     }
 
+    /// "this op has {what}": sizes that do not fit each other, or leave nothing of the result.
+    pub(crate) fn misfit(&self, what: impl Into<String>) -> Error {
+        Error::Misfit {
+            given: Box::default(),
+            node: self.node.name.clone(),
+            op: self.node.op.clone(),
+            what: what.into(),
+            hint: Box::default(),
+        }
+    }
+
     /// The error of an op that is not defined on inputs of these types, or not of these together.
     pub(crate) fn unsupported_types(&self, inputs: &[&Value<B>]) -> Error {
         let types: Vec<&str> = inputs.iter().map(|input| input.dtype().name()).collect();

@@ -13,12 +13,14 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The file is no ONNX protobuf, ends too early, or holds no nodes.
-    #[error("{path} is no readable ONNX model ({because})")]
+    #[error("{path} is not a readable ONNX model ({because})")]
     NotOnnx {
         /// The file.
         path: String,
-        /// What the parser stumbled over.
+        /// What it is instead, or what the parser stumbled over.
         because: String,
+        /// What to do about it.
+        hint: String,
     },
     /// A tensor in the file claims more data than the file holds.
     #[error("initialiser \"{tensor}\" claims {expected} bytes of data but the file holds {got}")]
@@ -81,6 +83,28 @@ pub enum Error {
         /// What to do about it, or empty.
         hint: String,
     },
+    /// An input size that the file allows and the graph does not: sizes do not fit each other in a node.
+    #[error("{given}in node \"{node}\", {op} has {what}")]
+    Misfit {
+        /// "this network does not take 66×66: ", or empty.
+        given: Box<str>,
+        /// The file's name of the node.
+        node: String,
+        /// The op.
+        op: String,
+        /// The sizes, there.
+        what: String,
+        /// Which sizes would do, or empty.
+        hint: Box<str>,
+    },
+    /// An output without elements at the shapes that were given.
+    #[error("the output \"{output}\" has no elements: its shape is {shape:?}")]
+    Empty {
+        /// The output.
+        output: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
     /// An input that there is none of, of another kind than the numbers given for it, or that cannot be
     /// frozen.
     #[error("input \"{input}\" {because}")]
@@ -139,14 +163,12 @@ impl Error {
     /// use linearscope_onnx::Model;
     ///
     /// let error = Model::from_bytes(b"<html>", "net.onnx").expect_err("that is a web page");
-    /// assert!(error.hint().is_some_and(|hint| hint.contains("download or export it again")));
+    /// assert!(error.hint().is_some_and(|hint| hint.contains("download the file itself")));
     /// ```
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Error::Io { .. } => return None,
-            Error::NotOnnx { .. } => {
-                "is it complete, and really an .onnx? download or export it again"
-            }
+            Error::NotOnnx { hint, .. } => hint,
             Error::Truncated { .. } => {
                 "the file is truncated or damaged; download or export it again"
             }
@@ -171,6 +193,11 @@ impl Error {
             }
             Error::Shape { hint, .. } if hint.is_empty() => return None,
             Error::Shape { hint, .. } => hint,
+            Error::Misfit { hint, .. } if hint.is_empty() => "give it another input size",
+            Error::Misfit { hint, .. } => hint,
+            Error::Empty { .. } => {
+                "give it a larger input, or export the model without what cuts everything off"
+            }
             Error::Input { because, .. } if because.contains("varies") => {
                 "Model::with_constant fixes it to given numbers"
             }

@@ -118,13 +118,103 @@ impl Graph {
         })
     }
 
-    /// Once every node is there: which values are read last where, and which operands are of types
-    /// that Burn has no dtype for.
-    pub(crate) fn finish(&mut self) {
+    /// Nodes after those whose values they read, otherwise in the file's order. The standard asks for
+    /// that order, and not every program that edits files keeps it.
+    ///
+    /// # Errors
+    /// [`Error::Parse`] for nodes that wait for each other.
+    fn sort(&mut self) -> Result<()> {
+        let mut makers: HashMap<&str, usize> = HashMap::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            for output in node.outputs.iter().filter(|output| !output.is_empty()) {
+                makers.entry(output).or_insert(at);
+            }
+        }
+        let waits: Vec<Vec<usize>> = self
+            .nodes
+            .iter()
+            .map(|node| {
+                let mut names = HashSet::new();
+                node.waits_for(&mut names);
+                let mut waits: Vec<usize> = names
+                    .iter()
+                    .filter_map(|name| makers.get(&name[..]).copied())
+                    .collect();
+                waits.sort_unstable();
+                waits.dedup();
+                waits
+            })
+            .collect();
+        if waits
+            .iter()
+            .enumerate()
+            .all(|(at, waits)| waits.last().is_none_or(|&last| last < at))
+        {
+            return Ok(());
+        }
+        let mut order = Vec::with_capacity(waits.len());
+        // Where a node was met: on the way from the first that waits, or placed.
+        let (mut open, mut placed) = (vec![false; waits.len()], vec![false; waits.len()]);
+        for first in 0..waits.len() {
+            let mut path: Vec<(usize, usize)> = vec![(first, 0)];
+            while let Some((at, next)) = path.last_mut() {
+                let at = *at;
+                if placed[at] {
+                    path.pop();
+                    continue;
+                }
+                open[at] = true;
+                match waits[at].get(*next) {
+                    Some(&before) => {
+                        *next += 1;
+                        if open[before] && !placed[before] {
+                            let from = path.iter().position(|(at, _)| *at == before).unwrap_or(0);
+                            return Err(self.circle(path[from..].iter().map(|(at, _)| *at)));
+                        }
+                        path.push((before, 0));
+                    }
+                    None => {
+                        placed[at] = true;
+                        order.push(at);
+                        path.pop();
+                    }
+                }
+            }
+        }
+        let mut nodes: Vec<Option<Node>> = self.nodes.drain(..).map(Some).collect();
+        self.nodes = order
+            .into_iter()
+            .filter_map(|at| nodes[at].take())
+            .collect();
+        Ok(())
+    }
+
+    fn circle(&self, nodes: impl Iterator<Item = usize>) -> Error {
+        const MOST: usize = 8;
+        let names: Vec<String> = nodes
+            .map(|at| format!("\"{}\"", self.nodes[at].name))
+            .collect();
+        let rest = match names.len().checked_sub(MOST + 1) {
+            Some(rest) => format!(" and {} more", rest + 1),
+            None => String::new(),
+        };
+        Error::Parse(format!(
+            "its nodes form a circle, in which each reads what another makes: {}{rest}",
+            names[..names.len().min(MOST)].join(", ")
+        ))
+    }
+
+    /// Once every node is there: their order, which values are read last where, and which operands are of
+    /// types that Burn has no dtype for.
+    ///
+    /// # Errors
+    /// [`Error::Parse`] for nodes that wait for each other.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        self.sort()?;
         for node in &mut self.nodes {
             for attribute in node.attributes.values_mut() {
                 if let Attribute::Graph(body) = attribute {
-                    body.finish();
+                    body.finish()?;
                 }
             }
             let inputs = node.inputs.iter();
@@ -146,6 +236,7 @@ impl Graph {
                 .filter(|name| read.insert(name.clone()))
                 .collect();
         }
+        Ok(())
     }
 
     /// The same under other names; nodes are renamed by the caller.
@@ -206,6 +297,34 @@ impl Node {
             "Concat" | "Expand" | "Flatten" | "Gather" | "Identity" | "Pad" | "Reshape"
             | "Slice" | "Split" | "Squeeze" | "Tile" | "Transpose" | "Unsqueeze" => of_input(0),
             _ => None,
+        }
+    }
+
+    /// Every name it reads that it does not make itself, in a body it holds.
+    fn waits_for(&self, names: &mut HashSet<String>) {
+        names.extend(self.inputs.iter().cloned());
+        for attribute in self.attributes.values() {
+            let Attribute::Graph(body) = attribute else {
+                continue;
+            };
+            let mut inner: HashSet<String> = body
+                .outputs
+                .iter()
+                .map(|output| output.name.clone())
+                .collect();
+            for node in &body.nodes {
+                node.waits_for(&mut inner);
+            }
+            for node in &body.nodes {
+                node.outputs.iter().for_each(|name| {
+                    inner.remove(name);
+                });
+            }
+            let own = |name: &String| {
+                body.constants.contains_key(name)
+                    || body.inputs.iter().any(|input| input.name == *name)
+            };
+            names.extend(inner.into_iter().filter(|name| !own(name)));
         }
     }
 

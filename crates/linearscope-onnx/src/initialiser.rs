@@ -426,6 +426,7 @@ fn filled(source: &mut dyn Read, kind: Kind, shape: Vec<usize>) -> io::Result<Te
 pub fn tensor_from_bytes(bytes: &[u8]) -> Result<TensorData> {
     use onnx_ir::Message as _;
     let not_onnx = |because: String| Error::NotOnnx {
+        hint: crate::foreign::AGAIN.into(),
         path: "the tensor".into(),
         because,
     };

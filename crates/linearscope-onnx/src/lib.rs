@@ -18,6 +18,7 @@
 mod context;
 mod error;
 mod execute;
+mod foreign;
 mod graph;
 mod initialiser;
 mod inliner;

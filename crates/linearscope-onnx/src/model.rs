@@ -7,6 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use burn_backend::{Backend, TensorData, ops::FloatTensorOps, tensor::FloatTensor};
@@ -17,6 +18,7 @@ use onnx_ir::{Message as _, ModelProto};
 use crate::{
     error::{Error, Result},
     execute,
+    foreign::{AGAIN, recognise},
     graph::{Graph, default_opset},
     initialiser::{Reader, Source, shared},
     inliner::LocalFunctions,
@@ -26,6 +28,9 @@ use crate::{
     skeleton::{Message, skeleton},
     value::Value,
 };
+
+/// A capture that fails faster than this is tried at other sizes.
+const QUICK: Duration = Duration::from_millis(200);
 
 /// A node of the graph: what [`Model::nodes`] lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,11 +71,13 @@ impl Model {
     ///
     /// # Errors
     /// - [`Error::Io`]: the file cannot be opened or read.
-    /// - [`Error::NotOnnx`]: it is no ONNX protobuf, ends too early, or holds no nodes.
+    /// - [`Error::NotOnnx`]: it is no ONNX protobuf, ends too early, or holds no nodes. Other files that hold
+    ///   networks are recognised, and the hint says how to come from there to a model.
     /// - [`Error::Truncated`], [`Error::Initialiser`]: a weight does not hold what its shape and type
     ///   promise, or is of a type that cannot be read.
     /// - [`Error::ExternalData`]: weights beside the file are missing, or not where they may be.
-    /// - [`Error::Parse`]: functions of the model call themselves, or grow without bound.
+    /// - [`Error::Parse`]: functions of the model call themselves, or grow without bound; nodes wait for each
+    ///   other.
     ///
     /// ```
     /// use linearscope_onnx::{Error, Model};
@@ -110,9 +117,21 @@ impl Model {
     }
 
     fn from_source(mut source: &mut dyn Source, path: &str) -> Result<Self> {
-        let not_onnx = |because: String| Error::NotOnnx {
+        let foreign = recognise(source).map_err(|source| Error::Io {
             path: path.into(),
-            because,
+            source,
+        })?;
+        let not_onnx = |because: String| match foreign {
+            Some((what, hint)) => Error::NotOnnx {
+                path: path.into(),
+                because: what.into(),
+                hint: hint.into(),
+            },
+            None => Error::NotOnnx {
+                path: path.into(),
+                because,
+                hint: AGAIN.into(),
+            },
         };
         let skeleton =
             skeleton(&mut source, Message::Model).map_err(|error| match error.kind() {
@@ -125,7 +144,12 @@ impl Model {
         let parse = || ModelProto::parse_from_bytes(&skeleton.bytes);
         let mut proto = catch_unwind(AssertUnwindSafe(parse))
             .map_err(|_| not_onnx("the protobuf parser stopped".into()))?
-            .map_err(|error| not_onnx(error.to_string()))?;
+            .map_err(|error| match error.to_string() {
+                error if error.to_lowercase().contains("utf") => {
+                    not_onnx("a name in it is not UTF-8".into())
+                }
+                error => not_onnx(error),
+            })?;
         if proto.graph.node.is_empty() {
             return Err(not_onnx("it holds no graph nodes".into()));
         }
@@ -137,7 +161,7 @@ impl Model {
             let mut functions = LocalFunctions::read(&mut proto, &mut reader, opset)?;
             let mut graph = Graph::read(proto.graph.mut_or_insert_default(), &mut reader, opset)?;
             functions.inline(&mut graph)?;
-            graph.finish();
+            graph.finish()?;
             Ok::<_, Error>(graph)
         };
         let graph = catch_unwind(AssertUnwindSafe(read))
@@ -227,18 +251,14 @@ impl Model {
                     input: input.name.clone(),
                     got: shape.clone(),
                     expected: input.to_string(),
-                    hint: if input.dims.len() == shape.len() {
-                        "resize the picture, or export the model with dynamic axes".into()
-                    } else {
-                        format!("it has {} axes, batch first", input.dims.len())
-                    },
+                    hint: input.advice(shape),
                 });
             }
         }
         Ok(())
     }
 
-    /// The graph's nodes in the file's order, calls of model-local functions replaced by the functions'
+    /// The graph's nodes, each after those it reads and otherwise in the file's order, calls of model-local functions replaced by the functions'
     /// nodes. Nodes in the bodies of `If` and `Loop` are not listed.
     ///
     /// ```
@@ -284,6 +304,9 @@ impl Model {
     /// - [`Error::Input`]: an input holds no floats; [`with_constant`](Self::with_constant) fixes it.
     /// - [`Error::UnsupportedOp`], [`Error::Unsupported`]: an op, or its form, is not supported; so are
     ///   shapes, indices and branches computed from an input.
+    /// - [`Error::Misfit`]: sizes do not fit each other in a node; the hint says which would do, where
+    ///   trying some is quick.
+    /// - [`Error::Empty`]: an output has no elements.
     /// - [`Error::Parse`]: the graph contradicts itself.
     /// - [`Error::Panicked`]: Burn stopped in a node.
     /// - [`Error::Capture`]: a shape has no elements or more than any network takes, or the captured
@@ -314,6 +337,84 @@ impl Model {
                 });
             }
         }
+        let begun = Instant::now();
+        self.captured(shapes)
+            .map_err(|error| self.with_advice(error, shapes, begun.elapsed()))
+    }
+
+    /// A misfit with the shapes that were given, and with sizes that would do where they are found fast.
+    fn with_advice(&self, error: Error, shapes: &[Vec<usize>], took: Duration) -> Error {
+        let Error::Misfit { node, op, what, .. } = error else {
+            return error;
+        };
+        let sizes = |shape: &[usize]| {
+            let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
+            sizes.join("×")
+        };
+        let given: Vec<String> = shapes.iter().map(|shape| sizes(shape)).collect();
+        let hint = match took < QUICK {
+            true => self.sizes_that_do(shapes).unwrap_or_default(),
+            false => String::new(),
+        };
+        Error::Misfit {
+            given: format!("this network does not take {}: ", given.join(" and ")).into(),
+            node,
+            op,
+            what,
+            hint: hint.into(),
+        }
+    }
+
+    /// Sizes near those of the first input that the graph takes, by trying: one picture alone, other
+    /// channels never, heights and widths that powers of two divide, larger ones.
+    fn sizes_that_do(&self, shapes: &[Vec<usize>]) -> Option<String> {
+        let (input, shape) = (self.inputs().first()?, shapes.first()?);
+        let takes = |tried: &[usize]| {
+            let all = [&[tried.to_vec()], &shapes[1..]].concat();
+            let small = tried.iter().product::<usize>() <= 1 << 26;
+            small && input.fits(tried) && self.captured(&all).is_ok()
+        };
+        if shape.first().is_some_and(|&batch| batch > 1) {
+            let alone = [&[1], &shape[1..]].concat();
+            if takes(&alone) {
+                return Some("its batch is 1: give it one picture at a time".into());
+            }
+        }
+        // Axes that the file leaves open: of a picture, all behind the channels.
+        let free: Vec<usize> = (2..shape.len())
+            .filter(|&axis| input.dims.get(axis).is_none_or(|dim| dim.is_err()))
+            .collect();
+        let with = |size: &dyn Fn(usize) -> usize| {
+            let mut tried = shape.clone();
+            free.iter()
+                .for_each(|&axis| tried[axis] = size(tried[axis]));
+            tried
+        };
+        let shown = |tried: &[usize]| {
+            let sizes: Vec<String> = tried[2..].iter().map(usize::to_string).collect();
+            sizes.join("×")
+        };
+        if free.is_empty() {
+            return None;
+        }
+        for step in (1..=7).map(|power| 1usize << power) {
+            let below = with(&|size| (size / step).max(1) * step);
+            let above = with(&|size| size.div_ceil(step) * step);
+            if below != above && takes(&below) && takes(&above) {
+                return Some(format!(
+                    "try sizes divisible by {step}, as {} or {}",
+                    shown(&below),
+                    shown(&above)
+                ));
+            }
+        }
+        let larger = (1..=8).map(|power| with(&|size| size << power));
+        let larger = larger.into_iter().find(|tried| takes(tried))?;
+        Some(format!("try a larger size, as {}", shown(&larger)))
+    }
+
+    /// [`network`](Self::network) for shapes that fit what the file declares.
+    fn captured(&self, shapes: &[Vec<usize>]) -> Result<Network> {
         let device = CaptureDevice::default();
         let mut failed = None;
         let mut quantisers = Vec::new();
@@ -427,7 +528,16 @@ impl Model {
         self.check_inputs(&shapes)?;
         let names = self.inputs().iter().map(|input| input.name.clone());
         let inputs: HashMap<String, Value<B>> = names.zip(inputs).collect();
-        execute::run(&self.graph, inputs, env)
+        let outputs = execute::run(&self.graph, inputs, env)?;
+        for (output, value) in self.outputs().iter().zip(&outputs) {
+            if env.capturing && value.numel() == 0 {
+                return Err(Error::Empty {
+                    output: output.name.clone(),
+                    shape: value.shape(),
+                });
+            }
+        }
+        Ok(outputs)
     }
 
     /// [`values`](Self::values), all of them floats.

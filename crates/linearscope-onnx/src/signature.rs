@@ -72,6 +72,28 @@ impl Signature {
         self.dims.iter().map(|dim| dim.clone().ok()).collect()
     }
 
+    /// What to do where `shape` does not fit.
+    pub(crate) fn advice(&self, shape: &[usize]) -> String {
+        if self.dims.len() != shape.len() {
+            return format!("it has {} axes, batch first", self.dims.len());
+        }
+        let pairs = self.dims.iter().zip(shape).enumerate();
+        let wrong = pairs.filter_map(|(axis, (dim, got))| match dim {
+            Ok(size) if size != got => Some((axis, *size, *got)),
+            _ => None,
+        });
+        let wrong: Vec<(usize, usize, usize)> = wrong.collect();
+        match wrong[..] {
+            [(0, batch, _)] if shape.len() > 1 => format!(
+                "the batch is {batch}: give as many pictures, or export the model with a dynamic batch"
+            ),
+            [(1, channels, got)] if shape.len() > 2 => {
+                format!("it takes {channels} channels, and {got} came")
+            }
+            _ => "resize the picture, or export the model with dynamic axes".into(),
+        }
+    }
+
     /// Whether a tensor of this shape may be given: as many axes, and every fixed one of its size.
     /// Any shape fits where none is declared.
     pub fn fits(&self, shape: &[usize]) -> bool {

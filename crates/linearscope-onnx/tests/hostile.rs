@@ -35,6 +35,73 @@ fn text_and_nothing_are_no_models() {
     }
 }
 
+/// Files that hold networks of other kinds, or stand where one should be: each by its name, with the next step.
+#[test]
+fn other_files_are_recognised() {
+    let tensors = b"{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
+    let mut safetensors = (tensors.len() as u64).to_le_bytes().to_vec();
+    safetensors.extend(tensors);
+    for (bytes, what, step) in [
+        (&b""[..], "it is empty", "again"),
+        (
+            b"PK\x03\x04\0\0\x08\x08net/data.pklFB",
+            "PyTorch checkpoint",
+            "torch.onnx.export",
+        ),
+        (
+            b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",
+            "Python pickle",
+            "torch.onnx.export",
+        ),
+        (&safetensors, "safetensors", "torch.onnx.export"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+            "Git LFS",
+            "git lfs pull",
+        ),
+        (
+            b"\n<!DOCTYPE html><html>",
+            "web page",
+            "download the file itself",
+        ),
+        (b"\x1c\0\0\0TFL3\x14\0", "TensorFlow Lite", "tf2onnx"),
+        (b"\x89HDF\r\n\x1a\n\0\0", "HDF5", "tf2onnx"),
+        (
+            b"PK\x03\x04\x14\0metadata.json{}config.json",
+            "Keras",
+            "tf2onnx",
+        ),
+        (
+            b"\x08\x01\x12\x10\x0a\x0e\x12\x05serve*\x05NoOp..",
+            "SavedModel",
+            "tf2onnx",
+        ),
+        (b"PK\x03\x04\x14\0net.onnx", "zip archive", "unpack"),
+        (b"\x1f\x8b\x08\0", "gzip", "gunzip"),
+    ] {
+        let error = open(bytes).unwrap_err();
+        assert!(matches!(error, Error::NotOnnx { .. }), "{error:?}");
+        assert!(error.to_string().contains(what), "{error}");
+        assert!(error.hint().expect("a hint").contains(step), "{error:?}");
+    }
+    let model = bytes();
+    let cut = open(&model[..model.len() / 2]).unwrap_err();
+    assert!(cut.hint().expect("a hint").contains("again"), "{cut}");
+}
+
+/// A name that is not UTF-8 is an error that says so.
+#[test]
+fn names_that_are_not_utf8() {
+    let mut bytes = bytes();
+    let at = bytes
+        .windows(7)
+        .position(|w| w == b"sigmoid")
+        .expect("a name");
+    bytes[at..at + 2].copy_from_slice(b"\xe4\xf6");
+    let error = open(&bytes).unwrap_err();
+    assert!(error.to_string().contains("not UTF-8"), "{error}");
+}
+
 /// Cut anywhere, the file is refused; it never opens as something else.
 #[test]
 fn truncated_files_are_refused() {

@@ -2,7 +2,7 @@
 
 use image::{RgbImage, imageops};
 
-use crate::colour::{around_grey, diverging};
+use crate::colour::{Ramp, around_grey, diverging};
 
 /// The order of three channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,11 @@ pub struct Window {
     pub w: usize,
 }
 
+/// The number of largest magnitude, with its sign.
+pub(crate) fn peak(values: &mut dyn Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |m: f64, v| if v.abs() > m.abs() { v } else { m })
+}
+
 /// A part of an array as colours, one dot an entry.
 #[derive(Clone, Debug)]
 pub struct Raster {
@@ -54,8 +59,10 @@ pub struct Raster {
     pub of: [usize; 2],
     /// The magnitude full colour stands for; `None`: a picture in its own range.
     pub scale: Option<f64>,
-    /// Three channels are its colours.
-    pub(crate) colour: bool,
+    /// How its colours follow from its values, where it has a scale.
+    pub(crate) ramp: Ramp,
+    /// The least and the largest value shown; the latter below the former where there is none.
+    pub(crate) extremes: [f64; 2],
     /// One dot stands for a block of so many entries by so many.
     pub block: usize,
 }
@@ -101,6 +108,11 @@ impl<'a> Array<'a> {
             shape: [1, h, w],
             channels: self.channels,
         }
+    }
+
+    /// All numbers, C order.
+    pub(crate) fn values(&self) -> &'a [f64] {
+        self.values
     }
 
     fn at(&self, c: usize, y: usize, x: usize) -> f64 {
@@ -156,7 +168,7 @@ impl<'a> Array<'a> {
     }
 
     /// How a block of `block`² entries at `(y, x)` of a window shows.
-    fn block_value(
+    pub(crate) fn block_value(
         &self,
         channel: usize,
         window: Window,
@@ -192,9 +204,28 @@ impl<'a> Array<'a> {
             window,
             of: [self.shape[1], self.shape[2]],
             scale,
-            colour: self.shape[0] == 3,
+            ramp: match self.shape[0] {
+                3 => Ramp::AroundGrey,
+                _ => Ramp::Diverging,
+            },
+            extremes: self.extremes(window),
             block,
         }
+    }
+
+    /// The least and the largest value of a window, among the channels that are drawn.
+    pub(crate) fn extremes(&self, window: Window) -> [f64; 2] {
+        let drawn = if self.shape[0] == 3 { 3 } else { 1 };
+        let mut found = [f64::INFINITY, f64::NEG_INFINITY];
+        for channel in 0..drawn {
+            for y in window.y..window.y + window.h {
+                for x in window.x..window.x + window.w {
+                    let value = self.at(channel, y, x);
+                    found = [found[0].min(value), found[1].max(value)];
+                }
+            }
+        }
+        found
     }
 
     /// Signed: zero is the middle, `scale` (`None`: the largest magnitude) full colour. Where more
@@ -203,9 +234,6 @@ impl<'a> Array<'a> {
     pub fn signed(&self, window: Window, scale: Option<f64>, most: usize) -> Raster {
         let scale = scale.unwrap_or_else(|| self.largest());
         let over = if scale > 0.0 { scale } else { 1.0 };
-        let peak = |values: &mut dyn Iterator<Item = f64>| {
-            values.fold(0.0, |m: f64, v| if v.abs() > m.abs() { v } else { m })
-        };
         let three = self.shape[0] == 3;
         self.raster(window, most, Some(scale), peak, |at| {
             if three {
@@ -242,6 +270,11 @@ impl<'a> Array<'a> {
 }
 
 impl Raster {
+    /// Whether it is signed and all values shown are 0: there is nothing to look at.
+    pub fn is_zero(&self) -> bool {
+        self.scale.is_some() && self.extremes == [0.0, 0.0]
+    }
+
     /// Dots a side, `[h, w]`.
     pub(crate) fn size(&self) -> [usize; 2] {
         [
@@ -302,6 +335,24 @@ mod tests {
         let zero = [0.0; 4];
         let raster = Array::new(&zero, &[2, 2]).unwrap();
         assert_eq!(dot(&raster.signed(raster.whole(), None, 9), 0, 0), [255; 3]);
+    }
+
+    #[test]
+    fn zero_is_what_has_nothing_to_show() {
+        let values = [0.0, -0.0, 0.0, 1e-30];
+        let array = Array::new(&values, &[2, 2]).unwrap();
+        let part = |y| Window {
+            y,
+            x: 0,
+            h: 1,
+            w: 2,
+        };
+        assert!(array.signed(part(0), None, 9).is_zero());
+        let faint = array.signed(part(1), Some(1.0), 9);
+        assert!(!faint.is_zero());
+        assert_eq!(faint.extremes, [0.0, 1e-30]);
+        // A black picture is a picture.
+        assert!(!array.picture(0.0, 1.0, 9).is_zero());
     }
 
     #[test]

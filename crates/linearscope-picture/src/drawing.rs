@@ -8,6 +8,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use image::{ImageFormat, RgbImage};
+use maud::Escaper;
 use resvg::{tiny_skia, usvg};
 use skrifa::{
     FontRef, MetadataProvider,
@@ -62,19 +63,11 @@ fn options() -> usvg::Options<'static> {
     }
 }
 
-pub(crate) fn escaped(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '&' => "&amp;".into(),
-            '<' => "&lt;".into(),
-            '>' => "&gt;".into(),
-            '"' => "&quot;".into(),
-            '\'' => "&#39;".into(),
-            // XML has no other control characters.
-            c if c.is_control() => " ".into(),
-            c => c.to_string(),
-        })
-        .collect()
+/// As pages escape text; and XML has no control characters, but for white space.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    let _ = Escaper::new(&mut escaped).write_str(&text.replace(char::is_control, " "));
+    escaped
 }
 
 /// `text` cut in the middle so that it is at most `room` pixels wide.

@@ -6,10 +6,12 @@
 //! channel runs from blue over white to red; three are colours around grey, or one picture each.
 //! A [`Window`] may show the part where an array is not negligible, and says which part.
 //!
+//! [`Overlay`] lays a signed map over a photograph.
+//!
 //! [`Sheet`] sets many such pictures side by side, [`BarChart`] draws contributions,
 //! [`CurveChart`] what changes over steps. All become a
-//! [`Drawing`], and that becomes SVG or, with the font that comes along, PNG; or both become HTML
-//! that flows with the page.
+//! [`Drawing`], and that becomes SVG or, with the font that comes along, PNG. [`page`] has the same
+//! as HTML, and what else a page is made of.
 
 mod array;
 mod chart;
@@ -17,13 +19,15 @@ mod classes;
 mod colour;
 mod curve;
 mod drawing;
-mod html;
+mod overlay;
+pub mod page;
 mod sheet;
 
 pub use array::{Array, Channels, Raster, Window};
 pub use chart::{Bar, BarChart};
-pub use classes::{CLASS_COLOURS, OTHER_CLASSES};
+pub use classes::{MOST_CLASSES, OTHER_CLASSES, class_colours};
 pub use colour::{NEGATIVE, NEUTRAL, POSITIVE, diverging};
 pub use curve::{Curve, CurveChart, CurvePanel};
 pub use drawing::{Drawing, Error};
+pub use overlay::{Overlay, Sign};
 pub use sheet::{Arrow, Band, Mark, Panel, Sheet};

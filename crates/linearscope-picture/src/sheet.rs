@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Raster,
-    colour::diverging,
+    colour::{Ramp, diverging, hex},
     drawing::{Anchor, DIM, Drawing, INK, LINE, Type, fitted, wrapped},
 };
 
@@ -105,12 +105,21 @@ impl Panel {
             .filter(move |arrow| inside(arrow.from) && inside(arrow.to))
     }
 
-    pub(crate) fn lines(&self) -> Vec<String> {
+    /// What stands under it where no colour bar does.
+    fn lines(&self) -> Vec<String> {
         let mut lines = self.caption.clone();
-        let raster = &self.raster;
-        if let Some(scale) = raster.scale {
-            lines.push(format!("±{}", number(scale)));
+        match self.raster.scale {
+            Some(scale) if !self.raster.is_zero() => lines.push(format!("±{}", number(scale))),
+            _ => {}
         }
+        lines.extend(self.parts());
+        lines
+    }
+
+    /// What part of the array is shown, and how coarsely.
+    pub(crate) fn parts(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let raster = &self.raster;
         let [h, w] = raster.of;
         let part = raster.window;
         if (part.h, part.w) != (h, w) {
@@ -119,8 +128,8 @@ impl Panel {
         }
         if raster.block > 1 {
             let of = match raster.scale {
-                _ if !self.key.is_empty() => "most",
                 Some(_) => "peak",
+                None if !self.key.is_empty() => "most",
                 None => "mean",
             };
             lines.push(format!("a dot: {of} of {0}×{0}", raster.block));
@@ -169,8 +178,11 @@ pub(crate) fn number(x: f64) -> String {
 }
 
 /// How a signed picture in three channels is read.
-pub(crate) const COLOUR_KEY: &str = "Signed colour pictures: each of red, green and blue from −s \
+const COLOUR_KEY: &str = "Signed colour pictures: each of red, green and blue from −s \
     (none) over 0 (half, so that zero is grey) to +s (full), with ±s under each picture.";
+
+/// What stands in place of a signed picture without anything to see.
+pub(crate) const ALL_ZERO: &str = "all zero";
 
 const MARGIN: f64 = 20.0;
 const GAP: f64 = 16.0;
@@ -183,6 +195,15 @@ impl Sheet {
     const ACROSS: usize = 6;
     /// What a row may take, in pixels.
     const WIDTH: f64 = 1500.0;
+
+    /// Whether a panel is to be read by this ramp.
+    pub(crate) fn has(&self, ramp: Ramp) -> bool {
+        let mut panels = self.bands.iter().flat_map(|band| &band.panels);
+        panels.any(|panel| {
+            let raster = &panel.raster;
+            raster.scale.is_some() && raster.ramp == ramp && !raster.is_zero()
+        })
+    }
 
     /// Draw it. The width follows the pictures: three to six cells a row.
     ///
@@ -202,10 +223,7 @@ impl Sheet {
         let fit = (Self::WIDTH / (cell + GAP)) as usize;
         let across = widest.unwrap_or(1).clamp(3, fit.clamp(3, Self::ACROSS));
         let inner = across as f64 * (cell + GAP) - GAP;
-        let signed = |grey: bool| {
-            panels().any(|panel| panel.raster.scale.is_some() && panel.raster.colour != grey)
-        };
-        let (grey, colour) = (signed(true), signed(false));
+        let (grey, colour) = (self.has(Ramp::Diverging), self.has(Ramp::AroundGrey));
         let style = |size, colour| Type {
             size,
             colour,
@@ -288,7 +306,13 @@ impl Sheet {
                         let at = (x, top + text + 7.0);
                         let picture = panel.raster.zoomed(zoom);
                         let size = (f64::from(picture.width()), f64::from(picture.height()));
-                        to.picture(at, &picture)?;
+                        if panel.raster.is_zero() {
+                            to.rectangle(at, size, "#f4f4f4");
+                            let middle = (at.0 + 8.0, at.1 + size.1 / 2.0 + 4.0);
+                            to.text(middle, ALL_ZERO, style(small, DIM));
+                        } else {
+                            to.picture(at, &picture)?;
+                        }
                         to.frame(at, size, LINE);
                         for arrow in panel.seen_arrows() {
                             let scaled =
@@ -297,10 +321,9 @@ impl Sheet {
                         }
                         marks(to, panel, at, zoom);
                         let line = |line: usize| at.1 + tall + 16.0 + line as f64 * (small + 4.0);
-                        for (i, ([r, g, b], text)) in panel.key.iter().enumerate() {
+                        for (i, (colour, text)) in panel.key.iter().enumerate() {
                             let (y, side) = (line(i), small - 2.0);
-                            let fill = format!("#{r:02x}{g:02x}{b:02x}");
-                            to.rectangle((x, y - side), (side, side), &fill);
+                            to.rectangle((x, y - side), (side, side), &hex(*colour));
                             to.frame((x, y - side), (side, side), LINE);
                             let text = fitted(text, small, cell - small - 6.0);
                             to.text((x + small + 4.0, y), &text, style(small, INK));
@@ -334,9 +357,8 @@ fn key(to: &mut Drawing, (x, y): (f64, f64)) {
     const STEPS: u32 = 80;
     for i in 0..STEPS {
         let t = 2.0 * (f64::from(i) + 0.5) / f64::from(STEPS) - 1.0;
-        let [r, g, b] = diverging(t);
+        let fill = hex(diverging(t));
         let step = width / f64::from(STEPS);
-        let fill = format!("#{r:02x}{g:02x}{b:02x}");
         // A little wider than its step, so that no seam shows.
         let wide = if i + 1 == STEPS { step } else { step + 0.4 };
         to.rectangle((left + f64::from(i) * step, y), (wide, height), &fill);
@@ -432,7 +454,6 @@ mod tests {
         let plain = sheet(1).draw().unwrap().to_svg();
         let svg = one.draw().unwrap().to_svg();
         assert!(svg.matches("<path").count() > plain.matches("<path").count());
-        assert!(one.to_html().unwrap().contains("viewBox=\"0 0 8 8\""));
     }
 
     #[test]
@@ -464,6 +485,16 @@ mod tests {
         assert!(keyed.size()[1] > plain.size()[1] + 30.0);
         let svg = keyed.to_svg();
         assert!(svg.contains("#010203") && svg.contains("a &lt;class&gt;"));
+    }
+
+    /// In place of an empty picture and ±0.
+    #[test]
+    fn a_panel_of_zeros_says_so() {
+        let array = Array::new(&[0.0; 16], &[4, 4]).unwrap();
+        let mut zeros = sheet(1);
+        zeros.bands[0].panels = vec![Panel::new("zeros", array.signed(array.whole(), None, 9))];
+        let svg = zeros.draw().unwrap().to_svg();
+        assert!(svg.contains(">all zero<") && !svg.contains("<image") && !svg.contains("±"));
     }
 
     /// An empty sheet is a drawing too.

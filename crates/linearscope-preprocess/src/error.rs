@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::Size;
+use crate::{Format, Size};
 
 /// Results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -39,13 +39,109 @@ pub enum Error {
         /// What to write instead.
         hint: Option<String>,
     },
-    /// A file that is not a picture this crate reads.
-    #[error("{}: not a readable picture ({source})", file.display())]
-    Picture {
+    /// A folder, where a file was expected.
+    #[error("{}: a folder, not a file", file.display())]
+    Folder {
         /// Which one.
         file: PathBuf,
+    },
+    /// A file that holds something else than what this crate reads.
+    #[error("{}: not a picture this program reads, but {what}", file.display())]
+    Foreign {
+        /// Which one.
+        file: PathBuf,
+        /// What it is, with its article: "an HEIC picture".
+        what: String,
+        /// What makes a picture of it; IN and OUT stand for file names.
+        hint: String,
+    },
+    /// A picture file that is cut off or broken.
+    #[error("{}: a damaged {format}: {problem}", file.display())]
+    Damaged {
+        /// Which one.
+        file: PathBuf,
+        /// What it begins as.
+        format: Format,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A picture of a rare kind, which its format allows and the decoder does not read.
+    #[error("{}: a kind of {format} that is not read: {problem}", file.display())]
+    Unsupported {
+        /// Which one.
+        file: PathBuf,
+        /// What it is.
+        format: Format,
         /// What the decoder says.
-        source: image::ImageError,
+        problem: String,
+    },
+    /// A picture whose header says more pixels than the limit.
+    #[error(
+        "{}: {h}x{w} are {:.1} megapixels, more than the limit of {:.1}",
+        file.display(),
+        (u64::from(*h) * u64::from(*w)) as f64 / 1e6,
+        *limit as f64 / 1e6
+    )]
+    TooManyPixels {
+        /// Which one.
+        file: PathBuf,
+        /// Its height.
+        h: u32,
+        /// Its width.
+        w: u32,
+        /// [`Limits::pixels`](crate::Limits::pixels).
+        limit: u64,
+    },
+    /// A file that is larger than the limit, or makes numbers that are.
+    #[error(
+        "{}: takes {}, more than the limit of {}",
+        file.display(),
+        size(*bytes),
+        size(*limit)
+    )]
+    TooManyBytes {
+        /// Which one.
+        file: PathBuf,
+        /// So many, at least.
+        bytes: u64,
+        /// [`Limits::bytes`](crate::Limits::bytes).
+        limit: u64,
+    },
+    /// A file that is not an array this crate reads.
+    #[error("{}: {problem}", file.display())]
+    Array {
+        /// Which one.
+        file: PathBuf,
+        /// What is wrong.
+        problem: String,
+        /// What to do; IN and OUT stand for file names.
+        hint: String,
+    },
+    /// An array whose channels are last, for a network that takes them first.
+    #[error("shape {shape:?} has its channels last, and the network takes them first")]
+    ChannelsLast {
+        /// The array's.
+        shape: Vec<usize>,
+    },
+    /// An array that fits a network with its channels first and last.
+    #[error(
+        "shape {shape:?} is ambiguous: {} channels of {}x{} pixels first, or {}x{} pixels with their {} channels last",
+        side(shape, 0),
+        side(shape, 1),
+        side(shape, 2),
+        side(shape, 0),
+        side(shape, 1),
+        side(shape, 2)
+    )]
+    AmbiguousLayout {
+        /// The array's.
+        shape: Vec<usize>,
+    },
+    /// A picture without opacity, for a network that takes it.
+    #[error("the network takes 4 channels; the picture has {channels}")]
+    NoTransparency {
+        /// What the picture has.
+        channels: usize,
     },
     /// A picture without pixels.
     #[error("a picture of {h}x{w} has no pixels")]
@@ -87,6 +183,30 @@ pub enum Error {
     },
 }
 
+/// One of the last three sides of a shape.
+fn side(shape: &[usize], i: usize) -> usize {
+    let at = (shape.len() + i).checked_sub(3);
+    at.and_then(|at| shape.get(at)).copied().unwrap_or(0)
+}
+
+/// How an array's channels come first.
+fn transposition(shape: &[usize]) -> &'static str {
+    match shape.len() {
+        4 => "x.transpose(0, 3, 1, 2)",
+        _ => "x.transpose(2, 0, 1)",
+    }
+}
+
+/// Bytes, for people.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1000 => format!("{bytes} bytes"),
+        1000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+    }
+}
+
 fn place(file: &Option<PathBuf>) -> String {
     match file {
         Some(file) => format!("{}: ", file.display()),
@@ -123,7 +243,28 @@ impl Error {
                 _ => "make it a file that this user may read",
             },
             Error::Syntax { .. } => "lines are `key = value`, such as `resize = 256`",
-            Error::Picture { .. } => "PNG, JPEG, BMP and WebP are read",
+            Error::Folder { .. } => "name a file in it",
+            Error::Foreign { hint, .. } => hint,
+            Error::Damaged { .. } => "copy or download it again",
+            Error::Unsupported { .. } => "save it as PNG",
+            Error::TooManyPixels { .. } => "scale it down first, or raise the limit of pixels",
+            Error::TooManyBytes { .. } => "give a smaller one, or raise the limit of bytes",
+            Error::Array { hint, .. } => hint,
+            Error::ChannelsLast { shape } => {
+                return Some(format!(
+                    "channels last: transpose with {}",
+                    transposition(shape)
+                ));
+            }
+            Error::AmbiguousLayout { shape } => {
+                return Some(format!(
+                    "say which is meant; if channels are last, transpose with {}",
+                    transposition(shape)
+                ));
+            }
+            Error::NoTransparency { .. } => {
+                "give a picture with transparency (RGBA), or an array of its shape"
+            }
             Error::NoPixels { .. } => return None,
             Error::TooLarge { .. } => "resize to what the network takes",
             Error::CropTooLarge { .. } => "resize it first, with `resize`",

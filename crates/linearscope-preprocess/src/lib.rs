@@ -13,6 +13,13 @@
 //! | crop | from the middle: `top = round((H − h) / 2)`, halves to even; a crop larger than the picture is an error |
 //! | numbers | pixel p of 0..255 becomes (p/255 · range − mean)/std, channel by channel |
 //!
+//! Pictures of 16 bits keep them: they are resized in f32, as Pillow resizes its mode `F`, and white is 65535.
+//!
+//! [`Picture::open`] reads a picture file by its content: upright, whole, within [`Limits`], with [`Notice`]s of what others
+//! might read differently. [`Array::open`] reads what `numpy.save` writes, and [`Layout::of`] says whether such an array has
+//! its channels last. [`pictures_in`] lists a folder. Each refusal names the file, the numbers and the next step
+//! ([`Error::hint`]).
+//!
 //! A [`Recipe`] is the description, gaps allowed, as a TOML file beside a model has it; [`Recipe::for_channels`] checks
 //! it against a network and fills the gaps. The [`Preprocess`] that results cannot be wrong in itself: only a picture can
 //! fail to fit.
@@ -32,16 +39,29 @@
 //! # Ok::<(), linearscope_preprocess::Error>(())
 //! ```
 
+mod array;
 mod channels;
+mod content;
 mod error;
+mod folder;
+mod format;
+mod layout;
+mod limits;
+mod picture;
 mod preprocess;
 mod recipe;
 mod resample;
 mod size;
 
+pub use array::{Array, is_array};
 pub use channels::Channels;
 pub use error::{Error, Result};
-pub use preprocess::{Input, Preprocess, open};
+pub use folder::{Listing, SkipReason, Skipped, pictures_in};
+pub use format::Format;
+pub use layout::Layout;
+pub use limits::Limits;
+pub use picture::{Background, Notice, Orientation, Picture, Profiles, ReadOptions, open};
+pub use preprocess::{Input, Preprocess};
 pub use recipe::{Recipe, read_labels};
 pub use resample::Interpolation;
 pub use size::{ParseSizeError, Size};

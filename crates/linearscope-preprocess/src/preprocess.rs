@@ -1,11 +1,15 @@
 //! From pictures to numbers, and back.
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
-use image::{DynamicImage, GrayImage, RgbImage};
+use image::{DynamicImage, ImageBuffer};
 use serde::Serialize;
 
-use crate::{Channels, Error, Interpolation, Result, Size, resample::Pixels};
+use crate::{
+    Background, Channels, Error, Interpolation, Picture, Profiles, ReadOptions, Result, Size,
+    picture::transparency,
+    resample::{Level, Pixels},
+};
 
 /// A network's preprocessing, without gaps and checked. Made by [`Recipe::for_channels`](crate::Recipe::for_channels).
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,6 +23,8 @@ pub struct Preprocess {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) crop: Option<Size>,
     pub(crate) interpolation: Interpolation,
+    pub(crate) background: Background,
+    pub(crate) profiles: Profiles,
 }
 
 /// A network's input, made of a picture.
@@ -37,39 +43,47 @@ impl Input {
     }
 }
 
-/// Decode a PNG, JPEG, BMP or WebP file, whatever its name. Orientation tags are not applied (as by `PIL.Image.open`).
-///
-/// # Errors
-/// [`Error::Read`], [`Error::Picture`].
-pub fn open(path: &Path) -> Result<DynamicImage> {
-    image::ImageReader::open(path)
-        .and_then(|reader| reader.with_guessed_format())
-        .map_err(|source| Error::Read {
-            file: path.into(),
-            source,
-        })?
-        .decode()
-        .map_err(|source| Error::Picture {
-            file: path.into(),
-            source,
-        })
-}
-
 /// The most a resize may make on its way. A picture larger than any network takes is a slip of the hand, not a wish.
 const MEGAPIXELS: u64 = 100;
 
-/// A grey picture has one channel, any other three; 8 bits each, without transparency.
-fn pixels(picture: &DynamicImage) -> Pixels {
-    let (h, w) = (picture.height() as usize, picture.width() as usize);
-    let (values, channels) = match picture.color().has_color() {
-        true => (picture.to_rgb8().into_raw(), 3),
-        false => (picture.to_luma8().into_raw(), 1),
-    };
-    Pixels {
-        values,
-        channels,
-        h,
-        w,
+/// Pixels of a network's channels, before they become its numbers.
+enum Levels {
+    /// 8 bits a channel.
+    Eight(Pixels<u8>),
+    /// 16 bits: white is 65535.
+    Sixteen(Pixels<f32>),
+    /// Numbers: white is 1.
+    Real(Pixels<f32>),
+}
+
+/// The numbers of a picture with these channels, as they come out of the decoder: grey has one channel.
+fn levels(picture: &DynamicImage, rgba: bool) -> Levels {
+    fn of<T: Level, S: Copy>(
+        picture: &DynamicImage,
+        values: Vec<S>,
+        convert: impl Fn(S) -> T,
+        n: usize,
+    ) -> Pixels<T> {
+        Pixels {
+            values: values.into_iter().map(convert).collect(),
+            channels: n,
+            h: picture.height() as usize,
+            w: picture.width() as usize,
+        }
+    }
+    let color = picture.color();
+    let depth = color.bytes_per_pixel() / color.channel_count();
+    let same = |v: u8| v;
+    let wide = |v: u16| f32::from(v);
+    match (depth, rgba, color.has_color()) {
+        (1, true, _) => Levels::Eight(of(picture, picture.to_rgba8().into_raw(), same, 4)),
+        (1, _, true) => Levels::Eight(of(picture, picture.to_rgb8().into_raw(), same, 3)),
+        (1, _, false) => Levels::Eight(of(picture, picture.to_luma8().into_raw(), same, 1)),
+        (2, true, _) => Levels::Sixteen(of(picture, picture.to_rgba16().into_raw(), wide, 4)),
+        (2, _, true) => Levels::Sixteen(of(picture, picture.to_rgb16().into_raw(), wide, 3)),
+        (2, _, false) => Levels::Sixteen(of(picture, picture.to_luma16().into_raw(), wide, 1)),
+        (_, true, _) => Levels::Real(of(picture, picture.to_rgba32f().into_raw(), |v| v, 4)),
+        (_, false, _) => Levels::Real(of(picture, picture.to_rgb32f().into_raw(), |v| v, 3)),
     }
 }
 
@@ -109,15 +123,36 @@ impl Preprocess {
         self.interpolation
     }
 
-    /// A picture file as the network's input.
-    ///
-    /// # Errors
-    /// Those of [`open`] and [`Preprocess::apply`].
-    pub fn read(&self, path: &Path) -> Result<Input> {
-        self.apply(&open(path)?)
+    /// What is behind transparent pixels.
+    pub fn background(&self) -> Background {
+        self.background
     }
 
-    /// A picture as the network's input. Transparency is dropped, deeper pictures are rounded to 8 bits first.
+    /// What becomes of colour profiles.
+    pub fn profiles(&self) -> Profiles {
+        self.profiles
+    }
+
+    /// How picture files are read for this network: on its background, or with their transparency if it is a channel.
+    pub fn read_options(&self) -> ReadOptions {
+        ReadOptions::default()
+            .with_background(self.background)
+            .with_transparency_kept(self.channels == Channels::Rgba)
+            .with_profiles(self.profiles)
+    }
+
+    /// A picture file as the network's input. What has to be said of the file ([`Picture::notices`]) gets lost here:
+    /// programs call [`Picture::open`] with [`Preprocess::read_options`], then [`Preprocess::apply`].
+    ///
+    /// # Errors
+    /// Those of [`Picture::open`] and [`Preprocess::apply`].
+    pub fn read(&self, path: &Path) -> Result<Input> {
+        self.apply(&Picture::open(path, &self.read_options())?.image)
+    }
+
+    /// A picture as the network's input. Transparent pixels are put on the background, unless opacity is a channel of the
+    /// network. 8-bit pictures are resized in 8 bits; 16-bit ones in f32, where white stays 65535 and what overshoots is
+    /// clipped; pictures of floats in f32, where white is 1 and nothing is clipped.
     ///
     /// Cost: a reduction multiplies each pixel twice along a row and each pixel of the narrowed picture twice along a column
     /// (four times for bicubic); an enlargement, each pixel it makes.
@@ -125,54 +160,101 @@ impl Preprocess {
     /// # Errors
     /// [`Error::NoPixels`], [`Error::TooLarge`], [`Error::CropTooLarge`].
     pub fn apply(&self, picture: &DynamicImage) -> Result<Input> {
-        let Pixels {
-            values: levels,
-            channels: n,
-            h,
-            w,
-        } = self.cut_pixels(picture)?;
-        let mut values = Vec::with_capacity(self.mean.len() * h * w);
-        for c in 0..self.mean.len() {
-            let plane = levels.chunks_exact(n).map(|pixel| {
-                let level = match (pixel, self.channels) {
-                    (&[grey], _) => f64::from(grey),
-                    (pixel, Channels::Rgb) => f64::from(pixel[c]),
-                    (pixel, Channels::Bgr) => f64::from(pixel[2 - c]),
-                    (pixel, Channels::Y) => {
-                        let [r, g, b] = [pixel[0], pixel[1], pixel[2]].map(f64::from);
-                        0.299 * r + 0.587 * g + 0.114 * b
-                    }
-                };
-                self.normalised(c, level / 255.0 * self.range)
-            });
-            values.extend(plane);
-        }
-        Ok(Input {
-            values,
-            shape: [self.mean.len(), h, w],
+        Ok(match self.cut_levels(picture)? {
+            Levels::Eight(pixels) => self.numbers(&pixels, 255.0),
+            Levels::Sixteen(pixels) => self.numbers(&pixels, 65535.0),
+            Levels::Real(pixels) => self.numbers(&pixels, 1.0),
         })
     }
 
-    /// A picture resized and cropped, 8 bits a channel: grey (`ImageLuma8`) if it was, else `ImageRgb8`.
+    fn numbers<T: Level>(&self, pixels: &Pixels<T>, white: f64) -> Input {
+        let Pixels { h, w, .. } = *pixels;
+        let mut values = Vec::with_capacity(self.mean.len() * h * w);
+        for c in 0..self.mean.len() {
+            let plane = pixels.values.chunks_exact(pixels.channels).map(|pixel| {
+                let level = match (pixel, self.channels) {
+                    (&[grey], _) => grey.into(),
+                    (pixel, Channels::Rgb | Channels::Rgba) => pixel[c].into(),
+                    (pixel, Channels::Bgr) => pixel[2 - c].into(),
+                    (pixel, Channels::Y) => {
+                        let [r, g, b] = [pixel[0], pixel[1], pixel[2]].map(Into::into);
+                        0.299 * r + 0.587 * g + 0.114 * b
+                    }
+                };
+                self.normalised(c, level / white * self.range)
+            });
+            values.extend(plane);
+        }
+        Input {
+            values,
+            shape: [self.mean.len(), h, w],
+        }
+    }
+
+    /// A picture resized and cropped, of the depth it had: grey if it was, RGBA if the network takes opacity, else RGB.
     ///
     /// # Errors
     /// As [`Preprocess::apply`].
     pub fn cut(&self, picture: &DynamicImage) -> Result<DynamicImage> {
-        let Pixels {
-            values,
-            channels,
-            h,
-            w,
-        } = self.cut_pixels(picture)?;
-        let (w, h) = (w as u32, h as u32);
-        let made = match channels {
-            1 => GrayImage::from_raw(w, h, values).map(DynamicImage::ImageLuma8),
-            _ => RgbImage::from_raw(w, h, values).map(DynamicImage::ImageRgb8),
-        };
-        Ok(made.expect("as many numbers as the size says"))
+        const WHOLE: &str = "as many numbers as the size says";
+        Ok(match self.cut_levels(picture)? {
+            Levels::Eight(Pixels {
+                values,
+                channels,
+                h,
+                w,
+            }) => {
+                let (w, h) = (w as u32, h as u32);
+                match channels {
+                    1 => {
+                        DynamicImage::ImageLuma8(ImageBuffer::from_raw(w, h, values).expect(WHOLE))
+                    }
+                    3 => DynamicImage::ImageRgb8(ImageBuffer::from_raw(w, h, values).expect(WHOLE)),
+                    _ => {
+                        DynamicImage::ImageRgba8(ImageBuffer::from_raw(w, h, values).expect(WHOLE))
+                    }
+                }
+            }
+            Levels::Sixteen(Pixels {
+                values,
+                channels,
+                h,
+                w,
+            }) => {
+                let (w, h) = (w as u32, h as u32);
+                let values: Vec<u16> = values.into_iter().map(|v| v.round() as u16).collect();
+                match channels {
+                    1 => {
+                        DynamicImage::ImageLuma16(ImageBuffer::from_raw(w, h, values).expect(WHOLE))
+                    }
+                    3 => {
+                        DynamicImage::ImageRgb16(ImageBuffer::from_raw(w, h, values).expect(WHOLE))
+                    }
+                    _ => {
+                        DynamicImage::ImageRgba16(ImageBuffer::from_raw(w, h, values).expect(WHOLE))
+                    }
+                }
+            }
+            Levels::Real(Pixels {
+                values,
+                channels,
+                h,
+                w,
+            }) => {
+                let (w, h) = (w as u32, h as u32);
+                match channels {
+                    3 => {
+                        DynamicImage::ImageRgb32F(ImageBuffer::from_raw(w, h, values).expect(WHOLE))
+                    }
+                    _ => DynamicImage::ImageRgba32F(
+                        ImageBuffer::from_raw(w, h, values).expect(WHOLE),
+                    ),
+                }
+            }
+        })
     }
 
-    fn cut_pixels(&self, picture: &DynamicImage) -> Result<Pixels> {
+    fn cut_levels(&self, picture: &DynamicImage) -> Result<Levels> {
         let (h, w) = (picture.height(), picture.width());
         if h == 0 || w == 0 {
             return Err(Error::NoPixels { h, w });
@@ -202,13 +284,69 @@ impl Preprocess {
                 from_w,
             });
         }
-        let mut made = pixels(picture);
-        if to.is_some() {
-            made = made.resized(self.interpolation, (from_h as usize, from_w as usize));
+        let rgba = self.channels == Channels::Rgba;
+        let has_alpha = picture.color().has_alpha();
+        if rgba && !has_alpha {
+            return Err(Error::NoTransparency {
+                channels: picture.color().channel_count().into(),
+            });
+        }
+        let picture = match has_alpha && !rgba {
+            true => Cow::Owned(transparency::on(picture.clone(), self.background)),
+            false => Cow::Borrowed(picture),
+        };
+        let resize = to.map(|_| (from_h as usize, from_w as usize));
+        let crop = crop.map(|(h, w)| (h as usize, w as usize));
+        Ok(match levels(&picture, rgba) {
+            Levels::Eight(pixels) => {
+                let (opaque, back) = (transparency::premultiply, transparency::divide);
+                Levels::Eight(self.resized_and_cropped(pixels, resize, crop, opaque, back))
+            }
+            Levels::Sixteen(pixels) => {
+                let product = |c: f32, a| c * (a / 65535.0);
+                let quotient = |c: f32, a: f32| (c / (a / 65535.0)).min(65535.0);
+                let mut made = self.resized_and_cropped(pixels, resize, crop, product, quotient);
+                for v in &mut made.values {
+                    *v = v.clamp(0.0, 65535.0);
+                }
+                Levels::Sixteen(made)
+            }
+            Levels::Real(pixels) => {
+                let (product, quotient) = (|c: f32, a: f32| c * a, |c: f32, a: f32| c / a);
+                Levels::Real(self.resized_and_cropped(pixels, resize, crop, product, quotient))
+            }
+        })
+    }
+
+    /// RGBA is resized with colours multiplied by the opacity, as Pillow does it.
+    fn resized_and_cropped<T: Level>(
+        &self,
+        mut pixels: Pixels<T>,
+        resize: Option<(usize, usize)>,
+        crop: Option<(usize, usize)>,
+        product: impl Fn(T, T) -> T,
+        quotient: impl Fn(T, T) -> T,
+    ) -> Pixels<T> {
+        let colours = |pixels: &mut Pixels<T>, with: &dyn Fn(T, T) -> T| {
+            if pixels.channels == 4 {
+                for pixel in pixels.values.chunks_exact_mut(4) {
+                    for c in 0..3 {
+                        pixel[c] = with(pixel[c], pixel[3]);
+                    }
+                }
+            }
+        };
+        if let Some(size) = resize.filter(|&size| size != (pixels.h, pixels.w)) {
+            colours(&mut pixels, &product);
+            pixels = pixels.resized(self.interpolation, size);
+            colours(&mut pixels, &|c, a| match a.into() {
+                0.0 => c,
+                _ => quotient(c, a),
+            });
         }
         match crop {
-            None => Ok(made),
-            Some((h, w)) => Ok(from_the_middle(&made, h as usize, w as usize)),
+            None => pixels,
+            Some((h, w)) => pixels.middle(h, w),
         }
     }
 
@@ -248,22 +386,5 @@ impl Preprocess {
         let c = self.mean.len();
         let plane = (len / c).max(1);
         move |i| (i / plane).min(c - 1)
-    }
-}
-
-/// `h × w` from the middle, placed as torchvision's `center_crop` does: halves are rounded to even.
-fn from_the_middle(picture: &Pixels, h: usize, w: usize) -> Pixels {
-    let offset = |of: usize, part: usize| ((of - part) as f64 / 2.0).round_ties_even() as usize;
-    let (top, left) = (offset(picture.h, h), offset(picture.w, w));
-    let n = picture.channels;
-    let rows = picture.values.chunks_exact(picture.w * n).skip(top).take(h);
-    Pixels {
-        values: rows
-            .flat_map(|row| &row[left * n..(left + w) * n])
-            .copied()
-            .collect(),
-        channels: n,
-        h,
-        w,
     }
 }

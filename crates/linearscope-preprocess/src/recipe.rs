@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Channels, Error, Interpolation, Preprocess, Result, Size};
+use crate::{Background, Channels, Error, Interpolation, Preprocess, Profiles, Result, Size};
 
 /// How pictures become a network's inputs, gaps allowed: what a file, a command line or a program says of it.
 ///
@@ -19,7 +19,9 @@ use crate::{Channels, Error, Interpolation, Preprocess, Result, Size};
 /// resize = 256                     # shorter side, or "HxW"
 /// crop = 224                       # a square, or "HxW"
 /// interpolation = "bilinear"       # or "bicubic"
-/// channels = "rgb"                 # or "bgr", "y"
+/// channels = "rgb"                 # or "bgr", "y", "rgba"
+/// background = "white"             # behind transparent pixels; "#rrggbb", or "none" for the colours they hide
+/// profiles = "ignore"              # colour profiles, as in training by torchvision; or "convert" to sRGB
 /// range = 1                        # white, before mean and std
 /// output_range = [-1, 1]           # black and white of an output that is a picture
 /// labels = "classes.txt"           # class names, one a line
@@ -49,7 +51,7 @@ pub struct Recipe {
     /// Divided by, in units of the range: one number, or one per channel. 1 where this says nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub std: Option<Vec<f64>>,
-    /// Which numbers of a pixel. `rgb` for three channels and `y` for one where this says nothing.
+    /// Which numbers of a pixel. `rgb` for three channels, `y` for one and `rgba` for four where this says nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<Channels>,
     /// The size before the crop; the picture's own where this says nothing.
@@ -61,6 +63,13 @@ pub struct Recipe {
     /// How the resize finds its pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interpolation: Option<Interpolation>,
+    /// What is behind transparent pixels; white where this says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<Background>,
+    /// What becomes of colour profiles that are not sRGB. Ignored where this says nothing: torchvision reads no profiles, and
+    /// a network takes what it was trained on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profiles: Option<Profiles>,
     /// Black and white of an output that is a picture, where its scale is not the input's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_range: Option<[f64; 2]>,
@@ -136,6 +145,22 @@ impl Recipe {
         }
     }
 
+    /// The same with this [`Recipe::background`].
+    pub fn with_background(self, background: Background) -> Self {
+        Self {
+            background: Some(background),
+            ..self
+        }
+    }
+
+    /// The same with these [`Recipe::profiles`].
+    pub fn with_profiles(self, profiles: Profiles) -> Self {
+        Self {
+            profiles: Some(profiles),
+            ..self
+        }
+    }
+
     /// The same with this [`Recipe::output_range`].
     pub fn with_output_range(self, black: f64, white: f64) -> Self {
         Self {
@@ -179,7 +204,7 @@ impl Recipe {
                 return Err(Error::value(
                     key,
                     error.message().trim(),
-                    "the keys are range, mean, std, channels, resize, crop, interpolation, output_range and labels",
+                    "the keys are range, mean, std, channels, resize, crop, interpolation, background, profiles, output_range and labels",
                 ));
             }
         }
@@ -290,7 +315,7 @@ impl Recipe {
     }
 
     /// The preprocessing of a network of `c` input channels: what this recipe says, and where it says nothing range 1,
-    /// mean 0, standard deviation 1, bilinear interpolation, and channels by their number.
+    /// mean 0, standard deviation 1, bilinear interpolation, a white background, profiles ignored, and channels by their number.
     ///
     /// # Errors
     /// Those of [`Recipe::check`]; [`Error::Value`] where channels, mean or std are not for `c` channels.
@@ -308,12 +333,13 @@ impl Recipe {
                         "{channels} makes {}, but the network takes {counted}",
                         channels.len()
                     ),
-                    "y is one channel, rgb and bgr are three",
+                    "y is one channel, rgb and bgr are three, rgba is four",
                 ));
             }
             (Some(channels), _) => channels,
             (None, 1) => Channels::Y,
             (None, 3) => Channels::Rgb,
+            (None, 4) => Channels::Rgba,
             (None, _) => {
                 return Err(Error::value(
                     "channels",
@@ -343,6 +369,8 @@ impl Recipe {
             resize: self.resize,
             crop: self.crop,
             interpolation: self.interpolation.unwrap_or_default(),
+            background: self.background.unwrap_or_default(),
+            profiles: self.profiles.unwrap_or(Profiles::Ignore),
         })
     }
 }

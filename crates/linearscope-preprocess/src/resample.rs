@@ -1,8 +1,9 @@
-//! Pillow's resampling of 8-bit pictures, to the bit.
+//! Pillow's resampling, to the bit.
 //!
 //! Each output pixel is a weighted mean of the input pixels under a kernel that is widened by the reduction (antialias),
-//! along rows and along columns. Weights are normalised in f64 and rounded to 22 fractional bits; sums are exact integers,
-//! rounded and clipped to 8 bits after each pass. Source: `src/libImaging/Resample.c` of Pillow 13.
+//! along rows and along columns. Weights are normalised in f64. For 8-bit pictures they are rounded to 22 fractional bits;
+//! sums are exact integers, rounded and clipped to 8 bits after each pass. Deeper pictures are resized as Pillow resizes its
+//! mode `F`: sums in f64, rounded to f32 after each pass. Source: `src/libImaging/Resample.c` of Pillow 13.
 
 use serde::{Deserialize, Serialize};
 
@@ -77,14 +78,64 @@ impl std::str::FromStr for Interpolation {
 /// 8 bits for the result, two for weights that are negative or sum to more than one on the way.
 const PRECISION: u32 = 32 - 8 - 2;
 
-/// The weights of one output pixel, in units of 2⁻²², for input pixels from `start` on.
-struct Window {
+/// A number of a pixel, and how Pillow sums it.
+pub(crate) trait Level: Copy + Into<f64> {
+    type Sum: Copy;
+    const NOTHING: Self::Sum;
+
+    /// A weight, as it is used.
+    fn weight(exact: f64) -> Self::Sum;
+
+    /// One more term of a sum.
+    fn with(sum: Self::Sum, weight: Self::Sum, level: Self) -> Self::Sum;
+
+    fn rounded(sum: Self::Sum) -> Self;
+}
+
+/// In units of 2⁻²².
+impl Level for u8 {
+    type Sum = i32;
+    const NOTHING: i32 = 0;
+
+    fn weight(exact: f64) -> i32 {
+        let w = exact * f64::from(1 << PRECISION);
+        (if w < 0.0 { w - 0.5 } else { w + 0.5 }) as i32
+    }
+
+    fn with(sum: i32, weight: i32, level: u8) -> i32 {
+        sum + weight * i32::from(level)
+    }
+
+    fn rounded(sum: i32) -> u8 {
+        ((sum + (1 << (PRECISION - 1))) >> PRECISION).clamp(0, 255) as u8
+    }
+}
+
+impl Level for f32 {
+    type Sum = f64;
+    const NOTHING: f64 = 0.0;
+
+    fn weight(exact: f64) -> f64 {
+        exact
+    }
+
+    fn with(sum: f64, weight: f64, level: f32) -> f64 {
+        sum + weight * f64::from(level)
+    }
+
+    fn rounded(sum: f64) -> f32 {
+        sum as f32
+    }
+}
+
+/// The weights of one output pixel, for input pixels from `start` on.
+struct Window<W> {
     start: usize,
-    weights: Vec<i32>,
+    weights: Vec<W>,
 }
 
 /// One window for each of `to` pixels that are made of `from`.
-fn windows(interpolation: Interpolation, from: usize, to: usize) -> Vec<Window> {
+fn windows<T: Level>(interpolation: Interpolation, from: usize, to: usize) -> Vec<Window<T::Sum>> {
     let scale = from as f64 / to as f64;
     let widened = scale.max(1.0);
     let support = interpolation.support() * widened;
@@ -96,20 +147,13 @@ fn windows(interpolation: Interpolation, from: usize, to: usize) -> Vec<Window> 
         let at = |x: usize| (x as f64 - centre + 0.5) * (1.0 / widened);
         let exact: Vec<f64> = (start..end).map(|x| interpolation.kernel(at(x))).collect();
         let sum: f64 = exact.iter().sum();
-        let fixed = |w: f64| {
-            let w = if sum == 0.0 { w } else { w / sum } * f64::from(1 << PRECISION);
-            (if w < 0.0 { w - 0.5 } else { w + 0.5 }) as i32
-        };
+        let normalised = |w: f64| T::weight(if sum == 0.0 { w } else { w / sum });
         Window {
             start,
-            weights: exact.into_iter().map(fixed).collect(),
+            weights: exact.into_iter().map(normalised).collect(),
         }
     };
     (0..to).map(window).collect()
-}
-
-fn rounded(sum: i32) -> u8 {
-    ((sum + (1 << (PRECISION - 1))) >> PRECISION).clamp(0, 255) as u8
 }
 
 /// Which pass comes first, which the rounding between them shows: along rows, unless the height loses more than twice
@@ -119,16 +163,16 @@ fn columns_first((from_h, from_w): (usize, usize), (h, w): (usize, usize)) -> bo
     lost(from_h, h) > 0 && lost(from_h, h) > 2 * lost(from_w, w)
 }
 
-/// 8-bit pixels, row by row, `channels` numbers a pixel.
+/// Pixels row by row, `channels` numbers a pixel.
 #[derive(Clone)]
-pub(crate) struct Pixels {
-    pub values: Vec<u8>,
+pub(crate) struct Pixels<T> {
+    pub values: Vec<T>,
     pub channels: usize,
     pub h: usize,
     pub w: usize,
 }
 
-impl Pixels {
+impl<T: Level> Pixels<T> {
     /// The same picture in another size. An axis whose size stays is left alone.
     pub(crate) fn resized(self, interpolation: Interpolation, (h, w): (usize, usize)) -> Self {
         let wide = |picture: Self| match picture.w == w {
@@ -146,14 +190,16 @@ impl Pixels {
     }
 
     fn wide(&self, interpolation: Interpolation, w: usize) -> Self {
-        let (n, windows) = (self.channels, windows(interpolation, self.w, w));
+        let (n, windows) = (self.channels, windows::<T>(interpolation, self.w, w));
         let mut values = Vec::with_capacity(self.h * w * n);
         for row in self.values.chunks_exact(self.w * n) {
             for window in &windows {
                 for c in 0..n {
                     let pixels = row[window.start * n + c..].iter().step_by(n);
                     let terms = window.weights.iter().zip(pixels);
-                    values.push(rounded(terms.map(|(k, &v)| k * i32::from(v)).sum()));
+                    values.push(T::rounded(
+                        terms.fold(T::NOTHING, |sum, (&k, &v)| T::with(sum, k, v)),
+                    ));
                 }
             }
         }
@@ -163,18 +209,35 @@ impl Pixels {
     fn high(&self, interpolation: Interpolation, h: usize) -> Self {
         let line = self.w * self.channels;
         let mut values = Vec::with_capacity(h * line);
-        let mut sums = vec![0; line];
-        for window in windows(interpolation, self.h, h) {
-            sums.fill(0);
+        let mut sums = vec![T::NOTHING; line];
+        for window in windows::<T>(interpolation, self.h, h) {
+            sums.fill(T::NOTHING);
             let rows = self.values[window.start * line..].chunks_exact(line);
-            for (k, row) in window.weights.iter().zip(rows) {
+            for (&k, row) in window.weights.iter().zip(rows) {
                 for (sum, &v) in sums.iter_mut().zip(row) {
-                    *sum += k * i32::from(v);
+                    *sum = T::with(*sum, k, v);
                 }
             }
-            values.extend(sums.iter().map(|&sum| rounded(sum)));
+            values.extend(sums.iter().map(|&sum| T::rounded(sum)));
         }
         Self { values, h, ..*self }
+    }
+
+    /// `h × w` from the middle, placed as torchvision's `center_crop` does: halves are rounded to even.
+    pub(crate) fn middle(&self, h: usize, w: usize) -> Self {
+        let offset = |of: usize, part: usize| ((of - part) as f64 / 2.0).round_ties_even() as usize;
+        let (top, left) = (offset(self.h, h), offset(self.w, w));
+        let n = self.channels;
+        let rows = self.values.chunks_exact(self.w * n).skip(top).take(h);
+        Self {
+            values: rows
+                .flat_map(|row| &row[left * n..(left + w) * n])
+                .copied()
+                .collect(),
+            channels: n,
+            h,
+            w,
+        }
     }
 }
 
@@ -187,7 +250,7 @@ mod tests {
     fn weights_sum_to_one() {
         for interpolation in Interpolation::ALL {
             for (from, to) in [(1, 9), (2, 7), (500, 3), (47, 41), (3, 500)] {
-                for window in windows(interpolation, from, to) {
+                for window in windows::<u8>(interpolation, from, to) {
                     let sum: i32 = window.weights.iter().sum();
                     let off = (sum - (1 << PRECISION)).unsigned_abs() as usize;
                     assert!(

@@ -3,12 +3,14 @@
 use std::fs;
 
 use image::{DynamicImage, RgbImage, RgbaImage};
-use linearscope_preprocess::{Channels, Error, Interpolation, Recipe, Size, open, read_labels};
+use linearscope_preprocess::{
+    Background, Channels, Error, Interpolation, Profiles, Recipe, Size, open, read_labels,
+};
 
 #[test]
 fn every_key_is_read() {
     let text = "range = 255\nmean = [-1, 0.5, 2]\nstd = [0.5]\nchannels = \"bgr\"\nresize = \"300x200\"\ncrop = 180\n\
-                interpolation = \"bicubic\"\noutput_range = [-1, 1]\nlabels = \"names.txt\"\n";
+                interpolation = \"bicubic\"\nbackground = \"#102030\"\nprofiles = \"convert\"\noutput_range = [-1, 1]\nlabels = \"names.txt\"\n";
     let expected = Recipe::default()
         .with_range(255.0)
         .with_mean([-1.0, 0.5, 2.0])
@@ -17,6 +19,8 @@ fn every_key_is_read() {
         .with_resize((300, 200))
         .with_crop(180)
         .with_interpolation(Interpolation::Bicubic)
+        .with_background(Background::Colour([16, 32, 48]))
+        .with_profiles(Profiles::Convert)
         .with_output_range(-1.0, 1.0)
         .with_labels("names.txt");
     assert_eq!(Recipe::from_toml(text).expect("reads"), expected);
@@ -53,6 +57,8 @@ fn slips_are_named() {
         ("resize = 2.5", "resize", "224"),
         ("crop = \"3x\"", "crop", "3x is not a size"),
         ("interpolation = \"nearest\"", "interpolation", "nearest"),
+        ("profiles = \"keep\"", "profiles", "unknown variant"),
+        ("background = \"whit\"", "background", "#rrggbb"),
         (
             "resize = 32\ncrop = 33",
             "crop",
@@ -131,8 +137,8 @@ fn gaps_are_filled_for_a_network() {
     for (recipe, c, key) in [
         (
             Recipe::default(),
-            4,
-            "channels: the network takes 4 channels",
+            5,
+            "channels: the network takes 5 channels",
         ),
         (
             Recipe::default().with_channels(Channels::Y),
@@ -190,7 +196,7 @@ fn pictures_that_do_not_fit() {
 
 #[test]
 fn numbers_by_channel_and_back() {
-    let levels = [[10, 20, 30, 0], [255, 0, 128, 9]];
+    let levels = [[10, 20, 30, 255], [255, 0, 128, 255]];
     let rgba = RgbaImage::from_fn(2, 1, |x, _| levels[x as usize].into());
     let picture = DynamicImage::from(rgba);
     let of = |recipe: &Recipe, c| recipe.for_channels(c).expect("a recipe");

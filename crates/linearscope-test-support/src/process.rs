@@ -28,9 +28,26 @@ impl Folder {
         }
     }
 
-    /// A file in it; the folder itself for "".
+    /// A file in it; the folder itself for "". Below a folder of results `OUT/FILE` is short for
+    /// `OUT/PICTURE/COMMAND/FILE` where that is one file only.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        let direct = self.folder.path().join(name);
+        let (false, Some((out, file))) = (direct.exists(), name.split_once('/')) else {
+            return direct;
+        };
+        let below = |folder: &Path| {
+            let entries = fs::read_dir(folder).into_iter().flatten();
+            entries.flatten().map(|entry| entry.path())
+        };
+        let pictures = below(&self.folder.path().join(out));
+        let commands = pictures.flat_map(|picture| below(&picture).collect::<Vec<_>>());
+        let mut found = commands
+            .map(|command| command.join(file))
+            .filter(|path| path.exists());
+        match (found.next(), found.next()) {
+            (Some(only), None) => only,
+            _ => direct,
+        }
     }
 
     /// The program, to be run here.

@@ -287,7 +287,7 @@ impl<'a, B: Backend> OneToOne<'a, B> {
     /// The network frozen at x₀, `[..input]`.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) with several inputs or outputs.
+    /// [`crate::Error::Shape`] with several inputs or outputs.
     pub fn new(recorded: &'a Recorded<B>, x0: FloatTensor<B>) -> Result<Self> {
         check_ports(recorded.loaded().network())?;
         Ok(Self { recorded, x0 })

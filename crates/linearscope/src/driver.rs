@@ -26,6 +26,7 @@ use burn_router::TensorInterpreter;
 use crate::{
     LinearScope,
     error::{Error, Place, Result, guarded, panic_message},
+    interrupt::Interrupt,
     network::{Network, Role, operation_name},
     report::OpReport,
     rule_set::{Normalisation, Site},
@@ -68,6 +69,7 @@ pub struct Loaded<B: Backend> {
     /// Composites whose constants are weights that were replaced: what was recognised of them does
     /// not hold.
     stale: Vec<usize>,
+    interrupt: Interrupt,
 }
 
 /// Why an operation cannot be replayed at all, if so.
@@ -257,7 +259,48 @@ impl<B: Backend> Loaded<B> {
             plan: plan.into(),
             composites: composites.into(),
             stale: Vec::new(),
+            interrupt: Interrupt::new(),
         })
+    }
+
+    /// The same network, stopped by `interrupt`: its runs, and all that is made from it, frozen networks,
+    /// their programs, windows and parts. Cost: none to speak of; nothing is copied.
+    ///
+    /// ```
+    /// # use burn::{nn::LinearConfig, tensor::{Device, FloatDType, Tensor}};
+    /// # use linearscope::{Error, Interpreter, Interrupt, Network, RuleSet};
+    /// # use std::sync::Arc;
+    /// # let device = Device::flex();
+    /// # let layer = LinearConfig::new(4, 3).init(&device);
+    /// # let network = Network::capture(&layer, |layer, ports| {
+    /// #     let x = ports.input("x", [1, 4]);
+    /// #     ports.output("y", layer.forward(x));
+    /// # })?;
+    /// let interrupt = Interrupt::new();
+    /// let loaded = Interpreter::load(network, &device, FloatDType::F32)?;
+    /// let loaded = Arc::new(loaded.with_interrupt(interrupt.clone()));
+    /// interrupt.stop();
+    /// let frozen = Interpreter::freeze(loaded, Tensor::<2>::ones([1, 4], &device), RuleSet::default());
+    /// assert_eq!(frozen.unwrap_err(), Error::Interrupted);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_interrupt(&self, interrupt: Interrupt) -> Self {
+        Self {
+            network: self.network.clone(),
+            device: self.device.clone(),
+            dtype: self.dtype,
+            weights: self.weights.clone(),
+            plan: self.plan.clone(),
+            composites: self.composites.clone(),
+            stale: self.stale.clone(),
+            interrupt,
+        }
+    }
+
+    /// What stops it.
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     /// The same network with these weights beside, or in place of, its own. Cost: none to speak of;
@@ -285,6 +328,7 @@ impl<B: Backend> Loaded<B> {
                 .chain(self.stale.iter().copied())
                 .collect(),
             composites: self.composites.clone(),
+            interrupt: self.interrupt.clone(),
         }
     }
 
@@ -306,7 +350,7 @@ impl<B: Backend> Loaded<B> {
     /// The plain outputs f(x₀).
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Panicked`].
+    /// [`Error::Shape`], [`Error::Panicked`], [`Error::Interrupted`].
     pub fn forward(
         &self,
         inputs: Vec<B::FloatTensorPrimitive>,
@@ -321,7 +365,7 @@ impl<B: Backend> Loaded<B> {
     ///
     /// # Errors
     /// [`Error::Shape`] when an input does not fit; [`Error::NoRule`] and its kin when an op was
-    /// refused; [`Error::Panicked`] when Burn stopped.
+    /// refused; [`Error::Panicked`] when Burn stopped; [`Error::Interrupted`].
     pub(crate) fn run(
         &self,
         inputs: Vec<ScopeTensor<B>>,
@@ -376,8 +420,10 @@ impl<B: Backend> Loaded<B> {
         }
         let Some(run) = run else {
             for step in self.plan.iter() {
+                self.interrupt.check()?;
                 guarded(|| step.place(), || execute(&mut interpreter, step))?;
             }
+            self.interrupt.check()?;
             return Ok(interpreter);
         };
         let mut entries = composite::Entries::<B>::default();
@@ -394,6 +440,7 @@ impl<B: Backend> Loaded<B> {
             }
         }
         for step in self.plan.iter() {
+            self.interrupt.check()?;
             run.begin(step.site.clone());
             // Whatever panics on the way has a place.
             guarded(
@@ -402,6 +449,7 @@ impl<B: Backend> Loaded<B> {
             )??;
             after(&mut interpreter, step, &run.end())?;
         }
+        self.interrupt.check()?;
         Ok(interpreter)
     }
 

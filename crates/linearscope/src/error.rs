@@ -282,6 +282,10 @@ pub enum Error {
         /// The bytes there are.
         budget: usize,
     },
+    /// Somebody stopped the network's [`Interrupt`](crate::Interrupt): what was computed by then is
+    /// dropped.
+    #[error("interrupted before it was finished; freeze or ask again to have it")]
+    Interrupted,
     /// What was asked for means nothing for this network or these numbers; says why and what would.
     #[error("{0}")]
     Question(String),

@@ -24,6 +24,7 @@ mod findings;
 mod frozen;
 mod host;
 mod interpreter;
+mod interrupt;
 pub mod linear;
 mod network;
 mod ops;
@@ -44,6 +45,7 @@ pub use findings::{DecisionsAtRisk, NearKink, NodeAtRisk, UnitFlips};
 pub use frozen::{Frozen, Paired, Point, Recorded, SourceShare};
 pub use host::{host, one_hot};
 pub use interpreter::Interpreter;
+pub use interrupt::Interrupt;
 pub use network::{Network, Port, Ports, Role, check_input};
 pub use random::{SplitMix64, noise};
 pub use rule_set::{

@@ -10,7 +10,11 @@ use burn::{
     },
     tensor::{Device, Distribution, FloatDType, Tensor, activation::relu},
 };
-use linearscope::{Error, Interpreter, Network, Paired, Ports, RuleSet, training::Traced};
+use linearscope::{
+    Error, Frozen, Interpreter, Interrupt, Network, Paired, Ports, Recorded, RuleSet,
+    program::Carry, training::Traced,
+};
+use std::sync::Arc;
 
 #[derive(Module, Debug)]
 struct Net {
@@ -171,4 +175,69 @@ fn gradients_of_parts_are_refused_for_what_is_in_them_only() {
     let part = f.adjoint_between::<3, 5>(noise([1, 2, 3]), Some("conv"), None);
     let gradients = part.expect("no pool in it").square().sum().backward();
     assert!(net.dense.weight.val().grad(&gradients).is_some());
+}
+
+/// Everything that is made from a network whose interrupt is stopped refuses, whenever it was made.
+#[test]
+fn what_carries_a_stopped_interrupt_refuses() {
+    let network = Network::capture(&Net::new(&Device::flex()), Net::forward).expect("captures");
+    let loaded = Interpreter::load(network, &Device::flex(), FloatDType::F32).expect("loads");
+    let interrupt = Interrupt::new();
+    let loaded = Arc::new(loaded.with_interrupt(interrupt.clone()));
+    let (x0, x, y) = (
+        noise([2, 1, 12, 12]),
+        noise([3, 2, 1, 12, 12]),
+        noise([3, 2, 3]),
+    );
+    let frozen = Interpreter::freeze(loaded.clone(), x0.clone(), RuleSet::default());
+    let frozen = frozen.expect("nobody stopped it");
+    let (x0, x, y) = (x0.into_dispatch(), x.into_dispatch(), y.into_dispatch());
+    let rules = RuleSet::default;
+    let paired = Paired::new(loaded.clone(), vec![x0.clone()], rules()).expect("nobody stopped it");
+    let engine = frozen.recorded();
+    let at = engine.node("conv").expect("a node");
+    let asked = || {
+        let ends = [x.clone()];
+        let seeds = [y.clone()];
+        [
+            loaded.forward(vec![x0.clone()]).map(|_| ()),
+            loaded.survey(vec![x0.clone()], rules()).map(|_| ()),
+            Recorded::new(loaded.clone(), vec![x0.clone()], rules()).map(|_| ()),
+            Recorded::near_kinks(&loaded, std::slice::from_ref(&x0), rules()).map(|_| ()),
+            Paired::new(loaded.clone(), vec![x0.clone()], rules()).map(|_| ()),
+            // Without memory it would be a paired one.
+            Frozen::within(loaded.clone(), vec![x0.clone()], rules(), 1).map(|_| ()),
+            Paired::beside(&loaded, vec![x0.clone()], vec![x.clone()], rules(), true).map(|_| ()),
+            Paired::first_flips(&loaded, vec![x0.clone()], vec![x.clone()], rules()).map(|_| ()),
+            paired.apply(&ends).map(|_| ()),
+            paired.residual().map(|_| ()),
+            engine.apply(&ends).map(|_| ()),
+            engine.affine(&ends).map(|_| ()),
+            engine.residual().map(|_| ()),
+            engine.adjoint(&seeds).map(|_| ()),
+            engine.contributions(&seeds).map(|_| ()),
+            engine.contributions_of_all().map(|_| ()),
+            engine.apply_between(x.clone(), None, Some(at)).map(|_| ()),
+            engine
+                .adjoint_between(y.clone(), Some(at), None)
+                .map(|_| ()),
+            engine
+                .deconvolution_between(y.clone(), Some(at), None)
+                .map(|_| ()),
+            engine
+                .affine_between(x.clone(), None, Some(at), std::slice::from_ref(&x0))
+                .map(|_| ()),
+            engine.carried(&y, Carry::Conserving, None).map(|_| ()),
+        ]
+    };
+    for (number, found) in asked().into_iter().enumerate() {
+        assert_eq!(found, Ok(()), "{number}");
+    }
+    interrupt.clone().stop();
+    for (number, found) in asked().into_iter().enumerate() {
+        assert_eq!(found, Err(Error::Interrupted), "{number}");
+    }
+    // The same weights under another interrupt go on.
+    let fresh = loaded.with_interrupt(Interrupt::new());
+    assert!(fresh.forward(vec![x0]).is_ok());
 }

@@ -19,7 +19,7 @@ const CORE: &str = "linearscope";
 /// The modules of [`CORE`], lowest first. Those in one row know nothing of each other.
 const LAYERS: &[&[&str]] = &[
     &["error"],
-    &["report", "host", "device", "random"],
+    &["report", "host", "device", "random", "interrupt"],
     &["coefficient"],
     &["linear"],
     &["program"],

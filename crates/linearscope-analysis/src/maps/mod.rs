@@ -38,7 +38,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, unless_stopped},
     operator::{Field, LinearOperator},
     progress::{Observer, Progress},
     vectors::read,
@@ -57,7 +57,7 @@ pub struct RowMaps {
     pub grid: Grid,
     /// What counts as a place's own surroundings, in input pixels.
     pub radius: f64,
-    /// ‖row‖², summed over channels.
+    /// ‖row‖², summed over channels; NaN where a row was not read.
     pub energy: Vec<f64>,
     /// For each of [`SHARES`] the radius that holds it, in input pixels; NaN where a row is zero.
     pub radii: [Vec<f64>; SHARES.len()],
@@ -65,8 +65,19 @@ pub struct RowMaps {
     pub off_diagonal: Vec<f64>,
     /// Where the energy outside comes from; `None` where there is none.
     pub origins: Vec<Option<Origin>>,
-    /// Which source region feeds the rest.
+    /// Which source region feeds the rest, of the rows that were read.
     pub feeds: Feeds,
+    /// How many rows were read, where the walk was stopped before all were: energy is NaN at the others.
+    /// `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<usize>,
+}
+
+impl RowMaps {
+    /// Whether the walk was stopped before all rows were read, see [`finished`](Self::finished).
+    pub fn is_partial(&self) -> bool {
+        self.finished.is_some()
+    }
 }
 
 /// What the columns of a grid of input places say, each value in the grid's order.
@@ -74,11 +85,11 @@ pub struct RowMaps {
 pub struct ColumnMaps {
     /// The places, in the input.
     pub grid: Grid,
-    /// ‖column‖², summed over channels.
+    /// ‖column‖², summed over channels; NaN where a column was not read.
     pub energy: Vec<f64>,
     /// For each of [`SHARES`] the radius that holds it, in output pixels; NaN where a column is zero.
     pub radii: [Vec<f64>; SHARES.len()],
-    /// The effective area of each column, in output pixels; 0 where a column is zero.
+    /// The effective area of each column, in output pixels; 0 where a column is zero, NaN where it was not read.
     pub area: Vec<f64>,
     /// The area from which a column is a template.
     pub least_area: f64,
@@ -86,10 +97,26 @@ pub struct ColumnMaps {
     pub wide: usize,
     /// The strongest that differ, strongest first.
     pub templates: Vec<Template>,
+    /// How many columns were read, where the walk was stopped before all were: energy is NaN at the others.
+    /// `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<usize>,
+}
+
+impl ColumnMaps {
+    /// Whether the walk was stopped before all columns were read, see [`finished`](Self::finished).
+    pub fn is_partial(&self) -> bool {
+        self.finished.is_some()
+    }
 }
 
 /// Walk the rows of `grid`'s places, with `radius` input pixels as a place's own surroundings. Progress
 /// counts places.
+///
+/// Places are walked in parts, as many at a time as [`LinearOperator::fields`] holds at once (2²⁴ entries), each
+/// part spread over the picture. Where the walk is stopped, by the observer or in the middle of a product, after
+/// the first part, what was read is the result, and [`RowMaps::finished`] says how much it is; until then it is
+/// an error ([`Error::is_stopped`]).
 ///
 /// # Errors
 /// [`Error::NotPictures`] for networks that do not go from picture to picture; [`Error::Stopped`]; as
@@ -105,15 +132,16 @@ pub fn row_maps(
     let mut maps = RowMaps {
         grid: grid.clone(),
         radius,
-        energy: vec![0.0; grid.len()],
+        energy: vec![f64::NAN; grid.len()],
         radii: std::array::from_fn(|_| vec![f64::NAN; grid.len()]),
         off_diagonal: vec![f64::NAN; grid.len()],
         origins: vec![None; grid.len()],
         feeds: Feeds::default(),
+        finished: None,
     };
     let mut feeds = FeedsOf::new([h, w], radius);
     let places: Vec<[usize; 2]> = grid.places().collect();
-    blocks(f, Field::Row, &places, &mut observer, |i, block| {
+    maps.finished = blocks(f, Field::Row, &places, &mut observer, |i, block| {
         let at = pictures.corresponding(Field::Row, places[i]);
         let energy = Energy::of(block, [h, w]);
         maps.energy[i] = energy.total();
@@ -129,7 +157,8 @@ pub fn row_maps(
 }
 
 /// Walk the columns of `grid`'s places: their radii, and the `most` strongest templates, which are
-/// columns of at least `least_area` output pixels. Progress counts places.
+/// columns of at least `least_area` output pixels. Progress counts places. Stopped, it gives what was read, as
+/// [`row_maps`].
 ///
 /// # Errors
 /// As [`row_maps`].
@@ -144,16 +173,17 @@ pub fn column_maps(
     let [_, h, w] = pictures.output;
     let mut maps = ColumnMaps {
         grid: grid.clone(),
-        energy: vec![0.0; grid.len()],
+        energy: vec![f64::NAN; grid.len()],
         radii: std::array::from_fn(|_| vec![f64::NAN; grid.len()]),
-        area: vec![0.0; grid.len()],
+        area: vec![f64::NAN; grid.len()],
         least_area,
         wide: 0,
         templates: Vec::new(),
+        finished: None,
     };
     let mut templates = TemplatesOf::new(least_area);
     let places: Vec<[usize; 2]> = grid.places().collect();
-    blocks(f, Field::Column, &places, &mut observer, |i, block| {
+    maps.finished = blocks(f, Field::Column, &places, &mut observer, |i, block| {
         let at = pictures.corresponding(Field::Column, places[i]);
         let energy = Energy::of(block, [h, w]);
         maps.energy[i] = energy.total();
@@ -168,7 +198,8 @@ pub fn column_maps(
     Ok(maps)
 }
 
-/// The energy maps of the fields of some places, `[y, x]` each. Progress counts places.
+/// The energy maps of the fields of some places, `[y, x]` each. Progress counts places. It is all or nothing:
+/// stopped, it is an error ([`Error::is_stopped`]).
 ///
 /// # Errors
 /// As [`row_maps`]; [`Error::OutOfRange`].
@@ -187,21 +218,32 @@ pub fn energies(
         });
     }
     let mut found = vec![Energy::of(&[], [h, w]); places.len()];
-    blocks(f, field, places, &mut observer, |i, block| {
-        found[i] = Energy::of(block, [h, w]);
-    })?;
-    Ok(found)
+    let mut whole = Progress::new(field.reading(), 0, places.len());
+    let finished = blocks(
+        f,
+        field,
+        places,
+        &mut |progress| {
+            whole = *progress;
+            observer(progress)
+        },
+        |i, block| found[i] = Energy::of(block, [h, w]),
+    )?;
+    match finished {
+        None => Ok(found),
+        Some(_) => Err(Error::Stopped(whole)),
+    }
 }
 
 /// The blocks of F at places, one by one, `[channels here, channels there · h · w]` each, with the
-/// number of its place.
+/// number of its place. Stopped after the first part of them, how many there were; `None`: all.
 fn blocks(
     f: &(impl LinearOperator + ?Sized),
     field: Field,
     places: &[[usize; 2]],
     observer: &mut Observer<'_>,
     mut visit: impl FnMut(usize, &[f64]),
-) -> Result<()> {
+) -> Result<Option<usize>> {
     let pictures = Pictures::of(f)?;
     let [from, to] = pictures.ends(field);
     let [channels, h, w] = from;
@@ -224,12 +266,15 @@ fn blocks(
                 of: places.len(),
                 ..*progress
             })
-        })?;
+        });
+        let Some(found) = unless_stopped(found, done > 0)? else {
+            return Ok(Some(done));
+        };
         let found = read(found)?;
         for (&i, block) in some.iter().zip(found.chunks(each)) {
             visit(i, block);
         }
         done += some.len();
     }
-    Ok(())
+    Ok(None)
 }

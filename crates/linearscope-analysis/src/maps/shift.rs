@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Grid, Pictures, blocks};
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, unless_stopped},
     operator::{Field, LinearOperator},
     progress::Progress,
 };
@@ -25,13 +25,23 @@ use crate::{
 pub struct ShiftMap {
     /// The places, in the output.
     pub grid: Grid,
-    /// V of each place, its neighbours below and to the right together; NaN where there is none or
-    /// rows are zero.
+    /// V of each place, its neighbours below and to the right together; NaN where there is none, rows are
+    /// zero, or they were not read.
     pub values: Vec<f64>,
     /// The sum of all numerators over the sum of all denominators; NaN where that is 0.
     pub whole: f64,
     /// The steps compared, `[down, right]` each: in the input and in the output.
     pub steps: [[usize; 2]; 2],
+    /// How many places were compared, where it was stopped before all were; `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<usize>,
+}
+
+impl ShiftMap {
+    /// Whether it was stopped before all places were compared, see [`finished`](Self::finished).
+    pub fn is_partial(&self) -> bool {
+        self.finished.is_some()
+    }
 }
 
 /// Σ (later(q + b) − earlier(q))² and Σ (later(q + b)² + earlier(q)²) over `[.., h, w]` numbers.
@@ -61,6 +71,8 @@ fn compared(
 /// V at the places of `grid`, each compared with those `period` whole steps below and to the right
 /// ([`Pictures::step`]: an input pixel of an upscaler). A network that strides by s inside is a
 /// convolution at most for periods that s divides.
+///
+/// Stopped, it gives what was compared by then, in parts as [`row_maps`](super::row_maps).
 ///
 /// Cost: three adjoint products for each place and output channel, or less
 /// ([`LinearOperator::fields`]).
@@ -112,7 +124,7 @@ pub fn variance(
         }
         let mut found = vec![Vec::new(); asked.len()];
         let share = some.len() as f64 / asked.len() as f64;
-        blocks(
+        let walked = blocks(
             f,
             Field::Row,
             &asked,
@@ -124,7 +136,15 @@ pub fn variance(
                 })
             },
             |k, block| found[k] = block.to_vec(),
-        )?;
+        );
+        match unless_stopped(walked, done > 0)? {
+            Some(None) => {}
+            Some(Some(_)) if done == 0 => {
+                let progress = Progress::new(Field::Row.reading(), done, places.len());
+                return Err(Error::Stopped(progress));
+            }
+            None | Some(Some(_)) => break,
+        }
         done += some.len();
         let mut sums = vec![(0.0, 0.0); grid.len()];
         for (i, earlier, later, shift) in pairs {
@@ -141,5 +161,6 @@ pub fn variance(
         values,
         whole: whole.0 / whole.1,
         steps: [input, output],
+        finished: (done < places.len()).then_some(done),
     })
 }

@@ -32,6 +32,10 @@ impl<F: LinearOperator> LinearOperator for Transposed<F> {
         self.0.dtype()
     }
 
+    fn check_interrupt(&self) -> Result<()> {
+        self.0.check_interrupt()
+    }
+
     fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
         self.0.apply_adjoint(x)
     }
@@ -61,6 +65,10 @@ pub struct Scaled<F> {
 
 impl<F: LinearOperator> LinearOperator for Scaled<F> {
     described_by!(|it| it.operator => it.operator);
+
+    fn check_interrupt(&self) -> Result<()> {
+        self.operator.check_interrupt()
+    }
 
     fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
         Ok(self.operator.apply(x)? * self.by)
@@ -134,6 +142,11 @@ impl<F: LinearOperator, G: LinearOperator> Sum<F, G> {
 impl<F: LinearOperator, G: LinearOperator> LinearOperator for Sum<F, G> {
     described_by!(|it| it.f => it.f);
 
+    fn check_interrupt(&self) -> Result<()> {
+        self.f.check_interrupt()?;
+        self.g.check_interrupt()
+    }
+
     fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
         Ok(self.f.apply(x.clone())? + self.g.apply(x)?)
     }
@@ -148,6 +161,7 @@ impl<F: LinearOperator, G: LinearOperator> LinearOperator for Sum<F, G> {
         places: &[Vec<usize>],
         observer: &mut Observer<'_>,
     ) -> Result<Tensor<2>> {
+        self.check_interrupt()?;
         let f = self.f.fields(field, places, observer)?;
         Ok(f + self.g.fields(field, places, observer)?)
     }
@@ -181,6 +195,11 @@ impl<F: LinearOperator, G: LinearOperator> Composed<F, G> {
 impl<F: LinearOperator, G: LinearOperator> LinearOperator for Composed<F, G> {
     described_by!(|it| it.g => it.f);
 
+    fn check_interrupt(&self) -> Result<()> {
+        self.f.check_interrupt()?;
+        self.g.check_interrupt()
+    }
+
     fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
         self.f.apply(self.g.apply(x)?)
     }
@@ -195,6 +214,7 @@ impl<F: LinearOperator, G: LinearOperator> LinearOperator for Composed<F, G> {
         places: &[Vec<usize>],
         observer: &mut Observer<'_>,
     ) -> Result<Tensor<2>> {
+        self.check_interrupt()?;
         match field {
             Field::Column => self.f.apply(self.g.fields(field, places, observer)?),
             Field::Row => self
@@ -211,6 +231,10 @@ pub struct ByProducts<F>(pub F);
 
 impl<F: LinearOperator> LinearOperator for ByProducts<F> {
     described_by!(|it| it.0 => it.0);
+
+    fn check_interrupt(&self) -> Result<()> {
+        self.0.check_interrupt()
+    }
 
     fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
         self.0.apply(x)

@@ -163,6 +163,17 @@ pub trait LinearOperator {
         by_products(self, field, places, observer)
     }
 
+    /// Whether computations with F go on: asked before each product and within the dense work between
+    /// products. The default never stops; a frozen network asks its
+    /// [`Interrupt`](linearscope::Interrupt).
+    ///
+    /// # Errors
+    /// [`linearscope::Error::Interrupted`], as [`Error::Engine`], or any other for which
+    /// [`Error::is_stopped`] holds.
+    fn check_interrupt(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Host numbers as k vectors of length `len` where vectors live, `[k, len]`, rounded to
     /// [`dtype`](Self::dtype).
     ///
@@ -236,6 +247,10 @@ macro_rules! forwarded {
                 (**self).fields(field, places, observer)
             }
 
+            fn check_interrupt(&self) -> Result<()> {
+                (**self).check_interrupt()
+            }
+
             fn upload(&self, values: Vec<f64>, len: usize) -> Tensor<2> {
                 (**self).upload(values, len)
             }
@@ -260,6 +275,7 @@ pub(crate) fn by_products(
     for (batch, chunk) in places.chunks(BATCH).enumerate() {
         let progress = Progress::new(field.reading(), batch * BATCH, places.len());
         tell(observer, progress)?;
+        f.check_interrupt()?;
         let delta = f.upload(indicators(chunk, len), len);
         parts.push(match field {
             Field::Column => f.apply(delta)?,

@@ -61,12 +61,14 @@ impl<'a, F: LinearOperator + ?Sized> InUnits<'a, F> {
 
     /// F x / unit, `[k, n] → [k, N]`.
     pub(crate) fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>> {
+        self.f.check_interrupt()?;
         self.count(&x);
         self.in_units(self.f.apply(x)?)
     }
 
     /// Fᵀ y / unit, `[k, N] → [k, n]`.
     pub(crate) fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>> {
+        self.f.check_interrupt()?;
         self.count(&y);
         self.in_units(self.f.apply_adjoint(y)?)
     }

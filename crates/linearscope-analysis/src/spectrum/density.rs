@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use linearscope::SplitMix64;
 use serde::{Deserialize, Serialize};
 
-use super::{across, back, count, enough, quadrature::nodes};
+use super::{FINISHED, across, back, count, enough, quadrature::nodes};
 use crate::{
-    error::{Error, Result, tell},
+    error::{Error, Result, tell, unless_stopped},
     estimate::Estimate,
     operator::{BATCH, InUnits, LinearOperator},
     progress::Progress,
@@ -64,6 +64,16 @@ pub struct Density {
     pub largest: f64,
     /// Products with F and Fᵀ.
     pub products: usize,
+    /// From how many probes it is, where it was stopped before all were finished; `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<usize>,
+}
+
+impl Density {
+    /// Whether it was stopped before all probes were finished, see [`finished`](Self::finished).
+    pub fn is_partial(&self) -> bool {
+        self.finished.is_some()
+    }
 }
 
 /// One probe's Lanczos recurrence of Fᵀ F (or F Fᵀ), with every vector kept and cleared of all before it.
@@ -137,6 +147,9 @@ fn tail(t: f64) -> f64 {
 /// A singular value below 8 √ε σ₁, ε the rounding of F's dtype, cannot be told from 0, since what is seen is
 /// σ²: it is no value above 0.
 ///
+/// Where it is stopped, by the observer or in the middle of a product, after the first batch, the density by the
+/// finished probes is the result ([`Density::finished`]); until then it is an error ([`Error::is_stopped`]).
+///
 /// Cost: 2 · steps products a probe, in batches of 8, and probes · steps vectors of the smaller side's length on
 /// the host, 8 probes at a time.
 ///
@@ -157,33 +170,40 @@ pub fn density(
     for start in (0..config.probes).step_by(BATCH) {
         let k = BATCH.min(config.probes - start);
         let z = random.signs(k * n);
-        let mut each: Vec<Recurrence> = z.chunks(n).map(Recurrence::new).collect();
-        for step in 0..steps {
-            if each.iter().all(|one| one.ended) {
-                break;
+        let mut batch = || {
+            let mut each: Vec<Recurrence> = z.chunks(n).map(Recurrence::new).collect();
+            for step in 0..steps {
+                if each.iter().all(|one| one.ended) {
+                    break;
+                }
+                let (done, of) = (start * steps + k * step, config.probes * steps);
+                let products = scaled.products();
+                let progress = Progress::new("estimating the density", done, of);
+                tell(
+                    &mut observer,
+                    Progress {
+                        products,
+                        ..progress
+                    },
+                )?;
+                let last = each
+                    .iter()
+                    .flat_map(|one| one.basis[one.basis.len() - 1].clone());
+                let v = f.upload(last.collect(), n);
+                let w = read(back(&scaled, across(&scaled, v)?)?)?;
+                if w.iter().any(|w| !w.is_finite()) {
+                    return Err(Error::overflow("a product with F"));
+                }
+                for (one, w) in each.iter_mut().zip(w.chunks(n)) {
+                    f.check_interrupt()?;
+                    one.step(w.to_vec());
+                }
             }
-            let (done, of) = (start * steps + k * step, config.probes * steps);
-            let products = scaled.products();
-            let progress = Progress::new("estimating the density", done, of);
-            tell(
-                &mut observer,
-                Progress {
-                    products,
-                    ..progress
-                },
-            )?;
-            let last = each
-                .iter()
-                .flat_map(|one| one.basis[one.basis.len() - 1].clone());
-            let v = f.upload(last.collect(), n);
-            let w = read(back(&scaled, across(&scaled, v)?)?)?;
-            if w.iter().any(|w| !w.is_finite()) {
-                return Err(Error::overflow("a product with F"));
-            }
-            for (one, w) in each.iter_mut().zip(w.chunks(n)) {
-                one.step(w.to_vec());
-            }
-        }
+            Ok(each)
+        };
+        let Some(each) = unless_stopped(batch(), whole.len() >= FINISHED)? else {
+            break;
+        };
         for one in each {
             whole.push(one.nodes(steps));
             // A recurrence that ended is exact: there is nothing to compare it with.
@@ -242,6 +262,7 @@ pub fn density(
         width: width * unit,
         largest: largest * unit,
         products: scaled.products(),
+        finished: (whole.len() < config.probes).then_some(whole.len()),
     })
 }
 

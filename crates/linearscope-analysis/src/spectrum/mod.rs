@@ -25,7 +25,7 @@ use linearscope::SplitMix64;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Result, tell},
+    error::{Error, Result, tell, unless_stopped},
     estimate::Estimate,
     operator::{BATCH, InUnits, LinearOperator},
     progress::Progress,
@@ -47,7 +47,20 @@ pub struct Moments {
     pub probes: usize,
     /// Products with F and Fᵀ.
     pub products: usize,
+    /// It was stopped, and `probes` are those that were finished by then: fewer than were asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
+
+impl Moments {
+    /// Whether it was stopped before all probes were finished, see [`partial`](Self::partial).
+    pub fn is_partial(&self) -> bool {
+        self.partial
+    }
+}
+
+/// Finished probes from which an estimate has an error bar.
+const FINISHED: usize = 2;
 
 /// Error bars need four probes.
 fn enough(probes: usize) -> Result<()> {
@@ -115,6 +128,9 @@ setters!(MomentsConfig: with_probes probes: usize, with_seed seed: u64);
 
 /// Frobenius norm and effective rank from random vectors.
 ///
+/// Where it is stopped, by the observer or in the middle of a product, after the first batch, the estimates from
+/// the finished probes are the result ([`Moments::partial`]); until then it is an error ([`Error::is_stopped`]).
+///
 /// Cost: 2 products a probe, in batches of 8. The relative error of Σ σ² is about
 /// √(2 / (probes · effective rank)) times the t of 95 %: a few probes do for an F of many directions.
 ///
@@ -138,20 +154,28 @@ pub fn moments(
     config: &MomentsConfig,
     mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Moments> {
-    let probes = config.probes;
-    enough(probes)?;
+    enough(config.probes)?;
     let scaled = InUnits::new(f);
     let mut random = SplitMix64::new(config.seed);
     let (mut second, mut fourth) = (Vec::new(), Vec::new());
-    for start in (0..probes).step_by(BATCH) {
-        let progress = Progress::new("estimating moments", start, probes);
-        tell(&mut observer, progress)?;
-        let k = BATCH.min(probes - start);
-        let z = f.upload(random.signs(k * count(f)), count(f));
-        let y = across(&scaled, z)?;
-        second.extend(squares(y.clone())?);
-        fourth.extend(squares(back(&scaled, y)?)?);
+    let mut partial = false;
+    for start in (0..config.probes).step_by(BATCH) {
+        let progress = Progress::new("estimating moments", start, config.probes);
+        let mut batch = || {
+            tell(&mut observer, progress)?;
+            let k = BATCH.min(config.probes - start);
+            let z = f.upload(random.signs(k * count(f)), count(f));
+            let y = across(&scaled, z)?;
+            Ok([squares(y.clone())?, squares(back(&scaled, y)?)?])
+        };
+        let Some([twos, fours]) = unless_stopped(batch(), start >= FINISHED)? else {
+            partial = true;
+            break;
+        };
+        second.extend(twos);
+        fourth.extend(fours);
     }
+    let probes = second.len();
     let (a, b): (f64, f64) = (second.iter().sum(), fourth.iter().sum());
     let many = probes as f64;
     // F = 0 has no direction.
@@ -168,5 +192,6 @@ pub fn moments(
         effective_rank: Estimate::jackknife(rank(a, b, many), &without),
         probes,
         products: scaled.products(),
+        partial,
     })
 }

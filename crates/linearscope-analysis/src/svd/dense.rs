@@ -4,7 +4,7 @@
 //! clustered spectra, and a dense library costs a newcomer minutes of compiling for matrices of 60
 //! columns. Jacobi always converges, to high relative accuracy (Demmel and Veselić, 1992).
 
-use super::result::SvdError;
+use super::result::{GoOn, SvdError};
 use crate::{
     error::Error,
     vectors::{dot, power_of_two},
@@ -78,8 +78,8 @@ impl Dense {
     }
 
     /// P, σ, Q with self = P diag(σ) Qᵀ, largest first; columns of P and Q are orthonormal, as many
-    /// as the smaller side.
-    pub(super) fn svd(&self) -> Result<(Dense, Vec<f64>, Dense), SvdError> {
+    /// as the smaller side. Whether to go on is asked at every column: of 800 columns it takes seconds.
+    pub(super) fn svd(&self, go_on: GoOn<'_>) -> Result<(Dense, Vec<f64>, Dense), SvdError> {
         if self.values.iter().any(|x| !x.is_finite()) {
             return Err(Error::overflow("Uᵀ F V").into());
         }
@@ -110,6 +110,7 @@ impl Dense {
         for _ in 0..60 {
             let mut rotated = false;
             for j in 1..columns {
+                go_on()?;
                 for i in 0..j {
                     let (alpha, beta) = (dot(&a[i], &a[i]), dot(&a[j], &a[j]));
                     let gamma = dot(&a[i], &a[j]);
@@ -177,7 +178,7 @@ fn another(vectors: &[Vec<f64>], len: usize) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Dense, dot};
+    use super::{super::result::to_the_end, Dense, dot};
     use crate::{error::Error, svd::SvdError};
 
     fn pseudo(i: usize) -> f64 {
@@ -186,7 +187,7 @@ mod tests {
     }
 
     fn assert_svd(a: &Dense) {
-        let (p, sigma, q) = a.svd().unwrap();
+        let (p, sigma, q) = a.svd(&to_the_end).unwrap();
         let rank = a.rows.min(a.columns);
         assert_eq!((p.rows, p.columns), (a.rows, rank));
         assert_eq!((q.rows, q.columns), (a.columns, rank));
@@ -250,7 +251,7 @@ mod tests {
     fn what_is_not_finite_is_refused() {
         let a = Dense::diagonal(&[1.0, f64::NAN]);
         assert!(matches!(
-            a.svd(),
+            a.svd(&to_the_end),
             Err(SvdError::Failed(Error::NotFinite { .. }))
         ));
     }

@@ -20,7 +20,7 @@ use super::{
     basis::Basis,
     config::SvdConfig,
     dense::Dense,
-    result::{Found, SvdError, progress},
+    result::{Ended, Found, GoOn, SvdError, TripletResidual, progress, to_the_end, unless_stopped},
 };
 use crate::{
     operator::{InUnits, LinearOperator},
@@ -38,7 +38,8 @@ use linearscope::SplitMix64;
 /// on networks, which have no copies, the last costs twice the products of this.
 const CONFIRMING: usize = 4;
 
-/// What a chain's bases give.
+/// What a chain's bases give. It stays so when they grow: it is about their first vectors, as many as `p` and
+/// `q` have rows.
 struct Ritz {
     /// As columns: left vectors in U.
     p: Dense,
@@ -124,7 +125,7 @@ impl<'a> Chain<'a> {
             self.next = new.vectors;
         }
 
-        let (p, sigma, q) = self.b.svd()?;
+        let (p, sigma, q) = self.b.svd(&|| f.operator().check_interrupt())?;
         let newest = self.u.count() - s.columns;
         let residual = |i: usize| {
             let parts = (0..s.rows).map(|row| {
@@ -149,39 +150,86 @@ impl<'a> Chain<'a> {
         f: &(impl LinearOperator + ?Sized),
         ritz: &Ritz,
         count: usize,
-    ) -> (Tensor<2>, Tensor<2>) {
-        (
-            self.u.combine(f, &ritz.p, count),
-            self.v.combine(f, &ritz.q, count),
-        )
+        go_on: GoOn<'_>,
+    ) -> Result<(Tensor<2>, Tensor<2>), SvdError> {
+        Ok((
+            self.u.combine(f, &ritz.p, count, go_on)?,
+            self.v.combine(f, &ritz.q, count, go_on)?,
+        ))
     }
 
-    /// Keep the best triplets, diagonal then, as the beginning of both bases, where no more fit.
-    fn restart_if_full(&mut self, f: &(impl LinearOperator + ?Sized), ritz: &Ritz, wanted: usize) {
+    /// The best triplets there are, `wanted` at most.
+    fn found(
+        &self,
+        f: &(impl LinearOperator + ?Sized),
+        ritz: &Ritz,
+        wanted: usize,
+        ended: Ended,
+    ) -> Result<Found, SvdError> {
+        let count = wanted.min(ritz.sigma.len());
+        let (u, v) = self.vectors(f, ritz, count, &to_the_end)?;
+        Ok(ritz.found(u, v, ended))
+    }
+
+    /// Keep the best triplets, diagonal then, as the beginning of both bases, where no more fit; what the bases
+    /// give after that.
+    fn restart_if_full(
+        &mut self,
+        f: &(impl LinearOperator + ?Sized),
+        ritz: &Ritz,
+        wanted: usize,
+    ) -> Result<Option<Ritz>, SvdError> {
         let following = self.next.as_ref().map_or(0, |x| x.dims()[0]);
         let complete = self.u.count() + self.apart.map_or(0, |(u, _)| u.count()) >= f.output_len();
         // With U complete one more block makes B complete, and the result exact.
         if complete || self.v.count() + following <= self.most {
-            return;
+            return Ok(None);
         }
         // The wanted ones and half of the rest: what is about to converge stays.
         let kept = (wanted + (self.most.saturating_sub(wanted)) / 2)
             .min(self.most.saturating_sub(following))
             .clamp(1, ritz.sigma.len());
-        let (u, v) = self.vectors(f, ritz, kept);
-        self.begin(u, v, &ritz.sigma[..kept]);
+        let (u, v) = self.vectors(f, ritz, kept, &|| f.check_interrupt())?;
+        Ok(Some(self.begin(u, v, ritz)))
     }
 
-    /// Begin with triplets, next block untouched.
-    fn begin(&mut self, u: Tensor<2>, v: Tensor<2>, sigma: &[f64]) {
+    /// Begin with the vectors of the first triplets, next block untouched; what the bases give then.
+    fn begin(&mut self, u: Tensor<2>, v: Tensor<2>, ritz: &Ritz) -> Ritz {
+        let kept = u.dims()[0];
         (self.u, self.v) = (Basis::new(self.u.len()), Basis::new(self.v.len()));
         self.u.push(u);
         self.v.push(v);
-        self.b = Dense::diagonal(sigma);
+        self.b = Dense::diagonal(&ritz.sigma[..kept]);
+        let same = Dense::diagonal(&vec![1.0; kept]);
+        Ritz {
+            p: same.clone(),
+            sigma: ritz.sigma[..kept].to_vec(),
+            q: same,
+            residuals: ritz.residuals[..kept].to_vec(),
+        }
     }
 }
 
-/// Unit vectors u and v of the K best triplets, converged or not.
+impl Ritz {
+    /// Vectors of the first triplets, with what is known of them: F v − σ u is 0, and the residual that of Fᵀ u.
+    fn found(&self, u: Tensor<2>, v: Tensor<2>, ended: Ended) -> Found {
+        let count = u.dims()[0];
+        let residual = |&left: &f64| TripletResidual {
+            right: 0.0,
+            left: over(left, self.sigma[0]),
+        };
+        Found {
+            u,
+            v,
+            sigma: self.sigma[..count].to_vec(),
+            residuals: self.residuals[..count].iter().map(residual).collect(),
+            ended,
+        }
+    }
+}
+
+/// Unit vectors u and v of the K best triplets, converged or not. Stopped in the middle of a step or a restart,
+/// those that the bases gave before it.
 pub(super) fn solve<F: LinearOperator + ?Sized>(
     f: &InUnits<'_, F>,
     config: &SvdConfig,
@@ -198,11 +246,29 @@ pub(super) fn solve<F: LinearOperator + ?Sized>(
     let mut random = SplitMix64::new(config.seed);
     let start = f.operator().upload(random.uniform(block.min(rank) * n), n);
     let mut chain = Chain::new(f.operator(), start, None, most, &mut random)?;
+    let mut last = None;
+    let found = iterate(f, config, &mut chain, &mut last, &mut random, &mut observer);
+    unless_stopped(found, || {
+        let ritz: Ritz = last?;
+        Some(chain.found(f.operator(), &ritz, k, Ended::Stopped))
+    })
+}
+
+/// Let a chain grow until it has converged and is confirmed. `last` is what its bases gave last.
+fn iterate<F: LinearOperator + ?Sized>(
+    f: &InUnits<'_, F>,
+    config: &SvdConfig,
+    chain: &mut Chain<'_>,
+    last: &mut Option<Ritz>,
+    random: &mut SplitMix64,
+    observer: &mut impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Found, SvdError> {
+    let k = config.k;
     loop {
         let Some(block) = chain.next.take() else {
             unreachable!("a chain without a next block has ended");
         };
-        let ritz = chain.step(f, block, &mut random)?;
+        let ritz: &Ritz = last.insert(chain.step(f, block, random)?);
         let have = ritz.sigma.len();
         let wanted = k.min(have);
         let estimates: Vec<f64> = ritz.residuals[..wanted]
@@ -218,19 +284,18 @@ pub(super) fn solve<F: LinearOperator + ?Sized>(
             estimates.iter().copied().fold(0.0, f64::max)
         };
         let progress = progress(converged, k, f.products(), worst);
-        let stopped = observer(&progress).is_break() || f.products() >= config.max_products;
+        let used_up = f.products() >= config.max_products;
         let exhausted = chain.next.is_none();
-        if stopped || exhausted {
-            let (u, v) = chain.vectors(f.operator(), &ritz, wanted);
-            let complete = exhausted;
-            return Ok(Found { u, v, complete });
+        if let Some(ended) = Ended::after(observer(&progress), exhausted, used_up) {
+            return chain.found(f.operator(), ritz, k, ended);
         }
         if have >= k && converged == k {
             let smallest = ritz.sigma[k - 1];
             let settled = (k..have)
                 .take_while(|&i| ritz.sigma[i] + ritz.residuals[i] < smallest)
                 .count();
-            let (u, v) = chain.vectors(f.operator(), &ritz, k + settled);
+            let go_on: GoOn<'_> = &|| f.operator().check_interrupt();
+            let (u, v) = chain.vectors(f.operator(), ritz, k + settled, go_on)?;
             let (mut left, mut right) = (
                 Basis::new(f.operator().output_len()),
                 Basis::new(f.operator().input_len()),
@@ -241,42 +306,33 @@ pub(super) fn solve<F: LinearOperator + ?Sized>(
                 apart: (&left, &right),
                 smallest,
                 slack: config.tolerance * ritz.sigma[0],
-                most,
+                most: chain.most,
                 max_products: config.max_products,
             };
-            let verdict = second.look(f, &mut random, |products| {
+            let verdict = second.look(f, random, |products| {
                 observer(&Progress {
                     products,
                     ..progress
                 })
-            })?;
+            });
             let (u, v) = (u.narrow(0, 0, k), v.narrow(0, 0, k));
             match verdict {
-                Verdict::Nothing => {
-                    return Ok(Found {
-                        u,
-                        v,
-                        complete: true,
-                    });
-                }
-                Verdict::Unknown => {
-                    return Ok(Found {
-                        u,
-                        v,
-                        complete: false,
-                    });
-                }
-                Verdict::Missing(start) => {
-                    chain.begin(u, v, &ritz.sigma[..k]);
+                Ok(Verdict::Ended(ended)) => return Ok(ritz.found(u, v, ended)),
+                Err(error) if error.is_stopped() => return Ok(ritz.found(u, v, Ended::Stopped)),
+                Err(error) => return Err(error),
+                Ok(Verdict::Missing(start)) => {
+                    *last = Some(chain.begin(u, v, ritz));
                     chain.next = chain
                         .v
-                        .orthonormalise(f.operator(), *start, None, &mut random)?
+                        .orthonormalise(f.operator(), *start, None, random)?
                         .vectors;
                 }
             }
             continue;
         }
-        chain.restart_if_full(f.operator(), &ritz, k);
+        if let Some(kept) = chain.restart_if_full(f.operator(), ritz, k)? {
+            *last = Some(kept);
+        }
     }
 }
 
@@ -291,11 +347,10 @@ struct Second<'a> {
 }
 
 enum Verdict {
-    Nothing,
+    /// Complete if nothing is missing.
+    Ended(Ended),
     /// A vector of more than σ_K.
     Missing(Box<Tensor<2>>),
-    /// Products were used up, or the observer said stop.
-    Unknown,
 }
 
 impl Second<'_> {
@@ -316,20 +371,21 @@ impl Second<'_> {
                 break;
             };
             if theta > self.smallest + self.slack {
-                return Ok(Verdict::Missing(Box::new(
-                    chain.vectors(f.operator(), &ritz, 1).1,
-                )));
+                let go_on: GoOn<'_> = &|| f.operator().check_interrupt();
+                let (_, v) = chain.vectors(f.operator(), &ritz, 1, go_on)?;
+                return Ok(Verdict::Missing(Box::new(v)));
             }
             let settled = rho <= self.slack || theta + rho < self.smallest;
             if steps >= CONFIRMING && settled {
-                return Ok(Verdict::Nothing);
+                return Ok(Verdict::Ended(Ended::Complete));
             }
-            if observer(f.products()).is_break() || f.products() >= self.max_products {
-                return Ok(Verdict::Unknown);
+            let used_up = f.products() >= self.max_products;
+            if let Some(ended) = Ended::after(observer(f.products()), false, used_up) {
+                return Ok(Verdict::Ended(ended));
             }
-            chain.restart_if_full(f.operator(), &ritz, 1);
+            chain.restart_if_full(f.operator(), &ritz, 1)?;
         }
         // Everything was looked at.
-        Ok(Verdict::Nothing)
+        Ok(Verdict::Ended(Ended::Complete))
     }
 }

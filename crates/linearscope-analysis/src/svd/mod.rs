@@ -19,19 +19,25 @@ use burn::tensor::Tensor;
 pub use config::{Momentum, Solver, SvdConfig};
 pub use result::{Svd, SvdError, TripletResidual};
 
-use self::{config::check, result::Found};
+use self::{
+    config::check,
+    result::{Ended, Found},
+};
 use crate::{
-    error::Error,
+    error::{Error, tell},
     operator::{BATCH, InUnits, LinearOperator},
     progress::Progress,
     ranking::ranking,
-    vectors::{over, read, row_norms},
+    vectors::{epsilon, over, read, row_norms},
 };
 
 /// The K largest singular triplets of `f`.
 ///
-/// Progress counts converged triplets, products, and the largest estimated residual; where the observer says
-/// stop, what is there by then comes back in [`SvdError::Unconverged`]. Memory: the basis, up to
+/// Progress counts converged triplets, products, and the largest estimated residual; at the end, triplets
+/// measured. Where it is stopped, by the observer or in the middle of a product ([`Error::is_stopped`]), no
+/// product is made any more: what is there by then comes back in [`SvdError::Unconverged`] or
+/// [`SvdError::Unconfirmed`], with [estimated](Svd::estimated) residuals; before the first triplets there is
+/// nothing, and that is [`SvdError::Failed`]. Memory: the basis, up to
 /// max(4 K, K + 24) vectors of either side. Numbers are the operator's dtype, small matrices f64; all in units
 /// of F's own size, so that singular values may be 1e-30 or 1e30.
 ///
@@ -51,24 +57,34 @@ use crate::{
 pub fn svd(
     f: &(impl LinearOperator + ?Sized),
     config: &SvdConfig,
-    observer: impl FnMut(&Progress) -> ControlFlow<()>,
+    mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Svd, SvdError> {
     check(f, config)?;
     let scaled = InUnits::new(f);
-    let Found { u, v, complete } = match config.solver {
+    let found = match config.solver {
         Solver::Lanczos { block, basis } => {
-            lanczos::solve(&scaled, config, block, basis, observer)?
+            lanczos::solve(&scaled, config, block, basis, &mut observer)?
         }
-        Solver::Subspace { extra } => subspace::solve(&scaled, config, extra, observer)?,
-        Solver::Power { momentum } => power::solve(&scaled, config, momentum, observer)?,
+        Solver::Subspace { extra } => subspace::solve(&scaled, config, extra, &mut observer)?,
+        Solver::Power { momentum } => power::solve(&scaled, config, momentum, &mut observer)?,
     };
-    let found = measured(&scaled, u, v)?;
+    let complete = found.ended == Ended::Complete;
+    let found = match found.ended {
+        Ended::Stopped => estimated(&scaled, found)?,
+        Ended::Complete | Ended::UsedUp => {
+            let (u, v) = (found.u.clone(), found.v.clone());
+            match measured(&scaled, u, v, &mut observer) {
+                Err(error) if error.is_stopped() => estimated(&scaled, found)?,
+                measured => measured?,
+            }
+        }
+    };
     let converged = found
         .residuals
         .iter()
         .filter(|r| r.worst() <= config.tolerance)
         .count();
-    if converged == config.k && complete {
+    if converged == config.k && complete && !found.estimated {
         return Ok(found);
     }
     if converged == config.k {
@@ -90,6 +106,62 @@ pub fn svd(
     })
 }
 
+/// Roundings of the dtype that an estimated residual allows for.
+const ROUNDINGS: f64 = 16.0;
+
+/// What a solver that was stopped found, without a product.
+fn estimated<F: LinearOperator + ?Sized>(
+    f: &InUnits<'_, F>,
+    found: Found,
+) -> Result<Svd, SvdError> {
+    let signs = signs(&found.v)?;
+    let sign = f.operator().upload(signs, 1);
+    let (u, v) = (found.u * sign.clone(), found.v * sign);
+    let rounding = ROUNDINGS * epsilon(f.operator().dtype());
+    let residuals: Vec<TripletResidual> = found
+        .residuals
+        .iter()
+        .map(|known| TripletResidual {
+            right: known.right + rounding,
+            left: known.left + rounding,
+        })
+        .collect();
+    Ok(Svd {
+        estimated: true,
+        ..ranked(f, [u, v], &found.sigma, &residuals)
+    })
+}
+
+/// The sign of the entry of largest magnitude of each row.
+fn signs(v: &Tensor<2>) -> Result<Vec<f64>, SvdError> {
+    let signs = read(v.clone().max_dim(1) + v.clone().min_dim(1))?;
+    let sign = |sign: f64| if sign < 0.0 { -1.0 } else { 1.0 };
+    Ok(signs.into_iter().map(sign).collect())
+}
+
+/// Triplets in order, σ in units of F.
+fn ranked<F: LinearOperator + ?Sized>(
+    f: &InUnits<'_, F>,
+    [u, v]: [Tensor<2>; 2],
+    sigma: &[f64],
+    residuals: &[TripletResidual],
+) -> Svd {
+    let order = ranking(sigma);
+    let pick = |x: Tensor<2>| {
+        let rows = order.iter().map(|&i| x.clone().narrow(0, i, 1)).collect();
+        Tensor::cat(rows, 0).into_data()
+    };
+    Svd {
+        u: pick(u),
+        v: pick(v),
+        residuals: order.iter().map(|&i| residuals[i]).collect(),
+        estimated: false,
+        sigma: order.iter().map(|&i| sigma[i] * f.unit()).collect(),
+        products: f.products(),
+        passes: f.passes(),
+    }
+}
+
 /// How much larger probes are made to look at products that are suspiciously exact.
 const MAGNIFIED: f64 = (1u64 << 40) as f64;
 
@@ -102,8 +174,9 @@ fn measured<F: LinearOperator + ?Sized>(
     f: &InUnits<'_, F>,
     u: Tensor<2>,
     v: Tensor<2>,
+    observer: &mut impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Svd, SvdError> {
-    let plain = measured_with(f, u.clone(), v.clone(), 1.0)?;
+    let plain = measured_with(f, u.clone(), v.clone(), 1.0, observer)?;
     if plain
         .residuals
         .iter()
@@ -111,7 +184,7 @@ fn measured<F: LinearOperator + ?Sized>(
     {
         return Ok(plain);
     }
-    match measured_with(f, u, v, MAGNIFIED) {
+    match measured_with(f, u, v, MAGNIFIED, observer) {
         // Larger probes overflow: then it was no vanishing.
         Err(SvdError::Failed(Error::NotFinite { .. })) => Ok(plain),
         looked_at => looked_at,
@@ -124,6 +197,7 @@ fn measured_with<F: LinearOperator + ?Sized>(
     u: Tensor<2>,
     v: Tensor<2>,
     size: f64,
+    observer: &mut impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Svd, SvdError> {
     let k = v.dims()[0];
     let (mut sigma, mut right, mut left) = (Vec::new(), Vec::new(), Vec::new());
@@ -131,18 +205,24 @@ fn measured_with<F: LinearOperator + ?Sized>(
     let resized = |x: Tensor<2>, by: f64| if by == 1.0 { x } else { x * by };
     for start in (0..k).step_by(BATCH) {
         let rows = start..(start + BATCH).min(k);
+        let products = f.products();
+        let progress = Progress::new("measuring residuals", start, k);
+        tell(
+            observer,
+            Progress {
+                products,
+                ..progress
+            },
+        )?;
         let u = u.clone().slice([rows.clone()]);
         let v = v.clone().slice([rows]);
         let fv = resized(f.apply(resized(v.clone(), size))?, size.recip());
         let fu = resized(f.apply_adjoint(resized(u.clone(), size))?, size.recip());
         let mut values = read((fv.clone() * u.clone()).sum_dim(1))?;
-        let mut signs = read(v.clone().max_dim(1) + v.clone().min_dim(1))?;
-        for (value, sign) in values.iter_mut().zip(&mut signs) {
-            // The entry of largest magnitude becomes positive; σ too, by u's sign.
-            *sign = if *sign < 0.0 { -1.0 } else { 1.0 };
-            if !value.is_finite() {
-                return Err(Error::overflow("F v").into());
-            }
+        // The entry of largest magnitude becomes positive; σ too, by u's sign.
+        let signs = signs(&v)?;
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(Error::overflow("F v").into());
         }
         let flip: Vec<f64> = values
             .iter()
@@ -160,26 +240,14 @@ fn measured_with<F: LinearOperator + ?Sized>(
         us.push(u);
         vs.push(v);
     }
-    let order = ranking(&sigma);
-    let (u, v) = (Tensor::cat(us, 0), Tensor::cat(vs, 0));
-    let largest = sigma[order[0]];
-    let pick = |x: Tensor<2>| {
-        let rows = order.iter().map(|&i| x.clone().narrow(0, i, 1)).collect();
-        Tensor::cat(rows, 0).into_data()
-    };
-    Ok(Svd {
-        u: pick(u),
-        v: pick(v),
-        // F = 0: any vectors are exact.
-        residuals: order
-            .iter()
-            .map(|&i| TripletResidual {
-                right: over(right[i], largest),
-                left: over(left[i], largest),
-            })
-            .collect(),
-        sigma: order.iter().map(|&i| sigma[i] * f.unit()).collect(),
-        products: f.products(),
-        passes: f.passes(),
-    })
+    let largest = sigma.iter().copied().fold(0.0, f64::max);
+    // F = 0: any vectors are exact.
+    let residuals: Vec<TripletResidual> = (right.iter().zip(&left))
+        .map(|(&right, &left)| TripletResidual {
+            right: over(right, largest),
+            left: over(left, largest),
+        })
+        .collect();
+    let vectors = [Tensor::cat(us, 0), Tensor::cat(vs, 0)];
+    Ok(ranked(f, vectors, &sigma, &residuals))
 }

@@ -1,11 +1,14 @@
 //! What is found, and why it is not all that was asked for.
 
+use std::ops::ControlFlow;
+
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::{error::Error, progress::Progress};
 
-/// How far a triplet is from one, as measured by a product with F and one with Fᵀ.
+/// How far a triplet is from one, as measured by a product with F and one with Fᵀ, or as
+/// [estimated](Svd::estimated).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TripletResidual {
     /// ‖F v − σ u‖ / σ₁.
@@ -36,8 +39,13 @@ pub struct Svd {
     /// Eigen-inputs, `[K, n]`, of norm 1, in the operator's dtype; the entry of largest magnitude is
     /// positive.
     pub v: TensorData,
-    /// True residuals, measured afterwards.
+    /// True residuals, measured afterwards; or estimates.
     pub residuals: Vec<TripletResidual>,
+    /// The computation was stopped, and no products were left to measure residuals by: they are what the
+    /// solver's recurrence says, and 16 roundings of the operator's dtype. In exact arithmetic they are the
+    /// true ones.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
     /// Vectors multiplied by F or Fᵀ, the measuring included.
     pub products: usize,
     /// Batches they were multiplied in.
@@ -47,13 +55,15 @@ pub struct Svd {
 /// Why there is no [`Svd`].
 #[derive(Debug, thiserror::Error)]
 pub enum SvdError {
-    /// Products are used up, or the observer said stop, before all triplets converged.
+    /// Products are used up, or somebody stopped it, before all triplets converged.
     #[error(
-        "{converged} of {wanted} triplets reached residual {tolerance:.0e} within {} products (the worst is at {worst:.1e}); allow more products, a larger basis, or a looser tolerance",
-        .partial.products
+        "{converged} of {wanted} triplets reached residual {tolerance:.0e} within {} products (the worst is at {worst:.1e}); {}",
+        .partial.products,
+        if .partial.estimated { STOPPED } else { "allow more products, a larger basis, or a looser tolerance" }
     )]
     Unconverged {
-        /// Everything found so far, with true residuals: those within the tolerance are good.
+        /// Everything found so far, with true residuals: those within the tolerance are good. After a stop
+        /// they are [estimates](Svd::estimated), since no product is made any more.
         partial: Box<Svd>,
         /// How many are within the tolerance.
         converged: usize,
@@ -64,14 +74,17 @@ pub enum SvdError {
         /// The largest residual among those found.
         worst: f64,
     },
-    /// Products were used up, or the observer said stop, when all triplets had converged but a search
-    /// from a fresh start had not yet ruled out that a larger one, or a copy, is missing.
+    /// Products were used up, or somebody stopped it, when all triplets had converged but a search
+    /// from a fresh start had not yet ruled out that a larger one, or a copy, is missing; or before their
+    /// residuals were measured.
     #[error(
-        "all triplets converged, but after {} products it was not yet ruled out that a larger one is missing (a repeated singular value shows late); allow more products",
-        .partial.products
+        "all triplets converged, but after {} products it was not yet ruled out that a larger one is missing (a repeated singular value shows late); {}",
+        .partial.products,
+        if .partial.estimated { STOPPED } else { "allow more products" }
     )]
     Unconfirmed {
-        /// What was found, with true residuals within the tolerance.
+        /// What was found, with residuals within the tolerance: true ones, after a stop
+        /// [estimates](Svd::estimated).
         partial: Box<Svd>,
     },
     /// A setting that means nothing, numbers that are not finite, or the network itself failed.
@@ -79,14 +92,33 @@ pub enum SvdError {
     Failed(#[from] Error),
 }
 
+/// What a message says after a stop.
+const STOPPED: &str = "it was stopped, and residuals are estimated, not measured";
+
 impl SvdError {
-    /// What was found by then, with true residuals.
+    /// Whether nothing went wrong and somebody stopped it, see [`Error::is_stopped`].
+    pub fn is_stopped(&self) -> bool {
+        match self {
+            Self::Unconverged { partial, .. } | Self::Unconfirmed { partial } => partial.estimated,
+            Self::Failed(error) => error.is_stopped(),
+        }
+    }
+
+    /// What was found by then, with true residuals, or with estimates after a stop.
     pub fn partial(&self) -> Option<&Svd> {
         match self {
             Self::Unconverged { partial, .. } | Self::Unconfirmed { partial } => Some(partial),
             Self::Failed(_) => None,
         }
     }
+}
+
+/// Whether to go on, asked within dense work: an error where somebody stopped it.
+pub(super) type GoOn<'a> = &'a dyn Fn() -> Result<(), Error>;
+
+/// What is needed for a partial result is done to its end.
+pub(super) fn to_the_end() -> Result<(), Error> {
+    Ok(())
 }
 
 /// Where a solver is: `converged` of `wanted` triplets.
@@ -109,6 +141,43 @@ pub(super) struct Found {
     pub u: Tensor<2>,
     /// Unit vectors `[K, n]`.
     pub v: Tensor<2>,
+    /// σ of each, in units of F.
+    pub sigma: Vec<f64>,
+    /// What the recurrence says of each, over σ₁.
+    pub residuals: Vec<TripletResidual>,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+/// How a solver ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
     /// No larger triplet, and no copy of one, was left out.
-    pub complete: bool,
+    Complete,
+    /// Products were used up.
+    UsedUp,
+    /// Somebody stopped it: no more products.
+    Stopped,
+}
+
+impl Ended {
+    /// Whether a step was the last, and why; `word` is the observer's.
+    pub(super) fn after(word: ControlFlow<()>, complete: bool, used_up: bool) -> Option<Self> {
+        match word {
+            ControlFlow::Break(()) => Some(Self::Stopped),
+            ControlFlow::Continue(()) if complete => Some(Self::Complete),
+            ControlFlow::Continue(()) => used_up.then_some(Self::UsedUp),
+        }
+    }
+}
+
+/// What is there where a solver was stopped in the middle of something: `partial`, if anything.
+pub(super) fn unless_stopped(
+    found: Result<Found, SvdError>,
+    partial: impl FnOnce() -> Option<Result<Found, SvdError>>,
+) -> Result<Found, SvdError> {
+    match found {
+        Err(error) if error.is_stopped() => partial().unwrap_or(Err(error)),
+        found => found,
+    }
 }

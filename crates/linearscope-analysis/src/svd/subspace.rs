@@ -15,7 +15,7 @@ use linearscope::SplitMix64;
 use super::{
     basis::Basis,
     config::SvdConfig,
-    result::{Found, SvdError, progress},
+    result::{Ended, Found, GoOn, SvdError, TripletResidual, progress, unless_stopped},
 };
 use crate::{
     operator::{InUnits, LinearOperator},
@@ -23,14 +23,29 @@ use crate::{
     vectors::{over, row_norms},
 };
 
-/// Unit vectors u and v of the K best triplets, converged or not.
+/// Unit vectors u and v of the K best triplets, converged or not. Stopped in the middle of a step, the last whose
+/// residuals are known.
 pub(super) fn solve<F: LinearOperator + ?Sized>(
     f: &InUnits<'_, F>,
     config: &SvdConfig,
     extra: usize,
     mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Found, SvdError> {
+    let mut last = None;
+    let found = iterate(f, config, extra, &mut last, &mut observer);
+    unless_stopped(found, || last.map(Ok))
+}
+
+/// Steps until all have converged; `last` is what was known last.
+fn iterate<F: LinearOperator + ?Sized>(
+    f: &InUnits<'_, F>,
+    config: &SvdConfig,
+    extra: usize,
+    last: &mut Option<Found>,
+    observer: &mut impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Found, SvdError> {
     let operator = f.operator();
+    let go_on: GoOn<'_> = &|| operator.check_interrupt();
     let (k, n, outputs) = (config.k, operator.input_len(), operator.output_len());
     let block = (k + extra).min(n).min(outputs);
     let mut random = SplitMix64::new(config.seed);
@@ -39,7 +54,7 @@ pub(super) fn solve<F: LinearOperator + ?Sized>(
     let mut left: Option<(Tensor<2>, Vec<f64>)> = None;
     loop {
         let product = f.apply(v.clone())?;
-        if let Some((u, sigma)) = &left {
+        if let Some((u, sigma)) = left.take() {
             let scaled = u.clone() * operator.upload(sigma.clone(), 1);
             let residuals = row_norms(&(product.clone() - scaled).narrow(0, 0, k))?;
             let residuals: Vec<f64> = residuals.into_iter().map(|x| over(x, sigma[0])).collect();
@@ -47,27 +62,32 @@ pub(super) fn solve<F: LinearOperator + ?Sized>(
             let converged = residuals.iter().filter(good).count();
             let worst = residuals.iter().copied().fold(0.0, f64::max);
             let progress = progress(converged, k, f.products(), worst);
-            let stopped = observer(&progress).is_break() || f.products() >= config.max_products;
-            if stopped || converged == k {
-                return Ok(Found {
-                    u: u.clone().narrow(0, 0, k),
-                    v: v.narrow(0, 0, k),
-                    complete: converged == k,
-                });
+            let residual = |right| TripletResidual { right, left: 0.0 };
+            let found = |ended| Found {
+                u: u.narrow(0, 0, k),
+                v: v.clone().narrow(0, 0, k),
+                sigma: sigma[..k].to_vec(),
+                residuals: residuals.into_iter().map(residual).collect(),
+                ended,
+            };
+            let used_up = f.products() >= config.max_products;
+            if let Some(ended) = Ended::after(observer(&progress), converged == k, used_up) {
+                return Ok(found(ended));
             }
+            *last = Some(found(Ended::Stopped));
         }
         let (u, _) = orthonormal(operator, product, outputs, &mut random)?;
         let product = f.apply_adjoint(u.clone())?;
         let (next, s) = orthonormal(operator, product, n, &mut random)?;
-        let (p, sigma, q) = s.svd()?;
+        let (p, sigma, q) = s.svd(go_on)?;
         let turned = |rows: Tensor<2>, by| {
             let len = rows.dims()[1];
             let mut basis = Basis::new(len);
             basis.push(rows);
-            basis.combine(operator, by, block)
+            basis.combine(operator, by, block, go_on)
         };
-        v = turned(next, &p);
-        left = Some((turned(u, &q), sigma));
+        v = turned(next, &p)?;
+        left = Some((turned(u, &q)?, sigma));
     }
 }
 

@@ -1,93 +1,177 @@
 //! `analyse`: everything that fits the task, as files and as one report.
 
-use std::{fmt::Write, path::PathBuf};
+use std::fmt::Write;
 
+use clap::{Args, ValueEnum};
 use linearscope_analysis::{LinearOperator, operator::Field, ranking, svd::SvdConfig};
-use linearscope_picture::{Band, Sheet};
+use linearscope_picture::{
+    Band, Sheet,
+    page::{self, Cell, Column, Markup, Page, Part, Render, Section, Table},
+};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{contributions, fields, maps, position, svd, votes};
+use super::{column, contributions, fields, maps, position, row, run, svd, votes};
 use crate::{
-    args::{Analyse, Between, Common, Task},
+    args::{Between, Common},
+    command::{About, FileAbout, Group, OnPicture, Pictures, Told},
     error::{Failure, Result},
-    folder::{self, One},
-    output,
+    job::{Fold, Job, Summary},
+    opened::name_of,
     picture::View,
-    report::{Chapter, Part, Report, escaped},
-    session::{Session, certificate_line, judge},
+    report::{Chapter, Report, footer},
+    session::{Session, certificate_line},
 };
 
-pub(crate) fn run(args: &Analyse) -> Result<()> {
-    if args.k == 0 {
-        return Err(Failure::input("-k 0: at least one triplet is needed"));
+/// `analyse`.
+#[derive(Clone, Debug, Args, Serialize)]
+pub(crate) struct Analyse {
+    /// What the network does [default: as its shapes say: scores, a larger picture, or one of the
+    /// same size]
+    #[arg(long)]
+    pub task: Option<Task>,
+    /// How many singular triplets
+    #[arg(short, default_value_t = 6, value_name = "K")]
+    pub k: usize,
+    #[command(flatten)]
+    #[serde(skip)]
+    pub common: Common,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Task {
+    /// From a picture to scores
+    Classifier,
+    /// Super-resolution: from a picture to a larger one
+    Sr,
+    /// From a picture to a picture
+    I2i,
+}
+
+impl OnPicture for Analyse {
+    const ABOUT: &'static About = &About {
+        name: "analyse",
+        group: Group::Start,
+        summary: "Everything that fits the task, as one report to open",
+        details: "Recognises scores, a larger picture, or a picture of the same size, and runs what fits: contributions, \
+            rows, votes, columns, maps, SVD. The report shows the command behind each figure.",
+        example: "analyse net.onnx --input cat.jpg",
+        pictures: Pictures::Folders,
+        files: &[FileAbout(
+            "report.html",
+            "the report: self-contained, for any browser and for print",
+        )],
+        tables: &[],
+        includes: &[
+            <run::Run as OnPicture>::ABOUT,
+            <row::Row as OnPicture>::ABOUT,
+            <column::Column as OnPicture>::ABOUT,
+            contributions::ABOUT,
+            votes::ABOUT,
+            maps::ABOUT,
+            svd::ABOUT,
+        ],
+    };
+
+    type Fold = Index;
+
+    fn common(&self) -> &Common {
+        &self.common
     }
-    if !folder::is_one(&args.common) {
-        let (found, text) = one(args)?;
-        let Told { chapter, failure } = found.found;
-        let path = report(&args.common, vec![chapter])?;
-        if args.common.json {
-            println!("{text}");
-        } else {
-            println!("{}", found.line);
-            println!("the report is {}", path.display());
+
+    fn check(&self) -> Result<()> {
+        match self.k {
+            0 => Err(Failure::input("-k 0: at least one triplet is needed")),
+            _ => Ok(()),
         }
-        return failure.map_or(Ok(()), Err);
     }
-    // One report, a chapter for each picture.
-    let each = |args: &Analyse| Ok(one(args)?.0);
-    let (set, told) = folder::each("analyse", args, |args| &mut args.common, each)?.apart();
-    let (chapters, failures): (Vec<_>, Vec<_>) = told
-        .into_iter()
-        .map(|Told { chapter, failure }| (chapter, failure))
-        .unzip();
-    let path = report(&args.common, chapters)?;
-    set.close((), &[format!("the report is {}", path.display())])?;
-    failures.into_iter().flatten().next().map_or(Ok(()), Err)
-}
 
-/// What is told of one picture, and what did not hold.
-struct Told {
-    chapter: Chapter,
-    failure: Option<Failure>,
-}
-
-fn report(common: &Common, chapters: Vec<Chapter>) -> Result<PathBuf> {
-    let model = common.model.file_name().unwrap_or_default();
-    let report = Report {
-        title: format!("What {} does", model.to_string_lossy()),
-        intro: vec![INTRO.into()],
-        chapters,
-    };
-    let path = common.out.join("report.html");
-    output::write_whole(&path, report.html().as_bytes())?;
-    Ok(path)
-}
-
-/// One picture's chapter, and the manifest's text.
-fn one(args: &Analyse) -> Result<(One<Told>, String)> {
-    let mut session = Session::open("analyse", &args.common)?;
-    let task = args.task.unwrap_or_else(|| guess(&session));
-    session.note("task", format!("{task:?}").to_lowercase());
-    let model = session.model.clone();
-    let (mut chapter, failures) = chapter(&mut session, task, args.k)?;
-    chapter.title = match args.common.input.file_name() {
-        Some(name) => format!("{model} at {}", name.to_string_lossy()),
-        None => model.clone(),
-    };
-    let (certificate, text) = session.finish()?;
-    chapter.certificate = certificate_line(&certificate, args.common.dtype);
-    let line = chapter.certificate.clone();
-    let failure = judge(&certificate).err().or(failures.into_iter().next());
-    let numbers = json!({ "certificate": certificate });
-    let found = Told { chapter, failure };
-    Ok((
-        One {
+    fn picture(&self, session: &mut Session) -> Result<Told> {
+        let task = self.task.unwrap_or_else(|| guess(session));
+        session.note("task", task);
+        let (mut chapter, failures) = chapter(session, task, self.k)?;
+        let input = session.manifest["input"]["file"].as_str().unwrap_or("");
+        let input = name_of(std::path::Path::new(input));
+        chapter.title = format!("{} at {input}", session.model);
+        let certificate = session.certify()?;
+        chapter.certificate = certificate_line(&certificate, session.precision());
+        chapter.holds = certificate.holds();
+        let line = chapter.certificate.lines().next().unwrap_or("").to_string();
+        let report = Report {
+            title: format!("What {} does", session.model),
+            intro: vec![INTRO.into()],
+            chapters: vec![chapter],
+        };
+        session
+            .results
+            .save("report.html", report.html().as_bytes(), json!({}))?;
+        Ok(Told {
+            summary: vec!["open report.html in a browser".into()],
             line,
-            numbers,
-            found,
-        },
-        text,
-    ))
+            found: json!({
+                "task": task,
+                "exactness": certificate.exactness,
+                "adjoint": certificate.adjoint,
+                "residual_over_output": certificate.residual_over_output,
+            }),
+            failure: failures.into_iter().next(),
+        })
+    }
+}
+
+/// The page that leads to each picture's report.
+pub(crate) struct Index(Table);
+
+impl Default for Index {
+    fn default() -> Self {
+        Self(Table::new([
+            Column::text("picture"),
+            Column::number("‖r‖ / ‖f(x₀)‖"),
+            Column::number("exactness"),
+        ]))
+    }
+}
+
+/// What it says of one picture.
+#[derive(Deserialize)]
+pub(crate) struct Found {
+    exactness: f64,
+    residual_over_output: f64,
+}
+
+impl Fold for Index {
+    type Found = Found;
+
+    fn add(&mut self, name: &str, found: Found) -> Result<()> {
+        self.0.push([
+            Cell::text(name).to(format!("{name}/report.html")),
+            Cell::number(
+                found.residual_over_output,
+                format!("{:.3}", found.residual_over_output),
+            ),
+            Cell::number(found.exactness, format!("{:.1e}", found.exactness)),
+        ]);
+        Ok(())
+    }
+
+    fn finish(self, job: &Job, summary: &mut Summary<'_>) -> Result<()> {
+        let page = Page {
+            title: format!("What {} does", job.model_name()),
+            intro: vec![INTRO.into(), "Each picture has a report of its own.".into()],
+            sections: vec![Section {
+                parts: vec![Part {
+                    body: vec![self.0.render()],
+                    ..Part::default()
+                }],
+                ..Section::default()
+            }],
+            footer: footer(),
+        };
+        summary.save_page("report.html", &page.render().into_string())?;
+        summary.lines.push("open report.html in a browser".into());
+        Ok(())
+    }
 }
 
 /// What every report begins with.
@@ -112,27 +196,31 @@ pub(crate) fn guess(session: &Session) -> Task {
 }
 
 /// How a sheet goes into a report.
-pub(crate) fn body(sheet: Option<&Sheet>) -> Result<String> {
+pub(crate) fn body(sheet: Option<&Sheet>) -> Result<Markup> {
     match sheet {
-        Some(sheet) => Ok(sheet.to_html()?),
-        None => Ok("<p>It has no picture; the numbers are in the files.</p>".into()),
+        Some(sheet) => Ok(page::sheet(sheet)?),
+        None => Ok(page::paragraph(
+            "It has no picture; the numbers are in the files.",
+        )),
     }
 }
 
 /// The best classes of a classifier, as a table.
-fn scores(session: &Session, y0: &[f64]) -> String {
-    let mut html = String::from(
-        "<table class=\"scores\"><tr><th>class</th><th>score</th><th>name</th></tr>\n",
-    );
-    for k in ranking(y0).into_iter().take(5) {
-        let _ = writeln!(
-            html,
-            "<tr><td>{k}</td><td>{:.3}</td><td>{}</td></tr>",
-            y0[k],
-            escaped(session.label(k).unwrap_or("")),
-        );
-    }
-    html + "</table>\n"
+fn scores(session: &Session, y0: &[f64]) -> Markup {
+    let columns = [
+        Column::number("class"),
+        Column::number("score"),
+        Column::text("name"),
+    ];
+    let best = ranking(y0).into_iter().take(5);
+    let table = best.fold(Table::new(columns), |table, k| {
+        table.row([
+            Cell::number(k as f64, k.to_string()),
+            Cell::number(y0[k], format!("{:.3}", y0[k])),
+            session.label(k).map_or(Cell::missing(), Cell::text),
+        ])
+    });
+    table.render()
 }
 
 /// Everything that fits the task. A solver that did not converge is told, and the rest goes on.
@@ -177,12 +265,10 @@ pub(crate) fn chapter(
         ..Sheet::default()
     };
     let classifier = task == Task::Classifier;
-    let first = pictures.to_html()?
-        + &if classifier {
-            scores(session, &y0)
-        } else {
-            String::new()
-        };
+    let mut first = vec![page::sheet(&pictures)?];
+    if classifier {
+        first.push(scores(session, &y0));
+    }
     chapter.parts.push(Part {
         heading: if classifier { "What it says" } else { "What it makes" }.into(),
         look: if classifier {
@@ -203,7 +289,7 @@ pub(crate) fn chapter(
         "top1".to_string()
     } else {
         // The strongest edge: there is most to explain.
-        let place = position::places(&["auto".into()], &y0, &shape)?;
+        let place = position::places("--target", &["auto".into()], &y0, &shape)?;
         position::text(place[0].positions[0], &shape)
     };
     let found = contributions::find(session, &target)?;
@@ -220,7 +306,7 @@ pub(crate) fn chapter(
                  the pixels add, each other bar what one layer's biases add on their way to it."
             )
         },
-        body: found.chart.to_html(),
+        body: vec![page::bars(&found.chart)],
         commands: vec![format!(
             "linearscope contributions {} --target {target}",
             session.line
@@ -283,7 +369,7 @@ pub(crate) fn chapter(
                    surroundings (arrows: the strongest ways), columns that draw whole shapes, and how \
                    much neighbouring filters differ."
                 .into(),
-            body: format!("{}<pre>{}</pre>", body(Some(&sheet))?, escaped(&lines.join("\n"))),
+            body: vec![body(Some(&sheet))?, page::lines(&lines)],
             commands: commands("maps", ""),
         });
     }
@@ -318,7 +404,7 @@ pub(crate) fn chapter(
     chapter.parts.push(Part {
         heading: "What passes, and how much".into(),
         look,
-        body: body(sheet.as_ref())?,
+        body: vec![body(sheet.as_ref())?],
         commands: svd_command,
     });
     // For pictures it comes last: one pixel's score is a detail.
@@ -341,15 +427,14 @@ fn votes_part(session: &mut Session, command: &str) -> Result<Part> {
             "Each pixel votes for the class whose discussion it speaks loudest in. With {classes} classes \
              that takes minutes; the command below does it."
         );
-        (look, String::new())
+        (look, Vec::new())
     } else {
-        let (sheet, lines) = votes::part(session)?;
+        let (sheet, table) = votes::part(session)?;
         let look = "Each pixel votes for the class whose discussion it speaks loudest in: what the score \
                     makes of the pixel, and of the biases on its way. Look for whether the loud votes lie \
                     on the object."
             .to_string();
-        let table = format!("<pre>{}</pre>", escaped(&lines.join("\n")));
-        (look, body(sheet.as_ref())? + &table)
+        (look, vec![body(sheet.as_ref())?, table.render()])
     };
     Ok(Part {
         heading: "Which class each pixel votes for".into(),
@@ -366,11 +451,11 @@ fn part_of(
     look: &str,
     commands: Vec<String>,
 ) -> Result<Part> {
-    let (sheet, _) = fields::find(session, field, &["auto".into()])?;
+    let (sheet, _) = fields::find(session, field, "--at", &["auto".into()])?;
     Ok(Part {
         heading: heading.into(),
         look: look.into(),
-        body: body(sheet.as_ref())?,
+        body: vec![body(sheet.as_ref())?],
         commands,
     })
 }

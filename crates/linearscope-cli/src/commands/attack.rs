@@ -1,10 +1,14 @@
 //! `attack`: a picture close to x₀ that is read otherwise, and what changed.
 
 use burn::tensor::TensorData;
+use clap::{Args, ValueEnum};
 use linearscope_analysis::{
     Bar, FrozenNetwork, LinearOperator, argmax,
     attack::{self, AttackConfig, Attacked, Ball, Goal, Loss},
-    comparison::{self, Comparison, ComparisonConfig, ComparisonStatistics, compare},
+    comparison::{
+        Comparison, ComparisonConfig, ComparisonStatistics, ComparisonSummary, ComparisonTotals,
+        compare,
+    },
     contribution::{self, ContributionStatistics, Contributions, contributions},
     difference::DifferenceConfig,
     ranking,
@@ -12,86 +16,240 @@ use linearscope_analysis::{
     votes::classes,
 };
 use linearscope_picture::{Band, Curve, CurveChart, CurvePanel, Panel, Sheet};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::votes::{self, coloured, name};
 use crate::{
-    args::{Attack, EpsUnit, LossName},
+    args::{Common, Hearing},
+    command::{About, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
+    console,
     error::{Failure, Result},
-    folder::{self, One},
+    job::{Fold, Job, Summary},
     npy::is_npy,
-    output,
     picture::View,
     recipe::Recipe,
     session::Session,
 };
 
-pub(crate) fn run(args: &Attack) -> Result<()> {
-    if !(args.eps.is_finite() && args.eps > 0.0) {
-        return Err(Failure::input(format!(
-            "--eps {}: ε is a number above 0",
-            args.eps
-        )));
+/// `attack`.
+#[derive(Clone, Debug, Args, Serialize)]
+pub(crate) struct Attack {
+    /// ε: how far each entry may be changed
+    #[arg(long, value_name = "E", allow_negative_numbers = true)]
+    pub eps: f64,
+    /// What ε is measured in
+    #[arg(long, default_value = "pixel")]
+    pub eps_unit: EpsUnit,
+    /// Gradient steps: 1 is FGSM, more is PGD
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub steps: usize,
+    /// Attack towards this class [default: away from the best one]
+    #[arg(long, value_name = "K")]
+    pub target: Option<usize>,
+    /// The loss whose gradient is followed
+    #[arg(long, default_value = "cross-entropy")]
+    pub loss: Loss,
+    /// Start at a random picture within ε, with this seed [default: at x₀]
+    #[arg(long, value_name = "SEED")]
+    pub random_start: Option<u64>,
+    /// Random products used to estimate ‖F′ − F‖
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    pub probes: usize,
+    /// How many classes are shown
+    #[arg(long, default_value_t = 5, value_name = "K")]
+    pub top: usize,
+    #[command(flatten)]
+    pub hearing: Hearing,
+    #[command(flatten)]
+    #[serde(skip)]
+    pub common: Common,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EpsUnit {
+    /// Levels 0 to 255 of the picture
+    Pixel,
+    /// Units of the network's input
+    Input,
+}
+
+const OF_LAYERS: &[(&str, &str)] = &[
+    ("layer", "its number; 0 is the input"),
+    ("name", "the weighted op that begins it"),
+    ("value", "its part of the score"),
+    ("share", "the same over the score"),
+];
+
+impl OnPicture for Attack {
+    const ABOUT: &'static About = &About {
+        name: "attack",
+        group: Group::Explain,
+        summary: "A picture close to x₀ that is classified differently, and what changed inside",
+        details: "FGSM or PGD within ε of each entry. Compares votes, contributions, decisions and F itself before and \
+            after.",
+        example: "attack net.onnx --input cat.jpg --eps 2",
+        pictures: Pictures::Folders,
+        files: &[
+            FileAbout("adversarial.npy", "x, in the input's shape"),
+            FileAbout("adversarial.png", "x as a picture of eight bits"),
+            FileAbout("perturbation.npy", "x − x₀"),
+            FileAbout("perturbation.png", "x − x₀ drawn"),
+            FileAbout("perturbation.svg", "the same for print"),
+            FileAbout("votes_before.npy", "[h, w] i32: votes at x₀"),
+            FileAbout("votes_after.npy", "[h, w] i32: votes at x"),
+            FileAbout(
+                "contributions.png",
+                "contributions before and after; over a folder, mean ± standard deviation",
+            ),
+            FileAbout("contributions.svg", "the same for print"),
+            FileAbout("attack.png", "pictures and votes before and after"),
+            FileAbout("attack.svg", "the same for print"),
+        ],
+        tables: &[
+            TableAbout {
+                name: "contributions_before",
+                rows: "contributions to the best class at x₀",
+                columns: OF_LAYERS,
+            },
+            TableAbout {
+                name: "contributions_after",
+                rows: "contributions to the same class at x",
+                columns: OF_LAYERS,
+            },
+            TableAbout {
+                name: "flips",
+                rows: "one line for each op that decides",
+                columns: &[
+                    ("name", "its node"),
+                    ("layer", "number of its layer"),
+                    ("kind", "what it decides"),
+                    ("units", "how many decisions it makes"),
+                    ("flipped", "decisions that differ between x₀ and x"),
+                    ("share", "flipped over units"),
+                ],
+            },
+        ],
+        includes: &[],
+    };
+
+    type Fold = Over;
+
+    fn common(&self) -> &Common {
+        &self.common
     }
-    if args.eps_unit == EpsUnit::Pixel && args.eps > 255.0 {
-        return Err(Failure::input(format!(
-            "--eps {} is more than the 255 levels of a pixel",
-            args.eps
-        ))
-        .hint("--eps-unit input counts in units of the network's input"));
-    }
-    for (flag, number) in [
-        ("steps", args.steps),
-        ("probes", args.probes),
-        ("top", args.top),
-    ] {
-        if number == 0 {
+
+    fn check(&self) -> Result<()> {
+        if !(self.eps.is_finite() && self.eps > 0.0) {
             return Err(Failure::input(format!(
-                "--{flag} 0: at least one is needed"
+                "--eps {}: ε must be greater than 0",
+                self.eps
             )));
         }
+        if self.eps_unit == EpsUnit::Pixel && self.eps > 255.0 {
+            return Err(Failure::input(format!(
+                "--eps {} is more than the 255 levels of a pixel",
+                self.eps
+            ))
+            .hint("--eps-unit input measures ε in units of the network's input"));
+        }
+        for (flag, number) in [
+            ("steps", self.steps),
+            ("probes", self.probes),
+            ("top", self.top),
+        ] {
+            if number == 0 {
+                return Err(Failure::input(format!(
+                    "--{flag} 0: at least one is needed"
+                )));
+            }
+        }
+        if is_npy(&self.common.input) && self.eps_unit == EpsUnit::Pixel {
+            return Err(no_pixels());
+        }
+        Ok(())
     }
-    if is_npy(&args.common.input) && args.eps_unit == EpsUnit::Pixel {
-        return Err(Failure::input(
-            "ε in pixels needs a picture: an .npy goes in as it is, without a recipe",
-        )
-        .hint("--eps-unit input"));
+
+    fn picture(&self, session: &mut Session) -> Result<Told> {
+        let recipe = session
+            .painter
+            .recipe
+            .clone()
+            .filter(|_| !session.from_array);
+        if recipe.is_none() && self.eps_unit == EpsUnit::Pixel {
+            return Err(no_pixels());
+        }
+        let (summary, found) = find(session, self, recipe.as_ref())?;
+        Ok(Told {
+            line: summary.first().cloned().unwrap_or_default(),
+            found: json!({
+                "class_before": found.class,
+                "class_after": found.class_after,
+                "votes_moved": found.moved(),
+                "flipped_share": found.difference.flipped_share,
+                "f_change": found.difference.f_change(),
+                "comparison": found.summary(),
+            }),
+            summary,
+            failure: None,
+        })
     }
-    if !folder::is_one(&args.common) {
-        return one(args).map(drop);
+}
+
+fn no_pixels() -> Failure {
+    Failure::input("ε in pixels needs a picture: an .npy is used as it is, without a recipe")
+        .hint("--eps-unit input")
+}
+
+/// Comparisons over the pictures of a folder.
+#[derive(Default)]
+pub(crate) struct Over(ComparisonTotals);
+
+/// What is folded of one picture.
+#[derive(Deserialize)]
+pub(crate) struct Found {
+    comparison: ComparisonSummary,
+}
+
+impl Fold for Over {
+    type Found = Found;
+
+    fn add(&mut self, _: &str, found: Found) -> Result<()> {
+        Ok(self.0.add(&found.comparison)?)
     }
-    let (set, outcomes) = folder::each("attack", args, |args| &mut args.common, one)?.apart();
-    let over = comparison::aggregate(&outcomes)?;
-    set.save_curves(
-        "contributions",
-        &set_chart(&args.common.model.display().to_string(), &over),
-    )?;
-    let lines = [
-        format!(
-            "{} of {} have another best class",
-            over.changed, over.pictures
-        ),
-        format!("decisions flipped {}", over.flipped_share.percent()),
-        format!("pixels that vote otherwise {}", over.moved.percent()),
-        format!(
-            "votes for the first class {} before, {} after",
-            over.share_before.percent(),
-            over.share_after.percent()
-        ),
-        format!(
-            "residual share of it {} before, {} after",
-            over.before.residual_share.percent(),
-            over.after.residual_share.percent()
-        ),
-        format!(
-            "‖F′ − F‖ over ‖F‖ {:.3} ± {:.3}, ‖r′ − r‖ over ‖r‖ {:.3} ± {:.3}",
-            over.f_change.mean,
-            over.f_change.std,
-            over.residual_change.mean,
-            over.residual_change.std
-        ),
-    ];
-    set.close(&over, &lines)
+
+    fn finish(self, job: &Job, summary: &mut Summary<'_>) -> Result<()> {
+        let over = self.0.finish()?;
+        summary.save_curves("contributions", &set_chart(&job.model_name(), &over))?;
+        summary.lines.extend([
+            format!(
+                "{} of {} have another best class",
+                over.changed, over.pictures
+            ),
+            format!("decisions flipped {}", over.flipped_share.percent()),
+            format!("pixels that vote otherwise {}", over.moved.percent()),
+            format!(
+                "votes for the first class {} before, {} after",
+                over.share_before.percent(),
+                over.share_after.percent()
+            ),
+            format!(
+                "residual share of it {} before, {} after",
+                over.before.residual_share.percent(),
+                over.after.residual_share.percent()
+            ),
+            format!(
+                "‖F′ − F‖ over ‖F‖ {:.3} ± {:.3}, ‖r′ − r‖ over ‖r‖ {:.3} ± {:.3}",
+                over.f_change.mean,
+                over.f_change.std,
+                over.residual_change.mean,
+                over.residual_change.std
+            ),
+        ]);
+        summary.over = json!(over);
+        Ok(())
+    }
 }
 
 /// The paper's figure 8: contributions before and after, mean and standard deviation.
@@ -120,28 +278,6 @@ fn set_chart(model: &str, over: &ComparisonStatistics) -> CurveChart {
             curves: vec![curve("before", &over.before), curve("after", &over.after)],
         }],
     }
-}
-
-fn one(args: &Attack) -> Result<One<Comparison>> {
-    let mut session = Session::open("attack", &args.common)?;
-    let recipe = session
-        .painter
-        .recipe
-        .clone()
-        .filter(|_| !is_npy(&args.common.input));
-    let (summary, found) = find(&mut session, args, recipe.as_ref())?;
-    session.close(&summary)?;
-    Ok(One {
-        line: summary.first().cloned().unwrap_or_default(),
-        numbers: json!({
-            "class_before": found.class,
-            "class_after": found.class_after,
-            "votes_moved": found.moved(),
-            "flipped_share": found.difference.flipped_share,
-            "f_change": found.difference.f_change(),
-        }),
-        found,
-    })
 }
 
 /// ε and the valid range of each entry, in units of the network's input.
@@ -191,17 +327,30 @@ fn find(
         }
         Some(target) => Goal::To(target),
     };
-    let loss = match args.loss {
-        LossName::CrossEntropy => Loss::CrossEntropy,
-        LossName::Score => Loss::Score,
-    };
     let config = AttackConfig::fgsm(goal)
-        .with_loss(loss)
+        .with_loss(args.loss)
         .with_steps(args.steps)
         .with_seed(args.random_start);
     let ball = ball(args, recipe, frozen.input_len());
-    let attacked = attack::attack(frozen, &ball, &config, output::observer())?;
+    let attacked = attack::attack(frozen, &ball, &config, console::observer())?;
     let shape = frozen.input_shape().to_vec();
+    session.save_output("adversarial", &attacked.x, &shape)?;
+    let title = "x − x₀";
+    session.save_signed(
+        "perturbation",
+        title,
+        &attacked.perturbation,
+        &shape,
+        View::Whole,
+    )?;
+    if attacked.partial {
+        return Err(Failure::interrupted(format!(
+            "interrupted after {} of {} steps",
+            attacked.steps.len().saturating_sub(1),
+            args.steps
+        )));
+    }
+    let frozen = &session.frozen;
     let data = |x: Vec<f64>| TensorData::new(x, shape.clone());
     let engine = frozen.frozen();
     let (loaded, rules) = (engine.loaded().clone(), engine.rules().clone());
@@ -221,27 +370,18 @@ fn find(
     let config = ComparisonConfig::default()
         .with_votes(hearing)
         .with_difference(DifferenceConfig::default().with_probes(args.probes));
-    let found = compare(&session.frozen, &after, &config, output::observer())?;
+    let found = compare(&session.frozen, &after, &config, console::observer())?;
     let new = match found.changed() {
         true => Some(contributions(&after, found.class_after)?),
         false => None,
     };
 
-    session.save_output("adversarial", &attacked.x, &shape)?;
-    let title = "x − x₀";
-    session.save_signed(
-        "perturbation",
-        title,
-        &attacked.perturbation,
-        &shape,
-        View::Whole,
-    )?;
     for (when, votes) in ["before", "after"].iter().zip(&found.votes) {
         session.save_whole(&format!("votes_{when}"), &votes.of, &votes.shape)?;
     }
-    session.save_json("contributions_before", &found.before.layers)?;
-    session.save_json("contributions_after", &found.after.layers)?;
-    session.save_json("flips", &found.difference.flips)?;
+    session.save_table("contributions_before", &found.before.layers)?;
+    session.save_table("contributions_after", &found.after.layers)?;
+    session.save_table("flips", &found.difference.flips)?;
     let chart = chart(session, &found, new.as_ref());
     session.save_curves("contributions", &chart)?;
     if let Some(sheet) = sheet(session, args, &attacked, &found)? {
@@ -262,7 +402,7 @@ fn find(
             "eps_unit": unit,
             "valid_range": recipe.is_some(),
             "steps": args.steps,
-            "loss": format!("{loss:?}"),
+            "loss": args.loss,
             "target": args.target,
             "random_start": args.random_start,
             "path": attacked.steps,
@@ -356,7 +496,7 @@ fn sheet(
     // One set of colours for both: what most pixels voted for before, then after.
     let mut classes = coloured(&found.votes[0].table(), args.top.div_ceil(2));
     for class in coloured(&found.votes[1].table(), args.top) {
-        if classes.len() < args.top.min(linearscope_picture::CLASS_COLOURS.len())
+        if classes.len() < args.top.min(linearscope_picture::MOST_CLASSES)
             && !classes.contains(&class)
         {
             classes.push(class);

@@ -1,52 +1,149 @@
 //! `contributions`: which layer's biases made the score.
 
-use linearscope_analysis::{LinearOperator, certificate, contribution};
+use clap::Args;
+use linearscope_analysis::{
+    LinearOperator, certificate,
+    contribution::{self, ContributionStatistics, ContributionTotals},
+};
 use linearscope_picture::{Bar, BarChart, Curve, CurveChart, CurvePanel};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::position;
 use crate::{
-    args::Contributions,
+    args::Common,
+    command::{About, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
     error::{CERTIFICATE, Failure, Result},
-    folder::{self, One},
+    job::{Fold, Job, Summary},
     session::Session,
 };
 
-pub(crate) fn run(args: &Contributions) -> Result<()> {
-    if !folder::is_one(&args.common) {
-        return one(args).map(drop);
+/// `contributions`.
+#[derive(Clone, Debug, Args, Serialize)]
+pub(crate) struct Contributions {
+    /// Which output: `top1`, a class index `k`, or `c,y,x` of an output picture
+    #[arg(long, default_value = "top1", value_name = "top1|K|C,Y,X")]
+    pub target: String,
+    #[command(flatten)]
+    #[serde(skip)]
+    pub common: Common,
+}
+
+/// What `contributions` says of itself.
+pub(crate) const ABOUT: &About = &About {
+    name: "contributions",
+    group: Group::Explain,
+    summary: "Which layer's biases made a score",
+    details: "One adjoint sweep takes a score apart exactly: what the pixels themselves add, and what each layer's \
+        biases add on their way to it. The parts sum to the score; the gap is printed.",
+    example: "contributions net.onnx --input cat.jpg --target top1",
+    pictures: Pictures::Folders,
+    files: &[
+        FileAbout(
+            "contributions.png",
+            "the parts as bars; over a folder, mean ± standard deviation",
+        ),
+        FileAbout("contributions.svg", "the same for print"),
+    ],
+    tables: &[TableAbout {
+        name: "contributions",
+        rows: "one line for each layer, the input first",
+        columns: &[
+            ("layer", "its number; 0 is the input"),
+            ("name", "the weighted op that begins it"),
+            ("value", "its part of the score"),
+            ("share", "the same over the score"),
+        ],
+    }],
+    includes: &[],
+};
+
+impl OnPicture for Contributions {
+    const ABOUT: &'static About = ABOUT;
+
+    type Fold = Over;
+
+    fn common(&self) -> &Common {
+        &self.common
     }
-    let (set, all) = folder::each("contributions", args, |args| &mut args.common, one)?.apart();
-    let over = contribution::aggregate(&all)?;
-    set.save_curves(
-        "contributions",
-        &spread(&args.common.model.display().to_string(), &over),
-    )?;
-    let mut lines = vec![format!(
-        "residual share {}{}, the largest gap {:.1e}",
-        over.residual_share.percent(),
-        match over.not_positive {
-            0 => String::new(),
-            some => format!(" ({some} scores are not positive and left out)"),
-        },
-        over.gap,
-    )];
-    for layer in &over.layers {
-        lines.push(format!(
-            "  {:3} {:36} {:10.4} ± {:8.4} {:7.1} ± {:5.1} %",
-            layer.layer,
-            layer.name,
-            layer.value.mean,
-            layer.value.std,
-            100.0 * layer.share.mean,
-            100.0 * layer.share.std,
+
+    fn picture(&self, session: &mut Session) -> Result<Told> {
+        let parts = find(session, &self.target)?;
+        let limit = certificate::limit(session.frozen.dtype());
+        let (gap, found) = (parts.gap, parts.found);
+        let failure = (gap > limit).then(|| Failure {
+            message: format!(
+                "the contributions miss the score by {gap:.1e}, more than {limit:.0e}"
+            ),
+            hint: Some("the results are written but not to be trusted; try --dtype f64".into()),
+            code: CERTIFICATE,
+        });
+        let best = position::text(found.target, session.frozen.output_shape());
+        Ok(Told {
+            line: parts.summary.first().cloned().unwrap_or_default(),
+            found: json!({
+                "target": best,
+                "label": session.label(found.target),
+                "score": found.score,
+                "input": found.input,
+                "residual": found.residual,
+                "residual_share": found.residual_share,
+                "gap": found.gap,
+                "contributions": found,
+            }),
+            summary: parts.summary,
+            failure,
+        })
+    }
+}
+
+/// Contributions over the pictures of a folder.
+#[derive(Default)]
+pub(crate) struct Over(ContributionTotals);
+
+/// What is folded of one picture.
+#[derive(Deserialize)]
+pub(crate) struct Found {
+    contributions: contribution::Contributions,
+}
+
+impl Fold for Over {
+    type Found = Found;
+
+    fn add(&mut self, _: &str, found: Found) -> Result<()> {
+        Ok(self.0.add(&found.contributions)?)
+    }
+
+    fn finish(self, job: &Job, summary: &mut Summary<'_>) -> Result<()> {
+        let over = self.0.finish()?;
+        summary.save_curves("contributions", &spread(&job.model_name(), &over))?;
+        summary.lines.push(format!(
+            "residual share {}{}, the largest gap {:.1e}",
+            over.residual_share.percent(),
+            match over.not_positive {
+                0 => String::new(),
+                some => format!(" ({some} scores are not positive and left out)"),
+            },
+            over.gap,
         ));
+        for layer in &over.layers {
+            summary.lines.push(format!(
+                "  {:3} {:36} {:10.4} ± {:8.4} {:7.1} ± {:5.1} %",
+                layer.layer,
+                layer.name,
+                layer.value.mean,
+                layer.value.std,
+                100.0 * layer.share.mean,
+                100.0 * layer.share.std,
+            ));
+        }
+        summary.over = json!(over);
+        Ok(())
     }
-    set.close(&over, &lines)
 }
 
 /// Mean and standard deviation of each layer's contribution.
-fn spread(model: &str, over: &contribution::ContributionStatistics) -> CurveChart {
+fn spread(model: &str, over: &ContributionStatistics) -> CurveChart {
     let number = |i: usize| i as f64;
     CurveChart {
         title: format!("Contributions over {} pictures, {model}", over.pictures),
@@ -82,26 +179,6 @@ fn spread(model: &str, over: &contribution::ContributionStatistics) -> CurveChar
     }
 }
 
-fn one(args: &Contributions) -> Result<One<contribution::Contributions>> {
-    let mut session = Session::open("contributions", &args.common)?;
-    let found = find(&mut session, &args.target)?;
-    let limit = certificate::limit(session.frozen.dtype());
-    session.close(&found.summary)?;
-    let gap = found.gap;
-    if gap <= limit {
-        return Ok(One {
-            line: found.summary.first().cloned().unwrap_or_default(),
-            numbers: json!(found.found),
-            found: found.found,
-        });
-    }
-    Err(Failure {
-        message: format!("contributions miss the score by {gap:.1e}, more than {limit:.0e}"),
-        hint: Some("the results are written but not to be trusted; try --dtype f64".into()),
-        code: CERTIFICATE,
-    })
-}
-
 /// What `contributions` found.
 pub(crate) struct Parts {
     pub chart: BarChart,
@@ -127,7 +204,7 @@ pub(crate) fn find(session: &mut Session, target: &str) -> Result<Parts> {
         }
     };
     let found = contribution::contributions(&session.frozen, target)?;
-    session.save_json("contributions", &found.layers)?;
+    session.save_table("contributions", &found.layers)?;
     let label = session.label(target).map(String::from);
     session.note("label", &label);
     session.note("contributions", &found);

@@ -2,22 +2,41 @@
 //!
 //! Networks and pictures are written beside the report, so that every command it shows can be run.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use clap::Parser;
+use clap::{Args, FromArgMatches};
 use linearscope_analysis::svd::SvdConfig;
+use linearscope_picture::page;
+use serde_json::Value;
 
 use super::{
-    analyse::{INTRO, body, chapter, signed},
-    contributions, svd,
+    analyse::{INTRO, Task, body, chapter, signed},
+    contributions, run, svd,
 };
 use crate::{
-    args::{Between, Cli, Command, Common, Demo, Task},
+    args::Between,
+    command::{About, Command, FileAbout, Group, OnPicture, Pictures},
+    console,
     error::{Failure, Result},
-    output,
+    opened::Opened,
     report::{Chapter, Part, Report},
+    results::write_whole,
     session::{Session, certificate_line, judge},
 };
+
+/// `demo`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Demo {
+    /// Folder for the report and its numbers
+    #[arg(long, default_value = "linearscope-demo")]
+    pub out: PathBuf,
+    /// Open the report when it is there
+    #[arg(long)]
+    pub open: bool,
+}
 
 /// A file that comes with the program.
 macro_rules! bundled {
@@ -43,44 +62,65 @@ struct Place {
 }
 
 impl Place {
-    /// The session a user would get from `linearscope COMMAND MODEL --input PICTURE`.
+    /// The session a user would get from `linearscope run MODEL --input PICTURE`.
     fn session(&self, name: &str, model: &str, picture: &str) -> Result<Session> {
-        output::progress(&format!("— {name}"));
-        let common = self.common(name, model, picture)?;
-        Session::open("demo", &common)
-    }
-
-    fn common(&self, name: &str, model: &str, picture: &str) -> Result<Common> {
+        console::step(name);
         let (model, picture) = (self.out.join(model), self.out.join(picture));
-        let results = self.out.join("results").join(name);
-        let line: [&std::ffi::OsStr; 7] = [
-            "linearscope".as_ref(),
+        let line: [&std::ffi::OsStr; 4] = [
             "run".as_ref(),
             model.as_os_str(),
             "--input".as_ref(),
             picture.as_os_str(),
-            "--out".as_ref(),
-            results.as_os_str(),
         ];
-        let cli = Cli::try_parse_from(line).map_err(|error| Failure::input(error.to_string()))?;
-        match cli.command {
-            Command::Run(common) => Ok(common),
-            _ => unreachable!("`run` was parsed"),
-        }
+        let command = run::Run::augment_args(clap::Command::new("run"));
+        let wrong = |error: clap::Error| Failure::input(error.to_string());
+        let matches = command.try_get_matches_from(line).map_err(wrong)?;
+        let common = run::Run::from_arg_matches(&matches).map_err(wrong)?.common;
+        let mut opened = Opened::new(&RESULTS, &common, Value::Null)?;
+        opened.at(&picture, &self.out.join("results").join(name))
     }
 }
 
+/// What each network's results are, as `analyse` writes them.
+const RESULTS: About = About {
+    name: "demo",
+    group: Group::Start,
+    summary: "",
+    details: "",
+    example: "",
+    pictures: Pictures::None,
+    files: &[],
+    tables: &[],
+    includes: &[
+        <super::analyse::Analyse as OnPicture>::ABOUT,
+        contributions::ABOUT,
+        svd::ABOUT,
+        super::votes::ABOUT,
+        super::maps::ABOUT,
+        <super::row::Row as OnPicture>::ABOUT,
+        <super::column::Column as OnPicture>::ABOUT,
+        <run::Run as OnPicture>::ABOUT,
+    ],
+};
+
+/// Certify a session, judge it, and put its results in their place.
+fn close(mut session: Session) -> Result<String> {
+    let certificate = session.certify()?;
+    let line = certificate_line(&certificate, session.precision());
+    session.finish(true)?;
+    judge(&certificate)?;
+    Ok(line)
+}
+
 /// A chapter of a network, certified.
-fn certified(session: &mut Session, task: Task, title: &str, lead: &str) -> Result<Chapter> {
-    let (mut chapter, failures) = chapter(session, task, TRIPLETS)?;
+fn certified(mut session: Session, task: Task, title: &str, lead: &str) -> Result<Chapter> {
+    let (mut chapter, failures) = chapter(&mut session, task, TRIPLETS)?;
     if let Some(failure) = failures.into_iter().next() {
         return Err(failure);
     }
-    let (certificate, _) = session.finish()?;
-    judge(&certificate)?;
     chapter.title = title.into();
     chapter.lead = lead.into();
-    chapter.certificate = certificate_line(&certificate, session.precision());
+    (chapter.certificate, chapter.holds) = (close(session)?, true);
     Ok(chapter)
 }
 
@@ -94,18 +134,17 @@ fn with_and_without_batch_norm(place: &Place) -> Result<Part> {
             .into(),
         ..Part::default()
     };
-    let mut charts = String::new();
+    let mut charts = Vec::new();
     for name in ["vgg", "vgg_bn"] {
         let model = format!("{name}/{name}.onnx");
         let mut session = place.session(&format!("{name}_contributions"), &model, SCENE)?;
         let found = contributions::find(&mut session, "top1")?;
-        let (certificate, _) = session.finish()?;
-        judge(&certificate)?;
-        charts += &format!("<div>{}</div>\n", found.chart.to_html());
+        charts.push(page::bars(&found.chart));
         part.commands
             .push(format!("linearscope contributions {}", session.line));
+        close(session)?;
     }
-    part.body = format!("<div class=\"pair\">\n{charts}</div>\n");
+    part.body = vec![page::side_by_side(charts)];
     Ok(part)
 }
 
@@ -116,8 +155,8 @@ fn bicubic(place: &Place) -> Result<Part> {
     if let Some(failure) = triplets.failure {
         return Err(failure);
     }
-    let (certificate, _) = session.finish()?;
-    judge(&certificate)?;
+    let line = session.line.clone();
+    close(session)?;
     let sheet = triplets.sheet.map(|mut sheet| {
         sheet.bands.retain(signed);
         sheet
@@ -128,28 +167,50 @@ fn bicubic(place: &Place) -> Result<Part> {
             "Cubic interpolation ×3, run as a network. It has no decisions: its singular vectors \
                do not know the picture, and cover all of it, like those of a cosine transform."
                 .into(),
-        body: body(sheet.as_ref())?,
-        commands: vec![format!("linearscope svd {} -k {TRIPLETS}", session.line)],
+        body: vec![body(sheet.as_ref())?],
+        commands: vec![format!("linearscope svd {line} -k {TRIPLETS}")],
     })
 }
 
 const SCENE: &str = "pictures/scene.png";
 const CAT: &str = "pictures/cat.png";
 
-pub(crate) fn run(args: &Demo) -> Result<()> {
-    let out = output::prepare(&args.out)?;
+impl Command for Demo {
+    const ABOUT: &'static About = &About {
+        name: "demo",
+        group: Group::Start,
+        summary: "The tour of the bundled networks: pictures and a report to open",
+        details: "Needs nothing else: four small networks and their pictures come with the program and are written beside \
+            the report, so that every command it shows can be run.",
+        example: "demo --open",
+        pictures: Pictures::None,
+        files: &[FileAbout("report.html", "the tour")],
+        tables: &[],
+        includes: &[],
+    };
+
+    fn run(&self) -> Result<()> {
+        tour(self)
+    }
+}
+
+fn tour(args: &Demo) -> Result<()> {
+    let out = args.out.clone();
+    fs::create_dir_all(&out).map_err(|error| {
+        Failure::file(&out, error).hint("give --out a folder that you may write to")
+    })?;
     for (path, bytes) in FILES {
         let path = out.join(path);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, error))?;
         }
-        output::write_whole(&path, bytes)?;
+        write_whole(&path, bytes)?;
     }
     let place = Place { out };
 
-    let mut session = place.session("vgg", "vgg/vgg.onnx", SCENE)?;
+    let session = place.session("vgg", "vgg/vgg.onnx", SCENE)?;
     let mut classifier = certified(
-        &mut session,
+        session,
         Task::Classifier,
         "A classifier: which object is in the scene?",
         "Six convolutions and two dense layers, trained on scenes of one object among clutter, eight \
@@ -159,9 +220,9 @@ pub(crate) fn run(args: &Demo) -> Result<()> {
         .parts
         .insert(2, with_and_without_batch_norm(&place)?);
 
-    let mut session = place.session("pixelshuffle", "pixelshuffle/pixelshuffle.onnx", CAT)?;
+    let session = place.session("pixelshuffle", "pixelshuffle/pixelshuffle.onnx", CAT)?;
     let mut shuffle = certified(
-        &mut session,
+        session,
         Task::Sr,
         "Four convolutions and a pixel shuffle: ×3 super-resolution",
         "The paper's upscaler of luminance, at a photograph that it never saw in training.",
@@ -169,17 +230,17 @@ pub(crate) fn run(args: &Demo) -> Result<()> {
     let last = shuffle.parts.len() - 1;
     shuffle.parts.insert(last, bicubic(&place)?);
 
-    let mut session = place.session("edsr", "edsr/edsr.onnx", CAT)?;
+    let session = place.session("edsr", "edsr/edsr.onnx", CAT)?;
     let edsr = certified(
-        &mut session,
+        session,
         Task::Sr,
         "A small EDSR: ×2 super-resolution in colour",
         "Residual blocks and a long skip, at the same photograph.",
     )?;
 
-    let mut session = place.session("facade", "facade/facade.onnx", "pictures/facade.png")?;
+    let session = place.session("facade", "facade/facade.onnx", "pictures/facade.png")?;
     let facade = certified(
-        &mut session,
+        session,
         Task::I2i,
         "A CycleGAN-style generator: from a façade to its labels",
         "Reflect pads, instance norms, residual blocks, transposed convolutions and tanh: sky is \
@@ -198,11 +259,12 @@ pub(crate) fn run(args: &Demo) -> Result<()> {
         ],
         chapters: vec![classifier, shuffle, edsr, facade],
     };
+    console::clear();
     for chapter in &report.chapters {
         println!("{}\n  {}", chapter.title, chapter.certificate);
     }
     let path = place.out.join("report.html");
-    output::write_whole(&path, report.html().as_bytes())?;
+    write_whole(&path, report.html().as_bytes())?;
     println!("the report is {}", path.display());
     if args.open {
         open(&path)?;

@@ -1,16 +1,11 @@
-//! `column` and `row`: projective and receptive fields, as arrays and as one sheet.
+//! What `column` and `row` share: projective and receptive fields, as arrays and as one sheet.
 
 use linearscope_analysis::{LinearOperator, operator::Field};
 use linearscope_picture::{Band, Mark, Sheet};
+use serde::Serialize;
 
 use super::position;
-use crate::{args::At, error::Result, output, picture::View, session::Session};
-
-pub(crate) fn run(args: &At, field: Field) -> Result<()> {
-    let mut session = Session::open(name(field), &args.common)?;
-    let (_, summary) = find(&mut session, field, &args.at)?;
-    session.close(&summary)
-}
+use crate::{console, error::Result, picture::View, session::Session};
 
 fn name(field: Field) -> &'static str {
     match field {
@@ -19,11 +14,80 @@ fn name(field: Field) -> &'static str {
     }
 }
 
+/// One field in numbers.
+#[derive(Serialize)]
+struct Measured {
+    at: String,
+    /// Entries that are not zero.
+    nonzero: usize,
+    entries: usize,
+    /// The weight of largest magnitude.
+    largest: f64,
+    largest_at: String,
+    sum: f64,
+}
+
+impl Measured {
+    fn new(at: &position::At, values: &[f64], shape: &[usize]) -> Self {
+        let magnitude = |i: &usize| values[*i].abs();
+        let largest = (0..values.len()).reduce(|a, b| match magnitude(&b) > magnitude(&a) {
+            true => b,
+            false => a,
+        });
+        let largest = largest.unwrap_or(0);
+        Self {
+            at: at.text.clone(),
+            nonzero: values.iter().filter(|v| **v != 0.0).count(),
+            entries: values.len(),
+            largest: values[largest],
+            largest_at: position::text(largest, shape),
+            sum: values.iter().sum(),
+        }
+    }
+
+    fn line(&self, name: &str) -> String {
+        match self.nonzero {
+            0 => format!("{name} {}: all zero", self.at),
+            _ => format!(
+                "{name} {}: largest weight {} at ({}); {} of {} weights are not zero",
+                self.at,
+                significant(self.largest),
+                self.largest_at,
+                self.nonzero,
+                self.entries
+            ),
+        }
+    }
+}
+
+/// A number for people: three significant digits.
+pub(crate) fn significant(x: f64) -> String {
+    match x.abs() {
+        0.0 => "0".into(),
+        m if (1e-3..1e4).contains(&m) => {
+            let digits = (2 - m.log10().floor() as i32).max(0) as usize;
+            format!("{x:.digits$}")
+        }
+        _ => format!("{x:.2e}"),
+    }
+}
+
+/// The columns of `rows.csv` and `columns.csv`.
+pub(crate) const COLUMNS: &[(&str, &str)] = &[
+    ("at", "the place, as the flag takes it"),
+    ("nonzero", "how many weights are not zero"),
+    ("entries", "how many weights there are"),
+    ("largest", "the weight of largest magnitude"),
+    ("largest_at", "where it is"),
+    ("sum", "the sum of all weights"),
+];
+
 /// Compute and write the fields at these places; gives their sheet, if they are pictures, and a
 /// line about each.
 pub(crate) fn find(
     session: &mut Session,
     field: Field,
+    flag: &str,
     at: &[String],
 ) -> Result<(Option<Sheet>, Vec<String>)> {
     let name = name(field);
@@ -38,9 +102,9 @@ pub(crate) fn find(
         Field::Column => (&x0, &input, &output_shape),
         Field::Row => (&y0, &output_shape, &input),
     };
-    let places = position::places(at, values, from)?;
+    let places = position::places(flag, at, values, from)?;
     let positions: Vec<Vec<usize>> = places.iter().map(|at| at.positions.clone()).collect();
-    let found = frozen.fields(field, &positions, &mut output::observer())?;
+    let found = frozen.fields(field, &positions, &mut console::observer())?;
     let fields = session.numbers(found)?;
     let each = fields.len() / places.len();
     let texts: Vec<&str> = places.iter().map(|at| at.text.as_str()).collect();
@@ -56,15 +120,12 @@ pub(crate) fn find(
             None => format!("{} · {}", number + 1, at.text),
         }
     };
-    let (mut summary, mut panels, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut summary, mut records) = (Vec::new(), Vec::new());
+    let (mut panels, mut seen) = (Vec::new(), Vec::new());
     for (number, (at, values)) in places.iter().zip(fields.chunks(each)).enumerate() {
-        let largest = values.iter().fold(0f64, |m, v| m.max(v.abs()));
-        let used = values.iter().filter(|v| **v != 0.0).count();
-        summary.push(format!(
-            "{name} {}: {used} of {} entries are not zero, the largest {largest:.3e}",
-            at.text,
-            values.len()
-        ));
+        let one = Measured::new(at, values, to);
+        summary.push(one.line(name));
+        records.push(one);
         let drawn = session
             .painter
             .signed(&title(number, at), values, to, View::FIELD);
@@ -87,6 +148,7 @@ pub(crate) fn find(
         places => [vec![places.len()], to.clone()].concat(),
     };
     session.save_array(name, &fields, &shape)?;
+    session.save_table(&format!("{name}s"), &records)?;
     let mut drawn = None;
     if !panels.is_empty() {
         let marks = position::marks(&places, from);

@@ -3,9 +3,11 @@
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
+    path::PathBuf,
 };
 
 use burn::tensor::{Device, FloatDType, TensorData};
+use clap::Args;
 use linearscope::{
     program::Account,
     survey::{Standing, Surveyed},
@@ -15,11 +17,47 @@ use linearscope_onnx::{Error, Model, NodeInfo, Signature, hint_for_op};
 use serde_json::{Value, json};
 
 use crate::{
-    args::Inspect,
+    command::{About, Command, Group, Pictures},
+    console,
     error::{Failure, Result, UNSUPPORTED},
-    output, rules,
-    session::{SCHEMA, read_model, scores},
+    opened::{header, load, read_model, scores, with},
+    results::pretty,
+    rules,
 };
+
+/// `inspect`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Inspect {
+    /// The network, an .onnx file
+    pub model: PathBuf,
+    /// The input's shape [default: what the file says, batch 1 and 64×64 where it says nothing]
+    #[arg(long, value_delimiter = ',', value_name = "N,C,H,W")]
+    pub shape: Option<Vec<usize>>,
+    /// How non-linear units are frozen, as for the other commands
+    #[arg(long, value_name = "RULE[,RULE]", value_delimiter = ',')]
+    pub rules: Vec<String>,
+    /// Print everything as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Command for Inspect {
+    const ABOUT: &'static About = &About {
+        name: "inspect",
+        group: Group::Check,
+        summary: "The graph as the interpreter sees it: role, rule, shape, cost and field of every op",
+        details: "",
+        example: "inspect net.onnx",
+        pictures: Pictures::None,
+        files: &[],
+        tables: &[],
+        includes: &[],
+    };
+
+    fn run(&self) -> Result<()> {
+        inspect(self)
+    }
+}
 
 /// Height and width where the file says nothing.
 const SIDE: usize = 64;
@@ -167,11 +205,7 @@ fn cannot_run(
             .iter()
             .map(|node| json!({ "node": node.name, "op": node.op, "refused": is_refused(node) }))
             .collect();
-        let text = json!({
-            "schema": SCHEMA,
-            "program": format!("linearscope {}", env!("CARGO_PKG_VERSION")),
-            "command": "inspect",
-            "model": { "file": args.model, "sha256": hash },
+        let more = json!({
             "input": { "name": input.name, "shape": shape },
             "can_be_run": false,
             "can_be_frozen": false,
@@ -179,9 +213,9 @@ fn cannot_run(
             "what_to_do": failure.hint,
             "nodes": rows,
         });
-        println!(
+        print!(
             "{}",
-            serde_json::to_string_pretty(&text).expect("plain data serialises")
+            pretty(&with(header("inspect", &args.model, hash, 0), more))
         );
         return;
     }
@@ -204,7 +238,7 @@ fn cannot_run(
     );
 }
 
-pub(crate) fn run(args: &Inspect) -> Result<()> {
+fn inspect(args: &Inspect) -> Result<()> {
     let (model, hash) = read_model(&args.model)?;
     let signature = &model.inputs()[0];
     let (shape, assumed) = shape_of(args.shape.as_deref(), signature)?;
@@ -245,7 +279,7 @@ pub(crate) fn run(args: &Inspect) -> Result<()> {
     let parameters = network.parameters();
     let rules = rules::read(&args.rules)?;
     let device = Device::flex();
-    let loaded = FrozenNetwork::load(network, &device, FloatDType::F32)?;
+    let loaded = load(network, &device, FloatDType::F32)?;
     // Any picture shows the structure: noise in 0..1.
     let x0: Vec<f64> = noise(shape.iter().product(), 1)
         .iter()
@@ -273,20 +307,17 @@ pub(crate) fn run(args: &Inspect) -> Result<()> {
                 continue;
             }
             last = &op.node;
-            output::progress(&format!("field {} of {}", number + 1, survey.len()));
+            console::step(&format!("field {} of {}", number + 1, survey.len()));
             if let Some(size) = field(&frozen, last)? {
                 fields.insert(last, size);
             }
         }
     }
 
+    console::clear();
     if args.json {
         let ops: Vec<Value> = survey.iter().map(|op| entry(op, &fields)).collect();
-        let text = json!({
-            "schema": SCHEMA,
-            "program": format!("linearscope {}", env!("CARGO_PKG_VERSION")),
-            "command": "inspect",
-            "model": { "file": args.model, "sha256": hash, "parameters": parameters },
+        let more = json!({
             "input": { "name": signature.name, "shape": shape, "assumed": assumed },
             "rules": rules.to_string(),
             "final_softmax_left_out": left_out,
@@ -294,10 +325,8 @@ pub(crate) fn run(args: &Inspect) -> Result<()> {
             "recorded": account.as_ref().map(Accounts::json),
             "ops": ops,
         });
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&text).expect("plain data serialises")
-        );
+        let header = header("inspect", &args.model, &hash, parameters);
+        print!("{}", pretty(&with(header, more)));
         return Ok(());
     }
     println!(

@@ -3,6 +3,7 @@
 
 mod sheet;
 
+use clap::Args;
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
     maps::{
@@ -21,12 +22,63 @@ use serde_json::{Value, json};
 
 use super::position;
 use crate::{
-    args::{MapFlags, Maps},
+    args::Common,
+    command::{self, About, Alone, FileAbout, Group, OnPicture, TableAbout, Told},
+    console,
     error::{Failure, Result},
-    folder::{self, One},
-    output,
     session::Session,
 };
+
+/// `maps`.
+#[derive(Clone, Debug, Args, Serialize)]
+pub(crate) struct Maps {
+    #[command(flatten)]
+    pub grid: MapFlags,
+    #[command(flatten)]
+    #[serde(skip)]
+    pub common: Common,
+}
+
+/// Where maps look, and what counts.
+#[derive(Clone, Debug, Args, Serialize)]
+pub(crate) struct MapFlags {
+    /// Distance of the places whose rows are looked at, in output pixels [default: about 16 places
+    /// along the longer side, meeting every sub-pixel]
+    #[arg(long, value_name = "PX")]
+    pub stride: Option<usize>,
+    /// Places of the output to look at one by one, all channels together: `c,y,x` with any c, or `all`;
+    /// repeat for several. `auto` chooses six: from the strongest edge to the flattest part
+    #[arg(long, alias = "at", default_value = "auto", value_name = "C,Y,X|auto")]
+    pub target: Vec<String>,
+    /// Radius of a place's own surroundings, in input pixels [default: an eighth of the
+    /// input's shorter side]
+    #[arg(long, value_name = "PX")]
+    pub radius: Option<f64>,
+    /// How many input pixels apart rows are compared for the shift-variance; a network that strides
+    /// by s inside wants a multiple of s
+    #[arg(long, default_value_t = 1, value_name = "PX")]
+    pub period: usize,
+    /// Effective area, in output pixels, from which a column counts as a template [default: 2 % of the
+    /// output]
+    #[arg(long, value_name = "PX")]
+    pub template_area: Option<f64>,
+    /// How many templates to list
+    #[arg(long, default_value_t = 6, value_name = "N")]
+    pub templates: usize,
+}
+
+impl Default for MapFlags {
+    fn default() -> Self {
+        Self {
+            stride: None,
+            target: vec!["auto".into()],
+            radius: None,
+            period: 1,
+            template_area: None,
+            templates: 6,
+        }
+    }
+}
 
 /// Places along the longer side of a picture, where no stride is given.
 const ALONG: usize = 16;
@@ -56,25 +108,186 @@ struct Found {
     at: Vec<At>,
 }
 
-pub(crate) fn run(args: &Maps) -> Result<()> {
-    check(&args.grid)?;
-    if !folder::is_one(&args.common) {
-        return one(args).map(drop);
+/// What `maps` says of itself.
+pub(crate) const ABOUT: &About = &About {
+    name: "maps",
+    group: Group::Operator,
+    summary: "How far fields reach, what is copied from elsewhere, how far F is from a convolution",
+    details: "For networks from picture to picture: radii of rows and columns, off-diagonal energy (copy and move), \
+        columns that switch whole shapes (templates), shift-variance.",
+    example: "maps net.onnx --input lr.png",
+    pictures: command::Pictures::Folders,
+    files: &[
+        FileAbout(
+            "row_radius.npy",
+            "[3, rows, columns]: radii that hold 50, 90 and 99 % of a row's energy, in input pixels",
+        ),
+        FileAbout("row_radius.png", "row_radius.npy drawn"),
+        FileAbout("row_radius.svg", "the same for print"),
+        FileAbout(
+            "column_radius.npy",
+            "[3, h, w]: the same of columns, in output pixels",
+        ),
+        FileAbout("column_radius.png", "column_radius.npy drawn"),
+        FileAbout("column_radius.svg", "the same for print"),
+        FileAbout(
+            "off_diagonal.npy",
+            "[rows, columns]: the share of a row's energy beyond its own surroundings",
+        ),
+        FileAbout("off_diagonal.png", "off_diagonal.npy drawn"),
+        FileAbout("off_diagonal.svg", "the same for print"),
+        FileAbout(
+            "copy_move.npy",
+            "[4, rows, columns]: where that energy comes from: peak y, x, centroid y, x, from the place's own position",
+        ),
+        FileAbout("copy_move.png", "copy_move.npy drawn"),
+        FileAbout("copy_move.svg", "the same for print"),
+        FileAbout(
+            "feeds.npy",
+            "[h, w]: energy that each input pixel gives to places elsewhere",
+        ),
+        FileAbout("feeds.png", "feeds.npy drawn"),
+        FileAbout("feeds.svg", "the same for print"),
+        FileAbout(
+            "shift_variance.npy",
+            "[rows, columns]: how much neighbouring rows differ; 0 for a convolution",
+        ),
+        FileAbout("shift_variance.png", "shift_variance.npy drawn"),
+        FileAbout("shift_variance.svg", "the same for print"),
+        FileAbout(
+            "template_area.npy",
+            "[h, w]: effective area of columns, in output pixels",
+        ),
+        FileAbout("template_area.png", "template_area.npy drawn"),
+        FileAbout("template_area.svg", "the same for print"),
+        FileAbout(
+            "templates.json",
+            "columns that cover a segment, largest first",
+        ),
+        FileAbout(
+            "maps.json",
+            "all measures, with the places that were asked for",
+        ),
+        FileAbout("maps.png", "all maps on one sheet"),
+        FileAbout("maps.svg", "the same for print"),
+    ],
+    tables: &[TableAbout {
+        name: "measures",
+        rows: "one line for each measure of the whole network",
+        columns: &[
+            ("measure", "its name"),
+            ("median", "over the places looked at"),
+            ("mean", "over the places looked at"),
+            ("largest", "over the places looked at"),
+            ("unit", "what it is measured in"),
+        ],
+    }],
+    includes: &[],
+};
+
+impl OnPicture for Maps {
+    const ABOUT: &'static About = ABOUT;
+
+    type Fold = Alone;
+
+    fn common(&self) -> &Common {
+        &self.common
     }
-    folder::each("maps", args, |args| &mut args.common, one)?.close((), &[])
+
+    fn check(&self) -> Result<()> {
+        check(&self.grid)
+    }
+
+    fn picture(&self, session: &mut Session) -> Result<Told> {
+        let found = find(session, &self.grid)?;
+        write(session, &found)?;
+        let numbers = numbers(&found);
+        Ok(Told {
+            line: line(&found),
+            found: numbers,
+            summary: summary(&found),
+            failure: None,
+        })
+    }
 }
 
-fn one(args: &Maps) -> Result<One<()>> {
-    let mut session = Session::open("maps", &args.common)?;
-    let found = find(&session, &args.grid)?;
-    write(&mut session, &found)?;
-    let lines = summary(&found);
-    session.close(&lines)?;
-    Ok(One {
-        line: lines.first().cloned().unwrap_or_default(),
-        numbers: lines.into(),
-        found: (),
+/// The numbers of a folder's table.
+fn numbers(found: &Found) -> Value {
+    let median = |values: &[f64]| distribution(values).median;
+    let (rows, columns) = (&found.rows, &found.columns);
+    json!({
+        "row_radius_50": median(&rows.radii[0]),
+        "row_radius_90": median(&rows.radii[1]),
+        "row_radius_99": median(&rows.radii[2]),
+        "column_radius_50": median(&columns.radii[0]),
+        "column_radius_90": median(&columns.radii[1]),
+        "column_radius_99": median(&columns.radii[2]),
+        "off_diagonal": rows.feeds.share,
+        "column_area": median(&columns.area),
+        "templates": columns.wide,
+        "shift_variance": found.shift.whole,
     })
+}
+
+/// The same for a person, in one line.
+fn line(found: &Found) -> String {
+    let (rows, columns) = (&found.rows, &found.columns);
+    format!(
+        "90 % of a row within {:.1} px, of a column within {:.1} px · off-diagonal {:.2} % · \
+         {} templates · shift-variance {:.3}",
+        distribution(&rows.radii[1]).median,
+        distribution(&columns.radii[1]).median,
+        100.0 * rows.feeds.share,
+        columns.wide,
+        found.shift.whole,
+    )
+}
+
+/// One measure over the places looked at.
+#[derive(Serialize)]
+struct Measure {
+    measure: String,
+    median: f64,
+    mean: f64,
+    largest: f64,
+    unit: &'static str,
+}
+
+fn measures(found: &Found) -> Vec<Measure> {
+    let mut all = Vec::new();
+    let mut add = |measure: String, values: &[f64], unit: &'static str| {
+        let Distribution {
+            median,
+            mean,
+            largest,
+        } = distribution(values);
+        all.push(Measure {
+            measure,
+            median,
+            mean,
+            largest,
+            unit,
+        });
+    };
+    let (rows, columns) = (&found.rows, &found.columns);
+    for (share, values) in SHARES.iter().zip(&rows.radii) {
+        add(
+            format!("row_radius_{:.0}", 100.0 * share),
+            values,
+            "input px",
+        );
+    }
+    for (share, values) in SHARES.iter().zip(&columns.radii) {
+        add(
+            format!("column_radius_{:.0}", 100.0 * share),
+            values,
+            "output px",
+        );
+    }
+    add("column_area".into(), &columns.area, "output px");
+    add("off_diagonal".into(), &rows.off_diagonal, "share");
+    add("shift_variance".into(), &found.shift.values, "share");
+    all
 }
 
 /// Whether this network makes one picture from one.
@@ -101,7 +314,7 @@ fn check(args: &MapFlags) -> Result<()> {
     positive("template-area", args.template_area, 1.0)
 }
 
-fn find(session: &Session, args: &MapFlags) -> Result<Found> {
+fn find(session: &mut Session, args: &MapFlags) -> Result<Found> {
     let f = &session.frozen;
     let pictures = Pictures::of(f).map_err(|_| {
         Failure::input(format!(
@@ -129,16 +342,25 @@ fn find(session: &Session, args: &MapFlags) -> Result<Found> {
         .template_area
         .unwrap_or((0.02 * (rows * columns) as f64).max(2.0));
 
-    let at = at(session, &pictures, &args.at, radius)?;
-    let row_maps = row_maps(f, &grid, radius, output::observer())?;
+    let at = at(session, &pictures, &args.target, radius)?;
+    let row_maps = row_maps(f, &grid, radius, console::observer())?;
+    save_rows(session, &row_maps)?;
+    unfinished("rows", row_maps.finished, grid.len())?;
+    let f = &session.frozen;
     let templates = args.templates;
-    let column_maps = column_maps(f, &inputs, least_area, templates, output::observer())?;
+    let column_maps = column_maps(f, &inputs, least_area, templates, console::observer())?;
+    save_columns(session, &column_maps)?;
+    unfinished("columns", column_maps.finished, inputs.len())?;
+    let f = &session.frozen;
     // Three rows a place: every second one both ways.
     let some = Grid {
         y: grid.y.iter().copied().step_by(2).collect(),
         x: grid.x.iter().copied().step_by(2).collect(),
     };
-    let shift = shift::variance(f, &some, args.period, output::observer())?;
+    let shift = shift::variance(f, &some, args.period, console::observer())?;
+    let [rows, columns] = shift.grid.shape();
+    session.save_array("shift_variance", &shift.values, &[rows, columns])?;
+    unfinished("places", shift.finished, some.len())?;
     Ok(Found {
         pictures,
         rows: row_maps,
@@ -149,11 +371,49 @@ fn find(session: &Session, args: &MapFlags) -> Result<Found> {
     })
 }
 
+/// Ctrl-C in the middle of a walk: what was read is written.
+fn unfinished(what: &str, finished: Option<usize>, of: usize) -> Result<()> {
+    match finished {
+        None => Ok(()),
+        Some(read) => Err(Failure::interrupted(format!(
+            "interrupted after {read} of {of} {what}"
+        ))),
+    }
+}
+
+fn save_rows(session: &mut Session, rows: &RowMaps) -> Result<()> {
+    let [down, across] = rows.grid.shape();
+    let radius = rows.radii.concat();
+    session.save_array("row_radius", &radius, &[SHARES.len(), down, across])?;
+    session.save_array("off_diagonal", &rows.off_diagonal, &[down, across])?;
+    let each = |of: fn(&Origin) -> f64| -> Vec<f64> {
+        let origins = rows.origins.iter();
+        origins.map(|at| at.as_ref().map_or(f64::NAN, of)).collect()
+    };
+    let moves = [
+        each(|at| at.peak[0]),
+        each(|at| at.peak[1]),
+        each(|at| at.centroid[0]),
+        each(|at| at.centroid[1]),
+    ];
+    session.save_array("copy_move", &moves.concat(), &[4, down, across])?;
+    let shape = session.frozen.input_shape();
+    let size = [shape[shape.len() - 2], shape[shape.len() - 1]];
+    session.save_array("feeds", &rows.feeds.heat, &size)
+}
+
+fn save_columns(session: &mut Session, columns: &ColumnMaps) -> Result<()> {
+    let [down, across] = columns.grid.shape();
+    let radius = columns.radii.concat();
+    session.save_array("column_radius", &radius, &[SHARES.len(), down, across])?;
+    session.save_array("template_area", &columns.area, &[down, across])
+}
+
 /// The places that were asked for, one by one.
 fn at(session: &Session, pictures: &Pictures, texts: &[String], radius: f64) -> Result<Vec<At>> {
     let f: &FrozenNetwork = &session.frozen;
     let y0 = session.numbers(f.reference())?;
-    let asked = position::places(texts, &y0, f.output_shape())?;
+    let asked = position::places("--target", texts, &y0, f.output_shape())?;
     let [_, h, w] = pictures.output;
     let places: Vec<[usize; 2]> = asked
         .iter()
@@ -162,7 +422,7 @@ fn at(session: &Session, pictures: &Pictures, texts: &[String], radius: f64) -> 
             [pixel / w, pixel % w]
         })
         .collect();
-    let found = energies(f, Field::Row, &places, output::observer())?;
+    let found = energies(f, Field::Row, &places, console::observer())?;
     let measured = |((asked, &place), energy): ((&position::At, _), &_)| {
         let own = pictures.corresponding(Field::Row, place);
         At {
@@ -184,37 +444,8 @@ fn at(session: &Session, pictures: &Pictures, texts: &[String], radius: f64) -> 
 }
 
 fn write(session: &mut Session, found: &Found) -> Result<Sheet> {
-    let [[rows, columns], [down, right], [some_rows, some_columns]] = [
-        found.rows.grid.shape(),
-        found.columns.grid.shape(),
-        found.shift.grid.shape(),
-    ];
-    let shares = SHARES.len();
-    let radius = found.rows.radii.concat();
-    session.save_array("row_radius", &radius, &[shares, rows, columns])?;
-    let radius = found.columns.radii.concat();
-    session.save_array("column_radius", &radius, &[shares, down, right])?;
-    session.save_array("off_diagonal", &found.rows.off_diagonal, &[rows, columns])?;
-    let each = |of: fn(&Origin) -> f64| -> Vec<f64> {
-        let origins = found.rows.origins.iter();
-        origins.map(|at| at.as_ref().map_or(f64::NAN, of)).collect()
-    };
-    let moves = [
-        each(|at| at.peak[0]),
-        each(|at| at.peak[1]),
-        each(|at| at.centroid[0]),
-        each(|at| at.centroid[1]),
-    ];
-    session.save_array("copy_move", &moves.concat(), &[4, rows, columns])?;
-    let [_, h, w] = found.pictures.input;
-    session.save_array("feeds", &found.rows.feeds.heat, &[h, w])?;
-    session.save_array(
-        "shift_variance",
-        &found.shift.values,
-        &[some_rows, some_columns],
-    )?;
-    session.save_array("template_area", &found.columns.area, &[down, right])?;
     session.save_json("templates", &found.columns.templates)?;
+    session.save_table("measures", &measures(found))?;
     let report = report(found);
     session.save_json("maps", &report)?;
     session.note("maps", &report);

@@ -1,6 +1,6 @@
 //! `--at` and `--target`: places in a tensor.
 
-use linearscope_analysis::ranking;
+use linearscope_analysis::{argmax, ranking};
 use linearscope_picture::{Array, Mark};
 
 use crate::error::{Failure, Result};
@@ -28,15 +28,25 @@ pub(crate) fn axes(shape: &[usize]) -> Vec<usize> {
     }
 }
 
-/// The places that `--at` names in a tensor of this shape and these values; `auto` chooses six: of a
+/// The places that `--at` or `--target` names in a tensor of this shape and these values; `auto` chooses six: of a
 /// picture places from its strongest edge to its flattest part, of anything else the largest values.
-pub(crate) fn places(texts: &[String], values: &[f64], shape: &[usize]) -> Result<Vec<At>> {
+pub(crate) fn places(
+    flag: &str,
+    texts: &[String],
+    values: &[f64],
+    shape: &[usize],
+) -> Result<Vec<At>> {
     let mut places = Vec::new();
     for text in texts {
         if text == "auto" {
             places.extend(chosen(values, shape));
+        } else if let ("top1", [_], Some(best)) = (text.as_str(), &axes(shape)[..], argmax(values))
+        {
+            let positions = vec![best];
+            let text = self::text(best, shape);
+            places.push(At { text, positions });
         } else {
-            let positions = parse("--at", text, shape)?;
+            let positions = parse(flag, text, shape)?;
             let text = text.clone();
             places.push(At { text, positions });
         }
@@ -155,7 +165,7 @@ pub(crate) fn parse(flag: &str, text: &str, shape: &[usize]) -> Result<Vec<usize
         } else {
             let index: usize = part
                 .parse()
-                .map_err(|_| wrong(format!("`{part}` is no index")))?;
+                .map_err(|_| wrong(format!("`{part}` is not an index")))?;
             if index >= size {
                 return Err(wrong(format!(
                     "index {index} is outside axis {axis}, which has {size} entries"
@@ -206,7 +216,7 @@ mod tests {
         // A vertical edge at x = 20 in an otherwise flat 40×40 picture of 3 channels.
         let values: Vec<f64> = (0..3 * 1600).map(|i| f64::from(i % 40 >= 20)).collect();
         let shape = [1, 3, 40, 40];
-        let found = places(&["auto".into()], &values, &shape).unwrap();
+        let found = places("--at", &["auto".into()], &values, &shape).unwrap();
         assert_eq!(found.len(), 6);
         let marks = marks(&found, &shape);
         assert!((19..=20).contains(&marks[0].x), "{:?}", marks[0]);
@@ -218,7 +228,13 @@ mod tests {
             }
         }
         assert_eq!(found[0].positions.len(), 3);
-        let scores = places(&["auto".into(), "0".into()], &[0.1, 3.0, 2.0], &[1, 3]).unwrap();
+        let scores = places(
+            "--target",
+            &["auto".into(), "0".into()],
+            &[0.1, 3.0, 2.0],
+            &[1, 3],
+        )
+        .unwrap();
         let order: Vec<&str> = scores.iter().map(|at| at.text.as_str()).collect();
         assert_eq!(order, ["1", "2", "0", "0"]);
         // Whatever the shape, what is chosen can be said again.
@@ -238,7 +254,7 @@ mod tests {
             let values: Vec<f64> = (0..shape.iter().product::<usize>())
                 .map(|i| (i * 7 % 5) as f64)
                 .collect();
-            let found = places(&["auto".into()], &values, shape).unwrap();
+            let found = places("--at", &["auto".into()], &values, shape).unwrap();
             assert!(!found.is_empty(), "{shape:?}");
             for at in found {
                 assert_eq!(

@@ -1,10 +1,16 @@
-//! `project` and `backproject`: F x₁, F x₁ + r and Fᵀ y₂, for the network or a part of it.
+//! `project`: F x₁ and F x₁ + r, for the network or a part of it, and how far towards x₁ the reading holds.
+
+use std::path::PathBuf;
 
 use burn::tensor::Tensor;
+use clap::Args;
 use linearscope_analysis::{Error, LinearOperator, validity};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::{
-    args::{Backproject, Project},
+    args::{Between, Common},
+    command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
     error::Result,
     picture::View,
     session::Session,
@@ -13,8 +19,72 @@ use crate::{
 /// Where on the way from x₀ to x₁ the error of the linear reading is looked at.
 const TOWARDS: [f64; 6] = [0.0, 1e-3, 1e-2, 0.1, 0.3, 1.0];
 
-pub(crate) fn project(args: &Project) -> Result<()> {
-    let mut session = Session::open("project", &args.common)?;
+/// `project`.
+#[derive(Clone, Debug, Args, Serialize)]
+pub(crate) struct Project {
+    /// x₁: an .npy of the input's shape, or a picture, preprocessed as x₀ is
+    #[arg(long, value_name = "IMG|NPY")]
+    pub probe: PathBuf,
+    #[command(flatten)]
+    pub between: Between,
+    #[command(flatten)]
+    #[serde(skip)]
+    pub common: Common,
+}
+
+/// The error of the reading at one place.
+#[derive(Serialize)]
+struct Growth {
+    t: f64,
+    relative_error: f64,
+}
+
+impl OnPicture for Project {
+    const ABOUT: &'static About = &About {
+        name: "project",
+        group: Group::Operator,
+        summary: "Another input through the frozen network: F x₁ and F x₁ + r",
+        details: "Also says for how much of the way from x₀ to x₁ the frozen network is the network itself, and how far off \
+            it is beyond.",
+        example: "project net.onnx --input cat.jpg --probe dog.jpg",
+        pictures: Pictures::One,
+        files: &[
+            FileAbout("projected.npy", "F x₁"),
+            FileAbout("projected.png", "F x₁ drawn"),
+            FileAbout("projected.svg", "the same for print"),
+            FileAbout("affine.npy", "F x₁ + r"),
+            FileAbout("affine.png", "F x₁ + r as a picture"),
+            FileAbout("affine.svg", "the same for print, inside the network"),
+        ],
+        tables: &[TableAbout {
+            name: "growth",
+            rows: "one line for each place on the way from x₀ to x₁",
+            columns: &[
+                ("t", "how far: 0 at x₀, 1 at x₁"),
+                ("relative_error", "‖F x + r − f(x)‖ / ‖f(x)‖ there"),
+            ],
+        }],
+        includes: &[],
+    };
+
+    type Fold = Alone;
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn picture(&self, session: &mut Session) -> Result<Told> {
+        let summary = find(session, self)?;
+        Ok(Told {
+            line: summary.first().cloned().unwrap_or_default(),
+            found: json!({}),
+            summary,
+            failure: None,
+        })
+    }
+}
+
+fn find(session: &mut Session, args: &Project) -> Result<Vec<String>> {
     let part = session
         .frozen
         .between(args.between.from.as_deref(), args.between.to.as_deref())?;
@@ -23,9 +93,6 @@ pub(crate) fn project(args: &Project) -> Result<()> {
     let x1 = probe.clone();
     let projected = session.numbers(part.apply(probe.clone())?)?;
     let affine = session.numbers(part.affine(probe)?)?;
-    session.note("probe", &args.probe);
-    session.note("from", &args.between.from);
-    session.note("to", &args.between.to);
     session.save_signed("projected", "F x₁", &projected, &shape, View::Whole)?;
     if args.between.to.is_none() {
         session.save_output("affine", &affine, &shape)?;
@@ -35,9 +102,9 @@ pub(crate) fn project(args: &Project) -> Result<()> {
     }
     let mut summary = vec![format!("F x₁ and F x₁ + r have shape {shape:?}")];
     if args.between.from.is_none() && args.between.to.is_none() {
-        summary.push(reach(&mut session, &x1)?);
+        summary.push(reach(session, &x1)?);
     }
-    session.close(&summary)
+    Ok(summary)
 }
 
 /// How far towards x₁ the reading at x₀ holds.
@@ -45,6 +112,10 @@ fn reach(session: &mut Session, x1: &Tensor<2>) -> Result<String> {
     let direction = x1.clone() - session.frozen.x0();
     let gaps = validity::growth(&session.frozen, direction.clone(), &TOWARDS)?;
     let growth: Vec<(f64, f64)> = TOWARDS.into_iter().zip(gaps).collect();
+    let records = growth
+        .iter()
+        .map(|&(t, relative_error)| Growth { t, relative_error });
+    session.save_table("growth", &records.collect::<Vec<_>>())?;
     session.note("error_towards_probe", &growth);
     let at = |t: f64| {
         growth
@@ -103,24 +174,4 @@ fn percent(fraction: f64) -> String {
             format!("{p:.digits$} %")
         }
     }
-}
-
-pub(crate) fn backproject(args: &Backproject) -> Result<()> {
-    let mut session = Session::open("backproject", &args.common)?;
-    let part = session
-        .frozen
-        .between(args.between.from.as_deref(), args.between.to.as_deref())?;
-    let shape = part.input_shape().to_vec();
-    let output = session.read_array(&args.output, part.output_shape())?;
-    let (back, title) = match args.deconvolution {
-        true => (part.deconvolution(output)?, "deconvolution of y₂"),
-        false => (part.apply_adjoint(output)?, "Fᵀ y₂"),
-    };
-    let backprojected = session.numbers(back)?;
-    session.note("deconvolution", args.deconvolution);
-    session.note("output_file", &args.output);
-    session.note("from", &args.between.from);
-    session.note("to", &args.between.to);
-    session.save_signed("backprojected", title, &backprojected, &shape, View::Whole)?;
-    session.close(&[format!("{title} has shape {shape:?}")])
 }

@@ -1,39 +1,105 @@
 //! `run`: f(x₀), r, the certificate.
 
+use clap::Args;
 use linearscope_analysis::{LinearOperator, ranking};
+use serde::Serialize;
+use serde_json::json;
 
 use super::position;
-use crate::{args::Common, error::Result, picture::View, session::Session};
+use crate::{
+    args::Common,
+    command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
+    error::Result,
+    picture::View,
+    session::Session,
+};
 
-pub(crate) fn run(common: &Common) -> Result<()> {
-    let mut session = Session::open("run", common)?;
-    let shape = session.frozen.output_shape().to_vec();
-    let output = session.numbers(session.frozen.reference())?;
-    let residual = session.numbers(session.frozen.residual()?)?;
-    session.save_output("output", &output, &shape)?;
-    session.save_signed("residual", "residual r", &residual, &shape, View::Whole)?;
+/// `run`.
+#[derive(Clone, Debug, Args, Serialize)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    #[serde(skip)]
+    pub common: Common,
+}
 
-    let mut summary = vec![format!(
-        "f(x₀) has shape {shape:?}, from x₀ of shape {:?}",
-        session.frozen.input_shape()
-    )];
-    if position::axes(&shape).len() == 1 && output.len() > 1 {
-        let order = ranking(&output);
-        let top: Vec<_> = order
-            .iter()
-            .take(5)
-            .map(|&k| {
-                serde_json::json!({ "class": k, "label": session.label(k), "score": output[k] })
-            })
-            .collect();
-        for &k in order.iter().take(5) {
-            summary.push(format!(
-                "  class {k:4}  score {:9.4}  {}",
-                output[k],
-                session.label(k).unwrap_or("")
-            ));
-        }
-        session.note("top", top);
+/// One of the best scores.
+#[derive(Serialize)]
+struct Best {
+    class: usize,
+    label: Option<String>,
+    score: f64,
+}
+
+impl OnPicture for Run {
+    const ABOUT: &'static About = &About {
+        name: "run",
+        group: Group::Start,
+        summary: "The output, the residual, and how exact the interpreter is",
+        details: "Runs the network on the picture, freezes its decisions there, and measures the certificate: \
+            how exactly F x₀ + r reproduces the output on this machine, whether F and Fᵀ are adjoint to each \
+            other, and how many decisions lie within rounding of their kink.",
+        example: "run net.onnx --input cat.jpg",
+        pictures: Pictures::One,
+        files: &[
+            FileAbout("output.npy", "f(x₀), in the output's shape"),
+            FileAbout("output.png", "f(x₀) as a picture"),
+            FileAbout(
+                "residual.npy",
+                "r, in the output's shape: the biases, projected forward",
+            ),
+            FileAbout("residual.png", "r, blue below zero, red above"),
+            FileAbout("residual.svg", "the same for print"),
+        ],
+        tables: &[TableAbout {
+            name: "scores",
+            rows: "the five best scores, best first",
+            columns: &[
+                ("class", "index of the output"),
+                ("label", "its name, where the recipe has labels"),
+                ("score", "f(x₀) there, before any softmax"),
+            ],
+        }],
+        includes: &[],
+    };
+
+    type Fold = Alone;
+
+    fn common(&self) -> &Common {
+        &self.common
     }
-    session.close(&summary)
+
+    fn picture(&self, session: &mut Session) -> Result<Told> {
+        let shape = session.frozen.output_shape().to_vec();
+        let output = session.numbers(session.frozen.reference())?;
+        let residual = session.numbers(session.frozen.residual()?)?;
+        session.save_output("output", &output, &shape)?;
+        session.save_signed("residual", "residual r", &residual, &shape, View::Whole)?;
+        let mut summary = vec![format!(
+            "the output has shape {shape:?}; the input, {:?}",
+            session.frozen.input_shape()
+        )];
+        if position::axes(&shape).len() == 1 && output.len() > 1 {
+            let best = |&class: &usize| Best {
+                class,
+                label: session.label(class).map(String::from),
+                score: output[class],
+            };
+            let best: Vec<Best> = ranking(&output).iter().take(5).map(best).collect();
+            for one in &best {
+                summary.push(format!(
+                    "  class {:4}  score {:9.4}  {}",
+                    one.class,
+                    one.score,
+                    one.label.as_deref().unwrap_or("")
+                ));
+            }
+            session.save_table("scores", &best)?;
+        }
+        Ok(Told {
+            line: summary[0].clone(),
+            found: json!({}),
+            summary,
+            failure: None,
+        })
+    }
 }

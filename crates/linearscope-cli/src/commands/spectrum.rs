@@ -1,74 +1,168 @@
 //! `spectrum`: norm, effective rank and density of singular values by random probes.
 
+use clap::Args;
 use linearscope_analysis::{
     Estimate, LinearOperator,
     spectrum::{Density, DensityConfig, Moments, MomentsConfig, density, moments},
 };
 use linearscope_picture::{Curve, CurveChart, CurvePanel};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    args::Spectrum,
+    args::{Between, Common},
+    command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
+    console,
     error::{Failure, Result},
-    output,
     session::Session,
 };
 
-pub(crate) fn run(args: &Spectrum) -> Result<()> {
-    if args.probes < 4 {
-        return Err(Failure::input(format!(
-            "--probes {}: error bars need 4 or more",
-            args.probes
-        )));
+/// `spectrum`.
+#[derive(Clone, Debug, Args, Serialize)]
+pub(crate) struct Spectrum {
+    /// Random vectors: error bars shrink with their square root
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    pub probes: usize,
+    /// Lanczos steps for each, of two products: how fine the density can be told
+    #[arg(long, default_value_t = 40, value_name = "N")]
+    pub steps: usize,
+    /// Standard deviation of the Gaussian that the density is smoothed with, over σ₁
+    #[arg(long, default_value_t = 0.04, value_name = "WIDTH")]
+    pub width: f64,
+    /// Seed of the random vectors
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub between: Between,
+    #[command(flatten)]
+    #[serde(skip)]
+    pub common: Common,
+}
+
+/// One place of the density.
+#[derive(Serialize)]
+struct At {
+    sigma: f64,
+    density: f64,
+    density_error: f64,
+    above: f64,
+    above_error: f64,
+}
+
+impl OnPicture for Spectrum {
+    const ABOUT: &'static About = &About {
+        name: "spectrum",
+        group: Group::Operator,
+        summary: "The whole spectrum of F from random probes: norm, effective rank, density",
+        details: "Stochastic Lanczos quadrature: nothing is decomposed, every number has an error bar.",
+        example: "spectrum net.onnx --input cat.jpg",
+        pictures: Pictures::One,
+        files: &[
+            FileAbout(
+                "spectrum.json",
+                "norm, effective rank and density with errors",
+            ),
+            FileAbout("spectrum.png", "density and count of singular values"),
+            FileAbout("spectrum.svg", "the same for print"),
+        ],
+        tables: &[TableAbout {
+            name: "density",
+            rows: "one line for each σ that the density is told at",
+            columns: &[
+                ("sigma", "σ"),
+                ("density", "singular values per unit of σ there"),
+                ("density_error", "half of its 95 % interval"),
+                ("above", "how many are larger"),
+                ("above_error", "half of its 95 % interval"),
+            ],
+        }],
+        includes: &[],
+    };
+
+    type Fold = Alone;
+
+    fn common(&self) -> &Common {
+        &self.common
     }
-    if args.steps == 0 || !(args.width > 0.0 && args.width.is_finite()) {
-        return Err(Failure::input(format!(
-            "--steps {} --width {}: both must be greater than 0",
-            args.steps, args.width
-        )));
+
+    fn check(&self) -> Result<()> {
+        if self.probes < 4 {
+            return Err(Failure::input(format!(
+                "--probes {}: error bars need at least 4",
+                self.probes
+            )));
+        }
+        if self.steps == 0 || !(self.width > 0.0 && self.width.is_finite()) {
+            return Err(Failure::input(format!(
+                "--steps {} --width {}: both must be greater than 0",
+                self.steps, self.width
+            )));
+        }
+        Ok(())
     }
-    let mut session = Session::open("spectrum", &args.common)?;
-    let between = &args.between;
-    let part = session
-        .frozen
-        .between(between.from.as_deref(), between.to.as_deref())?;
-    let config = DensityConfig::default()
-        .with_probes(args.probes)
-        .with_steps(args.steps)
-        .with_width(args.width)
-        .with_seed(args.seed);
-    output::progress(&format!(
-        "{} products for the norm and the rank",
-        2 * args.probes
-    ));
-    let sizes = moments(
-        &part,
-        &MomentsConfig::default()
-            .with_probes(args.probes)
-            .with_seed(args.seed),
-        output::observer(),
-    )?;
-    output::progress(&format!(
-        "up to {} products for the density",
-        2 * args.probes * args.steps
-    ));
-    let spread = density(&part, &config, output::observer())?;
-    let directions = part.input_len().min(part.output_len());
-    let summary = summary(&sizes, &spread, directions);
-    let chart = chart(&session, &spread);
-    let report = json!({
-        "moments": sizes,
-        "density": spread,
-        "singular_values": directions,
-        "config": config,
-    });
-    session.save_json("spectrum", &report)?;
-    session.save_curves("spectrum", &chart)?;
-    session.note("spectrum_config", config);
-    session.note("from", &between.from);
-    session.note("to", &between.to);
-    session.note("moments", sizes);
-    session.close(&summary)
+
+    fn picture(&self, session: &mut Session) -> Result<Told> {
+        let between = &self.between;
+        let part = session
+            .frozen
+            .between(between.from.as_deref(), between.to.as_deref())?;
+        let config = DensityConfig::default()
+            .with_probes(self.probes)
+            .with_steps(self.steps)
+            .with_width(self.width)
+            .with_seed(self.seed);
+        let of_moments = MomentsConfig::default()
+            .with_probes(self.probes)
+            .with_seed(self.seed);
+        let sizes = moments(&part, &of_moments, console::observer())?;
+        let stopped = |finished: usize| {
+            Failure::interrupted(format!(
+                "interrupted after {finished} of {} probes",
+                self.probes
+            ))
+        };
+        if sizes.partial {
+            let finished = sizes.probes;
+            session.save_json("spectrum", &json!({ "moments": sizes }))?;
+            return Err(stopped(finished));
+        }
+        let spread = density(&part, &config, console::observer())?;
+        let failure = spread.finished.map(stopped);
+        let directions = part.input_len().min(part.output_len());
+        let summary = summary(&sizes, &spread, directions);
+        let chart = chart(session, &spread);
+        let records: Vec<At> = (0..spread.sigma.len())
+            .map(|i| At {
+                sigma: spread.sigma[i],
+                density: spread.density[i].value,
+                density_error: spread.density[i].error,
+                above: spread.above[i].value,
+                above_error: spread.above[i].error,
+            })
+            .collect();
+        session.save_table("density", &records)?;
+        let found = json!({
+            "frobenius": sizes.frobenius.value,
+            "effective_rank": sizes.effective_rank.value,
+            "largest": spread.largest,
+        });
+        let report = json!({
+            "moments": sizes,
+            "density": spread,
+            "singular_values": directions,
+            "config": config,
+        });
+        session.save_json("spectrum", &report)?;
+        session.save_curves("spectrum", &chart)?;
+        session.note("spectrum_config", config);
+        session.note("moments", sizes);
+        Ok(Told {
+            line: summary.first().cloned().unwrap_or_default(),
+            found,
+            summary,
+            failure,
+        })
+    }
 }
 
 fn told(name: &str, estimate: &Estimate) -> String {

@@ -1,33 +1,24 @@
 //! `svd`: the largest singular triplets, as arrays, a table and a sheet.
 
-use std::{
-    ops::ControlFlow,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Instant,
-};
-
+use clap::{Args, ValueEnum};
 use linearscope_analysis::{
-    LinearOperator, Progress, ranking,
+    LinearOperator, ranking,
     svd::{self, Momentum, Solver, SvdConfig, SvdError},
     vectors::numbers,
 };
 use linearscope_picture::{Band, Panel, Sheet};
+use serde::Serialize;
 use serde_json::json;
 
 use super::{bases, position};
 use crate::{
-    args::{Between, SolverName, Svd},
-    error::{CERTIFICATE, Failure, Result},
-    folder::{self, One},
-    output,
+    args::{Between, Common},
+    command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
+    console,
+    error::{CERTIFICATE, Failure, INTERRUPTED, Result},
     picture::View,
     session::Session,
 };
-
-/// Set by Ctrl-C: finish with what has converged.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-/// Whether a solver runs that can be interrupted.
-static ITERATING: AtomicBool = AtomicBool::new(false);
 
 impl From<SvdError> for Failure {
     fn from(error: SvdError) -> Self {
@@ -45,41 +36,125 @@ impl From<SvdError> for Failure {
 /// Triplets a sheet shows side by side.
 const ACROSS: usize = 6;
 
-pub(crate) fn run(args: &Svd) -> Result<()> {
-    if !folder::is_one(&args.common) {
-        return one(args).map(drop);
-    }
-    folder::each("svd", args, |args| &mut args.common, one)?.close((), &[])
+/// `svd`.
+#[derive(Clone, Debug, Args, Serialize)]
+pub(crate) struct Svd {
+    /// How many singular triplets
+    #[arg(short, default_value_t = 8, value_name = "K")]
+    pub k: usize,
+    /// The solver
+    #[arg(long, default_value = "lanczos")]
+    pub solver: SolverName,
+    /// Block size: vectors multiplied at once (lanczos)
+    #[arg(long, default_value_t = 1, value_name = "B")]
+    pub block: usize,
+    /// Vectors kept on either side before a restart (lanczos) [default: the larger of 4 K and
+    /// K + 24]
+    #[arg(long, value_name = "N")]
+    pub basis: Option<usize>,
+    /// Largest allowed residual, ‖F v − σ u‖ and ‖Fᵀ u − σ v‖ over σ₁
+    #[arg(long, default_value_t = 1e-5, value_name = "TOL")]
+    pub tol: f64,
+    /// Give up after so many products with F and Fᵀ
+    #[arg(long, default_value_t = 20_000, value_name = "N")]
+    pub max_products: usize,
+    /// Seed of the starting vectors
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub between: Between,
+    #[command(flatten)]
+    #[serde(skip)]
+    pub common: Common,
 }
 
-fn one(args: &Svd) -> Result<One<()>> {
-    let mut session = Session::open("svd", &args.common)?;
-    let config = SvdConfig::new(args.k)
-        .with_tolerance(args.tol)
-        .with_max_products(args.max_products)
-        .with_seed(args.seed)
-        .with_solver(match args.solver {
-            SolverName::Lanczos => Solver::Lanczos {
-                block: args.block,
-                basis: args.basis,
-            },
-            SolverName::Subspace => Solver::Subspace { extra: 8 },
-            SolverName::Power => Solver::Power {
-                momentum: Momentum::Adaptive,
-            },
-            SolverName::PowerPlain => Solver::Power {
-                momentum: Momentum::Off,
-            },
-        });
-    let found = find(&mut session, &config, &args.between)?;
-    session.close(&found.summary)?;
-    match found.failure {
-        Some(failure) => Err(failure),
-        None => Ok(One {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SolverName {
+    /// Thick-restart block Golub–Kahan–Lanczos
+    Lanczos,
+    /// Subspace iteration on K + 8 vectors at once
+    Subspace,
+    /// The paper's Algorithm 1: power iteration with momentum, deflation
+    Power,
+    /// The same as printed: without momentum
+    PowerPlain,
+}
+
+impl Svd {
+    fn config(&self) -> SvdConfig {
+        SvdConfig::new(self.k)
+            .with_tolerance(self.tol)
+            .with_max_products(self.max_products)
+            .with_seed(self.seed)
+            .with_solver(match self.solver {
+                SolverName::Lanczos => Solver::Lanczos {
+                    block: self.block,
+                    basis: self.basis,
+                },
+                SolverName::Subspace => Solver::Subspace { extra: 8 },
+                SolverName::Power => Solver::Power {
+                    momentum: Momentum::Adaptive,
+                },
+                SolverName::PowerPlain => Solver::Power {
+                    momentum: Momentum::Off,
+                },
+            })
+    }
+}
+
+/// What `svd` says of itself.
+pub(crate) const ABOUT: &About = &About {
+    name: "svd",
+    group: Group::Operator,
+    summary: "The largest singular triplets of F: eigen-inputs, eigen-outputs and σ",
+    details: "F v = σ u: the frozen network turns the eigen-input v into σ times the eigen-output u. The first are the \
+        patterns that it amplifies most. Residuals are measured by products with F and Fᵀ.",
+    example: "svd net.onnx --input cat.jpg -k 8",
+    pictures: Pictures::Folders,
+    files: &[
+        FileAbout("sigma.npy", "the singular values, largest first"),
+        FileAbout("v.npy", "eigen-inputs of norm 1: [K, input's shape]"),
+        FileAbout("u.npy", "eigen-outputs of norm 1: [K, output's shape]"),
+        FileAbout("svd.png", "both sides drawn"),
+        FileAbout("svd.svg", "the same for print"),
+    ],
+    tables: &[
+        TableAbout {
+            name: "triplets",
+            rows: "one line for each singular triplet",
+            columns: &[
+                ("k", "its number, from 1"),
+                ("sigma", "the singular value"),
+                ("right_over_sigma1", "‖F v − σ u‖ / σ₁"),
+                ("left_over_sigma1", "‖Fᵀ u − σ v‖ / σ₁"),
+                ("right_over_sigma", "‖F v − σ u‖ / σ"),
+                ("left_over_sigma", "‖Fᵀ u − σ v‖ / σ"),
+                ("converged", "whether both are within --tol"),
+            ],
+        },
+        super::bases::TABLE,
+    ],
+    includes: &[],
+};
+
+impl OnPicture for Svd {
+    const ABOUT: &'static About = ABOUT;
+
+    type Fold = Alone;
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn picture(&self, session: &mut Session) -> Result<Told> {
+        let found = find(session, &self.config(), &self.between)?;
+        Ok(Told {
+            summary: found.summary,
             line: found.line,
-            numbers: found.numbers,
-            found: (),
-        }),
+            found: found.numbers,
+            failure: found.failure,
+        })
     }
 }
 
@@ -101,21 +176,12 @@ pub(crate) fn find(
     config: &SvdConfig,
     between: &Between,
 ) -> Result<Triplets> {
-    let _ = ctrlc::try_set_handler(|| {
-        // A second one, and one while nothing iterates, ends the program as ever.
-        if !ITERATING.load(Ordering::SeqCst) || INTERRUPTED.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
-    });
     let part = session
         .frozen
         .between(between.from.as_deref(), between.to.as_deref())?;
     let (input, output_shape) = (part.input_shape().to_vec(), part.output_shape().to_vec());
-    let started = Instant::now();
-    ITERATING.store(true, Ordering::SeqCst);
-    let result = svd::svd(&part, config, watch());
-    ITERATING.store(false, Ordering::SeqCst);
-    let interrupted = INTERRUPTED.swap(false, Ordering::SeqCst);
+    let result = svd::svd(&part, config, console::observer());
+    let interrupted = console::stopped();
     let (found, failure) = match result {
         Ok(found) => (found, None),
         Err(SvdError::Unconverged {
@@ -143,14 +209,13 @@ pub(crate) fn find(
         }
         Err(error) => return Err(error.into()),
     };
-    let seconds = started.elapsed().as_secs_f64();
     let (u, v) = (numbers(found.u.clone())?, numbers(found.v.clone())?);
     let mut summary = table(&found, config.tolerance);
     summary.push(format!(
-        "{} products in {} batches, {seconds:.1} s",
+        "{} products in {} batches",
         found.products, found.passes
     ));
-    summary.extend(bases::describe(session, (&v, &input), (&u, &output_shape)));
+    summary.extend(bases::describe(session, (&v, &input), (&u, &output_shape))?);
     let k = found.sigma.len();
     session.save_array("sigma", &found.sigma, &[k])?;
     session.save_array("u", &u, &[vec![k], output_shape.clone()].concat())?;
@@ -158,7 +223,12 @@ pub(crate) fn find(
     session.note("svd_config", config);
     session.note("from", &between.from);
     session.note("to", &between.to);
-    session.note("svd", report(&found, config.tolerance));
+    let records = records(&found, config.tolerance);
+    session.save_table("triplets", &records)?;
+    session.note(
+        "svd",
+        json!({ "triplets": records, "products": found.products, "passes": found.passes }),
+    );
     let sheet = sheet(session, &found, (&u, &output_shape), (&v, &input));
     let drawn = sheet
         .bands
@@ -176,47 +246,58 @@ pub(crate) fn find(
         numbers: json!({
             "sigma": found.sigma,
             "products": found.products,
-            "seconds": seconds,
         }),
         failure,
     })
 }
 
 fn unfinished(message: String, partial: &svd::Svd, interrupted: bool) -> Failure {
-    let (why, what) = match interrupted {
-        true => ("interrupted: ", "run it again for the rest"),
-        false => ("", "raise --max-products or --basis, or loosen --tol"),
+    let (why, what, code) = match interrupted {
+        true => ("interrupted: ", "", INTERRUPTED),
+        false => (
+            "",
+            "; raise --max-products or --basis, or loosen --tol",
+            CERTIFICATE,
+        ),
     };
     Failure {
         message: format!("{why}{message}"),
         hint: Some(format!(
-            "the {} there are were written with their residuals; {what}",
+            "the {} found so far are written with their residuals{what}",
             partial.sigma.len()
         )),
-        code: CERTIFICATE,
+        code,
     }
 }
 
-/// For the manifest: residuals of both sides, over σ₁ and over σ.
-fn report(found: &svd::Svd, tolerance: f64) -> serde_json::Value {
-    let largest = found.sigma[0];
-    let triplets: Vec<serde_json::Value> = found
-        .sigma
-        .iter()
-        .zip(&found.residuals)
-        .map(|(&sigma, residual)| {
-            let over = |x: f64| if x == 0.0 { 0.0 } else { x * largest / sigma };
-            json!({
-                "sigma": sigma,
-                "right_over_sigma1": residual.right,
-                "left_over_sigma1": residual.left,
-                "right_over_sigma": over(residual.right),
-                "left_over_sigma": over(residual.left),
-                "converged": residual.worst() <= tolerance,
-            })
-        })
-        .collect();
-    json!({ "triplets": triplets, "products": found.products, "passes": found.passes })
+/// One triplet: residuals of both sides, over σ₁ and over σ.
+#[derive(Serialize)]
+struct Triplet {
+    k: usize,
+    sigma: f64,
+    right_over_sigma1: f64,
+    left_over_sigma1: f64,
+    right_over_sigma: f64,
+    left_over_sigma: f64,
+    converged: bool,
+}
+
+fn records(found: &svd::Svd, tolerance: f64) -> Vec<Triplet> {
+    let largest = found.sigma.first().copied().unwrap_or(0.0);
+    let all = found.sigma.iter().zip(&found.residuals).enumerate();
+    all.map(|(i, (&sigma, residual))| {
+        let over = |x: f64| if x == 0.0 { 0.0 } else { x * largest / sigma };
+        Triplet {
+            k: i + 1,
+            sigma,
+            right_over_sigma1: residual.right,
+            left_over_sigma1: residual.left,
+            right_over_sigma: over(residual.right),
+            left_over_sigma: over(residual.left),
+            converged: residual.worst() <= tolerance,
+        }
+    })
+    .collect()
 }
 
 fn table(found: &svd::Svd, tolerance: f64) -> Vec<String> {
@@ -237,19 +318,6 @@ fn table(found: &svd::Svd, tolerance: f64) -> Vec<String> {
         ));
     }
     lines
-}
-
-/// Tell how it goes every two seconds, and stop when asked to.
-fn watch() -> impl FnMut(&Progress) -> ControlFlow<()> {
-    let mut told = output::observer();
-    move |progress| {
-        let _ = told(progress);
-        if INTERRUPTED.load(Ordering::SeqCst) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
 }
 
 /// One side of the triplets.

@@ -1,6 +1,7 @@
 //! `verify`: whether this model keeps every promise on this device, and agrees with another program.
 
-use burn::tensor::{FloatDType, TensorData};
+use burn::tensor::TensorData;
+use clap::Args;
 use linearscope::device;
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
@@ -10,17 +11,80 @@ use linearscope_analysis::{
     vectors::read,
 };
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 use super::inspect::shape_of;
 use crate::{
-    args::{Precision, Verify},
+    args::{Precision, RecipeFlags},
+    command::{About, Command, Group, Pictures},
+    console,
     error::{CERTIFICATE, Failure, Result},
     npy::{self, is_npy},
-    output,
+    opened::{check_finite, header, load, read_input, read_model, scores, with},
     recipe::Recipe,
+    results::{pretty, write_whole},
     rules,
-    session::{SCHEMA, certificate_line, check_finite, read_input, read_model, scores},
+    session::certificate_line,
 };
+
+/// `verify`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Verify {
+    /// The network, an .onnx file
+    pub model: PathBuf,
+    /// The input's shape [default: what the file says, batch 1 and 64×64 where it says nothing]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "N,C,H,W",
+        conflicts_with = "input"
+    )]
+    pub shape: Option<Vec<usize>>,
+    /// x₀: a picture, or an .npy array that is used as it is [default: noise in 0..1, always the same]
+    #[arg(long, value_name = "IMG|NPY")]
+    pub input: Option<PathBuf>,
+    /// Write x₀ there as .npy, for another program to run
+    #[arg(long, value_name = "NPY")]
+    pub write_input: Option<PathBuf>,
+    /// What another program makes of the same x₀, such as onnxruntime's output
+    #[arg(long, value_name = "NPY")]
+    pub reference: Option<PathBuf>,
+    /// Seed of the noise
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where to compute, as for the other commands
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    pub device: String,
+    /// Precision of everything
+    #[arg(long, default_value = "f32")]
+    pub dtype: Precision,
+    /// How non-linear units are frozen, as for the other commands
+    #[arg(long, value_name = "RULE[,RULE]", value_delimiter = ',')]
+    pub rules: Vec<String>,
+    /// Print everything as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub recipe: RecipeFlags,
+}
+
+impl Command for Verify {
+    const ABOUT: &'static About = &About {
+        name: "verify",
+        group: Group::Check,
+        summary: "Whether a model keeps every promise on this device, and agrees with onnxruntime",
+        details: "",
+        example: "verify net.onnx --input x.npy --reference y.npy",
+        pictures: Pictures::None,
+        files: &[],
+        tables: &[],
+        includes: &[],
+    };
+
+    fn run(&self) -> Result<()> {
+        verify(self)
+    }
+}
 
 /// What another program's output may be off, over its largest entry: it computes in f32.
 const AGREEMENT: f64 = 1e-4;
@@ -36,11 +100,8 @@ fn disagreement(y: &[f64], expected: &[f64]) -> f64 {
     }
 }
 
-pub(crate) fn run(args: &Verify) -> Result<()> {
-    let dtype = match args.dtype {
-        Precision::F32 => FloatDType::F32,
-        Precision::F64 => FloatDType::F64,
-    };
+fn verify(args: &Verify) -> Result<()> {
+    let dtype = args.dtype.dtype();
     let device = device::select(&args.device)?;
     device::check_dtype(&args.device, &device, dtype)?;
     let (model, hash) = read_model(&args.model)?;
@@ -49,11 +110,11 @@ pub(crate) fn run(args: &Verify) -> Result<()> {
         Some(path) => {
             let recipe = Recipe::of_input(&args.model, &args.recipe, path, &signature)?;
             let read = read_input(path, recipe.as_ref(), &signature)?;
-            check_finite(path, &read.0)?;
+            check_finite(path, &read.values)?;
             if let Some(recipe) = recipe.filter(|_| !is_npy(path)) {
-                output::notice(&recipe.line());
+                console::notice(&recipe.line());
             }
-            read
+            (read.values, read.shape)
         }
         None => {
             let (shape, _) = shape_of(args.shape.as_deref(), &signature)?;
@@ -63,18 +124,19 @@ pub(crate) fn run(args: &Verify) -> Result<()> {
         }
     };
     if let Some(path) = &args.write_input {
-        npy::write(path, &values, &shape, args.dtype)?;
+        let bytes = npy::encode(&values, &shape, args.dtype);
+        write_whole(path, &bytes.map_err(|error| Failure::file(path, error))?)?;
     }
     let whole = model.network(std::slice::from_ref(&shape))?;
     let (network, left_out) = scores(whole.clone());
     let parameters = network.parameters();
     let x0 = TensorData::new(values, shape.clone());
-    let loaded = FrozenNetwork::load(network, &device, dtype)?;
-    output::progress(&format!(
+    let loaded = load(network, &device, dtype)?;
+    console::step(&format!(
         "freezing {parameters} parameters at x₀ of shape {shape:?}"
     ));
     let frozen = FrozenNetwork::new(loaded, x0.clone(), rules::read(&args.rules)?)?;
-    output::progress("checking the promises");
+    console::step("checking the promises");
     let certificate = certificate(&frozen)?;
     let mut checks = conformance(&frozen)?;
 
@@ -93,7 +155,7 @@ pub(crate) fn run(args: &Verify) -> Result<()> {
         let y: Vec<f64> = match left_out.is_empty() {
             true => read(frozen.reference())?,
             false => {
-                let loaded = FrozenNetwork::load(whole, &device, dtype)?;
+                let loaded = load(whole, &device, dtype)?;
                 FrozenNetwork::forward(&loaded, x0)?.iter::<f64>().collect()
             }
         };
@@ -103,6 +165,7 @@ pub(crate) fn run(args: &Verify) -> Result<()> {
             limit: AGREEMENT,
         });
     }
+    console::clear();
     let holds = certificate.holds() && checks.iter().all(Check::holds);
 
     if args.json {
@@ -117,11 +180,7 @@ pub(crate) fn run(args: &Verify) -> Result<()> {
                 })
             })
             .collect();
-        let text = json!({
-            "schema": SCHEMA,
-            "program": format!("linearscope {}", env!("CARGO_PKG_VERSION")),
-            "command": "verify",
-            "model": { "file": args.model, "sha256": hash, "parameters": parameters },
+        let more = json!({
             "input": {
                 "file": args.input,
                 "seed": args.input.is_none().then_some(args.seed),
@@ -139,10 +198,8 @@ pub(crate) fn run(args: &Verify) -> Result<()> {
             "checks": rows,
             "holds": holds,
         });
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&text).expect("plain data serialises")
-        );
+        let header = header("verify", &args.model, &hash, parameters);
+        print!("{}", pretty(&with(header, more)));
     } else {
         let from = match &args.input {
             Some(path) => path.display().to_string(),
@@ -190,7 +247,7 @@ pub(crate) fn run(args: &Verify) -> Result<()> {
     Err(Failure {
         message,
         hint: Some(match args.dtype {
-            Precision::F32 => "--dtype f64 tells rounding from a mistake".into(),
+            Precision::F32 => "use --dtype f64 to tell rounding error from a bug".into(),
             Precision::F64 => {
                 "please report it with the model; was the reference made of this x₀?".into()
             }

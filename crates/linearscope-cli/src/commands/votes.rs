@@ -1,48 +1,130 @@
 //! `votes`: which class each pixel speaks for.
 
+use clap::Args;
 use linearscope_analysis::{
     LinearOperator,
-    discussion::{Propagation, Terms},
-    votes::{self, Tally, VoteConfig, Votes},
+    discussion::Terms,
+    votes::{self, Tally, VoteConfig},
 };
-use linearscope_picture::{Band, CLASS_COLOURS, OTHER_CLASSES, Panel, Raster, Sheet};
+use linearscope_picture::{
+    Band, MOST_CLASSES, OTHER_CLASSES, Panel, Raster, Sheet, class_colours,
+    page::{Cell, Column, Table},
+};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    args::{self, DiscussionName, Hearing},
+    args::{Common, Hearing},
+    command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
+    console,
     error::{Failure, Result},
-    folder::{self, One},
-    output,
     picture::View,
     session::Session,
 };
 
-pub(crate) fn run(args: &args::Votes) -> Result<()> {
-    if args.top == 0 {
-        return Err(Failure::input("--top 0: at least one class is needed"));
-    }
-    if !folder::is_one(&args.common) {
-        return one(args).map(drop);
-    }
-    folder::each("votes", args, |args| &mut args.common, one)?.close((), &[])
+/// `votes`.
+#[derive(Clone, Debug, Args, Serialize)]
+pub(crate) struct Votes {
+    /// How many classes are written out: discussions of the best scores, masks of the most voted
+    #[arg(long, default_value_t = 5, value_name = "K")]
+    pub top: usize,
+    #[command(flatten)]
+    pub hearing: Hearing,
+    /// Let each channel of a pixel vote by itself
+    #[arg(long)]
+    pub by_channel: bool,
+    #[command(flatten)]
+    #[serde(skip)]
+    pub common: Common,
 }
 
-fn one(args: &args::Votes) -> Result<One<()>> {
-    let mut session = Session::open("votes", &args.common)?;
-    let config = config(&session, &args.hearing, args.by_channel)?;
-    let found = find(&mut session, &config, args.top)?;
-    session.close(&found.summary)?;
-    Ok(One {
-        line: found.line,
-        numbers: found.numbers,
-        found: (),
-    })
+/// What `votes` says of itself.
+pub(crate) const ABOUT: &About = &About {
+    name: "votes",
+    group: Group::Explain,
+    summary: "Which class each pixel speaks for",
+    details: "The discussion of a class says what its score makes of each pixel, and of the biases on the pixel's way to \
+        it. Each pixel votes for the class whose discussion is largest there. Costs two products for each class.",
+    example: "votes net.onnx --input cat.jpg",
+    pictures: Pictures::Folders,
+    files: &[
+        FileAbout(
+            "votes.npy",
+            "[h, w] i32: the class each pixel votes for, −1 where it abstains",
+        ),
+        FileAbout(
+            "margin.npy",
+            "[h, w]: how far it is ahead of the next class",
+        ),
+        FileAbout(
+            "discussion.npy",
+            "[K, h, w]: discussions of the K best scores",
+        ),
+        FileAbout(
+            "masks.npy",
+            "[K, h, w] i32: 1 where a pixel votes for the K-th most voted class",
+        ),
+        FileAbout("votes.png", "votes, masks and discussions drawn"),
+        FileAbout("votes.svg", "the same for print"),
+    ],
+    tables: &[TableAbout {
+        name: "votes",
+        rows: "one line for each class that has votes or one of the best scores, most votes first",
+        columns: &[
+            ("class", "index of the output"),
+            ("label", "its name, where the recipe has labels"),
+            ("votes", "pixels that vote for it"),
+            ("share", "the same over all pixels"),
+            ("score", "f(x₀) there"),
+            ("rank", "1 for the best score"),
+        ],
+    }],
+    includes: &[],
+};
+
+/// A class and its votes.
+#[derive(Serialize)]
+struct Listed {
+    class: usize,
+    label: Option<String>,
+    votes: usize,
+    share: f64,
+    score: f64,
+    rank: usize,
 }
 
-/// The votes of the default discussion, written: their sheet and what they say.
-pub(crate) fn part(session: &mut Session) -> Result<(Option<Sheet>, Vec<String>)> {
+impl OnPicture for Votes {
+    const ABOUT: &'static About = ABOUT;
+
+    type Fold = Alone;
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.top {
+            0 => Err(Failure::input("--top 0: at least one class is needed")),
+            _ => Ok(()),
+        }
+    }
+
+    fn picture(&self, session: &mut Session) -> Result<Told> {
+        let config = config(session, &self.hearing, self.by_channel)?;
+        let found = find(session, &config, self.top)?;
+        Ok(Told {
+            summary: found.summary,
+            line: found.line,
+            found: found.numbers,
+            failure: found.failure,
+        })
+    }
+}
+
+/// The votes of the default discussion, written: their sheet and their table.
+pub(crate) fn part(session: &mut Session) -> Result<(Option<Sheet>, Table)> {
     let found = find(session, &VoteConfig::default(), 5)?;
-    Ok((found.sheet, found.summary))
+    Ok((found.sheet, found.table))
 }
 
 /// The flags as the library takes them.
@@ -63,11 +145,7 @@ pub(crate) fn config(session: &Session, hearing: &Hearing, by_channel: bool) -> 
         }
     };
     Ok(VoteConfig::default()
-        .with_propagation(match hearing.discussion {
-            DiscussionName::Scored => Propagation::Scored,
-            DiscussionName::Conserving => Propagation::Conserving,
-            DiscussionName::Paper => Propagation::Paper,
-        })
+        .with_propagation(hearing.discussion)
         .with_terms(terms)
         .with_by_channel(by_channel))
 }
@@ -77,14 +155,18 @@ pub(crate) struct Counted {
     /// Its sheet, if the input is a picture.
     sheet: Option<Sheet>,
     pub summary: Vec<String>,
+    /// The same for reports.
+    table: Table,
     /// The class of most votes and the best one, in a line and as numbers.
     line: String,
     numbers: Value,
+    /// Why it is not all that was asked for.
+    failure: Option<Failure>,
 }
 
 /// Count, write, and tell.
 pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Result<Counted> {
-    let found = votes::votes(&session.frozen, config, output::observer())?;
+    let found = votes::votes(&session.frozen, config, console::observer())?;
     let table = found.table();
     let pixels = found.shape.clone();
     session.save_whole("votes", &found.of, &pixels)?;
@@ -98,12 +180,19 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
         false => &pixels[..],
     };
     let mut discussions = Vec::new();
+    let partial = found.heard.as_ref().map(Vec::len);
+    // After a stop no product is made any more.
+    if partial.is_some() {
+        best.clear();
+    }
     for chunk in best.chunks(config.chunk) {
         let classes: Vec<usize> = chunk.iter().map(|tally| tally.class).collect();
         discussions.extend(votes::discussed(&session.frozen, &classes, config)?.0);
     }
     let shape = [&[best.len()], plane].concat();
-    session.save_array("discussion", &discussions.concat(), &shape)?;
+    if partial.is_none() {
+        session.save_array("discussion", &discussions.concat(), &shape)?;
+    }
 
     // Masks of those with most votes.
     let chosen: Vec<&Tally> = table
@@ -117,21 +206,19 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
         .collect();
     session.save_whole("masks", &masks, &[&[chosen.len()], &pixels[..]].concat())?;
 
-    let listed: Vec<Value> = table
+    let listed: Vec<Listed> = table
         .iter()
         .filter(|tally| tally.votes > 0 || tally.rank <= top)
-        .map(|tally| {
-            json!({
-                "class": tally.class,
-                "label": session.label(tally.class),
-                "votes": tally.votes,
-                "share": tally.share,
-                "score": tally.score,
-                "rank": tally.rank,
-            })
+        .map(|tally| Listed {
+            class: tally.class,
+            label: session.label(tally.class).map(String::from),
+            votes: tally.votes,
+            share: tally.share,
+            score: tally.score,
+            rank: tally.rank,
         })
         .collect();
-    session.save_json("votes", &listed)?;
+    session.save_table("votes", &listed)?;
     let classes = |of: &[&Tally]| of.iter().map(|tally| tally.class).collect::<Vec<_>>();
     let (best_classes, mask_classes) = (classes(&best), classes(&chosen));
     let details: Vec<Value> = best
@@ -176,6 +263,7 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
     };
     Ok(Counted {
         summary: summary(session, &found, &table, top),
+        table: listing(session, &found, &table, top),
         line: format!("best {}, most votes {}", said(first), said(most)),
         numbers: json!({
             "best": first.map(|tally| tally.class),
@@ -184,6 +272,11 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
             "share_of_most": most.map(|tally| tally.share),
         }),
         sheet,
+        failure: partial.map(|heard| {
+            let of = found.scores.len();
+            Failure::interrupted(format!("interrupted after {heard} of {of} classes"))
+                .hint("the votes among these classes, best scores first, are written")
+        }),
     })
 }
 
@@ -197,7 +290,7 @@ pub(crate) fn name(session: &Session, class: usize) -> String {
 
 /// The classes with most votes that get a colour.
 pub(crate) fn coloured(table: &[Tally], top: usize) -> Vec<usize> {
-    let most = top.min(CLASS_COLOURS.len());
+    let most = top.min(MOST_CLASSES);
     let voted = table.iter().filter(|tally| tally.votes > 0);
     voted.take(most).map(|tally| tally.class).collect()
 }
@@ -207,7 +300,7 @@ pub(crate) fn coloured(table: &[Tally], top: usize) -> Vec<usize> {
 pub(crate) fn panels(
     session: &Session,
     title: &str,
-    found: &Votes,
+    found: &votes::Votes,
     coloured: &[usize],
 ) -> Vec<Panel> {
     let (channels, size) = match found.shape[..] {
@@ -219,15 +312,15 @@ pub(crate) fn panels(
         return Vec::new();
     }
     let place = |class: usize| coloured.iter().position(|of| *of == class);
-    let colour = |class| place(class).map_or(OTHER_CLASSES, |at| CLASS_COLOURS[at]);
+    let colours = class_colours(coloured);
+    let colour = |class| place(class).map_or(OTHER_CLASSES, |at| colours[at]);
     let of = found.of.len() as f64;
     let share = |votes: usize| format!("{:.1} %", 100.0 * votes as f64 / of);
     let mut key: Vec<([u8; 3], String)> = coloured
         .iter()
-        .enumerate()
-        .map(|(at, &class)| {
+        .map(|&class| {
             let text = format!("{} {}", share(found.counts[class]), name(session, class));
-            (CLASS_COLOURS[at], text)
+            (colour(class), text)
         })
         .collect();
     let others: usize = found
@@ -261,7 +354,7 @@ pub(crate) fn panels(
 fn sheet(
     session: &Session,
     config: &VoteConfig,
-    found: &Votes,
+    found: &votes::Votes,
     best: &[&Tally],
     chosen: &[&Tally],
     discussions: &[Vec<f64>],
@@ -279,7 +372,7 @@ fn sheet(
         first.push(Panel::new("x₀", raster));
     }
     first.extend(drawn);
-    let loud = Votes {
+    let loud = votes::Votes {
         of: found.loudest(found.of.len().div_ceil(10)),
         ..found.clone()
     };
@@ -344,7 +437,45 @@ fn sheet(
     }))
 }
 
-fn summary(session: &Session, found: &Votes, table: &[Tally], top: usize) -> Vec<String> {
+/// The classes of the summary, with the colours of the sheet.
+fn listing(session: &Session, found: &votes::Votes, table: &[Tally], top: usize) -> Table {
+    let drawn = coloured(table, top);
+    let colours = class_colours(&drawn);
+    let columns = [
+        Column::number("votes"),
+        Column::number("share"),
+        Column::number("score"),
+        Column::number("rank"),
+        Column::text("class"),
+    ];
+    let caption = format!(
+        "{} votes among {} classes; {:.1} % of the pixels abstain",
+        found.of.len(),
+        found.scores.len(),
+        100.0 * found.abstained as f64 / found.of.len().max(1) as f64
+    );
+    let mut listing = Table::new(columns).caption(caption);
+    for (place, tally) in table.iter().enumerate() {
+        if place >= top && tally.rank != 1 {
+            continue;
+        }
+        let class = Cell::text(name(session, tally.class));
+        let colour = drawn.iter().position(|class| *class == tally.class);
+        listing = listing.row([
+            Cell::number(tally.votes as f64, tally.votes.to_string()),
+            Cell::number(tally.share, format!("{:.1} %", 100.0 * tally.share)),
+            Cell::number(tally.score, format!("{:.4}", tally.score)),
+            Cell::number(tally.rank as f64, tally.rank.to_string()),
+            match colour {
+                Some(at) => class.coloured(colours[at]),
+                None => class,
+            },
+        ]);
+    }
+    listing
+}
+
+fn summary(session: &Session, found: &votes::Votes, table: &[Tally], top: usize) -> Vec<String> {
     let of = found.of.len();
     let mut lines = vec![
         format!(
@@ -371,9 +502,10 @@ fn summary(session: &Session, found: &Votes, table: &[Tally], top: usize) -> Vec
     }
     if let Some(best) = table.iter().find(|tally| tally.rank == 1) {
         lines.push(format!(
-            "the discussion of {} sums to its score {:+.2} %",
+            "the map for {} sums to {:.4}; its score is {:.4}",
             name(session, best.class),
-            100.0 * found.gaps[best.class],
+            best.score * (1.0 + found.gaps[best.class]),
+            best.score,
         ));
     }
     lines

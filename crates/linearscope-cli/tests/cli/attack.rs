@@ -47,7 +47,7 @@ fn an_attack_in_pixels_stays_within_them() {
         "run",
         &vgg(),
         "--input",
-        "a/adversarial.npy",
+        folder.path("a/adversarial.npy").to_str().expect("a path"),
         "--out",
         "again",
     ]);

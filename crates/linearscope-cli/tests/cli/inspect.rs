@@ -15,7 +15,7 @@ fn inspect_shows_every_op() {
     let json: Value = serde_json::from_str(&folder.ok(&["inspect", &sr(), "--json"])).unwrap();
     assert_eq!(
         (&json["schema"], &json["can_be_frozen"]),
-        (&1.into(), &true.into())
+        (&2.into(), &true.into())
     );
     assert_eq!(json["input"]["shape"], serde_json::json!([1, 1, 64, 64]));
     let ops = json["ops"].as_array().unwrap();
@@ -57,7 +57,7 @@ fn bench_says_what_probes_cost() {
         "--nodes",
     ]);
     let found: Value = serde_json::from_str(&text).expect("JSON");
-    assert_eq!(found["schema"], 1);
+    assert_eq!(found["schema"], 2);
     for field in [
         "forward_ms",
         "paired_over_forward",

@@ -1,41 +1,20 @@
 //! `matrix`.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, io::Read, path::Path};
 
 use crate::folder::{Folder, noise, sr};
 
-/// A little-endian integer of a zip.
-fn number(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |n, byte| n << 8 | usize::from(*byte))
-}
-
-/// The members of a stored `.npz`, by name, read through its directory.
-fn npz(path: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
-    let bytes = fs::read(path).expect("the matrix");
-    let end = bytes.len() - 22;
-    assert_eq!(&bytes[end..end + 4], b"PK\x05\x06");
-    let wide = number(&bytes[end - 20 + 8..end - 20 + 16]);
-    assert_eq!(&bytes[wide..wide + 4], b"PK\x06\x06");
-    let (count, mut at) = (
-        number(&bytes[wide + 32..wide + 40]),
-        number(&bytes[wide + 48..wide + 56]),
-    );
-    let mut members = std::collections::BTreeMap::new();
-    for _ in 0..count {
-        assert_eq!(&bytes[at..at + 4], b"PK\x01\x02");
-        assert_eq!(number(&bytes[at + 10..at + 12]), 0, "stored");
-        let name = number(&bytes[at + 28..at + 30]);
-        let extra = at + 46 + name;
-        let size = number(&bytes[extra + 4..extra + 12]);
-        let local = number(&bytes[extra + 20..extra + 28]);
-        assert_eq!(&bytes[local..local + 4], b"PK\x03\x04");
-        let start = local + 30 + name + number(&bytes[local + 28..local + 30]);
-        let text = String::from_utf8(bytes[at + 46..extra].to_vec()).expect("a name");
-        members.insert(text, bytes[start..start + size].to_vec());
-        at = extra + number(&bytes[at + 30..at + 32]);
+/// The members of a stored `.npz`, by name.
+fn npz(path: &Path) -> BTreeMap<String, Vec<u8>> {
+    let file = fs::File::open(path).expect("the matrix");
+    let mut archive = zip::ZipArchive::new(file).expect("a zip");
+    let mut members = BTreeMap::new();
+    for number in 0..archive.len() {
+        let mut member = archive.by_index(number).expect("a member");
+        assert_eq!(member.compression(), zip::CompressionMethod::Stored);
+        let mut bytes = Vec::new();
+        member.read_to_end(&mut bytes).expect("its checksum fits");
+        members.insert(member.name().expect("a name").into_owned(), bytes);
     }
     members
 }
@@ -98,7 +77,8 @@ fn the_matrix_holds_every_row() {
             assert!((a - b).abs() < 1e-5, "row {at}: {a} and {b}");
         }
     }
-    assert!(!folder.path("m/filter.journal").exists());
+    // The pieces are gone.
+    assert_eq!(fs::read_dir(folder.path("m/x.npy")).expect("it").count(), 1);
     let refused = ["matrix", &sr(), "--input", "x.npy", "--max-size", "0.00001"];
     assert!(folder.fails(2, &refused).contains("--max-size"));
 }
@@ -123,9 +103,15 @@ fn a_killed_matrix_goes_on_where_it_was() {
     };
     assert!(start("whole").wait().expect("it ends").success());
     let entered = || {
-        fs::read_to_string(folder.path("cut/filter.journal")).map_or(0, |text| {
-            text.lines().filter(|line| line.ends_with("done")).count()
-        })
+        let below = fs::read_dir(folder.path("cut/x.npy")).into_iter().flatten();
+        let pieces = below
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.to_string_lossy().contains("matrix.pieces."));
+        let files = pieces.flat_map(|path| fs::read_dir(path).into_iter().flatten().flatten());
+        files
+            .filter(|file| file.file_name().to_string_lossy().starts_with("piece-"))
+            .count()
     };
     let mut before = 0;
     for _ in 0..2 {
@@ -143,14 +129,37 @@ fn a_killed_matrix_goes_on_where_it_was() {
         assert!(entered() >= before + 5);
         before = entered();
     }
-    assert!(!folder.path("cut/filter.npz").exists());
-    let out = folder.ok(&["matrix", &sr(), "--input", "x.npy", "--out", "cut"]);
+    assert!(!folder.path("cut/x.npy/matrix").exists());
+    let out = folder.ok(&[
+        "matrix",
+        &sr(),
+        "--input",
+        "x.npy",
+        "--chunk",
+        "1",
+        "--out",
+        "cut",
+    ]);
     assert!(out.contains("from an earlier run"), "{out}");
     let read = |name: &str| fs::read(folder.path(name)).expect("a matrix");
     assert!(
         read("whole/filter.npz") == read("cut/filter.npz"),
         "other bytes"
     );
+    // Two shards make the same file.
+    for shard in ["1/2", "2/2"] {
+        let shared = ["--chunk", "1", "--out", "parts", "--shard", shard];
+        folder.ok(&[&["matrix", &sr(), "--input", "x.npy"][..], &shared].concat());
+    }
+    let part = |i: usize| format!("parts/x.npy/matrix.part-{i}-of-2");
+    let err = folder.fails(2, &["merge", &part(2)]);
+    assert!(err.contains("piece 0 is in no part"), "{err}");
+    folder.ok(&["merge", &part(1), &part(2)]);
+    for file in ["filter.npz", "manifest.json", "x0.npy"] {
+        let [whole, parts] = ["whole", "parts"]
+            .map(|out| fs::read(folder.path(&format!("{out}/x.npy/matrix/{file}"))).expect(file));
+        assert!(whole == parts, "{file} differs");
+    }
     // Another question does not take up what an earlier one left.
     let mut child = start("cut");
     while entered() < 5 {

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use crate::folder::{Folder, assets, picture, sr};
 
 fn copied(folder: &Folder, names: &[&str], from: &str) {
@@ -13,6 +15,13 @@ fn copied(folder: &Folder, names: &[&str], from: &str) {
 
 fn vgg() -> String {
     assets().join("vgg/vgg.onnx").display().to_string()
+}
+
+/// One line of JSON for each picture.
+fn lines(folder: &Folder) -> Vec<Value> {
+    let text = fs::read_to_string(folder.path("o/pictures.jsonl")).expect("lines");
+    let line = |line: &str| serde_json::from_str(line).expect("JSON");
+    text.lines().map(line).collect()
 }
 
 /// Two pictures of the classifier's size.
@@ -38,16 +47,17 @@ fn contributions_over_a_folder_have_means_and_a_chart() {
     let out = folder.ok(&["contributions", &vgg(), "--input", "in", "--out", "o"]);
     assert!(out.contains("residual share"), "{out}");
     let summary = folder.json("o/summary.json");
-    let pictures = summary["pictures"].as_array().expect("a list");
-    assert_eq!(pictures.len(), 2);
+    assert_eq!(summary["pictures"], 2);
+    let pictures = lines(&folder);
     let scores: Vec<f64> = pictures
         .iter()
-        .map(|picture| picture["found"]["score"].as_f64().expect("a score"))
+        .map(|picture| picture["score"].as_f64().expect("a score"))
         .collect();
+    assert_eq!(scores.len(), 2);
     let mean = summary["over"]["score"]["mean"].as_f64().expect("a mean");
     assert!((mean - 0.5 * (scores[0] + scores[1])).abs() < 1e-9 * mean.abs());
-    for picture in pictures {
-        let name = picture["file"].as_str().expect("a name");
+    for picture in &pictures {
+        let name = picture["picture"].as_str().expect("a name");
         assert!(
             folder
                 .path(&format!("o/{name}/contributions.json"))
@@ -68,16 +78,19 @@ fn a_picture_that_fails_is_left_out_and_told() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("broken.png is left out"), "{told}");
     let summary = folder.json("o/summary.json");
-    assert_eq!(summary["pictures"].as_array().expect("a list").len(), 2);
-    assert_eq!(summary["left_out"][0]["file"], "broken.png");
+    assert_eq!(summary["pictures"], 2);
+    assert_eq!(summary["left_out"][0]["picture"], "broken.png");
+    assert!(told.contains("notes.txt"), "{told}");
     // The same picture twice: the same numbers.
-    let sigma = |i: usize| summary["pictures"][i]["found"]["sigma"].clone();
+    let pictures = lines(&folder);
+    let sigma = |i: usize| pictures[i]["sigma"].clone();
+    assert!(sigma(0).is_array());
     assert_eq!(sigma(0), sigma(1));
     assert!(folder.path("o/a.png/sigma.npy").exists());
 }
 
 #[test]
-fn one_report_has_a_chapter_for_each() {
+fn a_page_leads_to_the_report_of_each() {
     let folder = Folder::new();
     copied(&folder, &["first.png", "second.png"], &picture());
     let args = [
@@ -93,12 +106,17 @@ fn one_report_has_a_chapter_for_each() {
     ];
     let out = folder.ok(&args);
     let summary: serde_json::Value = serde_json::from_str(&out).expect("JSON alone");
-    assert_eq!(summary["pictures"].as_array().expect("a list").len(), 2);
+    assert_eq!(summary["pictures"], 2);
     let html = fs::read_to_string(folder.path("o/report.html")).expect("a report");
     for name in ["first.png", "second.png"] {
-        assert!(html.contains(&format!("at {name}")), "{name}");
+        assert!(
+            html.contains(&format!("href=\"{name}/report.html\"")),
+            "{name}"
+        );
+        let own = folder.path(&format!("o/{name}/report.html"));
+        let own = fs::read_to_string(own).expect("its own report");
+        assert!(own.contains("How far it reaches") && own.contains(name));
     }
-    assert!(html.contains("How far it reaches"));
 }
 
 #[test]

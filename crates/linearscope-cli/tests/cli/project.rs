@@ -72,7 +72,10 @@ fn deconvolution_is_not_the_adjoint() {
     );
     assert!(!close(&adjoint, &deconvolution, 1e-3));
     assert!(deconvolution.iter().any(|v| *v != 0.0));
-    assert_eq!(folder.json("d/manifest.json")["deconvolution"], true);
+    assert_eq!(
+        folder.json("d/manifest.json")["arguments"]["deconvolution"],
+        true
+    );
 }
 
 /// x · clip(x) is made of a clip, whose kinks are known, and a product, which is curved: the second

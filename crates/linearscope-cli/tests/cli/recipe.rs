@@ -163,8 +163,8 @@ fn the_recipe_is_guessed_where_nobody_says_it() {
     made.crop_imm(0, 0, 40, 20)
         .save(folder.path("wide.png"))
         .unwrap();
-    folder.ok(&["run", "square.onnx", "--input", "wide.png", "--out", "o"]);
-    let manifest = folder.json("o/manifest.json");
+    folder.ok(&["run", "square.onnx", "--input", "wide.png", "--out", "w"]);
+    let manifest = folder.json("w/manifest.json");
     assert_eq!(
         manifest["input"]["shape"],
         serde_json::json!([1, 1, 16, 16])

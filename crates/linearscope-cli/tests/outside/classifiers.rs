@@ -52,7 +52,8 @@ fn from_the_command_line(model: &Path, pictures: &Path) -> (String, Value) {
         .expect("runs");
     let told = String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success(), "{told}");
-    let summary = std::fs::read_to_string(out.join("summary.json")).expect("a summary");
+    let summary = std::fs::read_to_string(out.join("imagenet_curated/contributions/summary.json"))
+        .expect("a summary");
     (
         String::from_utf8(run.stdout).expect("text"),
         serde_json::from_str(&summary).expect("JSON"),

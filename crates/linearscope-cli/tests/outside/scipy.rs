@@ -14,13 +14,13 @@ use linearscope_test_support::{
 /// The matrix beside F x₁ and Fᵀ y₂: prints the relative errors of both, the shape and how much is stored.
 const READ: &str = "
 import numpy as np, scipy.sparse
-F = scipy.sparse.load_npz('m/filter.npz')
+F = scipy.sparse.load_npz('m/x0.npy/matrix/filter.npz')
 assert F.format == 'csr' and F.has_canonical_format, F
 load = lambda name: np.load(name).astype(np.float64).ravel()
 off = lambda a, b: np.linalg.norm(a - b) / np.linalg.norm(b)
 F64 = F.astype(np.float64)
-print(off(F64 @ load('x1.npy'), load('p/projected.npy')),
-      off(F64.T @ load('y2.npy'), load('b/backprojected.npy')),
+print(off(F64 @ load('x1.npy'), load('p/x0.npy/project/projected.npy')),
+      off(F64.T @ load('y2.npy'), load('b/x0.npy/backproject/backprojected.npy')),
       *F.shape, F.nnz, F.dtype)
 ";
 

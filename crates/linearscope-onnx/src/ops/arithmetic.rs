@@ -25,7 +25,7 @@ pub(super) fn broadcast<B: Backend>(
             (1, size) | (size, 1) => size,
             (a, b) if a == b => a,
             _ => {
-                return Err(cx.unsupported(format!(
+                return Err(cx.misfit(format!(
                     "inputs of shapes {left:?} and {right:?}, which do not broadcast"
                 )));
             }

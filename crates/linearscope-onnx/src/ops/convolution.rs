@@ -8,7 +8,7 @@ use burn_backend::{
 
 use crate::{
     context::{Context, Outputs, one},
-    error::Result,
+    error::{Error, Result},
     value::Value,
 };
 
@@ -94,13 +94,23 @@ impl Window {
         for (axis, size) in sizes.iter().enumerate() {
             let padded = size + self.pads[axis].0 + self.pads[axis].1;
             if self.reach(axis) > padded {
-                return Err(cx.unsupported(format!(
-                    "a window of {} cells on {padded} (a result with no elements)",
-                    self.reach(axis)
-                )));
+                return Err(self.too_large(cx, axis, padded));
             }
         }
         Ok(())
+    }
+
+    /// No window fits along `axis`.
+    pub(super) fn too_large<B: Backend>(
+        &self,
+        cx: &Context<'_, B>,
+        axis: usize,
+        padded: usize,
+    ) -> Error {
+        cx.misfit(format!(
+            "a window of {} cells on {padded}, and no elements in its result",
+            self.reach(axis)
+        ))
     }
 }
 
@@ -127,7 +137,7 @@ fn check_weight<B: Backend>(
     if x.num_dims() == w.num_dims() && channels == taken && divides && w[2..] == *kernel {
         return Ok(());
     }
-    Err(cx.unsupported(format!(
+    Err(cx.misfit(format!(
         "weights of shape {:?}, group={groups} and kernel_shape={kernel:?} on an input of shape {:?}",
         w.to_vec(),
         x.to_vec()
@@ -163,7 +173,7 @@ impl<B: Backend> Weighted<B> {
     ) -> Result<Self> {
         let (dims, taps) = (x.shape().to_vec(), weight.shape().to_vec());
         if dims.len() < 3 || dims.len() > 5 || taps.len() != dims.len() {
-            return Err(cx.unsupported(format!(
+            return Err(cx.misfit(format!(
                 "weights of shape {taps:?} on an input of shape {dims:?}"
             )));
         }

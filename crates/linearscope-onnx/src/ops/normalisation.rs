@@ -23,7 +23,7 @@ pub(super) fn batch_norm<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let statistics = [cx.float(1)?, cx.float(2)?, cx.float(3)?, cx.float(4)?];
     for statistic in &statistics {
         if dims.len() < 2 || statistic.shape().to_vec() != [dims[1]] {
-            return Err(cx.unsupported(format!(
+            return Err(cx.misfit(format!(
                 "statistics of shape {:?} for an input of shape {dims:?}",
                 statistic.shape().to_vec()
             )));
@@ -118,7 +118,7 @@ pub(super) fn group_norm<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let shape = x.shape().to_vec();
     let groups = usize::try_from(cx.int_or("num_groups", 0)?).unwrap_or(0);
     if shape.len() < 2 || groups == 0 || !shape[1].is_multiple_of(groups) {
-        return Err(cx.unsupported(format!(
+        return Err(cx.misfit(format!(
             "num_groups={groups} for an input of shape {shape:?}"
         )));
     }

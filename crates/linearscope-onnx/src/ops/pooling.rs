@@ -10,36 +10,38 @@ use crate::{
 };
 
 /// The window, with the cells that ceil_mode adds behind: a last window that begins inside the
-/// input or the pads before it counts.
+/// input or the pads before it counts. So does the first, and it may be larger than the input.
 fn window<B: Backend>(cx: &Context<'_, B>, dims: &[usize]) -> Result<(Window, Vec<usize>)> {
     if dims.len() < 3 || dims.len() > 5 {
         return Err(cx.unsupported(format!("an input of rank {}", dims.len())));
     }
     let sizes = &dims[2..];
     let window = Window::read(cx, sizes, None)?;
-    window.check(cx, sizes)?;
     let ceil = cx.flag("ceil_mode", false)?;
-    let added = (0..sizes.len())
-        .map(|i| {
-            let (before, after) = window.pads[i];
-            let padded = sizes[i] + before + after;
-            let last = padded - window.reach(i);
-            let mut out = last.div_ceil(window.stride[i]) + 1;
-            if (out - 1) * window.stride[i] >= sizes[i] + before {
-                out -= 1;
-            }
-            let needed = (out - 1) * window.stride[i] + window.reach(i);
-            if ceil {
-                needed.saturating_sub(padded)
-            } else {
-                0
-            }
-        })
-        .collect();
+    if !ceil {
+        window.check(cx, sizes)?;
+    }
     let padded: Vec<usize> = (0..sizes.len())
         .map(|i| sizes[i] + window.pads[i].0 + window.pads[i].1)
         .collect();
     cx.check_size(&[&dims[..2], &padded[..]].concat())?;
+    let mut added = vec![0; sizes.len()];
+    for i in (0..sizes.len()).filter(|_| ceil) {
+        let (stride, reach) = (window.stride[i], window.reach(i));
+        // ⌈(padded − reach)/stride⌉ + 1, which is above 0 only here.
+        if reach >= padded[i] + stride {
+            return Err(window.too_large(cx, i, padded[i]));
+        }
+        let mut out = (padded[i] + stride - reach).div_ceil(stride);
+        if (out - 1) * stride >= sizes[i] + window.pads[i].0 {
+            out -= 1;
+        }
+        if out == 0 {
+            return Err(window.too_large(cx, i, padded[i]));
+        }
+        let needed = (out - 1) * stride + reach;
+        added[i] = needed.saturating_sub(padded[i]);
+    }
     Ok((window, added))
 }
 
@@ -90,7 +92,10 @@ pub(super) fn max_pool<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
 fn largest<B: Backend>(x: FloatTensor<B>, mut window: Window, added: &[usize]) -> FloatTensor<B> {
     let mut x = x;
     let mut ceil = added.iter().any(|cells| *cells > 0);
-    if !symmetric(&window) || (ceil && window.kernel.len() == 3) {
+    let sizes = x.shape();
+    let larger = (0..added.len())
+        .any(|i| window.reach(i) > sizes[2 + i] + window.pads[i].0 + window.pads[i].1);
+    if !symmetric(&window) || larger || (ceil && window.kernel.len() == 3) {
         // The least finite value never wins, and unlike −∞ it never makes 0 · ∞ either.
         let pads: Vec<(usize, usize)> = window
             .pads

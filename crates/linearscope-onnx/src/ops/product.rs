@@ -47,7 +47,7 @@ pub(super) fn multiplied<B: Backend>(
     y: FloatTensor<B>,
 ) -> Result<FloatTensor<B>> {
     let (left, right) = (x.shape().to_vec(), y.shape().to_vec());
-    let misfit = || cx.unsupported(format!("inputs of shapes {left:?} and {right:?}"));
+    let misfit = || cx.misfit(format!("inputs of shapes {left:?} and {right:?}"));
     let inner = match (left.last(), right.len()) {
         (Some(_), 0) | (None, _) => return Err(misfit()),
         (Some(&inner), 1) => (inner, right[0]),

@@ -148,8 +148,8 @@ pub(super) fn log_sum<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     reduce(cx, nothing, same, B::float_sum_dim, B::float_log, None)
 }
 
-/// log Σ eˣ = x₀ − log softmax(x)₀ for any entry x₀: it does not overflow, and has the softmax's
-/// rule.
+/// log Σ eˣ = x₀ − log softmax(x)₀ for any entry x₀: it does not overflow, and has the softmax's rule. The
+/// largest is taken, which is finite where the sum is.
 pub(super) fn log_sum_exp<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let x = cx.value(0)?;
     let dims = x.shape();
@@ -174,17 +174,10 @@ pub(super) fn log_sum_exp<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         false => B::float_permute(x, &order),
     };
     let terms = dims.iter().product::<usize>() / rows.max(1);
-    let x = Value::<B>::Float(reshaped::<B>(x, &[rows, terms]));
-    let Value::Float(all) = x.clone() else {
-        unreachable!("floats stay floats");
-    };
-    let log = Value::<B>::Float(B::log_softmax(all, 1)).narrow(1, 0, 1);
-    match (x.narrow(1, 0, 1), log) {
-        (Value::Float(x), Value::Float(log)) => {
-            one(reshaped::<B>(B::float_sub(x, log), &reduced.kept))
-        }
-        (x, _) => Err(cx.unsupported_types(&[&x])),
-    }
+    let x = reshaped::<B>(x, &[rows, terms]);
+    let log = B::float_max_dim(B::log_softmax(x.clone(), 1), 1);
+    let sum = B::float_sub(B::float_max_dim(x, 1), log);
+    one(reshaped::<B>(sum, &reduced.kept))
 }
 
 fn extreme<B: Backend>(cx: &Context<'_, B>, largest: bool) -> Outputs<B> {

@@ -1,5 +1,10 @@
 //! Resize and Upsample: by Burn's interpolation where that is exactly the same, else axis by axis,
 //! by a selection (nearest) or a product with the matrix of weights (linear, cubic).
+//!
+//! Lengths and coordinates are onnxruntime's, which PyTorch's exporter is tested against: a result has
+//! ⌊scale · length⌋ cells, and wherever a formula of the standard asks for its length, it is that whole
+//! number. (The standard's reference evaluator takes scale · length there, see docs/onnx.md.) What a rounding
+//! decides, lengths and nearest cells, is computed in f32 as there; weights are computed in f64.
 
 use burn_backend::{
     Backend, TensorMetadata,
@@ -13,8 +18,14 @@ use crate::{
     value::Value,
 };
 
+/// One operation in f32: f64 holds enough digits that rounding its result to f32 is exact.
+fn single(value: f64) -> f64 {
+    f64::from(value as f32)
+}
+
 /// What is asked of each axis.
 struct Resized {
+    /// Numbers of f32.
     scales: Vec<f64>,
     sizes: Vec<usize>,
     /// `(start, end)` for tf_crop_and_resize.
@@ -55,7 +66,7 @@ impl Resized {
         match (scales, sizes) {
             (_, Some(sizes)) => {
                 fits(&sizes, 1)?;
-                let ratio = |i: usize| sizes[i] / dims[axes[i]] as f64;
+                let ratio = |i: usize| single(sizes[i] / dims[axes[i]] as f64);
                 let ratios = (0..axes.len()).map(ratio);
                 let common = match cx.text_or("keep_aspect_ratio_policy", "stretch")? {
                     "stretch" => None,
@@ -68,7 +79,7 @@ impl Resized {
                 for (i, &axis) in axes.iter().enumerate() {
                     resized.scales[axis] = common.unwrap_or_else(|| ratio(i));
                     resized.sizes[axis] = match common {
-                        Some(scale) => (scale * dims[axis] as f64 + 0.5).floor() as usize,
+                        Some(scale) => single(scale * dims[axis] as f64).round() as usize,
                         None => sizes[i] as usize,
                     };
                 }
@@ -77,7 +88,7 @@ impl Resized {
                 fits(&scales, 1)?;
                 for (i, &axis) in axes.iter().enumerate() {
                     resized.scales[axis] = scales[i];
-                    resized.sizes[axis] = (dims[axis] as f64 * scales[i]).floor() as usize;
+                    resized.sizes[axis] = single(dims[axis] as f64 * scales[i]).floor() as usize;
                 }
             }
             (None, None) => return Err(cx.unsupported("neither scales nor sizes")),
@@ -98,34 +109,38 @@ impl Resized {
         Ok(resized)
     }
 
-    /// Where cell `at` of the result lies on the axis of the input.
+    /// Where cell `at` of the result lies on the axis of the input; each operation is rounded by `round`.
     fn source<B: Backend>(
         &self,
         cx: &Context<'_, B>,
         mode: &str,
-        axis: usize,
-        size: usize,
+        (axis, size): (usize, usize),
         at: usize,
+        round: fn(f64) -> f64,
     ) -> Result<f64> {
         let (scale, out) = (self.scales[axis], self.sizes[axis] as f64);
         let (x, last) = (at as f64, size as f64 - 1.0);
-        let exact = scale * size as f64;
+        let half_pixel = || round(round(round(x + 0.5) / scale) - 0.5);
         Ok(match mode {
-            "half_pixel" => (x + 0.5) / scale - 0.5,
-            "pytorch_half_pixel" if out > 1.0 => (x + 0.5) / scale - 0.5,
+            "half_pixel" => half_pixel(),
+            "pytorch_half_pixel" if out > 1.0 => half_pixel(),
             "pytorch_half_pixel" => 0.0,
             "half_pixel_symmetric" => {
-                let middle = size as f64 / 2.0;
-                middle * (1.0 - out / exact) + (x + 0.5) / scale - 0.5
+                let adjustment = round(out / round(scale * size as f64));
+                let offset = round(size as f64 / 2.0 * round(1.0 - adjustment));
+                round(round(offset + round(round(x + 0.5) / scale)) - 0.5)
             }
-            "align_corners" if exact <= 1.0 => 0.0,
-            "align_corners" => x * last / (exact - 1.0),
-            "asymmetric" => x / scale,
+            "align_corners" if out == 1.0 => 0.0,
+            "align_corners" => round(round(x * last) / (out - 1.0)),
+            "asymmetric" => round(x / scale),
             "tf_crop_and_resize" => {
                 let (start, end) = self.regions[axis];
                 match out > 1.0 {
-                    true => start * last + x * (end - start) * last / (out - 1.0),
-                    false => 0.5 * (start + end) * last,
+                    true => {
+                        let step = round(round(round(x * round(end - start)) * last) / (out - 1.0));
+                        round(round(start * last) + step)
+                    }
+                    false => round(round(0.5 * round(start + end)) * last),
                 }
             }
             other => {
@@ -147,7 +162,7 @@ fn as_burn<B: Backend>(
     if !outer || resized.scales[..2] != [1.0, 1.0] || cx.flag("antialias", false)? {
         return Ok(None);
     }
-    // ONNX maps coordinates by the scale, Burn by the sizes: the same only here.
+    // ONNX maps coordinates by the scale, Burn by the sizes: the same only here, and between corners.
     let by_sizes = (2..4).all(|axis| {
         (resized.scales[axis] * dims[axis] as f64 - resized.sizes[axis] as f64).abs() < 1e-4
     });
@@ -159,6 +174,7 @@ fn as_burn<B: Backend>(
         cx.float_or("cubic_coeff_a", -0.75)? == -0.75 && !cx.flag("exclude_outside", false)?;
     let plain = !cx.flag("exclude_outside", false)?;
     let (mode, align) = match mode {
+        "linear" if coordinates == "align_corners" && plain => (InterpolateMode::Bilinear, true),
         _ if !by_sizes => return Ok(None),
         // For whole factors rounding half-pixel coordinates gives ⌊i/factor⌋, without ties.
         "nearest" if whole && half && nearest.starts_with("round") => {
@@ -168,7 +184,6 @@ fn as_burn<B: Backend>(
             (InterpolateMode::Nearest, false)
         }
         "linear" if half && plain => (InterpolateMode::Bilinear, false),
-        "linear" if coordinates == "align_corners" && plain => (InterpolateMode::Bilinear, true),
         "cubic" if half && cubic => (InterpolateMode::Bicubic, false),
         _ => return Ok(None),
     };
@@ -209,15 +224,24 @@ pub(super) fn resize<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         if identical && !cropping {
             continue;
         }
-        let sources = (0..resized.sizes[axis])
-            .map(|at| resized.source(cx, coordinates, axis, size, at))
-            .collect::<Result<Vec<f64>>>()?;
+        let sources = |round| {
+            (0..resized.sizes[axis])
+                .map(|at| resized.source(cx, coordinates, (axis, size), at, round))
+                .collect::<Result<Vec<f64>>>()
+        };
+        let decided = sources(single)?;
         x = match (mode, x) {
             ("nearest", x) => {
-                let from = nearest_cells(cx, &sources, size, nearest)?;
+                // Before opset 11 the standard did not say; onnxruntime rounds up where it shrinks.
+                let nearest = match old && resized.scales[axis] < 1.0 {
+                    true => "ceil",
+                    false => nearest,
+                };
+                let from = nearest_cells(cx, &decided, size, nearest)?;
                 x.select(axis, cx.indices(from))
             }
             ("linear" | "cubic", Value::Float(x)) => {
+                let sources = sources(|value| value)?;
                 let weights = weights(cx, mode, &sources, size, resized.scales[axis])?;
                 Value::Float(apply(cx, x, axis, weights, resized.sizes[axis])?)
             }
@@ -226,7 +250,7 @@ pub(super) fn resize<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
             }
         };
         if cropping {
-            x = outside(cx, x, axis, &sources, size)?;
+            x = outside(cx, x, axis, &decided, size)?;
         }
     }
     Ok(vec![x])
@@ -272,13 +296,13 @@ fn nearest_cells<B: Backend>(
         "ceil" => f64::ceil,
         other => return Err(cx.unsupported(format!("nearest_mode={other}"))),
     };
-    // Scales are f32: what is a hair from a whole number is one.
-    let clean = |at: f64| match (at - at.round()).abs() < 1e-5 {
-        true => at.round(),
-        false => at,
-    };
     let last = size as f64 - 1.0;
-    let cell = |at: &f64| round(clean(*at)).clamp(0.0, last) as i64;
+    // What is a hair from the middle between two cells lies there; onnxruntime sees to that, too.
+    let middle = |at: f64| match at.floor() + 0.5 {
+        half if (at - half).abs() < 1e-5 => half,
+        _ => at,
+    };
+    let cell = |at: &f64| round(middle(*at)).clamp(0.0, last) as i64;
     Ok(sources.iter().map(cell).collect())
 }
 

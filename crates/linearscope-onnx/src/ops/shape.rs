@@ -50,7 +50,7 @@ pub(super) fn concat<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         let fits =
             shape.len() == dims.len() && (0..dims.len()).all(|i| i == axis || shape[i] == dims[i]);
         if !fits {
-            return Err(cx.unsupported(format!(
+            return Err(cx.misfit(format!(
                 "inputs of shapes {first:?} and {shape:?} along axis {axis}"
             )));
         }
@@ -88,7 +88,7 @@ pub(super) fn reshape<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let Some(target) = cx.ints_of(1, "shape")? else {
         return Err(cx.unsupported("no shape"));
     };
-    let wrong = || cx.unsupported(format!("shape {target:?} for an input of shape {shape:?}"));
+    let wrong = || cx.misfit(format!("shape {target:?} for an input of shape {shape:?}"));
     // 0 copies the input's size, -1 takes what is left.
     let keep_zero = cx.flag("allowzero", false)?;
     let mut dims = Vec::with_capacity(target.len());
@@ -221,7 +221,7 @@ pub(super) fn split<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         .iter()
         .try_fold(0usize, |sum, &size| sum.checked_add(size));
     if total != Some(shape[axis]) {
-        return Err(cx.unsupported(format!("parts {sizes:?} of {} entries", shape[axis])));
+        return Err(cx.misfit(format!("parts {sizes:?} of {} entries", shape[axis])));
     }
     let mut start = 0;
     Ok(sizes
@@ -331,7 +331,7 @@ pub(super) fn depth_to_space<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let x = cx.value(0)?;
     let ([n, c, h, w], b) = blocks(cx, &x.shape())?;
     if !c.is_multiple_of(b * b) {
-        return Err(cx.unsupported(format!("blocksize={b} for {c} channels")));
+        return Err(cx.misfit(format!("blocksize={b} for {c} channels")));
     }
     let inner = c / (b * b);
     let (split, axes) = match cx.text_or("mode", "DCR")? {
@@ -348,7 +348,7 @@ pub(super) fn space_to_depth<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
     let x = cx.value(0)?;
     let ([n, c, h, w], b) = blocks(cx, &x.shape())?;
     if !h.is_multiple_of(b) || !w.is_multiple_of(b) {
-        return Err(cx.unsupported(format!("blocksize={b} for {h}×{w} cells")));
+        return Err(cx.misfit(format!("blocksize={b} for {h}×{w} cells")));
     }
     let y = x
         .reshape(&[n, c, h / b, b, w / b, b])

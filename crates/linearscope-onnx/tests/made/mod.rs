@@ -4,7 +4,7 @@
 
 use burn_backend::{TensorData, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice};
-use linearscope_onnx::Model;
+use linearscope_onnx::{Error, Model};
 use onnx_ir::{
     AttributeProto, AttributeType, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto,
 };
@@ -141,16 +141,22 @@ pub fn run(
 }
 
 pub fn run_model(model: &Model, shape: &[i64], x: Vec<f32>) -> Vec<f32> {
+    output(model, shape, x).expect("runs").0
+}
+
+/// The first output, numbers and shape.
+pub fn output(model: &Model, shape: &[i64], x: Vec<f32>) -> Result<(Vec<f32>, Vec<usize>), Error> {
     let dims: Vec<usize> = shape.iter().map(|&d| d as usize).collect();
     let x = Flex::float_from_data(TensorData::new(x, dims), &FlexDevice);
-    let y = model
-        .run::<Flex>(vec![x], &FlexDevice)
-        .expect("runs")
-        .remove(0);
-    burn_backend::read_sync(Flex::float_into_data(y))
-        .unwrap()
-        .try_to_vec()
-        .unwrap()
+    let y = model.run::<Flex>(vec![x], &FlexDevice)?.remove(0);
+    let data = burn_backend::read_sync(Flex::float_into_data(y)).expect("reads");
+    let shape = data.shape().to_vec();
+    Ok((data.try_to_vec().expect("floats"), shape))
+}
+
+/// The model of a protobuf.
+pub fn opened(proto: &ModelProto) -> Result<Model, Error> {
+    Model::from_bytes(&proto.write_to_bytes().expect("a protobuf"), "made.onnx")
 }
 
 /// A float attribute.

@@ -2,7 +2,7 @@
 
 use onnx_ir::{AttributeProto, AttributeType, ModelProto, NodeProto, TensorProto};
 
-use crate::{made::*, opened};
+use crate::made::*;
 
 /// Nodes of a domain, and an attribute that is the call's.
 fn call(name: &str, op: &str, inputs: &[&str], output: &str) -> NodeProto {

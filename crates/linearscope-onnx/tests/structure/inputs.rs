@@ -2,7 +2,7 @@
 
 use burn_backend::TensorData;
 
-use crate::{made::*, opened};
+use crate::made::*;
 
 /// An input of indices is fixed to numbers; until then it is refused by name.
 #[test]

@@ -7,11 +7,5 @@ mod inputs;
 #[path = "../made/mod.rs"]
 mod made;
 mod opsets;
+mod order;
 mod quantised;
-
-use linearscope_onnx::{Error, Model};
-use onnx_ir::{Message, ModelProto};
-
-fn opened(proto: &ModelProto) -> Result<Model, Error> {
-    Model::from_bytes(&proto.write_to_bytes().expect("a protobuf"), "made.onnx")
-}

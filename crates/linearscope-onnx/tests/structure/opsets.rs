@@ -2,7 +2,7 @@
 
 use onnx_ir::{AttributeProto, AttributeType, NodeProto, TensorProto};
 
-use crate::{made::*, opened};
+use crate::made::*;
 
 /// Nodes from x to y under an opset.
 fn at_opset(

@@ -17,7 +17,7 @@ use crate::{
     linear::batch,
     network::{Composite, Whole},
     rule_set::{Rule, RuleSet},
-    rules::{composite, softmax},
+    rules::{composite, infinite, softmax},
     run::{Lineage, Mode, Run, ScopeTensor},
 };
 
@@ -149,9 +149,9 @@ impl Planned {
         let y = float(interpreter, &self.exit).into_value();
         tracer.run().see(Mode::Rules);
         let tracer = match &self.whole {
-            Whole::Pointwise(h) => {
-                composite::freeze(tracer, x, &y, h, |x| self.slope::<B>(x, device))?
-            }
+            Whole::Pointwise(h) => infinite::apart(tracer, x, &y, |tracer, x, y| {
+                composite::freeze(tracer, x, y, h, |x| self.slope::<B>(x, device))
+            })?,
             Whole::Softmax(axis) => softmax::freeze(tracer, x, &y, *axis),
             Whole::LogSoftmax(axis) => softmax::freeze_logarithm(tracer, x, &y, *axis),
         };

@@ -51,7 +51,7 @@ pub(super) fn record<B: Backend>(
         },
     )?;
     let program = run.finish(&ended.tracers, loaded.dtype(), &places)?;
-    Ok((ended, program))
+    Ok((ended, program.with_interrupt(loaded.interrupt())))
 }
 
 /// Run with probes beside the reference: x₀ and `[k, ..input]` probes per input.

@@ -128,12 +128,23 @@ fn share<B: Backend>(
     // Sum q over what b was broadcast along, so that the product is small.
     let q = host::<B>(batch::sum_to::<B>(q.clone(), &b.shape()))?;
     let b = host::<B>(b.clone())?;
+    // A source that no decision selects has q = 0, and may be infinite.
+    let product = |(q, b): (&f64, &f64)| if *q == 0.0 { 0.0 } else { q * b };
+    let values: Vec<f64> = q
+        .chunks(b.len())
+        .map(|q| q.iter().zip(&b).map(product).sum())
+        .collect();
+    let mut bad = values.iter().enumerate().filter(|(_, v)| !v.is_finite());
+    if let Some((first, _)) = bad.next() {
+        return Err(Error::NotFinite {
+            what: format!("in node \"{}\": what its source adds", node.name),
+            count: 1 + bad.count(),
+            first,
+        });
+    }
     Ok(SourceShare {
         node: node.name.to_string(),
         layer: node.layer,
-        values: q
-            .chunks(b.len())
-            .map(|q| q.iter().zip(&b).map(|(q, b)| q * b).sum())
-            .collect(),
+        values,
     })
 }

@@ -19,8 +19,9 @@ use super::{
     locality::{as_plain, everywhere},
     region::Stride,
     structure::weighted_as_plain,
+    unstopped,
 };
-use crate::coefficient::Coefficient;
+use crate::{coefficient::Coefficient, interrupt::Interrupt};
 
 /// A convolution, transposed or not, by its weights.
 pub(super) trait Convolution<B: Backend>: LinearMap<B> + Weighted<B> {
@@ -83,11 +84,13 @@ impl<B: Backend> LinearMap<B> for Cropped<B> {
     fn name(&self) -> &'static str {
         self.map.name()
     }
-    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        LinearMap::<B>::apply(&self.crop, self.map.apply(x))
+    unstopped!();
+    fn apply_until(&self, x: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+        LinearMap::<B>::apply(&self.crop, self.map.apply_until(x, interrupt))
     }
-    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        self.map.adjoint(LinearMap::<B>::adjoint(&self.crop, y))
+    fn adjoint_until(&self, y: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+        let y = LinearMap::<B>::adjoint(&self.crop, y);
+        self.map.adjoint_until(y, interrupt)
     }
     fn structure(&self) -> Structure<'_, B> {
         Structure::Weighted(self)
@@ -570,11 +573,12 @@ impl<B: Backend, M: Convolution<B>, P: LinearMap<B>> LinearMap<B> for Flat<M, P>
     fn name(&self) -> &'static str {
         self.plain.name()
     }
-    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        lowered::<B>(self.picture.apply(raised::<B>(x)))
+    unstopped!();
+    fn apply_until(&self, x: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+        lowered::<B>(self.picture.apply_until(raised::<B>(x), interrupt))
     }
-    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        lowered::<B>(self.picture.adjoint(raised::<B>(y)))
+    fn adjoint_until(&self, y: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+        lowered::<B>(self.picture.adjoint_until(raised::<B>(y), interrupt))
     }
     fn structure(&self) -> Structure<'_, B> {
         Structure::Weighted(self)

@@ -15,9 +15,9 @@ use burn_backend::{
 
 use super::{
     Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure, Transform,
-    Weighted, batch, direct, locality::everywhere,
+    Weighted, batch, direct, locality::everywhere, unstopped,
 };
-use crate::coefficient::Coefficient;
+use crate::{coefficient::Coefficient, interrupt::Interrupt};
 
 /// What is asked of maps whose weights are the picture `x`, alike.
 macro_rules! of_a_picture {
@@ -84,9 +84,11 @@ fn by_group<B: Backend>(y: FloatTensor<B>, groups: usize) -> FloatTensor<B> {
 }
 
 /// `work` on k probes, on the host one after the other: side by side they would be channels of one
-/// convolution, and the backend sums in an order that suits how many there are.
-fn singly<B: Backend>(
+/// convolution, and the backend sums in an order that suits how many there are. Once `interrupt` is stopped
+/// the rest is what the first one was.
+pub(crate) fn singly<B: Backend>(
     x: FloatTensor<B>,
+    interrupt: &Interrupt,
     work: impl Fn(FloatTensor<B>) -> FloatTensor<B>,
 ) -> FloatTensor<B> {
     let shape = x.shape();
@@ -99,7 +101,14 @@ fn singly<B: Backend>(
         ranges[0] = Slice::from(row..row + 1);
         work(B::float_slice(x.clone(), &ranges))
     };
-    B::float_cat((0..k).map(one).collect(), 0)
+    let mut made = vec![one(0)];
+    for row in 1..k {
+        made.push(match interrupt.is_stopped() {
+            true => made[0].clone(),
+            false => one(row),
+        });
+    }
+    B::float_cat(made, 0)
 }
 
 macro_rules! conv_weight {
@@ -117,8 +126,10 @@ macro_rules! conv_weight {
                 concat!($label, " weight")
             }
 
-            fn apply(&self, w: FloatTensor<B>) -> FloatTensor<B> {
-                singly::<B>(w, |w| {
+            unstopped!();
+
+            fn apply_until(&self, w: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+                singly::<B>(w, interrupt, |w| {
                     let (k, groups) = (w.shape()[0], self.options.groups);
                     let mut shape = self.weight.clone();
                     let w = exchange::<B>(w, [k, groups, shape[0] / groups]);
@@ -129,8 +140,8 @@ macro_rules! conv_weight {
                 })
             }
 
-            fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-                singly::<B>(y, |y| {
+            fn adjoint_until(&self, y: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+                singly::<B>(y, interrupt, |y| {
                     let (k, groups) = (y.shape()[0], self.options.groups);
                     let y = by_group::<B>(y, groups);
                     let like = batch::shape_only::<B>(&y, k, &self.weight);
@@ -172,8 +183,10 @@ macro_rules! conv_transpose_weight {
                 concat!($label, " weight")
             }
 
-            fn apply(&self, w: FloatTensor<B>) -> FloatTensor<B> {
-                singly::<B>(w, |w| {
+            unstopped!();
+
+            fn apply_until(&self, w: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+                singly::<B>(w, interrupt, |w| {
                     let k = w.shape()[0];
                     let mut shape = self.weight.clone();
                     let w = exchange::<B>(w, [k, shape[0], shape[1]]);
@@ -184,8 +197,8 @@ macro_rules! conv_transpose_weight {
                 })
             }
 
-            fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-                singly::<B>(y, |y| {
+            fn adjoint_until(&self, y: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+                singly::<B>(y, interrupt, |y| {
                     let k = y.shape()[0];
                     let y = by_group::<B>(y, self.options.groups);
                     let mut shape = self.weight.clone();

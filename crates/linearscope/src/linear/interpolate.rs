@@ -18,8 +18,9 @@ use super::{
     Weighted, batch,
     direct::{self, Banded},
     locality::everywhere,
+    unstopped,
 };
-use crate::{coefficient::Coefficient, host};
+use crate::{coefficient::Coefficient, host, interrupt::Interrupt};
 
 /// `interpolate`; input `[n, c, h, w]`.
 #[derive(Debug)]
@@ -82,16 +83,17 @@ impl<B: Backend> Matrices<B> {
         &self,
         x: &FloatTensor<B>,
         which: impl Fn(&Bands) -> &[Banded; 2],
+        interrupt: &Interrupt,
     ) -> Option<FloatTensor<B>> {
         if !direct::on_host::<B>(&x.device()) {
             return None;
         }
         let [down, across] = which(self.bands()?);
-        direct::separable::<B>(x, down, across)
+        direct::separable::<B>(x, down, across, interrupt)
     }
 
-    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        if let Some(y) = self.on_host(&x, |bands| &bands.forward) {
+    fn apply(&self, x: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+        if let Some(y) = self.on_host(&x, |bands| &bands.forward, interrupt) {
             return y;
         }
         let rows = B::float_swap_dims(self.rows.value().clone(), 2, 3);
@@ -99,8 +101,8 @@ impl<B: Backend> Matrices<B> {
         B::float_matmul(B::float_matmul(rows, x), columns)
     }
 
-    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        if let Some(x) = self.on_host(&y, |bands| &bands.adjoint) {
+    fn adjoint(&self, y: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+        if let Some(x) = self.on_host(&y, |bands| &bands.adjoint, interrupt) {
             return x;
         }
         let (rows, columns) = (self.rows.value().clone(), self.columns.value().clone());
@@ -146,15 +148,18 @@ impl<B: Backend> LinearMap<B> for Separable<B> {
     fn name(&self) -> &'static str {
         "interpolate"
     }
-    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+    unstopped!();
+    fn apply_until(&self, x: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
         let (x, k) = batch::merge::<B>(x);
-        let terms = self.terms.iter().map(|term| term.apply(x.clone()));
+        let terms = self.terms.iter();
+        let terms = terms.map(|term| term.apply(x.clone(), interrupt));
         let y = terms.reduce(B::float_add).expect("it has terms");
         batch::split::<B>(y, k)
     }
-    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+    fn adjoint_until(&self, y: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
         let (y, k) = batch::merge::<B>(y);
-        let terms = self.terms.iter().map(|term| term.adjoint(y.clone()));
+        let terms = self.terms.iter();
+        let terms = terms.map(|term| term.adjoint(y.clone(), interrupt));
         let x = terms.reduce(B::float_add).expect("it has terms");
         batch::split::<B>(x, k)
     }
@@ -267,15 +272,16 @@ impl<B: Backend> LinearMap<B> for Interpolate<B> {
     fn name(&self) -> &'static str {
         "interpolate"
     }
-    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+    unstopped!();
+    fn apply_until(&self, x: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
         let (x, k) = batch::merge::<B>(x);
-        let y = self.matrices.on_host(&x, |bands| &bands.forward);
+        let y = self.matrices.on_host(&x, |bands| &bands.forward, interrupt);
         let y = y.unwrap_or_else(|| B::interpolate(x, self.output_size, self.options.clone()));
         batch::split::<B>(y, k)
     }
-    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+    fn adjoint_until(&self, y: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
         let (y, k) = batch::merge::<B>(y);
-        batch::split::<B>(self.matrices.adjoint(y), k)
+        batch::split::<B>(self.matrices.adjoint(y, interrupt), k)
     }
     fn structure(&self) -> Structure<'_, B> {
         Structure::Interpolation(self)

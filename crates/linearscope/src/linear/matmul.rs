@@ -7,9 +7,9 @@ use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 
 use super::{
     Arrangement, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
-    Transform, Weighted, batch, direct, locality::everywhere,
+    Transform, Weighted, batch, direct, locality::everywhere, unstopped,
 };
-use crate::coefficient::Coefficient;
+use crate::{coefficient::Coefficient, interrupt::Interrupt};
 
 fn transposed<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let rank = x.shape().num_dims();
@@ -34,7 +34,7 @@ impl<B: Backend> MatmulRight<B> {
     }
 
     /// x W, or x Wᵀ.
-    fn product(&self, x: FloatTensor<B>, turned: bool) -> FloatTensor<B> {
+    fn product(&self, x: FloatTensor<B>, turned: bool, interrupt: &Interrupt) -> FloatTensor<B> {
         let weight = self.weight.value().clone();
         let turn = |weight| match turned {
             true => transposed::<B>(weight),
@@ -44,7 +44,7 @@ impl<B: Backend> MatmulRight<B> {
         let w = weight.shape();
         let (outer, inner) = (w.num_dims() - 2, w.num_dims() - 1);
         if w.iter().take(outer).any(|&size| size != 1) {
-            return direct::right::<B>(x, &turn(batch::of_one::<B>(weight)));
+            return direct::right::<B>(x, &turn(batch::of_one::<B>(weight)), interrupt);
         }
         // A matrix stays as it lies.
         let weight = match outer {
@@ -56,7 +56,7 @@ impl<B: Backend> MatmulRight<B> {
         let last = shape.num_dims() - 1;
         let rows = shape.iter().take(last).product();
         let x = B::float_reshape(x, Shape::from(vec![rows, p]));
-        let y = direct::right::<B>(x, &weight);
+        let y = direct::right::<B>(x, &weight, interrupt);
         let mut dims = shape.to_vec();
         dims[last] = q;
         B::float_reshape(y, Shape::from(dims))
@@ -67,11 +67,12 @@ impl<B: Backend> LinearMap<B> for MatmulRight<B> {
     fn name(&self) -> &'static str {
         "matmul"
     }
-    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        self.product(x, false)
+    unstopped!();
+    fn apply_until(&self, x: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+        self.product(x, false, interrupt)
     }
-    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        let x = self.product(y, true);
+    fn adjoint_until(&self, y: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+        let x = self.product(y, true, interrupt);
         // Batch axes of W that x lacked were broadcast.
         batch::sum_to::<B>(x, &self.input)
     }
@@ -134,11 +135,13 @@ impl<B: Backend> LinearMap<B> for MatmulLeft<B> {
     fn name(&self) -> &'static str {
         "matmul"
     }
-    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        direct::left::<B>(self.weight.value(), x)
+    unstopped!();
+    fn apply_until(&self, x: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+        direct::left::<B>(self.weight.value(), x, interrupt)
     }
-    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        let x = direct::left::<B>(&transposed::<B>(self.weight.value().clone()), y);
+    fn adjoint_until(&self, y: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+        let weight = transposed::<B>(self.weight.value().clone());
+        let x = direct::left::<B>(&weight, y, interrupt);
         batch::sum_to::<B>(x, &self.input)
     }
     fn structure(&self) -> Structure<'_, B> {

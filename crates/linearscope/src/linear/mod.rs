@@ -22,7 +22,7 @@ use std::{fmt::Debug, sync::Arc};
 
 use burn_backend::{Backend, tensor::FloatTensor};
 
-use crate::coefficient::Coefficient;
+use crate::{coefficient::Coefficient, interrupt::Interrupt};
 
 pub(crate) mod batch;
 mod bits;
@@ -62,7 +62,7 @@ pub use chosen::Chosen;
 pub(crate) use conv::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub(crate) use conv_weight::{
     Conv1dWeight, Conv2dWeight, Conv3dWeight, ConvTranspose1dWeight, ConvTranspose2dWeight,
-    ConvTranspose3dWeight,
+    ConvTranspose3dWeight, singly,
 };
 pub(crate) use cross::Cross;
 pub(crate) use diagonal::{Diagonal, Divide};
@@ -101,9 +101,34 @@ pub trait LinearMap<B: Backend>: Debug + Send + Sync {
     /// Aᵀ y for k cotangents: `[k, ..output] → [k, ..input]`.
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B>;
 
+    /// [`apply`](Self::apply), which may give up once `interrupt` is stopped. Then the result has its shape
+    /// but means nothing: whoever asks looks at the interrupt afterwards. The default does not give up; a map
+    /// that takes seconds should.
+    fn apply_until(&self, x: FloatTensor<B>, _interrupt: &Interrupt) -> FloatTensor<B> {
+        self.apply(x)
+    }
+
+    /// [`adjoint`](Self::adjoint) in the same way.
+    fn adjoint_until(&self, y: FloatTensor<B>, _interrupt: &Interrupt) -> FloatTensor<B> {
+        self.adjoint(y)
+    }
+
     /// What is known of A. A map of a user's own may answer [`Structure::General`].
     fn structure(&self) -> Structure<'_, B>;
 }
+
+/// `apply` and `adjoint` of a map that gives both up: those that nobody stops.
+macro_rules! unstopped {
+    () => {
+        fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+            self.apply_until(x, &$crate::interrupt::Interrupt::new())
+        }
+        fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+            self.adjoint_until(y, &$crate::interrupt::Interrupt::new())
+        }
+    };
+}
+pub(crate) use unstopped;
 
 /// A map behind a pointer is that map.
 macro_rules! behind_a_pointer {
@@ -117,6 +142,12 @@ macro_rules! behind_a_pointer {
             }
             fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
                 (**self).adjoint(y)
+            }
+            fn apply_until(&self, x: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+                (**self).apply_until(x, interrupt)
+            }
+            fn adjoint_until(&self, y: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+                (**self).adjoint_until(y, interrupt)
             }
             fn structure(&self) -> Structure<'_, B> {
                 (**self).structure()

@@ -8,7 +8,7 @@ use super::{
     Choice, Chosen, Cut, Filters, LinearMap, Locality, NonNegative, Region, Restricted, Storage,
     Stored, Structure, Transform, Weighted,
 };
-use crate::error::Result;
+use crate::{error::Result, interrupt::Interrupt};
 
 /// y = Aᵀ x for a map A.
 #[derive(Debug)]
@@ -23,6 +23,12 @@ impl<B: Backend, M: LinearMap<B>> LinearMap<B> for Transpose<M> {
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
         self.0.apply(y)
+    }
+    fn apply_until(&self, x: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+        self.0.adjoint_until(x, interrupt)
+    }
+    fn adjoint_until(&self, y: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
+        self.0.apply_until(y, interrupt)
     }
     fn structure(&self) -> Structure<'_, B> {
         match self.0.structure() {

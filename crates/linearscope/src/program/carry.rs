@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     error::Result,
-    linear::{LinearMap, Structure, Transform, batch},
+    interrupt::Interrupt,
+    linear::{LinearMap, Structure, Transform, batch, singly},
 };
 
 /// What a source adds to s, and how s passes a map.
@@ -64,7 +65,11 @@ impl<B: Backend> Program<B> {
         };
         let inputs = self.indices(&self.inputs)?;
         let passes = self.dependants(&inputs);
-        let mut carried = Carried { carry, heard };
+        let mut carried = Carried {
+            carry,
+            heard,
+            interrupt: &self.interrupt,
+        };
         self.backwards(
             seeds.into_iter().map(silent),
             &inputs,
@@ -74,12 +79,13 @@ impl<B: Backend> Program<B> {
     }
 }
 
-struct Carried<H> {
+struct Carried<'a, H> {
     carry: Carry,
     heard: H,
+    interrupt: &'a Interrupt,
 }
 
-impl<B: Backend, H: Fn(&Node<B>) -> bool> Backwards<B> for Carried<H> {
+impl<B: Backend, H: Fn(&Node<B>) -> bool> Backwards<B> for Carried<'_, H> {
     type Value = Both<B>;
 
     fn map(
@@ -90,11 +96,11 @@ impl<B: Backend, H: Fn(&Node<B>) -> bool> Backwards<B> for Carried<H> {
         (q, s): Both<B>,
     ) -> Result<Both<B>> {
         let s = match self.carry {
-            Carry::Conserving => shared(map.as_ref(), s, batch::shape_of(1, from))
+            Carry::Conserving => shared(map.as_ref(), s, batch::shape_of(1, from), self.interrupt)
                 .ok_or_else(|| here.node.unknown("a conserving discussion"))?,
-            Carry::Scored | Carry::Plain => map.adjoint(s),
+            Carry::Scored | Carry::Plain => map.adjoint_until(s, self.interrupt),
         };
-        Ok((map.adjoint(q), s))
+        Ok((map.adjoint_until(q, self.interrupt), s))
     }
 
     fn source(&mut self, here: &Here<'_, B>, b: &Constant<B>, (q, s): Both<B>) -> Result<Both<B>> {
@@ -106,6 +112,14 @@ impl<B: Backend, H: Fn(&Node<B>) -> bool> Backwards<B> for Carried<H> {
             Carry::Plain => B::float_expand(b, q.shape()),
             Carry::Scored | Carry::Conserving => B::float_mul(q.clone(), b),
         };
+        // A source that no decision selects may be infinite: where q = 0 it says nothing.
+        let bool_dtype = get_or_init_device_settings::<B>(&q.device()).bool_dtype;
+        let infinite = B::bool_or(
+            B::float_is_inf(said.clone(), bool_dtype),
+            B::float_is_nan(said.clone(), bool_dtype),
+        );
+        let unheard = B::float_equal_elem(q.clone(), Scalar::Float(0.0), bool_dtype);
+        let said = B::float_mask_fill(said, B::bool_and(infinite, unheard), Scalar::Float(0.0));
         Ok((q, B::float_add(s, said)))
     }
 
@@ -133,6 +147,7 @@ fn shared<B: Backend>(
     map: &dyn LinearMap<B>,
     s: FloatTensor<B>,
     input: Shape,
+    interrupt: &Interrupt,
 ) -> Option<FloatTensor<B>> {
     Some(match map.structure() {
         Structure::General => return None,
@@ -144,15 +159,15 @@ fn shared<B: Backend>(
         Structure::Identity(_)
         | Structure::Reshape(_)
         | Structure::View(_)
-        | Structure::Selection(_) => map.adjoint(s),
+        | Structure::Selection(_) => map.adjoint_until(s, interrupt),
         Structure::Zero(_)
         | Structure::Placement(_)
         | Structure::Spread(_)
         | Structure::NonNegative(_)
-        | Structure::Interpolation(_) => by_shares(map, s, input),
+        | Structure::Interpolation(_) => by_shares(map, s, input, interrupt),
         Structure::Weighted(weights) => {
             let sizes = weights.with_weights(Transform::Absolute);
-            by_shares(&*sizes, s, input)
+            by_shares(&*sizes, s, input, interrupt)
         }
     })
 }
@@ -162,11 +177,14 @@ fn by_shares<B: Backend>(
     map: &dyn LinearMap<B>,
     s: FloatTensor<B>,
     input: Shape,
+    interrupt: &Interrupt,
 ) -> FloatTensor<B> {
     let ones = B::float_ones(input, &s.device(), s.dtype().into());
-    let total = map.apply(ones);
+    let total = map.apply_until(ones, interrupt);
     let bool_dtype = get_or_init_device_settings::<B>(&s.device()).bool_dtype;
     let none = B::float_equal_elem(total.clone(), Scalar::Float(0.0), bool_dtype);
     let total = B::float_mask_fill(total, none, Scalar::Float(1.0));
-    map.adjoint(B::float_div(s, total))
+    // Of weights that are not prepared, by the backend: at least between probes it can be stopped.
+    let s = B::float_div(s, total);
+    singly::<B>(s, interrupt, |s| map.adjoint_until(s, interrupt))
 }

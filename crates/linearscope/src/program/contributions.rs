@@ -26,7 +26,9 @@ impl<B: Backend> Program<B> {
         let targets = self.indices(targets)?;
         let everywhere = vec![true; self.nodes.len()];
         let mut cotangents = Cotangents {
-            through: |_: &Node<B>, map: &dyn LinearMap<B>, q| Ok(map.adjoint(q)),
+            through: |_: &Node<B>, map: &dyn LinearMap<B>, q| {
+                Ok(map.adjoint_until(q, &self.interrupt))
+            },
             on_source,
         };
         self.backwards(seeds, &targets, &everywhere, &mut cotangents)

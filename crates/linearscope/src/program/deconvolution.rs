@@ -37,7 +37,7 @@ impl<B: Backend> Program<B> {
             | Structure::Spread(_)
             | Structure::NonNegative(_)
             | Structure::Interpolation(_)
-            | Structure::Weighted(_) => Ok(map.adjoint(q)),
+            | Structure::Weighted(_) => Ok(map.adjoint_until(q, &self.interrupt)),
         };
         self.backward_through(seeds, targets, through)
     }

@@ -36,6 +36,7 @@ use burn_backend::{Backend, DType, Shape, tensor::FloatTensor};
 use crate::{
     coefficient::Coefficient,
     error::{Error, Result},
+    interrupt::Interrupt,
     linear::{LinearMap, Stored},
 };
 use id::Tag;
@@ -178,6 +179,7 @@ pub struct Program<B: Backend> {
     dtype: DType,
     /// The node that holds the output of each named node of the network.
     places: BTreeMap<Arc<str>, NodeId>,
+    interrupt: Interrupt,
 }
 
 impl<B: Backend> fmt::Debug for Program<B> {
@@ -250,7 +252,21 @@ impl<B: Backend> Program<B> {
             layers,
             dtype,
             places,
+            interrupt: Interrupt::new(),
         }
+    }
+
+    /// The same program, stopped by `interrupt`.
+    pub(crate) fn with_interrupt(self, interrupt: &Interrupt) -> Self {
+        Self {
+            interrupt: interrupt.clone(),
+            ..self
+        }
+    }
+
+    /// What stops its replays: that of the network it was recorded from.
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     fn index(&self, id: NodeId) -> Result<NodeIndex> {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    interrupt::Interrupt,
     linear::{LinearMap, batch},
 };
 
@@ -25,7 +26,7 @@ impl<B: Backend> Program<B> {
     /// # Errors
     /// [`Error::NoStart`] when a stop depends on an input that is no start; [`Error::ForeignNode`];
     /// [`Error::Shape`] and [`Error::NoProbes`] for starts that are not k probes each;
-    /// [`Error::Panicked`].
+    /// [`Error::Panicked`]; [`Error::Interrupted`].
     pub fn forward(
         &self,
         starts: &[(NodeId, FloatTensor<B>)],
@@ -48,7 +49,11 @@ impl<B: Backend> Program<B> {
     ) -> Result<Vec<FloatTensor<B>>> {
         let starts = self.batches("the start", starts)?;
         let stops = self.indices(stops)?;
-        self.forwards(starts, &stops, &mut Probes { at_source })
+        let mut probes = Probes {
+            at_source,
+            interrupt: &self.interrupt,
+        };
+        self.forwards(starts, &stops, &mut probes)
     }
 
     /// Replay backwards: the cotangents of `targets`, given those of `seeds`, each `[k, ..shape]`.
@@ -58,13 +63,15 @@ impl<B: Backend> Program<B> {
     ///
     /// # Errors
     /// [`Error::ForeignNode`]; [`Error::Shape`] and [`Error::NoProbes`] for seeds that are not k
-    /// cotangents each; [`Error::Panicked`].
+    /// cotangents each; [`Error::Panicked`]; [`Error::Interrupted`].
     pub fn backward(
         &self,
         seeds: &[(NodeId, FloatTensor<B>)],
         targets: &[NodeId],
     ) -> Result<Vec<Option<FloatTensor<B>>>> {
-        self.backward_through(seeds, targets, |_, map, q| Ok(map.adjoint(q)))
+        self.backward_through(seeds, targets, |_, map, q| {
+            Ok(map.adjoint_until(q, &self.interrupt))
+        })
     }
 
     /// [`backward`](Self::backward) with what becomes of q at a map left to `through`.
@@ -104,11 +111,12 @@ impl<B: Backend> Program<B> {
 }
 
 /// k probes on their way forth.
-struct Probes<S> {
+struct Probes<'a, S> {
     at_source: S,
+    interrupt: &'a Interrupt,
 }
 
-impl<B: Backend, S> Forwards<B> for Probes<S>
+impl<B: Backend, S> Forwards<B> for Probes<'_, S>
 where
     S: Fn(FloatTensor<B>, &Node<B>, &FloatTensor<B>) -> FloatTensor<B>,
 {
@@ -125,7 +133,7 @@ where
         _from: &Shape,
         x: FloatTensor<B>,
     ) -> FloatTensor<B> {
-        map.apply(x)
+        map.apply_until(x, self.interrupt)
     }
 
     fn source(&mut self, here: &Here<'_, B>, b: &Constant<B>, x: FloatTensor<B>) -> FloatTensor<B> {

@@ -44,7 +44,7 @@ impl<B: Backend> Program<B> {
         nodes.iter_mut().for_each(prepare);
         let outputs = fold.outputs;
         let (layers, dtype) = (self.layers.clone(), self.dtype);
-        Program::new(nodes, outputs, layers, dtype, BTreeMap::new())
+        Program::new(nodes, outputs, layers, dtype, BTreeMap::new()).with_interrupt(&self.interrupt)
     }
 
     /// The same program, node for node and by the same ids, with each map in the form that replays
@@ -70,6 +70,7 @@ impl<B: Backend> Program<B> {
             layers: self.layers.clone(),
             dtype: self.dtype,
             places: self.places.clone(),
+            interrupt: self.interrupt.clone(),
         }
     }
 }

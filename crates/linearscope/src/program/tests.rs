@@ -5,7 +5,10 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use burn_backend::{DType, Shape, TensorData, ops::FloatTensorOps};
@@ -21,6 +24,7 @@ use crate::{
     coefficient::Coefficient,
     error::{Error, Result},
     host,
+    interrupt::Interrupt,
     linear::{Cut, LinearMap, Locality, Multiple, Region, Restricted, Structure},
 };
 
@@ -514,4 +518,107 @@ fn a_panic_is_an_error_that_names_the_node() {
 
 fn boxed(range: std::ops::Range<usize>) -> Region {
     Region(std::iter::once(range).collect())
+}
+
+/// Doubles what comes, and stops the program when it is asked for the last time.
+#[derive(Debug)]
+struct Stops {
+    asked: Arc<AtomicUsize>,
+    last: usize,
+    interrupt: Interrupt,
+}
+
+impl Stops {
+    fn ask(&self, x: FlexTensor) -> FlexTensor {
+        if self.asked.fetch_add(1, Ordering::Relaxed) + 1 == self.last {
+            self.interrupt.stop();
+        }
+        LinearMap::<Flex>::apply(&Multiple(2.0), x)
+    }
+}
+
+impl LinearMap<Flex> for Stops {
+    fn name(&self) -> &'static str {
+        "stops"
+    }
+    fn apply(&self, x: FlexTensor) -> FlexTensor {
+        self.ask(x)
+    }
+    fn adjoint(&self, y: FlexTensor) -> FlexTensor {
+        self.ask(y)
+    }
+    fn structure(&self) -> Structure<'_, Flex> {
+        Structure::General
+    }
+}
+
+/// A stop within one node is answered before the next one, and after the last one too.
+#[test]
+fn a_stop_is_answered_at_the_next_node() {
+    const MAPS: usize = 5;
+    for last in 1..=MAPS + 1 {
+        for back in [false, true] {
+            let (interrupt, asked) = (Interrupt::new(), Arc::new(AtomicUsize::new(0)));
+            let mut nodes = vec![node(Operation::Input(0), 2, 0)];
+            for at in 1..=MAPS {
+                let map = Arc::new(Stops {
+                    asked: asked.clone(),
+                    last,
+                    interrupt: interrupt.clone(),
+                });
+                let input = NodeIndex(at - 1);
+                nodes.push(node(Operation::Map { map, input }, 2, at));
+            }
+            let program = made(nodes, &[MAPS]).with_interrupt(&interrupt);
+            let (input, output) = (program.inputs()[0], program.outputs()[0]);
+            let x = tensor(&[1.0, -1.0], &[1, 2]);
+            let found = match back {
+                false => program.forward(&[(input, x)], &[output], false).map(|_| ()),
+                true => program.backward(&[(output, x)], &[input]).map(|_| ()),
+            };
+            let expected = match last <= MAPS {
+                true => (Err(Error::Interrupted), last),
+                false => (Ok(()), MAPS),
+            };
+            assert_eq!(
+                (found, asked.load(Ordering::Relaxed)),
+                expected,
+                "{last} {back}"
+            );
+        }
+    }
+}
+
+/// Programs made of one carry its interrupt.
+#[test]
+fn copies_are_stopped_with_the_program() {
+    let program = made(
+        vec![
+            node(Operation::Input(0), 2, 0),
+            node(multiple(2.0, 0), 2, 1),
+        ],
+        &[1],
+    );
+    let interrupt = Interrupt::new();
+    let program = program.with_interrupt(&interrupt);
+    let output = program.outputs()[0];
+    let regions = program.fields(&[(output, boxed(0..1))]).expect("boxes");
+    let window = program.window(&regions, &[output]).expect("a window");
+    let copies = [program.homogeneous(), program.prepared(), window.program];
+    interrupt.stop();
+    for copy in copies {
+        let start = (copy.inputs()[0], tensor(&[1.0], &[1, 1]));
+        let wide = (copy.inputs()[0], tensor(&[1.0, 1.0], &[1, 2]));
+        let start = if copy.nodes()[0].shape[0] == 1 {
+            start
+        } else {
+            wide
+        };
+        let found = copy.forward(&[start], copy.outputs(), false);
+        assert_eq!(found.map(|_| ()), Err(Error::Interrupted));
+    }
+    assert_eq!(
+        program.window(&regions, &[output]).map(|_| ()),
+        Err(Error::Interrupted)
+    );
 }

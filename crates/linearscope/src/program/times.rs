@@ -43,6 +43,7 @@ impl<B: Backend> Program<B> {
             let Operation::Map { map, input } = &node.operation else {
                 continue;
             };
+            self.interrupt.check()?;
             let place = || Place {
                 node: node.name.to_string(),
                 op: map.name().into(),

@@ -106,7 +106,8 @@ impl<B: Backend> Program<B> {
     /// Go forth: the values of `stops`, given those of `starts`.
     ///
     /// A start's own operands are not looked at. A value goes at its last use, moved into the node that
-    /// reads it, so that the backend may work in place. A panic below is an error that names the node.
+    /// reads it, so that the backend may work in place. A panic below is an error that names the node. The
+    /// interrupt is looked at before every node and at the end.
     pub(super) fn forwards<V: Forwards<B>>(
         &self,
         starts: impl IntoIterator<Item = (NodeIndex, V::Value)>,
@@ -125,6 +126,7 @@ impl<B: Backend> Program<B> {
                 if last_use[index].is_none() || values[index].is_some() {
                     continue;
                 }
+                self.interrupt.check()?;
                 at.set(index);
                 let here = Here {
                     index: NodeIndex(index),
@@ -169,7 +171,8 @@ impl<B: Backend> Program<B> {
                 };
                 values[index] = Some(value);
             }
-            Ok(())
+            // What the last node made may be cut short.
+            self.interrupt.check()
         })?;
         let value = |stop: &NodeIndex| values[stop.0].clone().expect("stops live to the end");
         Ok(stops.iter().map(value).collect())
@@ -178,7 +181,8 @@ impl<B: Backend> Program<B> {
     /// Go back: what `seeds` send to `targets`, on the nodes that `passes` holds for; `None` where
     /// nothing arrives. What comes to a target does not go on.
     ///
-    /// A value goes when it has been sent on. A panic below is an error that names the node.
+    /// A value goes when it has been sent on. A panic below is an error that names the node. The interrupt
+    /// is looked at before every node and at the end.
     pub(super) fn backwards<V: Backwards<B>>(
         &self,
         seeds: impl IntoIterator<Item = (NodeIndex, V::Value)>,
@@ -203,6 +207,7 @@ impl<B: Backend> Program<B> {
                 let Some(q) = pending[index].take() else {
                     continue;
                 };
+                self.interrupt.check()?;
                 at.set(index);
                 let here = Here {
                     index: NodeIndex(index),
@@ -242,7 +247,7 @@ impl<B: Backend> Program<B> {
                     }
                 }
             }
-            Ok(())
+            self.interrupt.check()
         })?;
         Ok(targets.iter().map(|at| pending[at.0].clone()).collect())
     }

@@ -64,7 +64,8 @@ impl<B: Backend> Program<B> {
             self.layers.clone(),
             self.dtype,
             BTreeMap::new(),
-        );
+        )
+        .with_interrupt(&self.interrupt);
         let inputs = self.inputs.iter();
         let inputs = inputs.map(|id| regions.of(*id).map(Option::<&Region>::cloned));
         Ok(Window {

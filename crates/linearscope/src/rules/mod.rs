@@ -13,6 +13,7 @@ pub(crate) mod extremes;
 pub(crate) mod gradient;
 pub(crate) mod hypot;
 pub(crate) mod indexing;
+pub(crate) mod infinite;
 pub(crate) mod max_pool;
 pub(crate) mod normalisation;
 pub(crate) mod order;

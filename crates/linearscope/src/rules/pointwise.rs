@@ -3,14 +3,16 @@
 //!
 //! secant: y₁ = g x₁ + h(0), g = (h(x₀) − h(0))/x₀, written without cancellation. taylor:
 //! y₁ = h′(x₀) x₁ + (h(x₀) − h′(x₀) x₀). mask: y₁ = h(x₀)/x₀ · x₁, refused where x₀ ≈ 0 and h(0) ≠ 0.
-//! All are exact at x₀. Where h(0) or h′(0) is not finite (log, √, 1/x) secant is taylor, with gain 0 at
+//! All are exact at x₀. Where x₀ is infinite, y₁ = y₀ (`infinite.rs`). Where h(0) or h′(0) is not finite (log, √, 1/x) secant is taylor, with gain 0 at
 //! the singular point.
+
+use std::convert::Infallible;
 
 use burn_backend::{
     Backend, DType, Scalar, TensorMetadata, get_or_init_device_settings, tensor::FloatTensor,
 };
 
-use super::Pointwise;
+use super::{Pointwise, infinite::apart};
 use crate::{
     coefficient::{Coefficient, literal},
     error::Error,
@@ -40,7 +42,9 @@ fn freeze_valued<B: Backend>(
     value: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,
 ) -> ScopeTensor<B> {
     unary_at(x, value, |x, y, tracer| {
-        let tracer = traced(tracer, x, y, h);
+        let Ok(tracer) = apart(tracer, x, y, |tracer, x, y| {
+            Ok::<_, Infallible>(traced(tracer, x, y, h))
+        });
         if h.is_gate() { tracer.gate() } else { tracer }
     })
 }

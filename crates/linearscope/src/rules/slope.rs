@@ -2,13 +2,14 @@
 //!
 //! relu, leaky_relu, prelu, abs: y₁ = s(x₀) ⊙ x₁. clamp: s is 1 inside and 0 on a plateau,
 //! whose constant is a source. At a kink the left slope counts (relu′(0) = 0, abs′(0) = −1).
-//! Exact at x₀ for every x₀, kinks included; NaN counts as left of the kink.
+//! An infinite entry on a flat side is cut off (`infinite.rs`). Exact at x₀ for every x₀, kinks included; NaN counts as left of the kink.
 
 use burn_backend::{
     Backend, Scalar, TensorMetadata, get_or_init_device_settings,
     tensor::{BoolTensor, FloatTensor},
 };
 
+use super::infinite;
 use crate::{
     coefficient::Coefficient,
     linear::{Left, SlopeMask},
@@ -38,6 +39,17 @@ fn masked<B: Backend>(
     left: Left<B>,
 ) -> (Tracer<B>, Decided) {
     let decided = tracer.freeze(what, Some(Decides::above(x, &tracer, levels)));
+    let tracer = match left {
+        // A program keeps slopes as gains; a paired run selects, see `SlopeMask`.
+        Left::Number(0.0) if tracer.run().records() => match infinite::entries::<B>(x) {
+            Some(at) => {
+                let flat = B::bool_and(at, B::bool_not(mask.clone()));
+                infinite::cut(tracer, &flat, &decided)
+            }
+            None => tracer,
+        },
+        _ => tracer,
+    };
     let mask = Coefficient::decided(mask, &decided);
     let map = SlopeMask::new(mask, right, left, x);
     (tracer.map(map, &x.shape()), decided)
@@ -126,9 +138,10 @@ pub(crate) fn hard_sigmoid<B: Backend>(
             above::<B>(&inner, 0.0),
             B::bool_not(above::<B>(&inner, 1.0)),
         );
-        let as_float = B::bool_into_float(inside.clone(), x.dtype().into());
-        let gain = B::float_mul_scalar(as_float, alpha);
-        let source = B::float_sub(y.clone(), B::float_mul(gain, x.clone()));
+        let flat = B::bool_not(inside.clone());
+        let risen = B::float_mul_scalar(x.clone(), alpha);
+        let risen = B::float_mask_fill(risen, flat, Scalar::Float(0.0));
+        let source = B::float_sub(y.clone(), risen);
         // α = 0 leaves a constant, which never flips.
         let levels: Vec<f64> = match a {
             0.0 => vec![],

@@ -4,12 +4,17 @@
 //! y₁ = (e^z₀ − 1)/z₀ · (x₁ − ℓ₀) + 1, or tangent y₁ = y₀ (1 + z₁ − z₀). As a factor of a product a
 //! softmax is a gate: attention's weights are frozen, its values pass.
 //!
+//! An entry of −∞ (a mask) has y₀ = 0 and keeps it: it is cut off, and enters no sum (`infinite.rs`).
+//!
 //! Where products take their tangent (`taylor`), so does the normaliser: with δ = x₁ − x₀ and p₀ the
 //! softmax of x₀, log_softmax is y₀ + δ − Σ p₀ δ, softmax y₀ + p₀ (δ − Σ p₀ δ).
 
-use burn_backend::{Backend, TensorMetadata, tensor::FloatTensor};
+use burn_backend::{
+    Backend, TensorMetadata,
+    tensor::{BoolTensor, FloatTensor},
+};
 
-use super::{Pointwise, Product};
+use super::{Pointwise, Product, infinite};
 use crate::{
     coefficient::{Coefficient, literal},
     linear::{Diagonal, Expand, Multiple, SumDim, batch},
@@ -47,12 +52,18 @@ pub(crate) fn freeze_logarithm<B: Backend>(
     dim: usize,
 ) -> Tracer<B> {
     let shape = x.shape();
+    let infinite = infinite::entries::<B>(&x);
     if tracer.run().rules().product != Product::Taylor {
         let decided = tracer.freeze("log-normaliser", None);
-        let source = B::float_sub(z.clone(), x);
+        let mut source = B::float_sub(z.clone(), x);
+        if let Some(at) = infinite {
+            // x₁ is −∞ there itself.
+            source = infinite::filled::<B>(source, &at, 0.0);
+        }
         return tracer.source(Coefficient::decided(source, &decided), &shape);
     }
     let decided = tracer.freeze("taylor", None);
+    let (x, tracer) = within(x, tracer, &infinite, &decided);
     let (d, tracer) = deviation(tracer, x, B::float_exp(z.clone()), dim, &decided);
     let source = B::float_sub(z.clone(), d);
     tracer.source(Coefficient::decided(source, &decided), &shape)
@@ -68,8 +79,11 @@ pub(crate) fn freeze<B: Backend>(
     let shape = x.shape();
     let rules = tracer.run().rules();
     let gain = |gain, decided: &Decided| Diagonal::new(Coefficient::decided(gain, decided));
+    // Their y₀ is 0, and stays.
+    let infinite = infinite::entries::<B>(&x);
     if rules.product == Product::Taylor {
         let decided = tracer.freeze("taylor", None);
+        let (x, tracer) = within(x, tracer, &infinite, &decided);
         let (d, tracer) = deviation(tracer, x, y.clone(), dim, &decided);
         let source = B::float_sub(y.clone(), B::float_mul(y.clone(), d));
         return tracer
@@ -77,8 +91,12 @@ pub(crate) fn freeze<B: Backend>(
             .source(Coefficient::decided(source, &decided), &shape)
             .gate();
     }
-    let z = B::log_softmax(x.clone(), dim);
+    let mut z = B::log_softmax(x.clone(), dim);
     let decided = tracer.freeze("log-normaliser", None);
+    let (x, tracer) = within(x, tracer, &infinite, &decided);
+    if let Some(at) = &infinite {
+        z = infinite::filled::<B>(z, at, 0.0);
+    }
     let shift = B::float_sub(z.clone(), x);
     let tracer = tracer.source(Coefficient::decided(shift, &decided), &shape);
     let tracer = match rules.pointwise {
@@ -97,7 +115,27 @@ pub(crate) fn freeze<B: Backend>(
                 .source(literal::<B>(1.0, shape.num_dims(), y), &shape)
         }
     };
+    let tracer = match &infinite {
+        Some(at) => infinite::cut(tracer, at, &decided),
+        None => tracer,
+    };
     tracer.gate()
+}
+
+/// x and its tracer with 0 wherever x is infinite.
+fn within<B: Backend>(
+    x: FloatTensor<B>,
+    tracer: Tracer<B>,
+    infinite: &Option<BoolTensor<B>>,
+    decided: &Decided,
+) -> (FloatTensor<B>, Tracer<B>) {
+    match infinite {
+        Some(at) => (
+            infinite::filled::<B>(x, at, 0.0),
+            infinite::cut(tracer, at, decided),
+        ),
+        None => (x, tracer),
+    }
 }
 
 /// log softmax along `dim`.

@@ -52,7 +52,9 @@ impl<B: Backend> Decides<'_, B> {
                 Side::Number(c) if number => c,
                 Side::Number(_) => 0.0,
             };
-            let ahead = of(&value, left, true) - of(&value, right, true);
+            let (l, r) = (of(&value, left, true), of(&value, right, true));
+            // Two infinities of one sign stay equal.
+            let ahead = if l == r { 0.0 } else { l - r };
             if ahead == 0.0 && tied != Some(at) {
                 (tied, at_kink) = (Some(at), at_kink + 1);
             }

@@ -278,6 +278,11 @@ impl<B: Backend> Run<B> {
     }
 
     /// With the rounding noise of a node's value: what `look` makes of it; `None` where it is not known.
+    /// Whether it records a program, and may wait for the device to do so.
+    pub(crate) fn records(&self) -> bool {
+        matches!(self.sink, Sink::Recording(_))
+    }
+
     fn with_noise<T>(&self, at: NodeIndex, look: impl FnOnce(&mut Noise) -> T) -> Option<T> {
         match &self.sink {
             Sink::Recording(recorder) => recorder::locked(recorder).noise(at).map(look),

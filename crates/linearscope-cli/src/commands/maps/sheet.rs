@@ -4,7 +4,7 @@ use linearscope_analysis::{LinearOperator, maps::field::SHARES, operator::Field}
 use linearscope_picture::{Array, Arrow, Band, Mark, Panel, Sheet};
 
 use super::{ARROWS, Found};
-use crate::{error::Result, output, picture::View, session::Session};
+use crate::{console, error::Result, picture::View, session::Session};
 
 /// Numbers as colours, heat where none is negative; what is no number is white.
 fn heat(title: impl Into<String>, values: &[f64], [h, w]: [usize; 2]) -> Option<Panel> {
@@ -55,7 +55,7 @@ fn templates(session: &Session, found: &Found) -> Result<Vec<Panel>> {
     }
     let all = |[y, x]: [usize; 2]| (0..c).map(move |ch| (ch * h + y) * w + x).collect();
     let places: Vec<Vec<usize>> = list.iter().map(|template| all(template.place)).collect();
-    let columns = frozen.fields(Field::Column, &places, &mut output::observer())?;
+    let columns = frozen.fields(Field::Column, &places, &mut console::observer())?;
     let columns = session.numbers(columns)?;
     let shape = frozen.output_shape();
     let mut panels = Vec::new();

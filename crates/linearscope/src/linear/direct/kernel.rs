@@ -13,6 +13,7 @@ use super::{
     lanes::Lanes,
     product::{Factor, Product, products},
 };
+use crate::interrupt::Interrupt;
 
 /// Taps summed up before the sum is added to the others: long sums in f32 lose less so.
 const SUMMED: usize = 256;
@@ -81,7 +82,8 @@ pub(super) struct Planes {
 }
 
 /// `[pictures, groups · from, h, w]` to `[pictures, groups · to, h′, w′]`; `blocks` are the weights
-/// for each pair of residues, in order, and each group.
+/// for each pair of residues, in order, and each group. The interrupt is looked at in every strip; once it is
+/// stopped the rest stays as it is.
 pub(super) fn run<T: Lanes>(
     x: &[T],
     planes: Planes,
@@ -89,6 +91,7 @@ pub(super) fn run<T: Lanes>(
     axes: &[Axis; 2],
     made: [usize; 2],
     blocks: &[Vec<Vec<Block<T>>>],
+    interrupt: &Interrupt,
 ) -> Vec<T> {
     let Planes {
         pictures,
@@ -111,12 +114,12 @@ pub(super) fn run<T: Lanes>(
             },
             made,
         });
-        products(all.collect(), from, n);
+        products(all.collect(), from, n, interrupt);
         return y;
     }
     let plane = down.padded * across.padded;
     let channel = down.split * across.split * plane;
-    let padded = Padded::new(x, size, axes, pictures * groups * from);
+    let padded = Padded::new(x, size, axes, pictures * groups * from, interrupt);
     let padded: &[T] = &padded.0;
 
     // Where each tap of a pair of parts begins.
@@ -159,6 +162,9 @@ pub(super) fn run<T: Lanes>(
 
     let arch = Arch::new();
     let fill = |from: usize, group: usize, number: usize, below: usize, first, rows: &mut [_]| {
+        if interrupt.is_stopped() {
+            return;
+        }
         let part = &down.parts[below];
         for (beside, columns) in across.parts.iter().enumerate() {
             let residues = part.residue * across.parts.len() + columns.residue;
@@ -272,12 +278,21 @@ impl<T: Lanes> Drop for Scratch<T> {
 struct Padded<T: Lanes>(Scratch<T>);
 
 impl<T: Lanes> Padded<T> {
-    fn new(x: &[T], size: [usize; 2], axes: &[Axis; 2], channels: usize) -> Self {
+    fn new(
+        x: &[T],
+        size: [usize; 2],
+        axes: &[Axis; 2],
+        channels: usize,
+        interrupt: &Interrupt,
+    ) -> Self {
         let [down, across] = axes;
         let plane = down.padded * across.padded;
         let channel = down.split * across.split * plane;
         let mut numbers = scratch::<T>(channels * channel + SLACK);
         let fill = |(c, into): (usize, &mut [T])| {
+            if interrupt.is_stopped() {
+                return;
+            }
             into.fill(T::default());
             for (row, from) in x[c * size[0] * size[1]..][..size[0] * size[1]]
                 .chunks(size[1].max(1))

@@ -7,12 +7,14 @@ use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 use super::{Direct, Way};
 use crate::{
     coefficient::Coefficient,
+    interrupt::Interrupt,
     linear::{
         Amount, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
         Transform, Weighted,
         conv::{Conv2d, ConvTranspose2d, Convolution},
         locality::as_plain,
         structure::weighted_as_plain,
+        unstopped,
     },
 };
 
@@ -112,15 +114,18 @@ impl<B: Backend, M: Convolution<B> + Windowed> LinearMap<B> for OnHost<M> {
         self.plain.name()
     }
 
-    fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+    unstopped!();
+
+    fn apply_until(&self, x: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
         let made = self.plain.made(size(&x));
-        self.way(M::FORWARD).run::<B>(x, self.plain.before(), made)
+        self.way(M::FORWARD)
+            .run::<B>(x, self.plain.before(), made, interrupt)
     }
 
-    fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
+    fn adjoint_until(&self, y: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
         let read = self.plain.read(size(&y));
         self.way(M::FORWARD.reversed())
-            .run::<B>(y, self.plain.before(), read)
+            .run::<B>(y, self.plain.before(), read, interrupt)
     }
 
     fn structure(&self) -> Structure<'_, B> {

@@ -30,7 +30,10 @@ pub(super) use product::{left, right};
 pub(super) use separable::{Banded, separable};
 
 use super::batch;
-use crate::host::{self, Floats};
+use crate::{
+    host::{self, Floats},
+    interrupt::Interrupt,
+};
 
 /// Which way a convolution's weights are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,14 +197,28 @@ impl<T: Lanes> Packed<T> {
     }
 }
 
+/// What a run reads and makes.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    pictures: usize,
+    /// Of a picture that is read.
+    size: [usize; 2],
+    /// The padding before it.
+    before: [usize; 2],
+    /// Of what is made of it.
+    made: [usize; 2],
+}
+
 impl Direct {
     /// `[k, n, groups · from, h, w]` to `[k, n, groups · to, h′, w′]`; `before` is the padding of the
-    /// gathering convolution before its first row and column.
+    /// gathering convolution before its first row and column. Numbers that mean nothing once `interrupt` is
+    /// stopped.
     pub(super) fn run<B: Backend>(
         &self,
         x: FloatTensor<B>,
         before: [usize; 2],
         made: [usize; 2],
+        interrupt: &Interrupt,
     ) -> FloatTensor<B> {
         let device = x.device();
         let (x, k) = batch::merge::<B>(x);
@@ -209,14 +226,20 @@ impl Direct {
         let (pictures, size) = (shape[0], [shape[2], shape[3]]);
         let data = read_sync(B::float_into_data(x)).expect("the host's memory can be read");
         let shape = [pictures, self.groups * self.to, made[0], made[1]];
+        let ends = Ends {
+            pictures,
+            size,
+            before,
+            made,
+        };
         let data = match &self.weights {
             Weights::F32(packed) => {
                 let x = data.as_slice().expect("numbers of the weights' kind");
-                TensorData::new(self.values(packed, x, pictures, size, before, made), shape)
+                TensorData::new(self.values(packed, x, ends, interrupt), shape)
             }
             Weights::F64(packed) => {
                 let x = data.as_slice().expect("numbers of the weights' kind");
-                TensorData::new(self.values(packed, x, pictures, size, before, made), shape)
+                TensorData::new(self.values(packed, x, ends, interrupt), shape)
             }
         };
         batch::split::<B>(B::float_from_data(data, &device), k)
@@ -226,11 +249,15 @@ impl Direct {
         &self,
         packed: &Packed<T>,
         x: &[T],
-        pictures: usize,
-        size: [usize; 2],
-        before: [usize; 2],
-        made: [usize; 2],
+        ends: Ends,
+        interrupt: &Interrupt,
     ) -> Vec<T> {
+        let Ends {
+            pictures,
+            size,
+            before,
+            made,
+        } = ends;
         let axes = [0, 1].map(|axis| {
             let window = Window {
                 taps: self.size[axis],
@@ -249,7 +276,7 @@ impl Direct {
             from: self.from,
             to: self.to,
         };
-        kernel::run(x, planes, size, &axes, made, &packed.0)
+        kernel::run(x, planes, size, &axes, made, &packed.0, interrupt)
     }
 
     /// Bytes of the packed weights.

@@ -15,7 +15,7 @@ use super::{
     lanes::Lanes,
     on_host,
 };
-use crate::host;
+use crate::{host, interrupt::Interrupt};
 
 /// Columns of which a task has at least so many, where there are as many: whole tiles of every form.
 const WIDTH: usize = 96;
@@ -52,8 +52,13 @@ struct Task<'a, T> {
     made: Vec<&'a mut [T]>,
 }
 
-/// All of them, side by side.
-pub(super) fn products<T: Lanes>(products: Vec<Product<'_, T>>, k: usize, n: usize) {
+/// All of them, side by side. The interrupt is looked at in every chunk of columns.
+pub(super) fn products<T: Lanes>(
+    products: Vec<Product<'_, T>>,
+    k: usize,
+    n: usize,
+    interrupt: &Interrupt,
+) {
     if n == 0 || products.is_empty() {
         return;
     }
@@ -95,6 +100,9 @@ pub(super) fn products<T: Lanes>(products: Vec<Product<'_, T>>, k: usize, n: usi
     tasks.into_par_iter().for_each(|mut task| {
         let columns = task.made.first().map_or(0, |row| row.len());
         for start in (0..columns).step_by(chunk) {
+            if interrupt.is_stopped() {
+                return;
+            }
             let some = chunk.min(columns - start);
             let first = task.first + start;
             // One block reads B once: it may as well read it where it lies.
@@ -184,8 +192,16 @@ impl<T: Lanes> Columns<'_, '_, T> {
     }
 }
 
-/// C `[m, n]` of dot products: of the rows of A `[m, k]` and of Bᵀ `[n, k]`, `apart` entries apart.
-fn dots<T: Lanes>(a: &[T], b: &[T], apart: usize, k: usize, n: usize, made: &mut [T]) {
+/// C `[m, n]` of dot products: of the rows of A `[m, k]` and of Bᵀ `[n, k]`, `apart` entries apart. The
+/// interrupt is looked at before every few terms.
+fn dots<T: Lanes>(
+    a: &[T],
+    (b, apart): (&[T], usize),
+    k: usize,
+    n: usize,
+    made: &mut [T],
+    interrupt: &Interrupt,
+) {
     if n == 0 || made.is_empty() {
         return;
     }
@@ -203,6 +219,9 @@ fn dots<T: Lanes>(a: &[T], b: &[T], apart: usize, k: usize, n: usize, made: &mut
         .enumerate()
         .for_each(|(number, mut made)| {
             for start in (0..k).step_by(TERMS) {
+                if interrupt.is_stopped() {
+                    return;
+                }
                 arch.dispatch(Dots {
                     left: a,
                     right: b,
@@ -296,11 +315,15 @@ impl<T: Lanes> Dots<'_, '_, T> {
 }
 
 /// W x for W `[.., m, p]` and x `[.., p, q]` of one rank, axes of size 1 repeated; the backend's own product
-/// elsewhere than on the host.
-pub(in crate::linear) fn left<B: Backend>(w: &FloatTensor<B>, x: FloatTensor<B>) -> FloatTensor<B> {
+/// elsewhere than on the host. Numbers that mean nothing once `interrupt` is stopped.
+pub(in crate::linear) fn left<B: Backend>(
+    w: &FloatTensor<B>,
+    x: FloatTensor<B>,
+    interrupt: &Interrupt,
+) -> FloatTensor<B> {
     let own = on_host::<B>(&x.device()).then(|| match x.dtype() {
-        DType::F32 => weighted::<B, f32>(w, &x, Side::Left),
-        DType::F64 => weighted::<B, f64>(w, &x, Side::Left),
+        DType::F32 => weighted::<B, f32>(w, &x, Side::Left, interrupt),
+        DType::F64 => weighted::<B, f64>(w, &x, Side::Left, interrupt),
         _ => None,
     });
     own.flatten()
@@ -314,10 +337,11 @@ pub(in crate::linear) fn left<B: Backend>(w: &FloatTensor<B>, x: FloatTensor<B>)
 pub(in crate::linear) fn right<B: Backend>(
     x: FloatTensor<B>,
     w: &FloatTensor<B>,
+    interrupt: &Interrupt,
 ) -> FloatTensor<B> {
     let own = on_host::<B>(&x.device()).then(|| match x.dtype() {
-        DType::F32 => weighted::<B, f32>(w, &x, Side::Right),
-        DType::F64 => weighted::<B, f64>(w, &x, Side::Right),
+        DType::F32 => weighted::<B, f32>(w, &x, Side::Right, interrupt),
+        DType::F64 => weighted::<B, f64>(w, &x, Side::Right, interrupt),
         _ => None,
     });
     own.flatten()
@@ -354,6 +378,7 @@ fn weighted<B: Backend, T: Lanes>(
     w: &FloatTensor<B>,
     x: &FloatTensor<B>,
     side: Side,
+    interrupt: &Interrupt,
 ) -> Option<FloatTensor<B>> {
     let (w_shape, x_shape, device) = (w.shape(), x.shape(), &x.device());
     let rank = x_shape.num_dims();
@@ -397,7 +422,8 @@ fn weighted<B: Backend, T: Lanes>(
                     &rows
                 }
             };
-            dots(a, &w[w_at(index)..], w_strides[inner], k, n, made);
+            let b = (&w[w_at(index)..], w_strides[inner]);
+            dots(a, b, k, n, made, interrupt);
         }
     } else {
         // The left factors, each packed once.
@@ -431,7 +457,7 @@ fn weighted<B: Backend, T: Lanes>(
                 made,
             }
         });
-        products(all.collect(), k, n);
+        products(all.collect(), k, n, interrupt);
     }
     let data = TensorData::new(made, dims);
     Some(B::float_from_data(data, device))
@@ -492,8 +518,19 @@ mod tests {
                     (a.clone(), turned(b.clone())),
                 ] {
                     let what = format!("{:?} by {:?}", a.layout(), b.layout());
-                    close(left::<Flex>(&a, b.clone()), expected.clone(), &what);
-                    close(right::<Flex>(a, &b), expected.clone(), &what);
+                    let (on, stopped) = (Interrupt::new(), Interrupt::new());
+                    stopped.stop();
+                    close(left::<Flex>(&a, b.clone(), &on), expected.clone(), &what);
+                    close(right::<Flex>(a.clone(), &b, &on), expected.clone(), &what);
+                    // Stopped, no number is computed.
+                    let zeros = Flex::float_zeros(expected.shape(), &FlexDevice, dtype.into());
+                    for cut in [
+                        left::<Flex>(&a, b.clone(), &stopped),
+                        right::<Flex>(a, &b, &stopped),
+                    ] {
+                        let read = |x| crate::host::<Flex>(x).expect("reads");
+                        assert_eq!(read(cut), read(zeros.clone()), "{what}");
+                    }
                 }
             }
         }
@@ -507,14 +544,15 @@ mod tests {
                 let w = tensor(&[1300, 67], 1, dtype);
                 let w = if lies_turned { turned(w) } else { w };
                 let x = tensor(&[21, 1300], 2, dtype);
-                let whole = crate::host::<Flex>(right::<Flex>(x.clone(), &w)).expect("reads");
+                let product = |x| right::<Flex>(x, &w, &Interrupt::new());
+                let whole = crate::host::<Flex>(product(x.clone())).expect("reads");
                 for (first, count) in [(0, 1), (20, 1), (3, 2), (5, 11)] {
                     let rows = [(first..first + count).into(), (0..1300).into()];
                     let rows = Flex::float_slice(x.clone(), &rows);
                     for threads in 1..=3 {
                         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
                         let pool = pool.build().expect("threads");
-                        let some = pool.install(|| right::<Flex>(rows.clone(), &w));
+                        let some = pool.install(|| product(rows.clone()));
                         let some = crate::host::<Flex>(some).expect("reads");
                         assert_eq!(some, whole[67 * first..67 * (first + count)]);
                     }

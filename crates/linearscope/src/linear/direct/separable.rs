@@ -6,7 +6,10 @@ use burn_backend::{Backend, DType, Shape, TensorData, TensorMetadata, tensor::Fl
 use rayon::prelude::*;
 
 use super::{lanes::Lanes, on_host};
-use crate::host::{self, in_own_precision};
+use crate::{
+    host::{self, in_own_precision},
+    interrupt::Interrupt,
+};
 
 /// A matrix by what lies between the first and the last entry of each row.
 #[derive(Clone, Debug)]
@@ -45,11 +48,13 @@ impl Banded {
 }
 
 /// `[n, c, h, w]` to `[n, c, h′, w′]`: down by a matrix `[h′, h]`, across by one of `[w′, w]`. Each entry is
-/// summed in order, across first. `None` where x is not on the host.
+/// summed in order, across first. `None` where x is not on the host. Numbers that mean nothing once
+/// `interrupt` is stopped.
 pub(in crate::linear) fn separable<B: Backend>(
     x: &FloatTensor<B>,
     down: &Banded,
     across: &Banded,
+    interrupt: &Interrupt,
 ) -> Option<FloatTensor<B>> {
     let device = x.device();
     if !on_host::<B>(&device) || !matches!(x.dtype(), DType::F32 | DType::F64) {
@@ -60,11 +65,20 @@ pub(in crate::linear) fn separable<B: Backend>(
     let dims = Shape::from(vec![shape[0], shape[1], made[0], made[1]]);
     let size = [shape[2], shape[3]];
     let x = host::look::<B>(x).ok()?;
-    let data = in_own_precision!(x, |x| TensorData::new(planes(x, size, down, across), dims));
+    let data = in_own_precision!(x, |x| TensorData::new(
+        planes(x, size, down, across, interrupt),
+        dims
+    ));
     Some(B::float_from_data(data, &device))
 }
 
-fn planes<T: Lanes>(x: &[T], [h, w]: [usize; 2], down: &Banded, across: &Banded) -> Vec<T> {
+fn planes<T: Lanes>(
+    x: &[T],
+    [h, w]: [usize; 2],
+    down: &Banded,
+    across: &Banded,
+    interrupt: &Interrupt,
+) -> Vec<T> {
     let numbers = |matrix: &Banded| -> Vec<(usize, Vec<T>)> {
         let rows = matrix.rows.iter();
         rows.map(|(first, row)| (*first, row.iter().map(|&w| T::from_elem(w)).collect()))
@@ -78,6 +92,9 @@ fn planes<T: Lanes>(x: &[T], [h, w]: [usize; 2], down: &Banded, across: &Banded)
         .zip(x.par_chunks(plane))
         .with_min_len(1 + 4096 / to_plane)
         .for_each_init(Vec::new, |between, (y, x)| {
+            if interrupt.is_stopped() {
+                return;
+            }
             between.clear();
             for x in x.chunks(w.max(1)) {
                 between.extend(across.iter().map(|(first, weights)| {

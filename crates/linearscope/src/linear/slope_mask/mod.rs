@@ -9,7 +9,7 @@ mod packed;
 use std::sync::{Arc, OnceLock};
 
 use burn_backend::{
-    Backend, DType, Scalar, Shape, Slice as Range, TensorMetadata,
+    Backend, DType, Scalar, Shape, Slice as Range, TensorMetadata, get_or_init_device_settings,
     tensor::{BoolTensor, FloatTensor},
 };
 
@@ -96,8 +96,21 @@ impl<B: Backend> LinearMap<B> for SlopeMask<B> {
     fn name(&self) -> &'static str {
         "slope_mask"
     }
+    /// An infinite entry on a flat side leaves nothing; all others are the product, to the sign of their zeros.
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        B::float_mul(x, self.gain())
+        if !matches!(self.left, Left::Number(0.0)) {
+            return B::float_mul(x, self.gain());
+        }
+        let flat = B::bool_not(self.mask.value().clone());
+        let flat = B::bool_reshape(flat, batch::shape_of(1, &self.mask.value().shape()));
+        let flat = B::bool_expand(flat, x.shape());
+        let bool_dtype = get_or_init_device_settings::<B>(&x.device()).bool_dtype;
+        let infinite = B::bool_or(
+            B::float_is_inf(x.clone(), bool_dtype),
+            B::float_is_nan(x.clone(), bool_dtype),
+        );
+        let cut = B::float_mask_fill(x, B::bool_and(flat, infinite), Scalar::Float(0.0));
+        B::float_mul(cut, self.gain())
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
         B::float_mul(y, self.gain())

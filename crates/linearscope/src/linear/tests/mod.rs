@@ -774,3 +774,54 @@ fn every_map_makes_the_same_bits_in_any_batch_and_on_any_box() {
     }
     assert!(other.is_empty(), "{}", other.join("\n"));
 }
+
+/// Kernels of our own look at the interrupt: stopped, they leave everything zero; not stopped, they make the
+/// same bits as ever. Every other map answers in full, in the same shape.
+#[test]
+fn kernels_give_up_when_they_are_stopped() {
+    let (on, stopped) = (Interrupt::new(), Interrupt::new());
+    stopped.stop();
+    let mut given_up = BTreeSet::new();
+    let mut hold = |map: &Arc<dyn LinearMap<Flex>>, x: FloatTensor<Flex>, back: bool| {
+        let asked = |interrupt: &Interrupt| match back {
+            false => map.apply_until(x.clone(), interrupt),
+            true => map.adjoint_until(x.clone(), interrupt),
+        };
+        let plain = match back {
+            false => map.apply(x.clone()),
+            true => map.adjoint(x.clone()),
+        };
+        let name = name_of(map);
+        assert_eq!(bits(&asked(&on)), bits(&plain), "{name}");
+        let cut = asked(&stopped);
+        assert_eq!(cut.shape(), plain.shape(), "{name}");
+        if bits(&cut) != bits(&plain) {
+            assert!(bits(&cut).iter().all(|&bits| bits == 0), "{name}");
+            given_up.insert(format!("{name}{}", if back { ", adjoint" } else { "" }));
+        }
+    };
+    for kind in every_kind::<Flex>(&FlexDevice, Origin::Weight) {
+        let prepared = kind.map.structure().prepared();
+        let boxed: Arc<dyn LinearMap<Flex>> = Arc::new(prepared.unwrap_or(kind.map.clone()));
+        let turned: Arc<dyn LinearMap<Flex>> = Arc::new(Transpose(boxed.clone()));
+        let x = some_probes(1, &kind.input);
+        let q = Flex::float_cast(
+            some_probes(1, &kind.output),
+            boxed.apply(x.clone()).dtype().into(),
+        );
+        hold(&boxed, x.clone(), false);
+        hold(&boxed, q.clone(), true);
+        hold(&turned, q, false);
+        hold(&turned, x, true);
+    }
+    let kernels = [
+        "Flat",
+        "Interpolate",
+        "MatmulLeft",
+        "MatmulRight",
+        "OnHost",
+        "Transpose",
+    ];
+    let both = kernels.map(|name| [name.to_string(), format!("{name}, adjoint")]);
+    assert_eq!(given_up, both.into_iter().flatten().collect());
+}

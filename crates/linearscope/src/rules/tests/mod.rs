@@ -7,6 +7,7 @@ mod convolution;
 mod entries;
 mod gradients;
 mod indexing;
+mod infinite;
 mod random;
 mod refusals;
 mod resampling;

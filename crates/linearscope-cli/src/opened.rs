@@ -1,0 +1,489 @@
+//! A model, opened once: read, hashed, captured and uploaded; frozen at as many pictures as there are.
+
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use burn::tensor::{Device, FloatDType, TensorData};
+use burn_dispatch::Dispatch;
+use linearscope::{Loaded, Network, RuleSet, device, program::machine_budget};
+use linearscope_analysis::{FrozenNetwork, LinearOperator};
+use linearscope_onnx::{Model, Signature};
+use linearscope_preprocess::{Layout, Picture};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    args::Common,
+    command::About,
+    console,
+    error::{Failure, Result},
+    npy::{self, is_npy},
+    picture::Painter,
+    recipe::Recipe,
+    results::{Results, SCHEMA, hex, sha256, sha256_of},
+    rules,
+    session::Session,
+};
+
+/// Networks of so many input shapes stay loaded: a folder seldom has more at a time.
+const SHAPES: usize = 2;
+
+/// What every JSON of this program begins with.
+pub(crate) fn header(
+    command: &str,
+    model: &Path,
+    hash: &str,
+    parameters: usize,
+) -> Map<String, Value> {
+    let header = json!({
+        "schema": SCHEMA,
+        "command": command,
+        "model": { "file": model, "sha256": hash, "parameters": parameters },
+    });
+    match header {
+        Value::Object(header) => header,
+        _ => unreachable!("a literal object"),
+    }
+}
+
+/// A header with more entries.
+pub(crate) fn with(mut header: Map<String, Value>, more: Value) -> Map<String, Value> {
+    if let Value::Object(more) = more {
+        header.extend(more);
+    }
+    header
+}
+
+/// Facts of this run, which no result depends on.
+pub(crate) fn run_facts(started: jiff::Timestamp, since: Instant, line: &str) -> Value {
+    #[cfg(unix)]
+    let host = {
+        let name = rustix::system::uname();
+        name.nodename().to_string_lossy().into_owned()
+    };
+    #[cfg(not(unix))]
+    let host = std::env::var("COMPUTERNAME").unwrap_or_default();
+    json!({
+        "program": format!("linearscope {}", env!("CARGO_PKG_VERSION")),
+        "line": line,
+        "started": started.to_string(),
+        "seconds": since.elapsed().as_secs_f64(),
+        "host": host,
+        "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        "threads": std::thread::available_parallelism().map_or(1, usize::from),
+    })
+}
+
+/// The command line as it was typed.
+pub(crate) fn typed() -> String {
+    let words = std::env::args()
+        .skip(1)
+        .map(|word| crate::args::quoted(&word));
+    std::iter::once("linearscope".to_string())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A model of one input and one output, and its file's SHA-256. The file passes by twice, side by
+/// side, so that only its weights stay in memory.
+pub(crate) fn read_model(path: &Path) -> Result<(Model, String)> {
+    console::step(&format!("reading {}", path.display()));
+    let (model, hash) = std::thread::scope(|scope| {
+        let hash = scope.spawn(|| sha256_of(path));
+        (Model::load(path), hash.join())
+    });
+    let model = model?;
+    let hash = hash
+        .expect("hashing does not panic")
+        .map_err(|error| Failure::file(path, error))?;
+    if model.inputs().len() != 1 || model.outputs().len() != 1 {
+        return Err(Failure::input(format!(
+            "the network has {} inputs and {} outputs; this program takes one of each",
+            model.inputs().len(),
+            model.outputs().len()
+        ))
+        .hint("the library's Recorded handles several"));
+    }
+    Ok((model, hash))
+}
+
+/// `[1, c, h, w]` for data of `[c, h, w]` where the network takes rank 4.
+fn with_batch_axis(shape: Vec<usize>, signature: &Signature) -> Vec<usize> {
+    if shape.len() + 1 == signature.dims.len() || (signature.dims.is_empty() && shape.len() == 3) {
+        [vec![1], shape].concat()
+    } else {
+        shape
+    }
+}
+
+/// Numbers for an input, and what there is to say of the file they came from.
+pub(crate) struct Read {
+    pub values: Vec<f64>,
+    pub shape: Vec<usize>,
+    /// Format, bit depth, orientation and notices of a picture file; `null` for an array.
+    pub file: Value,
+}
+
+/// Read a picture or an array for an input of the given signature.
+pub(crate) fn read_input(
+    path: &Path,
+    recipe: Option<&Recipe>,
+    signature: &Signature,
+) -> Result<Read> {
+    if is_npy(path) {
+        let (values, shape) = npy::read(path)?;
+        let takes: Vec<Option<usize>> = signature
+            .dims
+            .iter()
+            .map(|dim| dim.as_ref().ok().copied())
+            .collect();
+        let pixel = &takes[takes.len().saturating_sub(3)..];
+        if takes.len() == 4 || takes.len() == 3 {
+            let fits = Layout::expect_channels_first(&shape, pixel);
+            fits.map_err(|error| Failure::from(error).at(path))?;
+        }
+        return Ok(Read {
+            values,
+            shape: with_batch_axis(shape, signature),
+            file: Value::Null,
+        });
+    }
+    let Some(recipe) = recipe else {
+        return Err(Failure::input(format!(
+            "input \"{}\" of shape {signature} is not a picture",
+            signature.name
+        ))
+        .hint("give it as an .npy"));
+    };
+    let picture = Picture::open(path, &recipe.preprocess.read_options())?;
+    for notice in &picture.notices {
+        console::notice(&format!("{}: {notice}", path.display()));
+    }
+    let input = recipe.preprocess.apply(&picture.image);
+    let input = input.map_err(|error| Failure::from(error).at(path))?;
+    Ok(Read {
+        values: input.values,
+        shape: with_batch_axis(input.shape.to_vec(), signature),
+        file: json!(picture),
+    })
+}
+
+/// No NaN and no infinity goes in.
+pub(crate) fn check_finite(path: &Path, values: &[f64]) -> Result<()> {
+    let mut bad = values.iter().enumerate().filter(|(_, v)| !v.is_finite());
+    match bad.next() {
+        None => Ok(()),
+        Some((first, value)) => Err(Failure::input(format!(
+            "{} holds {} values that are not finite (the first, {value}, at flat index {first})",
+            path.display(),
+            1 + bad.count()
+        ))
+        .hint("a network frozen at NaN or infinity has no meaning")),
+    }
+}
+
+/// A network on its device, stopped by Ctrl-C in the middle of whatever it does.
+pub(crate) fn load(
+    network: Network,
+    device: &Device,
+    dtype: FloatDType,
+) -> Result<Arc<Loaded<Dispatch>>> {
+    let loaded = FrozenNetwork::load(network, device, dtype)?;
+    Ok(Arc::new(loaded.with_interrupt(console::interrupt())))
+}
+
+/// A classifier's network up to its scores, said aloud; and the nodes left out.
+pub(crate) fn scores(network: Network) -> (Network, Vec<String>) {
+    let (network, left_out) = network.without_final_softmax();
+    for node in &left_out {
+        console::notice(&format!(
+            "the softmax \"{node}\" at the end is left out: outputs are the scores before it"
+        ));
+    }
+    (network, left_out)
+}
+
+/// What decisions and probes may take: the flag's GB, else half of what the machine has left.
+fn memory(flag: Option<f64>) -> Result<usize> {
+    match flag {
+        None => Ok(machine_budget()),
+        Some(gigabytes) if gigabytes > 0.0 && gigabytes < 1e9 => Ok((gigabytes * 1e9) as usize),
+        Some(gigabytes) => Err(Failure::input(format!(
+            "--max-memory {gigabytes} is not an amount of memory; give it in GB, for instance 2.5"
+        ))),
+    }
+}
+
+/// The name under which an input's results lie.
+pub(crate) fn name_of(path: &Path) -> String {
+    let name = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
+    name(path)
+        .or_else(|| name(&path.canonicalize().ok()?))
+        .unwrap_or_else(|| "input".into())
+}
+
+/// A network of one input shape on its device.
+struct Ready {
+    shape: Vec<usize>,
+    loaded: Arc<Loaded<Dispatch>>,
+    facts: Value,
+}
+
+/// A recipe, the labels it names, and whether it is for arrays.
+struct Prepared {
+    arrays: bool,
+    recipe: Option<Recipe>,
+    labels: Option<Arc<Vec<String>>>,
+}
+
+/// A model and everything that is the same for each of its pictures.
+pub(crate) struct Opened {
+    about: &'static About,
+    common: Common,
+    /// The command's own flags.
+    arguments: Value,
+    model: Model,
+    hash: String,
+    signature: Signature,
+    device: Device,
+    rules: RuleSet,
+    budget: usize,
+    prepared: Vec<Prepared>,
+    ready: Vec<Ready>,
+    /// What was said already: once for a folder, not once a picture.
+    said: BTreeSet<String>,
+}
+
+impl Opened {
+    /// Read the model and everything that is said of it.
+    pub(crate) fn new(about: &'static About, common: &Common, arguments: Value) -> Result<Self> {
+        let freezing = &common.freezing;
+        let device = device::select(&freezing.device)?;
+        device::check_dtype(&freezing.device, &device, freezing.dtype.dtype())?;
+        let budget = memory(freezing.max_memory)?;
+        let rules = rules::read(&freezing.rules)?;
+        let (model, hash) = read_model(&common.model)?;
+        let signature = model.inputs()[0].clone();
+        Ok(Self {
+            about,
+            common: common.clone(),
+            arguments,
+            model,
+            hash,
+            signature,
+            device,
+            rules,
+            budget,
+            prepared: Vec::new(),
+            ready: Vec::new(),
+            said: BTreeSet::new(),
+        })
+    }
+
+    /// The SHA-256 of the model's file.
+    pub(crate) fn model_hash(&self) -> &str {
+        &self.hash
+    }
+
+    fn notice(&mut self, text: String) {
+        if !self.said.contains(&text) {
+            console::notice(&text);
+            self.said.insert(text);
+        }
+    }
+
+    fn prepare(&mut self, input: &Path) -> Result<usize> {
+        let arrays = is_npy(input);
+        if let Some(at) = self.prepared.iter().position(|one| one.arrays == arrays) {
+            return Ok(at);
+        }
+        let recipe = Recipe::of_input(
+            &self.common.model,
+            &self.common.recipe,
+            input,
+            &self.signature,
+        )?;
+        let labels = match &recipe {
+            Some(recipe) => recipe.labels()?.map(Arc::new),
+            None => None,
+        };
+        if let Some(recipe) = recipe.as_ref().filter(|_| !arrays) {
+            self.notice(recipe.line());
+        }
+        self.prepared.push(Prepared {
+            arrays,
+            recipe,
+            labels,
+        });
+        Ok(self.prepared.len() - 1)
+    }
+
+    /// Everything that decides what is computed, the picture apart. Equal questions have equal answers, bit by
+    /// bit.
+    pub(crate) fn question(&mut self, input: &Path) -> Result<Value> {
+        let prepared = self.prepare(input)?;
+        let prepared = &self.prepared[prepared];
+        let labels = prepared.labels.as_ref();
+        let freezing = &self.common.freezing;
+        Ok(json!({
+            "schema": SCHEMA,
+            "version": env!("CARGO_PKG_VERSION"),
+            "command": self.about.name,
+            "arguments": self.arguments,
+            "model": self.hash,
+            "recipe": if prepared.arrays { Value::Null } else { json!(prepared.recipe) },
+            "labels": labels.map(|labels| sha256(labels.join("\n").as_bytes())),
+            "rules": self.rules.to_string(),
+            "dtype": freezing.dtype,
+            "device": freezing.device,
+            "max_memory": freezing.max_memory,
+            "check_decisions": freezing.check_decisions,
+            "each_channel": self.common.each_channel,
+        }))
+    }
+
+    /// The key of one picture's piece: the hash of the question and of the picture's bytes.
+    pub(crate) fn key(&mut self, input: &Path) -> Result<String> {
+        let mut hasher = Sha256::new();
+        let write = |hasher: &mut Sha256, text: &str| hasher.write_all(text.as_bytes());
+        let question = self.question(input)?.to_string();
+        let picture = sha256_of(input).map_err(|error| Failure::file(input, error))?;
+        write(&mut hasher, &question)
+            .and_then(|()| write(&mut hasher, &picture))
+            .expect("to memory");
+        Ok(hex(hasher.finalize()))
+    }
+
+    fn ready(&mut self, shape: &[usize]) -> Result<usize> {
+        if let Some(at) = self.ready.iter().position(|ready| ready.shape == shape) {
+            return Ok(at);
+        }
+        let network = self.model.network(&[shape.to_vec()])?;
+        let (network, left_out) = network.without_final_softmax();
+        for node in &left_out {
+            self.notice(format!(
+                "the softmax \"{node}\" at the end is left out: outputs are the scores before it"
+            ));
+        }
+        let facts = json!({
+            "parameters": network.parameters(),
+            "norms_recognised": network.recognised_norms(),
+            "functions_recognised": network.recognised_functions(),
+            "final_softmax_left_out": left_out,
+        });
+        console::step(&format!(
+            "loading {} parameters for x₀ of shape {shape:?}",
+            network.parameters()
+        ));
+        let dtype = self.common.freezing.dtype.dtype();
+        let loaded = load(network, &self.device, dtype)?;
+        if self.ready.len() == SHAPES {
+            self.ready.remove(0);
+        }
+        self.ready.push(Ready {
+            shape: shape.to_vec(),
+            loaded,
+            facts,
+        });
+        Ok(self.ready.len() - 1)
+    }
+
+    /// Read x₀ and freeze; results will be in `target`.
+    pub(crate) fn at(&mut self, input: &Path, target: &Path) -> Result<Session> {
+        let (started, since) = (jiff::Timestamp::now(), Instant::now());
+        let freezing = self.common.freezing.clone();
+        let mut results = Results::new(target, self.about, freezing.dtype)?;
+        let prepared = self.prepare(input)?;
+        let (recipe, labels) = {
+            let prepared = &self.prepared[prepared];
+            (prepared.recipe.clone(), prepared.labels.clone())
+        };
+        let Read {
+            values,
+            shape,
+            file,
+        } = read_input(input, recipe.as_ref(), &self.signature)?;
+        check_finite(input, &values)?;
+        let ready = self.ready(&shape)?;
+        let (loaded, facts) = (
+            self.ready[ready].loaded.clone(),
+            self.ready[ready].facts.clone(),
+        );
+        console::step("freezing");
+        let x0 = TensorData::new(values.clone(), shape.clone());
+        let frozen = FrozenNetwork::within(loaded, x0, self.rules.clone(), self.budget)?;
+        for rule in frozen.frozen().unused_rules() {
+            let text = format!("the rule {rule} matches no op of this network");
+            self.notice(text);
+        }
+        let recorded = frozen.recorded().is_some();
+        if !recorded {
+            self.notice(format!(
+                "the decisions at x₀ need more than the {:.1} MB there are for them; every product runs the \
+                 network again, reference beside probe (paired mode)",
+                self.budget as f64 / 1e6
+            ));
+        }
+        let account = frozen
+            .recorded()
+            .map(|f| f.program().account())
+            .unwrap_or_default();
+        results.save_array("x0", &values, &shape)?;
+        let parameters = facts["parameters"].as_u64().unwrap_or(0) as usize;
+        let header = header(self.about.name, &self.common.model, &self.hash, parameters);
+        let picture = sha256_of(input).map_err(|error| Failure::file(input, error))?;
+        let manifest = with(
+            header,
+            json!({
+                "key": self.key(input)?,
+                "arguments": self.arguments,
+                "input": {
+                    "file": input,
+                    "sha256": picture,
+                    "shape": frozen.input_shape(),
+                    "picture": file,
+                },
+                "output": { "shape": frozen.output_shape() },
+                "recipe": if is_npy(input) { Value::Null } else { json!(recipe) },
+                "backend": frozen.backend_name(),
+                "device": freezing.device,
+                "dtype": freezing.dtype,
+                "rules": frozen.frozen().rules().to_string(),
+                "norms_recognised": facts["norms_recognised"],
+                "functions_recognised": facts["functions_recognised"],
+                "final_softmax_left_out": facts["final_softmax_left_out"],
+                "mode": if recorded { "recorded" } else { "paired" },
+                "program_nodes": account.nodes,
+                "decision_bytes": account.decision_bytes,
+            }),
+        );
+        Ok(Session {
+            frozen,
+            painter: Painter {
+                recipe,
+                each_channel: self.common.each_channel,
+            },
+            model: name_of(&self.common.model),
+            line: Common {
+                input: PathBuf::from(input),
+                ..self.common.clone()
+            }
+            .line(),
+            labels,
+            from_array: is_npy(input),
+            results,
+            precision: freezing.dtype,
+            check_decisions: freezing.check_decisions,
+            certificate: None,
+            manifest,
+            started,
+            since,
+        })
+    }
+}

@@ -1,0 +1,56 @@
+//! Stopping a computation from outside, in the middle of a product.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use crate::error::{Error, Result};
+
+/// A flag that stops computations. Clones share it, so that one can be kept where the wish to stop comes
+/// from (another thread, a signal handler) and another given to a network by
+/// [`Loaded::with_interrupt`](crate::Loaded::with_interrupt).
+///
+/// Once stopped it stays so: whatever carries it refuses with [`Error::Interrupted`] from then on. It is
+/// looked at between any two nodes of a network and within the convolution and matrix kernels of the host,
+/// so that a stop is answered within a fraction of a second there. Ops of a backend (those of a freezing or
+/// a paired run, and all ops on a GPU) run to their end. Results are the same bits with it and without.
+///
+/// ```
+/// use linearscope::{Error, Interrupt};
+///
+/// let interrupt = Interrupt::new();
+/// let elsewhere = interrupt.clone();
+/// assert!(interrupt.check().is_ok());
+/// std::thread::spawn(move || elsewhere.stop()).join().unwrap();
+/// assert_eq!(interrupt.check(), Err(Error::Interrupted));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// One that nobody has stopped yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stop what carries this interrupt or a clone of it. No more than a store, so that a signal handler may
+    /// call it.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has stopped it.
+    pub fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// # Errors
+    /// [`Error::Interrupted`] once it is stopped.
+    pub fn check(&self) -> Result<()> {
+        match self.is_stopped() {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
+    }
+}
