@@ -51,6 +51,25 @@ pub(crate) fn header(
     }
 }
 
+/// What every text of this program begins with: the model, what it is asked about, what it makes of it, and
+/// how that is computed.
+pub(crate) fn heading(
+    model: &Path,
+    input: &str,
+    [from, to]: [&[usize]; 2],
+    computed: &[&str],
+) -> String {
+    let model = name_of(model);
+    let computed = computed.join(", ");
+    format!("{model} · {input} {} → {} · {computed}", sizes(from), sizes(to))
+}
+
+/// 1×3×48×48.
+pub(crate) fn sizes(shape: &[usize]) -> String {
+    let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
+    sizes.join("×")
+}
+
 /// A header with more entries.
 pub(crate) fn with(mut header: Map<String, Value>, more: Value) -> Map<String, Value> {
     if let Value::Object(more) = more {

@@ -20,7 +20,7 @@ use crate::{
     console,
     error::{CERTIFICATE, Failure, Result},
     npy,
-    opened::{Opened, check_finite, name_of, read_input, run_facts},
+    opened::{Opened, check_finite, heading, name_of, read_input, run_facts},
     picture::{Painter, View},
     results::{MANIFEST, Results, pretty},
 };
@@ -49,6 +49,8 @@ pub(crate) struct Session {
 pub(crate) struct Done {
     pub told: Told,
     pub certificate: Option<Certificate>,
+    /// What all of it is about.
+    pub heading: String,
     /// Where the results are.
     pub path: std::path::PathBuf,
     /// The manifest, with the run's facts.
@@ -68,6 +70,7 @@ pub(crate) fn one<T: OnPicture>(command: &T) -> Result<()> {
     if common.json {
         print!("{}", pretty(&done.manifest));
     } else {
+        println!("{}", done.heading);
         for line in &done.told.summary {
             println!("{line}");
         }
@@ -119,10 +122,12 @@ impl Session {
                 let failure = json!(failure);
                 self.note("failure", failure);
                 let certificate = self.certificate.clone();
+                let heading = self.heading();
                 let (path, manifest) = self.finish(!stopped)?;
                 Ok(Done {
                     told,
                     certificate,
+                    heading,
                     path,
                     manifest,
                 })
@@ -143,6 +148,19 @@ impl Session {
             }),
             Err(failure) => Err(failure),
         }
+    }
+
+    fn heading(&self) -> String {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+        let of = |path: &str| text(self.manifest.get(path).unwrap_or(&Value::Null));
+        let input = text(&self.manifest["input"]["file"]);
+        let rules = format!("rules {}", of("rules"));
+        heading(
+            Path::new(&self.model),
+            &name_of(Path::new(&input)),
+            [self.frozen.input_shape(), self.frozen.output_shape()],
+            &[&of("device"), self.precision.name(), &rules],
+        )
     }
 
     /// Precision of everything.

@@ -166,15 +166,7 @@ pub(crate) fn zoom_of(dots: usize) -> usize {
 
 /// Three significant digits.
 pub(crate) fn number(x: f64) -> String {
-    let magnitude = x.abs();
-    if x == 0.0 {
-        "0".into()
-    } else if (1e-3..1e4).contains(&magnitude) {
-        let decimals = (2 - magnitude.log10().floor() as i32).max(0) as usize;
-        format!("{x:.decimals$}")
-    } else {
-        format!("{x:.2e}")
-    }
+    crate::significant(x, 3)
 }
 
 /// How a signed picture in three channels is read.

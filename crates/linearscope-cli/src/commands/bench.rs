@@ -2,17 +2,18 @@
 
 use std::path::PathBuf;
 
-use burn::tensor::Device;
 use clap::Args;
+use linearscope::device;
 use linearscope_analysis::bench::{BenchConfig, bench, node_times};
 use serde_json::json;
 
+use super::inspect::shape_of;
 use crate::{
     args::Precision,
     command::{About, Command, Group, Pictures},
     console,
     error::{Failure, Result},
-    opened::{header, read_model, with},
+    opened::{header, heading, read_model, with},
     results::pretty,
 };
 
@@ -21,15 +22,18 @@ use crate::{
 pub(crate) struct Bench {
     /// The network, an .onnx file
     pub model: PathBuf,
-    /// The input's shape
-    #[arg(long, value_delimiter = ',', value_name = "N,C,H,W", required = true)]
-    pub shape: Vec<usize>,
+    /// The input's shape [default: what the file says, batch 1 and 64×64 where it says nothing]
+    #[arg(long, value_delimiter = ',', value_name = "N,C,H,W")]
+    pub shape: Option<Vec<usize>>,
     /// How many probes run side by side
     #[arg(short, default_value_t = 8, value_name = "K")]
     pub k: usize,
     /// How many interleaved rounds the medians are of
     #[arg(long, default_value_t = 15, value_name = "N")]
     pub rounds: usize,
+    /// Where to compute, as for the other commands
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    pub device: String,
     /// Precision of everything
     #[arg(long, default_value = "f32")]
     pub dtype: Precision,
@@ -60,16 +64,23 @@ impl Command for Bench {
 }
 
 fn measure(args: &Bench) -> Result<()> {
-    if args.k == 0 || args.rounds == 0 || args.shape.is_empty() {
-        return Err(Failure::input("-k, --rounds and --shape need at least 1"));
+    if args.k == 0 || args.rounds == 0 {
+        return Err(Failure::input("-k and --rounds need at least 1"));
     }
+    let device = device::select(&args.device)?;
+    device::check_dtype(&args.device, &device, args.dtype.dtype())?;
     let (model, hash) = read_model(&args.model)?;
-    let mut many = args.shape.clone();
+    let signature = &model.inputs()[0];
+    let (shape, _) = shape_of(args.shape.as_deref(), signature)?;
+    linearscope::check_input(&signature.name, &shape)?;
+    let mut many = shape.clone();
     many[0] *= args.k;
-    let single = || model.network(std::slice::from_ref(&args.shape));
+    let single = || model.network(std::slice::from_ref(&shape));
     let batched = model.network(std::slice::from_ref(&many))?;
     let parameters = batched.parameters();
-    let config = BenchConfig::new(&Device::flex())
+    let mut out = batched.outputs()[0].shape.to_vec();
+    out[0] /= args.k;
+    let config = BenchConfig::new(&device)
         .with_k(args.k)
         .with_rounds(args.rounds)
         .with_dtype(args.dtype.dtype());
@@ -81,10 +92,10 @@ fn measure(args: &Bench) -> Result<()> {
     console::clear();
     if args.json {
         let more = json!({
-            "input": { "shape": args.shape },
+            "input": { "shape": shape },
             "k": args.k,
             "dtype": args.dtype.name(),
-            "device": "cpu",
+            "device": args.device,
             "threads": std::thread::available_parallelism().map_or(1, usize::from),
             "nodes": nodes.iter().map(|node| json!({
                 "node": &*node.name,
@@ -98,16 +109,11 @@ fn measure(args: &Bench) -> Result<()> {
         print!("{}", pretty(&with(with(header, more), json!(found))));
         return Ok(());
     }
+    let computed = [args.device.as_str(), args.dtype.name()];
+    println!("{}", heading(&args.model, "noise", [&shape, &out], &computed));
     println!(
-        "{} at {:?}, {} probes, {} rounds, medians:",
-        args.model.display(),
-        args.shape,
-        args.k,
-        found.rounds
-    );
-    println!(
-        "forward of {} as one batch: {:.2} ms",
-        args.k, found.forward_ms
+        "forward of {} as one batch: {:.2} ms (median of {} rounds, as all below)",
+        args.k, found.forward_ms, found.rounds
     );
     let rows = [
         ("paired", found.paired_over_forward),

@@ -1,7 +1,7 @@
 //! What `column` and `row` share: projective and receptive fields, as arrays and as one sheet.
 
 use linearscope_analysis::{LinearOperator, operator::Field};
-use linearscope_picture::{Band, Mark, Sheet};
+use linearscope_picture::{Band, Mark, Sheet, significant};
 use serde::Serialize;
 
 use super::position;
@@ -51,24 +51,12 @@ impl Measured {
             _ => format!(
                 "{name} {}: largest weight {} at ({}); {} of {} weights are not zero",
                 self.at,
-                significant(self.largest),
+                significant(self.largest, 3),
                 self.largest_at,
                 self.nonzero,
                 self.entries
             ),
         }
-    }
-}
-
-/// A number for people: three significant digits.
-pub(crate) fn significant(x: f64) -> String {
-    match x.abs() {
-        0.0 => "0".into(),
-        m if (1e-3..1e4).contains(&m) => {
-            let digits = (2 - m.log10().floor() as i32).max(0) as usize;
-            format!("{x:.digits$}")
-        }
-        _ => format!("{x:.2e}"),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     command::{About, Command, Group, Pictures},
     console,
     error::{Failure, Result, UNSUPPORTED},
-    opened::{header, load, read_model, scores, with},
+    opened::{header, heading, load, name_of, read_model, scores, sizes, with},
     results::pretty,
     rules,
 };
@@ -220,9 +220,10 @@ fn cannot_run(
         return;
     }
     println!(
-        "{} · input \"{}\" {shape:?}",
-        args.model.display(),
-        input.name
+        "{} · input \"{}\" {}",
+        name_of(&args.model),
+        input.name,
+        sizes(shape)
     );
     for node in &nodes {
         let word = if is_refused(node) { "refused" } else { "" };
@@ -329,12 +330,11 @@ fn inspect(args: &Inspect) -> Result<()> {
         print!("{}", pretty(&with(header, more)));
         return Ok(());
     }
-    println!(
-        "{} · input \"{}\" {shape:?}{} · rules {rules}",
-        args.model.display(),
-        signature.name,
-        if assumed { " (assumed)" } else { "" },
-    );
+    let assumed = if assumed { " assumed to be" } else { "" };
+    let input = format!("input \"{}\"{assumed}", signature.name);
+    let out = survey.last().map_or(&[][..], |op| &op.shape[..]);
+    let rules = format!("rules {rules}");
+    println!("{}", heading(&args.model, &input, [&shape, out], &[&rules]));
     table(&survey, &fields);
     let flops: u64 = survey.iter().map(|op| op.flops).sum();
     let count = |word: &str| {

@@ -16,7 +16,7 @@ use linearscope_analysis::{
     },
     operator::Field,
 };
-use linearscope_picture::Sheet;
+use linearscope_picture::{Sheet, significant};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -318,7 +318,7 @@ fn find(session: &mut Session, args: &MapFlags) -> Result<Found> {
     let f = &session.frozen;
     let pictures = Pictures::of(f).map_err(|_| {
         Failure::input(format!(
-            "maps are of networks that make one picture from one; this one makes {:?} from {:?}",
+            "maps compares places of one picture with places of another; this network makes {:?} from {:?}",
             f.output_shape(),
             f.input_shape()
         ))
@@ -524,14 +524,14 @@ fn report(found: &Found) -> Value {
 
 fn summary(found: &Found) -> Vec<String> {
     let (rows, columns, shift) = (&found.rows, &found.columns, &found.shift);
-    let mut lines = vec![format!(
-        "{:24} {:>8} {:>8} {:>8}   radius that holds so much of the energy",
-        "", "50 %", "90 %", "99 %"
-    )];
+    let mut lines = vec![
+        "radius that holds so much of a field's energy:".to_string(),
+        format!("{:24} {:>8} {:>8} {:>8}", "", "50 %", "90 %", "99 %"),
+    ];
     let mut radius = |name: String, radii: [f64; SHARES.len()], unit: &str| {
         let [half, most, all] = radii;
         lines.push(format!(
-            "{name:24} {half:8.2} {most:8.2} {all:8.2}   px of the {unit}"
+            "{name:24} {half:8.2} {most:8.2} {all:8.2} px of the {unit}"
         ));
     };
     let medians =
@@ -551,8 +551,8 @@ fn summary(found: &Found) -> Vec<String> {
     }
     let places = distribution(&rows.off_diagonal);
     lines.push(format!(
-        "off-diagonal, beyond {:.1} px of the input: {:.2} % of the energy of these rows; by place median \
-         {:.2} %, at most {:.2} %",
+        "copied from elsewhere (more than {:.1} px of the input away): {:.2} % of the energy of these \
+         rows; by place {:.2} % in the median, {:.2} % at most",
         rows.radius,
         100.0 * rows.feeds.share,
         100.0 * places.median,
@@ -560,12 +560,12 @@ fn summary(found: &Found) -> Vec<String> {
     ));
     for arrow in rows.feeds.arrows.iter().take(3) {
         lines.push(format!(
-            "  from y {:.0}, x {:.0} to y {:.0}, x {:.0}: {:.3} %",
+            "  from y {:.0}, x {:.0} to y {:.0}, x {:.0}: {} %",
             arrow.from[0],
             arrow.from[1],
             arrow.to[0],
             arrow.to[1],
-            100.0 * arrow.weight
+            significant(100.0 * arrow.weight, 2)
         ));
     }
     lines.push(format!(
@@ -577,13 +577,13 @@ fn summary(found: &Found) -> Vec<String> {
     ));
     for template in columns.templates.iter().take(3) {
         lines.push(format!(
-            "  switched at y {}, x {}: {:.0} px about y {:.0}, x {:.0}, energy {:.3e}",
+            "  switched at y {}, x {}: {:.0} px about y {:.0}, x {:.0}, energy {}",
             template.place[0],
             template.place[1],
             template.area,
             template.centroid[0],
             template.centroid[1],
-            template.energy,
+            significant(template.energy, 3),
         ));
     }
     lines.push(format!(

@@ -5,7 +5,7 @@ use linearscope_analysis::{
     Estimate, LinearOperator,
     spectrum::{Density, DensityConfig, Moments, MomentsConfig, density, moments},
 };
-use linearscope_picture::{Curve, CurveChart, CurvePanel};
+use linearscope_picture::{Curve, CurveChart, CurvePanel, significant, with_error};
 use serde::Serialize;
 use serde_json::json;
 
@@ -166,17 +166,14 @@ impl OnPicture for Spectrum {
 }
 
 fn told(name: &str, estimate: &Estimate) -> String {
-    format!(
-        "{name:16} {:12.5e} ± {:.1e}",
-        estimate.value, estimate.error
-    )
+    format!("{name:16} {}", with_error(estimate.value, estimate.error))
 }
 
 fn summary(sizes: &Moments, spread: &Density, directions: usize) -> Vec<String> {
     let mut lines = vec![
         told("‖F‖", &sizes.frobenius),
         told("effective rank", &sizes.effective_rank),
-        format!("{:16} {:12.5e}   (from below)", "σ₁", spread.largest),
+        format!("{:16} {} (from below)", "σ₁", significant(spread.largest, 6)),
     ];
     for share in [0.9, 0.5, 0.1] {
         let at = share * spread.largest;
@@ -185,7 +182,7 @@ fn summary(sizes: &Moments, spread: &Density, directions: usize) -> Vec<String> 
         let Some(i) = nearest else { continue };
         lines.push(format!(
             "{} of {directions}",
-            told(&format!("above {:.3}", spread.sigma[i]), &spread.above[i])
+            told(&format!("σ above {}", significant(spread.sigma[i], 4)), &spread.above[i])
         ));
     }
     lines.push(format!(

@@ -6,7 +6,7 @@ use linearscope_analysis::{
     svd::{self, Momentum, Solver, SvdConfig, SvdError},
     vectors::numbers,
 };
-use linearscope_picture::{Band, Panel, Sheet};
+use linearscope_picture::{Band, Panel, Sheet, significant};
 use serde::Serialize;
 use serde_json::json;
 
@@ -311,8 +311,9 @@ fn table(found: &svd::Svd, tolerance: f64) -> Vec<String> {
             false => "   not converged",
         };
         lines.push(format!(
-            "{:4} {sigma:13.6e} {:13.1e} {:13.1e}{note}",
+            "{:4} {:>13} {:13.1e} {:13.1e}{note}",
             i + 1,
+            significant(*sigma, 7),
             residual.right,
             residual.left,
         ));

@@ -20,7 +20,7 @@ use crate::{
     console,
     error::{CERTIFICATE, Failure, Result},
     npy::{self, is_npy},
-    opened::{check_finite, header, load, read_input, read_model, scores, with},
+    opened::{check_finite, header, heading, load, name_of, read_input, read_model, scores, with},
     recipe::Recipe,
     results::{pretty, write_whole},
     rules,
@@ -202,16 +202,13 @@ fn verify(args: &Verify) -> Result<()> {
         print!("{}", pretty(&with(header, more)));
     } else {
         let from = match &args.input {
-            Some(path) => path.display().to_string(),
+            Some(path) => name_of(path),
             None => format!("noise of seed {}", args.seed),
         };
-        println!(
-            "{} at {from}, {shape:?} → {:?}, on {} ({})",
-            args.model.display(),
-            frozen.output_shape(),
-            args.device,
-            frozen.backend_name(),
-        );
+        let rules = format!("rules {}", frozen.frozen().rules());
+        let computed = [args.device.as_str(), args.dtype.name(), &rules];
+        let shapes = [&shape[..], frozen.output_shape()];
+        println!("{}", heading(&args.model, &from, shapes, &computed));
         for check in &checks {
             println!(
                 "{:5} {:40} {:.1e} (limit {:.0e})",

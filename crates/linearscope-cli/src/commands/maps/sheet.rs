@@ -1,7 +1,7 @@
 //! The pictures of `maps`: one beside each array, and all of them on one sheet.
 
 use linearscope_analysis::{LinearOperator, maps::field::SHARES, operator::Field};
-use linearscope_picture::{Array, Arrow, Band, Mark, Panel, Sheet};
+use linearscope_picture::{Array, Arrow, Band, Mark, Panel, Sheet, significant};
 
 use super::{ARROWS, Found};
 use crate::{console, error::Result, picture::View, session::Session};
@@ -73,8 +73,8 @@ fn templates(session: &Session, found: &Found) -> Result<Vec<Panel>> {
         let captioned = drawn.into_iter().map(|panel| {
             panel
                 .caption(format!(
-                    "{:.0} px, energy {:.2e}",
-                    template.area, template.energy
+                    "{:.0} px, energy {}",
+                    template.area, significant(template.energy, 3)
                 ))
                 .marks(vec![mark.clone()])
         });
