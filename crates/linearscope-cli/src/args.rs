@@ -2,6 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
+use crate::ends::EndFlags;
 use burn::tensor::FloatDType;
 use clap::{
     Args, ValueEnum,
@@ -39,6 +40,8 @@ pub(crate) struct Common {
     /// Recompute everything, even what an earlier run finished
     #[arg(long, help_heading = FILES)]
     pub fresh: bool,
+    #[command(flatten)]
+    pub ends: EndFlags,
     #[command(flatten)]
     pub freezing: Freezing,
     #[command(flatten)]
@@ -154,6 +157,9 @@ impl Common {
                 line.extend([format!("--{name}"), quoted(&value)]);
             }
         };
+        for (name, value) in self.ends.words() {
+            flag(name, Some(value));
+        }
         flag(
             "dtype",
             (self.freezing.dtype == Precision::F64).then(|| "f64".into()),

@@ -256,6 +256,10 @@ impl Entry {
             let input = "x₀: a picture, an .npy array that is used as it is, or a folder of these";
             command = command.mut_arg("input", |argument| argument.help(input));
         }
+        // `backproject --output` is an array; there the network's own output is chosen by another word.
+        if has(&command, "output") && has(&command, "read_output") {
+            command = command.mut_arg("read_output", |argument| argument.long("read"));
+        }
         for flag in ["shard", "fresh"] {
             if has(&command, flag) && self.sum_up.is_none() {
                 command = command.mut_arg(flag, |argument| argument.hide(true));

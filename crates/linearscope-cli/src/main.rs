@@ -6,6 +6,7 @@ mod commands;
 mod console;
 #[cfg(test)]
 mod docs;
+mod ends;
 mod error;
 mod job;
 mod npy;

@@ -21,6 +21,7 @@ use crate::{
     args::Common,
     command::About,
     console,
+    ends::{Ends, to_first, to_last},
     error::{Failure, Result},
     npy::{self, is_npy},
     picture::Painter,
@@ -61,7 +62,11 @@ pub(crate) fn heading(
 ) -> String {
     let model = name_of(model);
     let computed = computed.join(", ");
-    format!("{model} · {input} {} → {} · {computed}", sizes(from), sizes(to))
+    format!(
+        "{model} · {input} {} → {} · {computed}",
+        sizes(from),
+        sizes(to)
+    )
 }
 
 /// 1×3×48×48.
@@ -109,7 +114,7 @@ pub(crate) fn typed() -> String {
         .join(" ")
 }
 
-/// A model of one input and one output, and its file's SHA-256. The file passes by twice, side by
+/// A model, and its file's SHA-256. The file passes by twice, side by
 /// side, so that only its weights stay in memory.
 pub(crate) fn read_model(path: &Path) -> Result<(Model, String)> {
     console::step(&format!("reading {}", path.display()));
@@ -121,14 +126,6 @@ pub(crate) fn read_model(path: &Path) -> Result<(Model, String)> {
     let hash = hash
         .expect("hashing does not panic")
         .map_err(|error| Failure::file(path, error))?;
-    if model.inputs().len() != 1 || model.outputs().len() != 1 {
-        return Err(Failure::input(format!(
-            "the network has {} inputs and {} outputs; this program takes one of each",
-            model.inputs().len(),
-            model.outputs().len()
-        ))
-        .hint("the library's Recorded handles several"));
-    }
     Ok((model, hash))
 }
 
@@ -154,7 +151,37 @@ pub(crate) fn read_input(
     path: &Path,
     recipe: Option<&Recipe>,
     signature: &Signature,
+    channels_last: bool,
 ) -> Result<Read> {
+    if is_npy(path) && channels_last {
+        let (values, shape) = npy::read(path)?;
+        let rank = signature.dims.len().max(shape.len());
+        let fits = {
+            let (batch, rest) = match shape.len() == rank {
+                true => (&shape[..1], &shape[1..]),
+                false => (&[1][..], &shape[..]),
+            };
+            let mut rest = rest.to_vec();
+            if !rest.is_empty() {
+                rest.rotate_right(1);
+            }
+            signature.fits(&[batch, &rest[..]].concat())
+        };
+        if !fits {
+            return Err(Failure::input(format!(
+                "{} has shape {shape:?}, and the network takes {signature} with the channels last",
+                path.display()
+            ))
+            .hint("--layout says where the channels are"));
+        }
+        let lead = usize::from(shape.len() == rank);
+        let (values, shape) = to_first(&values, &shape, lead);
+        return Ok(Read {
+            values,
+            shape: with_batch_axis(shape, signature),
+            file: Value::Null,
+        });
+    }
     if is_npy(path) {
         let (values, shape) = npy::read(path)?;
         let takes: Vec<Option<usize>> = signature
@@ -267,8 +294,10 @@ pub(crate) struct Opened {
     common: Common,
     /// The command's own flags.
     arguments: Value,
-    model: Model,
+    ends: Ends,
     hash: String,
+    /// The hashes of arrays that other inputs are fixed to.
+    set: Vec<String>,
     signature: Signature,
     device: Device,
     rules: RuleSet,
@@ -288,12 +317,17 @@ impl Opened {
         let budget = memory(freezing.max_memory)?;
         let rules = rules::read(&freezing.rules)?;
         let (model, hash) = read_model(&common.model)?;
-        let signature = model.inputs()[0].clone();
+        let mut ends = common.ends.of(model)?;
+        let signature = ends.model.inputs()[0].clone();
+        for notice in ends.notices.drain(..) {
+            console::notice(&notice);
+        }
         Ok(Self {
             about,
             common: common.clone(),
             arguments,
-            model,
+            ends,
+            set: common.ends.hashes()?,
             hash,
             signature,
             device,
@@ -364,6 +398,8 @@ impl Opened {
             "max_memory": freezing.max_memory,
             "check_decisions": freezing.check_decisions,
             "each_channel": self.common.each_channel,
+            "ends": self.common.ends,
+            "set": self.set,
         }))
     }
 
@@ -383,7 +419,7 @@ impl Opened {
         if let Some(at) = self.ready.iter().position(|ready| ready.shape == shape) {
             return Ok(at);
         }
-        let network = self.model.network(&[shape.to_vec()])?;
+        let network = self.ends.model.network(&[shape.to_vec()])?;
         let (network, left_out) = network.without_final_softmax();
         for node in &left_out {
             self.notice(format!(
@@ -427,7 +463,12 @@ impl Opened {
             values,
             shape,
             file,
-        } = read_input(input, recipe.as_ref(), &self.signature)?;
+        } = read_input(
+            input,
+            recipe.as_ref(),
+            &self.signature,
+            self.ends.layouts.input,
+        )?;
         check_finite(input, &values)?;
         let ready = self.ready(&shape)?;
         let (loaded, facts) = (
@@ -453,7 +494,13 @@ impl Opened {
             .recorded()
             .map(|f| f.program().account())
             .unwrap_or_default();
-        results.save_array("x0", &values, &shape)?;
+        match self.ends.layouts.input {
+            true => {
+                let (values, shape) = to_last(&values, &shape, 1);
+                results.save_array("x0", &values, &shape)?;
+            }
+            false => results.save_array("x0", &values, &shape)?,
+        }
         let parameters = facts["parameters"].as_u64().unwrap_or(0) as usize;
         let header = header(self.about.name, &self.common.model, &self.hash, parameters);
         let picture = sha256_of(input).map_err(|error| Failure::file(input, error))?;
@@ -469,6 +516,7 @@ impl Opened {
                     "picture": file,
                 },
                 "output": { "shape": frozen.output_shape() },
+                "ends": self.ends.facts,
                 "recipe": if is_npy(input) { Value::Null } else { json!(recipe) },
                 "backend": frozen.backend_name(),
                 "device": freezing.device,
@@ -489,6 +537,7 @@ impl Opened {
                 each_channel: self.common.each_channel,
             },
             model: name_of(&self.common.model),
+            layouts: self.ends.layouts,
             line: Common {
                 input: PathBuf::from(input),
                 ..self.common.clone()

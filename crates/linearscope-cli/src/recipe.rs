@@ -123,16 +123,6 @@ impl Recipe {
         let (c, size) = match signature.dims.as_slice() {
             // Without a declared shape or number of channels: a picture in colour.
             [] => (3, None),
-            [_, Ok(rows), _, Ok(last @ (1 | 3))] if ![1, 3].contains(rows) => {
-                // An array goes in as it is.
-                if is_npy(input) {
-                    return Ok(None);
-                }
-                return Err(Failure::input(format!(
-                    "the network takes pictures of shape {signature}, channels last ({last} of them)"
-                ))
-                .hint("give x₀ as an .npy of that shape, or export the network with channels first"));
-            }
             [_, channels, h, w] => {
                 let size = h.as_ref().ok().zip(w.as_ref().ok());
                 let size = size.map(|(&h, &w)| (h, w));
@@ -141,22 +131,28 @@ impl Recipe {
             _ => return Ok(None),
         };
         let file = pre::Recipe::beside(model)?.unwrap_or_default();
-        match Self::new(model, flags, file, c, size) {
+        match Self::new(model, flags, file, (c, signature.integers), size) {
             // A recipe that does not fit an array does not matter; one that cannot be read does.
             Err(_) if is_npy(input) => Ok(None),
             recipe => recipe.map(Some),
         }
     }
 
-    /// The recipe of `model` for a network of `c` input channels, and of one size if it is fixed.
+    /// The recipe of `model` for a network of `c` input channels, of whole numbers or not, and of one size if it is
+    /// fixed.
     fn new(
         model: &Path,
         flags: &RecipeFlags,
         file: pre::Recipe,
-        c: usize,
+        (c, bytes): (usize, bool),
         size: Option<(usize, usize)>,
     ) -> Result<Self> {
         let (mut recipe, mut from) = merged(flags, file)?;
+        // An input of whole numbers takes a picture's own.
+        if bytes && recipe.range.is_none() {
+            recipe.range = Some(255.0);
+            from.insert("range", Origin::Guess);
+        }
         if let (Some((h, w)), None, None) = (size, recipe.resize, recipe.crop) {
             let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
             let (h, w) = (side(h), side(w));

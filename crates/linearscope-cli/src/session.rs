@@ -18,6 +18,7 @@ use crate::{
     args::Precision,
     command::{OnPicture, Told},
     console,
+    ends::{Layouts, Shaped, to_first, to_last},
     error::{CERTIFICATE, Failure, Result},
     npy,
     opened::{Opened, check_finite, heading, name_of, read_input, run_facts},
@@ -31,6 +32,8 @@ pub(crate) struct Session {
     pub painter: Painter,
     /// The model's file name, for titles.
     pub model: String,
+    /// Which arrays have their channels last in files.
+    pub layouts: Layouts,
     /// The model and the flags that made this session.
     pub line: String,
     pub labels: Option<Arc<Vec<String>>>,
@@ -169,18 +172,34 @@ impl Session {
     }
 
     /// Read a probe the way x₀ was read.
-    pub(crate) fn read_probe(&self, path: &Path, shape: &[usize]) -> Result<Tensor<2>> {
-        let signature = Signature {
-            name: "the probe".into(),
-            dims: shape.iter().map(|&d| Ok(d)).collect(),
-        };
-        let read = read_input(path, self.painter.recipe.as_ref(), &signature)?;
+    pub(crate) fn read_probe(
+        &self,
+        path: &Path,
+        shape: &[usize],
+        shaped: Shaped,
+    ) -> Result<Tensor<2>> {
+        let dims = shape.iter().map(|&d| Ok(d)).collect();
+        let signature = Signature::new("the probe", dims);
+        let read = read_input(
+            path,
+            self.painter.recipe.as_ref(),
+            &signature,
+            self.layouts.last(shaped),
+        )?;
         self.checked(path, read.values, read.shape, shape)
     }
 
     /// Read an array of exactly `shape`.
-    pub(crate) fn read_array(&self, path: &Path, shape: &[usize]) -> Result<Tensor<2>> {
-        let (values, got) = npy::read(path)?;
+    pub(crate) fn read_array(
+        &self,
+        path: &Path,
+        shape: &[usize],
+        shaped: Shaped,
+    ) -> Result<Tensor<2>> {
+        let (mut values, mut got) = npy::read(path)?;
+        if self.layouts.last(shaped) && got.len() + 1 >= shape.len() {
+            (values, got) = to_first(&values, &got, usize::from(got.len() == shape.len()));
+        }
         self.checked(path, values, got, shape)
     }
 
@@ -230,6 +249,24 @@ impl Session {
         self.results.save_array(name, values, shape)
     }
 
+    /// Write an array of the input's or the output's shape behind `lead` axes, channels where the file has them.
+    pub(crate) fn save_shaped(
+        &mut self,
+        name: &str,
+        values: &[f64],
+        shape: &[usize],
+        lead: usize,
+        shaped: Shaped,
+    ) -> Result<()> {
+        match self.layouts.last(shaped) {
+            true => {
+                let (values, shape) = to_last(values, shape, lead + 1);
+                self.save_array(name, &values, &shape)
+            }
+            false => self.save_array(name, values, shape),
+        }
+    }
+
     /// Write an array of whole numbers.
     pub(crate) fn save_whole(&mut self, name: &str, values: &[i32], shape: &[usize]) -> Result<()> {
         self.results.save_whole(name, values, shape)
@@ -251,8 +288,9 @@ impl Session {
         name: &str,
         values: &[f64],
         shape: &[usize],
+        shaped: Shaped,
     ) -> Result<()> {
-        self.save_array(name, values, shape)?;
+        self.save_shaped(name, values, shape, 0, shaped)?;
         let Some(raster) = self.painter.output(values, shape) else {
             return Ok(());
         };
@@ -267,10 +305,10 @@ impl Session {
         name: &str,
         title: &str,
         values: &[f64],
-        shape: &[usize],
+        (shape, shaped): (&[usize], Shaped),
         view: View,
     ) -> Result<()> {
-        self.save_array(name, values, shape)?;
+        self.save_shaped(name, values, shape, 0, shaped)?;
         let panels = self.painter.signed(title, values, shape, view);
         if panels.is_empty() {
             return Ok(());

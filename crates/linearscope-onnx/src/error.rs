@@ -114,6 +114,16 @@ pub enum Error {
         /// What it is.
         because: String,
     },
+    /// An output that was asked for by a name that nothing in the graph has.
+    #[error("\"{name}\" is no output, value or node of this model; its outputs are {}", outputs.join(", "))]
+    Output {
+        /// What was asked for.
+        name: String,
+        /// The file's outputs.
+        outputs: Vec<String>,
+        /// Nodes of similar names.
+        near: Vec<String>,
+    },
     /// Burn panicked; the message is passed on.
     #[error("in node \"{node}\": stopped with: {message}")]
     Panicked {
@@ -202,6 +212,10 @@ impl Error {
                 "Model::with_constant fixes it to given numbers"
             }
             Error::Input { .. } => return None,
+            Error::Output { near, .. } if near.is_empty() => {
+                "`linearscope inspect` lists the nodes, whose names may be given, too"
+            }
+            Error::Output { near, .. } => return Some(format!("similar: {}", near.join(", "))),
             Error::Panicked { .. } => {
                 "this should have been an error of its own: please report it with the model"
             }

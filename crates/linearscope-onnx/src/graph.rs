@@ -97,11 +97,21 @@ impl Graph {
             .map(|node| Node::read(node, reader, opset))
             .collect::<Result<Vec<_>>>()?;
         // Old files list the weights among the inputs.
-        let free: Vec<&ValueInfoProto> = proto
+        let mut free: Vec<&ValueInfoProto> = proto
             .input
             .iter()
             .filter(|input| !constants.contains_key(&input.name))
             .collect();
+        // Where all have values, one has a default instead: the first that may be a picture.
+        if free.is_empty() {
+            let axes = |input: &&ValueInfoProto| Signature::read(input).dims.len() >= 3;
+            let inputs = &proto.input;
+            let varied = inputs.iter().find(axes).or_else(|| inputs.first());
+            if let Some(input) = varied {
+                constants.remove(&input.name);
+                free.push(input);
+            }
+        }
         let inputs: Vec<Signature> = free.iter().map(|input| Signature::read(input)).collect();
         let input_dtypes = free
             .iter()
@@ -329,7 +339,7 @@ impl Node {
     }
 
     /// Every name it reads, also in the bodies it holds.
-    fn reads(&self, names: &mut HashSet<String>) {
+    pub(crate) fn reads(&self, names: &mut HashSet<String>) {
         names.extend(self.inputs.iter().cloned());
         for attribute in self.attributes.values() {
             if let Attribute::Graph(body) = attribute {

@@ -16,6 +16,7 @@
 //! ```
 
 mod context;
+mod ends;
 mod error;
 mod execute;
 mod foreign;

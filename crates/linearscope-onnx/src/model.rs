@@ -162,13 +162,21 @@ impl Model {
             let mut graph = Graph::read(proto.graph.mut_or_insert_default(), &mut reader, opset)?;
             functions.inline(&mut graph)?;
             graph.finish()?;
-            Ok::<_, Error>(graph)
+            Ok::<_, Error>(Self::with_layouts(graph))
         };
         let graph = catch_unwind(AssertUnwindSafe(read))
             .map_err(|panic| not_onnx(panic_message(panic.as_ref())))??;
-        Ok(Self {
+        Ok(Self::of(graph))
+    }
+
+    pub(crate) fn of(graph: Graph) -> Self {
+        Self {
             graph: Arc::new(graph),
-        })
+        }
+    }
+
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
     }
 
     /// The inputs the user gives, in the file's order: weights that old files list among them, and those
@@ -223,9 +231,7 @@ impl Model {
         };
         graph.inputs.remove(at);
         graph.constants.insert(name.into(), shared(numbers));
-        Ok(Self {
-            graph: Arc::new(graph),
-        })
+        Ok(Self::of(graph))
     }
 
     /// Neither empty nor absurd, whatever the file declares.

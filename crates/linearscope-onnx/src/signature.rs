@@ -7,30 +7,55 @@ use onnx_ir::ValueInfoProto;
 /// ```
 /// use linearscope_onnx::Signature;
 ///
-/// let images = Signature {
-///     name: "images".into(),
-///     dims: vec![Err("N".into()), Ok(3), Ok(32), Ok(32)],
-/// };
+/// let images = Signature::new("images", vec![Err("N".into()), Ok(3), Ok(32), Ok(32)]);
 /// assert_eq!(images.to_string(), "[N, 3, 32, 32]");
 /// assert_eq!(images.fixed(), None);
 /// assert!(images.fits(&[5, 3, 32, 32]));
 /// assert!(!images.fits(&[5, 1, 32, 32]));
 ///
-/// let undeclared = Signature { name: "x".into(), dims: vec![] };
+/// let undeclared = Signature::new("x", vec![]);
 /// assert_eq!(undeclared.to_string(), "[not declared]");
 /// assert_eq!(undeclared.fixed(), None);
 /// assert!(undeclared.fits(&[2, 7]));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Signature {
     /// The file's name of the value.
     pub name: String,
     /// One entry per axis: its size, or `Err(symbol)` for a dynamic one. Empty when the file declares
     /// no shape, and for a scalar.
     pub dims: Vec<std::result::Result<usize, String>>,
+    /// Channels are on the last axis, as Keras and TensorFlow keep them, not on the one behind the batch. Inferred
+    /// from the graph; [`Model::channels_first`](crate::Model::channels_first) turns such ends.
+    pub channels_last: bool,
+    /// The file takes integers there and converts them to floats at once, as bytes of a picture: see
+    /// [`Model::from_floats`](crate::Model::from_floats).
+    pub integers: bool,
+    /// How many axes, where the graph says so and the declaration does not.
+    pub(crate) rank: Option<usize>,
 }
 
 impl Signature {
+    /// A name and a shape, channels first.
+    pub fn new(name: impl Into<String>, dims: Vec<std::result::Result<usize, String>>) -> Self {
+        Self {
+            name: name.into(),
+            dims,
+            channels_last: false,
+            integers: false,
+            rank: None,
+        }
+    }
+
+    /// Its channels moved from the last axis to the one behind the batch.
+    pub(crate) fn turn(&mut self) {
+        if self.dims.len() >= 3 {
+            self.dims[1..].rotate_right(1);
+        }
+        self.channels_last = false;
+    }
+
     /// What a value declares. A size of 0 is taken as dynamic, and a dynamic axis without a symbol is
     /// called `d` and its number.
     pub(crate) fn read(value: &ValueInfoProto) -> Self {
@@ -58,10 +83,7 @@ impl Signature {
                     .collect()
             })
             .unwrap_or_default();
-        Self {
-            name: value.name.clone(),
-            dims,
-        }
+        Self::new(value.name.clone(), dims)
     }
 
     /// The shape, if one is declared and no axis of it is dynamic.

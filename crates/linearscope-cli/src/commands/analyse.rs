@@ -15,6 +15,7 @@ use super::{column, contributions, fields, maps, position, row, run, svd, votes}
 use crate::{
     args::{Between, Common},
     command::{About, FileAbout, Group, OnPicture, Pictures, Told},
+    ends::Shaped,
     error::{Failure, Result},
     job::{Fold, Job, Summary},
     opened::name_of,
@@ -252,8 +253,14 @@ pub(crate) fn chapter(
     let mut chapter = Chapter::default();
     let mut failures = Vec::new();
 
-    session.save_output("output", &y0, &shape)?;
-    session.save_signed("residual", "residual r", &residual, &shape, View::Whole)?;
+    session.save_output("output", &y0, &shape, Shaped::Output)?;
+    session.save_signed(
+        "residual",
+        "residual r",
+        &residual,
+        (&shape, Shaped::Output),
+        View::Whole,
+    )?;
     let mut reference = session.reference_band()?;
     reference.heading = String::new();
     let residual_panels = session
@@ -323,7 +330,10 @@ pub(crate) fn chapter(
              differ in the same place.",
             row,
         )?);
-        chapter.parts.push(votes_part(session, &line("votes", ""))?);
+        // One score alone has no rival that a pixel could vote for.
+        if y0.len() > 1 {
+            chapter.parts.push(votes_part(session, &line("votes", ""))?);
+        }
     } else {
         chapter.parts.push(part_of(
             session,

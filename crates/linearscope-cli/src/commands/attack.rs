@@ -24,6 +24,7 @@ use crate::{
     args::{Common, Hearing},
     command::{About, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
     console,
+    ends::Shaped,
     error::{Failure, Result},
     job::{Fold, Job, Summary},
     npy::is_npy,
@@ -334,13 +335,13 @@ fn find(
     let ball = ball(args, recipe, frozen.input_len());
     let attacked = attack::attack(frozen, &ball, &config, console::observer())?;
     let shape = frozen.input_shape().to_vec();
-    session.save_output("adversarial", &attacked.x, &shape)?;
+    session.save_output("adversarial", &attacked.x, &shape, Shaped::Input)?;
     let title = "x − x₀";
     session.save_signed(
         "perturbation",
         title,
         &attacked.perturbation,
-        &shape,
+        (&shape, Shaped::Input),
         View::Whole,
     )?;
     if attacked.partial {

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::{
     args::{Between, Common},
     command::{About, Alone, FileAbout, Group, OnPicture, Pictures, Told},
+    ends::Shaped,
     error::Result,
     picture::View,
     session::Session,
@@ -60,13 +61,27 @@ impl OnPicture for Backproject {
             .frozen
             .between(self.between.from.as_deref(), self.between.to.as_deref())?;
         let shape = part.input_shape().to_vec();
-        let output = session.read_array(&self.output, part.output_shape())?;
+        let shaped = match self.between.from {
+            None => Shaped::Input,
+            Some(_) => Shaped::Within,
+        };
+        let of_output = match self.between.to {
+            None => Shaped::Output,
+            Some(_) => Shaped::Within,
+        };
+        let output = session.read_array(&self.output, part.output_shape(), of_output)?;
         let (back, title) = match self.deconvolution {
             true => (part.deconvolution(output)?, "deconvolution of y₂"),
             false => (part.apply_adjoint(output)?, "Fᵀ y₂"),
         };
         let backprojected = session.numbers(back)?;
-        session.save_signed("backprojected", title, &backprojected, &shape, View::Whole)?;
+        session.save_signed(
+            "backprojected",
+            title,
+            &backprojected,
+            (&shape, shaped),
+            View::Whole,
+        )?;
         let line = format!("{title} has shape {shape:?}");
         Ok(Told {
             summary: vec![line.clone()],

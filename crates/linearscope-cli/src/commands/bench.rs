@@ -12,6 +12,7 @@ use crate::{
     args::Precision,
     command::{About, Command, Group, Pictures},
     console,
+    ends::{EndFlags, Ends},
     error::{Failure, Result},
     opened::{header, heading, read_model, with},
     results::pretty,
@@ -43,6 +44,8 @@ pub(crate) struct Bench {
     /// Print the figures as JSON on stdout
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub ends: EndFlags,
 }
 
 impl Command for Bench {
@@ -70,6 +73,8 @@ fn measure(args: &Bench) -> Result<()> {
     let device = device::select(&args.device)?;
     device::check_dtype(&args.device, &device, args.dtype.dtype())?;
     let (model, hash) = read_model(&args.model)?;
+    let Ends { model, notices, .. } = args.ends.of(model)?;
+    notices.iter().for_each(|notice| console::notice(notice));
     let signature = &model.inputs()[0];
     let (shape, _) = shape_of(args.shape.as_deref(), signature)?;
     linearscope::check_input(&signature.name, &shape)?;
@@ -110,7 +115,10 @@ fn measure(args: &Bench) -> Result<()> {
         return Ok(());
     }
     let computed = [args.device.as_str(), args.dtype.name()];
-    println!("{}", heading(&args.model, "noise", [&shape, &out], &computed));
+    println!(
+        "{}",
+        heading(&args.model, "noise", [&shape, &out], &computed)
+    );
     println!(
         "forward of {} as one batch: {:.2} ms (median of {} rounds, as all below)",
         args.k, found.forward_ms, found.rounds

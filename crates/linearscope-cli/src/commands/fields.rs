@@ -5,7 +5,7 @@ use linearscope_picture::{Band, Mark, Sheet, significant};
 use serde::Serialize;
 
 use super::position;
-use crate::{console, error::Result, picture::View, session::Session};
+use crate::{console, ends::Shaped, error::Result, picture::View, session::Session};
 
 fn name(field: Field) -> &'static str {
     match field {
@@ -135,7 +135,12 @@ pub(crate) fn find(
         [_] => to.clone(),
         places => [vec![places.len()], to.clone()].concat(),
     };
-    session.save_array(name, &fields, &shape)?;
+    let shaped = match field {
+        Field::Column => Shaped::Output,
+        Field::Row => Shaped::Input,
+    };
+    let lead = shape.len() - to.len();
+    session.save_shaped(name, &fields, &shape, lead, shaped)?;
     session.save_table(&format!("{name}s"), &records)?;
     let mut drawn = None;
     if !panels.is_empty() {

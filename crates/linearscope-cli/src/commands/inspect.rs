@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::{
     command::{About, Command, Group, Pictures},
     console,
+    ends::{EndFlags, Ends, fixed},
     error::{Failure, Result, UNSUPPORTED},
     opened::{header, heading, load, name_of, read_model, scores, sizes, with},
     results::pretty,
@@ -39,6 +40,8 @@ pub(crate) struct Inspect {
     /// Print everything as JSON on stdout
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub ends: EndFlags,
 }
 
 impl Command for Inspect {
@@ -239,8 +242,56 @@ fn cannot_run(
     );
 }
 
+/// Inputs and outputs of the file, and the ends that are inspected: of several inputs the first that may be a
+/// picture varies, and the others are fixed to zeros where nothing else is said.
+fn ends(args: &Inspect, mut model: Model) -> Result<(Ends, Value)> {
+    let port = |port: &Signature| {
+        json!({
+            "name": port.name,
+            "shape": port.to_string(),
+            "channels_last": port.channels_last,
+        })
+    };
+    let ports = json!({
+        "inputs": model.inputs().iter().map(port).collect::<Vec<_>>(),
+        "outputs": model.outputs().iter().map(port).collect::<Vec<_>>(),
+    });
+    let set = |name: &str| {
+        args.ends
+            .set
+            .iter()
+            .any(|set| set.starts_with(&format!("{name}=")))
+    };
+    let free: Vec<Signature> = model
+        .inputs()
+        .iter()
+        .filter(|one| !set(&one.name))
+        .cloned()
+        .collect();
+    let pictures = free.iter().position(|input| input.dims.len() >= 3);
+    let varied = pictures.unwrap_or(0);
+    let mut flags = args.ends.clone();
+    let others = free.iter().enumerate().filter(|(at, _)| *at != varied);
+    for (_, input) in others {
+        console::notice(&format!(
+            "the input \"{}\" {input} is taken as zeros; --set {}=… gives something else, and {} varies",
+            input.name, input.name, free[varied].name
+        ));
+        flags.set.push(format!("{}=0", input.name));
+    }
+    for set in flags.set.drain(..) {
+        model = fixed(&model, &set)?;
+    }
+    Ok((flags.of(model)?, ports))
+}
+
 fn inspect(args: &Inspect) -> Result<()> {
-    let (model, hash) = read_model(&args.model)?;
+    let (whole, hash) = read_model(&args.model)?;
+    let (ends, ports) = ends(args, whole)?;
+    ends.notices
+        .iter()
+        .for_each(|notice| console::notice(notice));
+    let model = &ends.model;
     let signature = &model.inputs()[0];
     let (shape, assumed) = shape_of(args.shape.as_deref(), signature)?;
     let shapes = std::slice::from_ref(&shape);
@@ -261,7 +312,7 @@ fn inspect(args: &Inspect) -> Result<()> {
         Ok(network) => network,
         Err((failure, refused)) => {
             if !refused.is_empty() {
-                cannot_run(args, &model, &hash, &shape, &refused, &failure);
+                cannot_run(args, model, &hash, &shape, &refused, &failure);
             }
             // An assumed shape may be all that is wrong.
             return Err(match assumed {
@@ -320,6 +371,8 @@ fn inspect(args: &Inspect) -> Result<()> {
         let ops: Vec<Value> = survey.iter().map(|op| entry(op, &fields)).collect();
         let more = json!({
             "input": { "name": signature.name, "shape": shape, "assumed": assumed },
+            "ends": ends.facts,
+            "ports": ports,
             "rules": rules.to_string(),
             "final_softmax_left_out": left_out,
             "can_be_frozen": refused.is_empty(),

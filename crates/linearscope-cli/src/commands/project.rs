@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::{
     args::{Between, Common},
     command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
+    ends::Shaped,
     error::Result,
     picture::View,
     session::Session,
@@ -89,16 +90,30 @@ fn find(session: &mut Session, args: &Project) -> Result<Vec<String>> {
         .frozen
         .between(args.between.from.as_deref(), args.between.to.as_deref())?;
     let shape = part.output_shape().to_vec();
-    let probe = session.read_probe(&args.probe, part.input_shape())?;
+    let shaped = match args.between.to {
+        None => Shaped::Output,
+        Some(_) => Shaped::Within,
+    };
+    let of_probe = match args.between.from {
+        None => Shaped::Input,
+        Some(_) => Shaped::Within,
+    };
+    let probe = session.read_probe(&args.probe, part.input_shape(), of_probe)?;
     let x1 = probe.clone();
     let projected = session.numbers(part.apply(probe.clone())?)?;
     let affine = session.numbers(part.affine(probe)?)?;
-    session.save_signed("projected", "F x₁", &projected, &shape, View::Whole)?;
+    session.save_signed(
+        "projected",
+        "F x₁",
+        &projected,
+        (&shape, shaped),
+        View::Whole,
+    )?;
     if args.between.to.is_none() {
-        session.save_output("affine", &affine, &shape)?;
+        session.save_output("affine", &affine, &shape, shaped)?;
     } else {
         // Inside the network a value is no picture.
-        session.save_signed("affine", "F x₁ + r", &affine, &shape, View::Whole)?;
+        session.save_signed("affine", "F x₁ + r", &affine, (&shape, shaped), View::Whole)?;
     }
     let mut summary = vec![format!("F x₁ and F x₁ + r have shape {shape:?}")];
     if args.between.from.is_none() && args.between.to.is_none() {

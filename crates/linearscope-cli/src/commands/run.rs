@@ -9,6 +9,7 @@ use super::position;
 use crate::{
     args::Common,
     command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
+    ends::Shaped,
     error::Result,
     picture::View,
     session::Session,
@@ -72,8 +73,14 @@ impl OnPicture for Run {
         let shape = session.frozen.output_shape().to_vec();
         let output = session.numbers(session.frozen.reference())?;
         let residual = session.numbers(session.frozen.residual()?)?;
-        session.save_output("output", &output, &shape)?;
-        session.save_signed("residual", "residual r", &residual, &shape, View::Whole)?;
+        session.save_output("output", &output, &shape, Shaped::Output)?;
+        session.save_signed(
+            "residual",
+            "residual r",
+            &residual,
+            (&shape, Shaped::Output),
+            View::Whole,
+        )?;
         let mut summary = vec![format!(
             "the output has shape {shape:?}; the input, {:?}",
             session.frozen.input_shape()

@@ -173,7 +173,11 @@ fn summary(sizes: &Moments, spread: &Density, directions: usize) -> Vec<String> 
     let mut lines = vec![
         told("‖F‖", &sizes.frobenius),
         told("effective rank", &sizes.effective_rank),
-        format!("{:16} {} (from below)", "σ₁", significant(spread.largest, 6)),
+        format!(
+            "{:16} {} (from below)",
+            "σ₁",
+            significant(spread.largest, 6)
+        ),
     ];
     for share in [0.9, 0.5, 0.1] {
         let at = share * spread.largest;
@@ -182,7 +186,10 @@ fn summary(sizes: &Moments, spread: &Density, directions: usize) -> Vec<String> 
         let Some(i) = nearest else { continue };
         lines.push(format!(
             "{} of {directions}",
-            told(&format!("σ above {}", significant(spread.sigma[i], 4)), &spread.above[i])
+            told(
+                &format!("σ above {}", significant(spread.sigma[i], 4)),
+                &spread.above[i]
+            )
         ));
     }
     lines.push(format!(

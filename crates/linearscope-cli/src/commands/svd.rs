@@ -15,6 +15,7 @@ use crate::{
     args::{Between, Common},
     command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
     console,
+    ends::Shaped,
     error::{CERTIFICATE, Failure, INTERRUPTED, Result},
     picture::View,
     session::Session,
@@ -36,12 +37,15 @@ impl From<SvdError> for Failure {
 /// Triplets a sheet shows side by side.
 const ACROSS: usize = 6;
 
+/// How many triplets nobody asked for.
+const TRIPLETS: usize = 8;
+
 /// `svd`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Svd {
-    /// How many singular triplets
-    #[arg(short, default_value_t = 8, value_name = "K")]
-    pub k: usize,
+    /// How many singular triplets [default: 8, or all where there are fewer]
+    #[arg(short, value_name = "K")]
+    pub k: Option<usize>,
     /// The solver
     #[arg(long, default_value = "lanczos")]
     pub solver: SolverName,
@@ -82,8 +86,9 @@ pub(crate) enum SolverName {
 }
 
 impl Svd {
-    fn config(&self) -> SvdConfig {
-        SvdConfig::new(self.k)
+    /// For an F of `rank` singular values at most.
+    fn config(&self, rank: usize) -> SvdConfig {
+        SvdConfig::new(self.k.unwrap_or_else(|| TRIPLETS.min(rank)))
             .with_tolerance(self.tol)
             .with_max_products(self.max_products)
             .with_seed(self.seed)
@@ -148,7 +153,13 @@ impl OnPicture for Svd {
     }
 
     fn picture(&self, session: &mut Session) -> Result<Told> {
-        let found = find(session, &self.config(), &self.between)?;
+        let between = &self.between;
+        let part = session
+            .frozen
+            .between(between.from.as_deref(), between.to.as_deref())?;
+        let rank = part.input_len().min(part.output_len());
+        drop(part);
+        let found = find(session, &self.config(rank), between)?;
         Ok(Told {
             summary: found.summary,
             line: found.line,
@@ -218,8 +229,18 @@ pub(crate) fn find(
     summary.extend(bases::describe(session, (&v, &input), (&u, &output_shape))?);
     let k = found.sigma.len();
     session.save_array("sigma", &found.sigma, &[k])?;
-    session.save_array("u", &u, &[vec![k], output_shape.clone()].concat())?;
-    session.save_array("v", &v, &[vec![k], input.clone()].concat())?;
+    let of_u = between
+        .to
+        .as_ref()
+        .map_or(Shaped::Output, |_| Shaped::Within);
+    let of_v = between
+        .from
+        .as_ref()
+        .map_or(Shaped::Input, |_| Shaped::Within);
+    let all_u = [vec![k], output_shape.clone()].concat();
+    session.save_shaped("u", &u, &all_u, 1, of_u)?;
+    let all_v = [vec![k], input.clone()].concat();
+    session.save_shaped("v", &v, &all_v, 1, of_v)?;
     session.note("svd_config", config);
     session.note("from", &between.from);
     session.note("to", &between.to);

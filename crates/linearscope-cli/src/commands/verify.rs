@@ -18,6 +18,7 @@ use crate::{
     args::{Precision, RecipeFlags},
     command::{About, Command, Group, Pictures},
     console,
+    ends::{EndFlags, Ends, to_first, to_last},
     error::{CERTIFICATE, Failure, Result},
     npy::{self, is_npy},
     opened::{check_finite, header, heading, load, name_of, read_input, read_model, scores, with},
@@ -65,6 +66,8 @@ pub(crate) struct Verify {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
+    pub ends: EndFlags,
+    #[command(flatten)]
     pub recipe: RecipeFlags,
 }
 
@@ -105,11 +108,18 @@ fn verify(args: &Verify) -> Result<()> {
     let device = device::select(&args.device)?;
     device::check_dtype(&args.device, &device, dtype)?;
     let (model, hash) = read_model(&args.model)?;
+    let Ends {
+        model,
+        layouts,
+        notices,
+        ..
+    } = args.ends.of(model)?;
+    notices.iter().for_each(|notice| console::notice(notice));
     let signature = model.inputs()[0].clone();
     let (values, shape) = match &args.input {
         Some(path) => {
             let recipe = Recipe::of_input(&args.model, &args.recipe, path, &signature)?;
-            let read = read_input(path, recipe.as_ref(), &signature)?;
+            let read = read_input(path, recipe.as_ref(), &signature, layouts.input)?;
             check_finite(path, &read.values)?;
             if let Some(recipe) = recipe.filter(|_| !is_npy(path)) {
                 console::notice(&recipe.line());
@@ -124,7 +134,13 @@ fn verify(args: &Verify) -> Result<()> {
         }
     };
     if let Some(path) = &args.write_input {
-        let bytes = npy::encode(&values, &shape, args.dtype);
+        let bytes = match layouts.input {
+            true => {
+                let (values, shape) = to_last(&values, &shape, 1);
+                npy::encode(&values, &shape, args.dtype)
+            }
+            false => npy::encode(&values, &shape, args.dtype),
+        };
         write_whole(path, &bytes.map_err(|error| Failure::file(path, error))?)?;
     }
     let whole = model.network(std::slice::from_ref(&shape))?;
@@ -141,10 +157,14 @@ fn verify(args: &Verify) -> Result<()> {
     let mut checks = conformance(&frozen)?;
 
     if let Some(path) = &args.reference {
-        let (expected, given) = npy::read(path)?;
+        let (mut expected, mut given) = npy::read(path)?;
+        let out = whole.outputs()[0].shape.to_vec();
+        if layouts.output && given.len() + 1 >= out.len() {
+            let lead = usize::from(given.len() == out.len());
+            (expected, given) = to_first(&expected, &given, lead);
+        }
         check_finite(path, &expected)?;
         // The other program ran the whole network, a final softmax too.
-        let out = whole.outputs()[0].shape.to_vec();
         if given != out && [vec![1], given.clone()].concat() != out {
             return Err(Failure::input(format!(
                 "{} has shape {given:?}, but the network's output has {out:?}",

@@ -2,6 +2,7 @@
 //! pictures, weights of few bits, quantisers, and the forms ops had in other versions of the standard.
 
 mod control;
+mod ends;
 mod functions;
 mod inputs;
 #[path = "../made/mod.rs"]

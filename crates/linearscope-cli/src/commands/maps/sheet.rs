@@ -74,7 +74,8 @@ fn templates(session: &Session, found: &Found) -> Result<Vec<Panel>> {
             panel
                 .caption(format!(
                     "{:.0} px, energy {}",
-                    template.area, significant(template.energy, 3)
+                    template.area,
+                    significant(template.energy, 3)
                 ))
                 .marks(vec![mark.clone()])
         });

@@ -1,0 +1,278 @@
+//! Where a network begins and ends for this program: one input that is varied, one output that is read, channels
+//! behind the batch. What the file has otherwise is chosen, turned or left out here, and said aloud.
+
+use std::path::Path;
+
+use burn::tensor::TensorData;
+use clap::{Args, ValueEnum};
+use linearscope_onnx::{Model, Signature};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    error::{Failure, Result},
+    npy,
+    results::sha256_of,
+};
+
+/// Which of several ends, and how they are laid out.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+#[command(next_help_heading = "Ends of the network")]
+pub(crate) struct EndFlags {
+    /// The output that is read: its name, that of any node (a detector ends before its selection of boxes so), or
+    /// `all`, flattened into one [default: the first]
+    #[arg(long = "output", id = "read_output", value_name = "NAME")]
+    pub output: Option<String>,
+    /// Another input, fixed to an .npy array or to one number; repeat for several
+    #[arg(long = "set", value_name = "NAME=NPY|NUMBER")]
+    pub set: Vec<String>,
+    /// Where the network's pictures have their channels [default: as the graph says]
+    #[arg(long, value_name = "LAYOUT")]
+    pub layout: Option<Layout>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Layout {
+    /// `[n, c, h, w]`
+    ChannelsFirst,
+    /// `[n, h, w, c]`, as of Keras and TensorFlow
+    ChannelsLast,
+}
+
+/// A model of one input and one output, channels first, and what its file has instead.
+pub(crate) struct Ends {
+    pub model: Model,
+    pub layouts: Layouts,
+    /// What there is to say of it, once.
+    pub notices: Vec<String>,
+    /// The same for manifests.
+    pub facts: Value,
+}
+
+/// Which arrays have their channels last outside of this program.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Layouts {
+    pub input: bool,
+    pub output: bool,
+}
+
+/// What an array's shape is that of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shaped {
+    Input,
+    Output,
+    /// A value within the network.
+    Within,
+}
+
+impl Layouts {
+    pub(crate) fn last(self, shaped: Shaped) -> bool {
+        match shaped {
+            Shaped::Input => self.input,
+            Shaped::Output => self.output,
+            Shaped::Within => false,
+        }
+    }
+}
+
+impl EndFlags {
+    /// As a user would type them.
+    pub(crate) fn words(&self) -> Vec<(&'static str, String)> {
+        let layout = self.layout.and_then(|layout| layout.to_possible_value());
+        let output = self.output.iter().map(|name| ("output", name.clone()));
+        let set = self.set.iter().map(|set| ("set", set.clone()));
+        let layout = layout
+            .iter()
+            .map(|value| ("layout", value.get_name().to_string()));
+        output.chain(set).chain(layout).collect()
+    }
+
+    /// The hashes of the arrays that inputs are fixed to.
+    pub(crate) fn hashes(&self) -> Result<Vec<String>> {
+        let files = self.set.iter().filter_map(|set| {
+            let (_, value) = set.rsplit_once('=')?;
+            value.parse::<f64>().is_err().then(|| Path::new(value))
+        });
+        files
+            .map(|path| sha256_of(path).map_err(|error| Failure::file(path, error)))
+            .collect()
+    }
+
+    /// The model from the input that varies to the output that is read.
+    pub(crate) fn of(&self, mut model: Model) -> Result<Ends> {
+        let mut notices = Vec::new();
+        for set in &self.set {
+            model = fixed(&model, set)?;
+        }
+        let all: Vec<String> = model.outputs().iter().map(|one| one.name.clone()).collect();
+        match self.output.as_deref() {
+            Some("all") if all.len() > 1 => {
+                model = model.without_final_argmax()?.0.with_outputs_joined()?;
+            }
+            Some("all") | None => {}
+            Some(name) => model = model.with_outputs(&[name])?,
+        }
+        if model.outputs().len() > 1 {
+            notices.push(format!(
+                "the network has {} outputs, {}; this is about {} (--output NAME, or all)",
+                all.len(),
+                all.join(", "),
+                all[0]
+            ));
+            model = model.with_outputs(&[&all[0]])?;
+        }
+        let (scores, argmax) = model.without_final_argmax()?;
+        model = scores;
+        if !argmax.is_empty() {
+            notices.push(format!(
+                "the index of the best, \"{}\" at the end, is left out: outputs are what it compares",
+                argmax.join("\", \"")
+            ));
+        }
+        model = model.from_floats();
+        if let Some(layout) = self.layout {
+            model = model.with_channels_last(layout == Layout::ChannelsLast);
+        }
+        let [input] = model.inputs() else {
+            return Err(several(&model));
+        };
+        let input = input.clone();
+        let layouts = Layouts {
+            input: input.channels_last,
+            output: model.outputs()[0].channels_last,
+        };
+        if input.integers {
+            notices.push(format!(
+                "the input \"{}\" takes whole numbers and converts them: x₀ is what comes of that, not rounded",
+                input.name
+            ));
+        }
+        if layouts.input || layouts.output {
+            let which = match (layouts.input, layouts.output) {
+                (true, true) => "input and output have",
+                (true, false) => "the input has",
+                _ => "the output has",
+            };
+            notices.push(format!(
+                "{which} channels last; places are still said as c,y,x, and arrays are written as the file has them"
+            ));
+        }
+        let facts = json!({
+            "output": model.outputs()[0].name,
+            "outputs": all,
+            "set": self.set,
+            "argmax_left_out": argmax,
+            "input_takes_integers": input.integers,
+            "channels_last": { "input": layouts.input, "output": layouts.output },
+        });
+        Ok(Ends {
+            model: model.channels_first()?,
+            layouts,
+            notices,
+            facts,
+        })
+    }
+}
+
+/// Too many inputs, or none.
+fn several(model: &Model) -> Failure {
+    let shown = |input: &Signature| format!("{} {input}", input.name);
+    let inputs: Vec<String> = model.inputs().iter().map(shown).collect();
+    match inputs.is_empty() {
+        true => Failure::input("no input reaches this output of the network"),
+        false => Failure::input(format!(
+            "the network has {} inputs: {}; one varies, the others must be fixed",
+            inputs.len(),
+            inputs.join(", ")
+        ))
+        .hint(format!(
+            "fix each of the others: --set {}=FILE.npy, or =0.5 for a constant",
+            model.inputs()[1].name
+        )),
+    }
+}
+
+/// `NAME=FILE.npy` or `NAME=0.5`.
+pub(crate) fn fixed(model: &Model, set: &str) -> Result<Model> {
+    let wrong = |why: &str| Failure::input(format!("--set {set}: {why}"));
+    // Names may hold an equals sign; files and numbers seldom do.
+    let (name, value) = set
+        .rsplit_once('=')
+        .ok_or_else(|| wrong("expected NAME=FILE.npy or NAME=NUMBER"))?;
+    let input = model.inputs().iter().find(|input| input.name == name);
+    let numbers = match value.parse::<f64>() {
+        Ok(number) => {
+            let dims = input.map(|input| &input.dims[..]).unwrap_or_default();
+            let shape: Vec<usize> = dims.iter().map(|dim| *dim.as_ref().unwrap_or(&1)).collect();
+            let count = shape.iter().product();
+            (vec![number; count], shape)
+        }
+        Err(_) => npy::read(Path::new(value))?,
+    };
+    let whole = numbers.0.iter().all(|x| x.fract() == 0.0 && x.abs() < 9e15);
+    let (values, shape) = numbers;
+    let given = |data: TensorData| model.with_constant(name, data);
+    let floats = given(TensorData::new(values.clone(), shape.clone()));
+    // An input of whole numbers takes no floats.
+    match floats {
+        Err(linearscope_onnx::Error::Input { .. }) if whole && input.is_some() => {
+            let values: Vec<i64> = values.iter().map(|x| *x as i64).collect();
+            Ok(given(TensorData::new(values, shape))?)
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Channels moved from the last axis to the one behind `lead` others.
+pub(crate) fn to_first(values: &[f64], shape: &[usize], lead: usize) -> (Vec<f64>, Vec<usize>) {
+    let (last, rest) = shape.split_last().expect("a picture has axes");
+    let within: usize = rest[lead..].iter().product();
+    let shape = [&rest[..lead], &[*last], &rest[lead..]].concat();
+    (turned(values, within, *last), shape)
+}
+
+/// Channels moved from behind `lead` axes to the end.
+pub(crate) fn to_last(values: &[f64], shape: &[usize], lead: usize) -> (Vec<f64>, Vec<usize>) {
+    let channels = shape[lead];
+    let rest = &shape[lead + 1..];
+    let within: usize = rest.iter().product();
+    let shape = [&shape[..lead], rest, &[channels]].concat();
+    (turned(values, channels, within), shape)
+}
+
+/// Every matrix of `rows` × `columns` transposed.
+fn turned(values: &[f64], rows: usize, columns: usize) -> Vec<f64> {
+    let one = |matrix: &[f64]| -> Vec<f64> {
+        let entries = (0..columns).flat_map(|c| (0..rows).map(move |r| r * columns + c));
+        entries.map(|at| matrix[at]).collect()
+    };
+    match rows * columns {
+        0 => Vec::new(),
+        size => values.chunks_exact(size).flat_map(one).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layouts_turn_both_ways() {
+        let shape = [2, 3, 4, 5];
+        let values: Vec<f64> = (0..120).map(f64::from).collect();
+        let (last, turned) = to_last(&values, &shape, 1);
+        assert_eq!(turned, [2, 4, 5, 3]);
+        // (1, 2, 3, 4) of channels first is (1, 3, 4, 2) of channels last.
+        assert_eq!(
+            last[60 + (3 * 5 + 4) * 3 + 2],
+            values[60 + (2 * 4 + 3) * 5 + 4]
+        );
+        assert_eq!(
+            to_first(&last, &turned, 1),
+            (values.clone(), shape.to_vec())
+        );
+        let (many, turned) = to_last(&values, &[1, 2, 3, 4, 5], 2);
+        assert_eq!((turned, many), (vec![1, 2, 4, 5, 3], last));
+    }
+}

@@ -1,0 +1,337 @@
+//! Networks of several ends, of bytes, of an index, and with their channels last.
+
+use std::fs;
+
+use onnx_ir::{
+    AttributeProto, AttributeType, Message as _, ModelProto, NodeProto, TensorProto, ValueInfoProto,
+};
+
+use crate::folder::{Folder, picture};
+
+fn ints(name: &str, values: &[i64]) -> AttributeProto {
+    let mut attribute = AttributeProto::new();
+    attribute.name = name.into();
+    attribute.type_ = AttributeType::INTS.into();
+    attribute.ints = values.to_vec();
+    attribute
+}
+
+fn int(name: &str, value: i64) -> AttributeProto {
+    let mut attribute = AttributeProto::new();
+    attribute.name = name.into();
+    attribute.type_ = AttributeType::INT.into();
+    attribute.i = value;
+    attribute
+}
+
+fn node(op: &str, inputs: &[&str], output: &str, attributes: Vec<AttributeProto>) -> NodeProto {
+    let mut node = NodeProto::new();
+    node.op_type = op.into();
+    node.name = format!("the_{output}");
+    node.input = inputs.iter().map(|name| name.to_string()).collect();
+    node.output = vec![output.into()];
+    node.attribute = attributes;
+    node
+}
+
+fn weights(name: &str, dims: &[i64], values: Vec<f32>) -> TensorProto {
+    let mut tensor = TensorProto::new();
+    tensor.name = name.into();
+    tensor.data_type = 1;
+    tensor.dims = dims.to_vec();
+    tensor.float_data = values;
+    tensor
+}
+
+/// Inputs with their types and shapes, nodes, weights, outputs.
+fn save(
+    folder: &Folder,
+    name: &str,
+    inputs: &[(&str, i32, &[i64])],
+    nodes: Vec<NodeProto>,
+    weights: Vec<TensorProto>,
+    outputs: &[&str],
+) {
+    let mut model = ModelProto::new();
+    model.ir_version = 8;
+    model.opset_import.push(Default::default());
+    model.opset_import[0].version = 17;
+    let value = |name: &str, kind: i32, shape: &[i64]| {
+        let mut value = ValueInfoProto::new();
+        value.name = name.into();
+        let tensor = value.type_.mut_or_insert_default().mut_tensor_type();
+        tensor.elem_type = kind;
+        for size in shape {
+            let dims = &mut tensor.shape.mut_or_insert_default().dim;
+            dims.push(Default::default());
+            dims.last_mut().expect("just pushed").set_dim_value(*size);
+        }
+        value
+    };
+    let graph = model.graph.mut_or_insert_default();
+    graph.input = inputs
+        .iter()
+        .map(|(name, kind, shape)| value(name, *kind, shape))
+        .collect();
+    graph.output = outputs.iter().map(|name| value(name, 1, &[])).collect();
+    graph.node = nodes;
+    graph.initializer = weights;
+    fs::write(folder.path(name), model.write_to_bytes().expect("bytes")).expect("written");
+}
+
+/// As Keras exports: channels last outside, transposed for a convolution and back.
+fn keras(folder: &Folder) {
+    let nodes = vec![
+        node("Transpose", &["x"], "b", vec![ints("perm", &[0, 3, 1, 2])]),
+        node("Conv", &["b", "w"], "c", vec![ints("pads", &[1, 1, 1, 1])]),
+        node("Relu", &["c"], "d", vec![]),
+        node("Transpose", &["d"], "y", vec![ints("perm", &[0, 2, 3, 1])]),
+    ];
+    let values = (0..81)
+        .map(|i| ((i * 7 % 11) as f32 - 4.0) / 20.0)
+        .collect();
+    let weights = vec![weights("w", &[3, 3, 3, 3], values)];
+    save(
+        folder,
+        "keras.onnx",
+        &[("x", 1, &[1, 8, 6, 3])],
+        nodes,
+        weights,
+        &["y"],
+    );
+}
+
+/// Arrays go in and come out as the file has them; pictures and places are what they are everywhere.
+#[test]
+fn networks_with_channels_last_take_pictures_and_their_own_arrays() {
+    let folder = Folder::new();
+    keras(&folder);
+    let x: Vec<f32> = (0..144).map(|i| (i * 5 % 13) as f32 / 13.0).collect();
+    let array = folder.write_npy("x.npy", &x, &[1, 8, 6, 3]);
+    let out = folder.run(&["run", "keras.onnx", "--input", &array, "--out", "o"]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(
+        out.status.success() && said.contains("channels last"),
+        "{said}"
+    );
+    let (y, shape) = folder.npy("o/output.npy");
+    assert_eq!(shape, [1, 8, 6, 3]);
+    let (x0, shape) = folder.npy("o/x0.npy");
+    assert_eq!(shape, [1, 8, 6, 3]);
+    assert!(
+        x0.iter()
+            .zip(&x)
+            .all(|(a, b)| (a - f64::from(*b)).abs() < 1e-7)
+    );
+    // The row of channel 2 at y 3, x 4, times x₀, with r, is that output.
+    folder.ok(&[
+        "row",
+        "keras.onnx",
+        "--input",
+        &array,
+        "--target",
+        "2,3,4",
+        "--out",
+        "o",
+    ]);
+    let (row, shape) = folder.npy("o/row.npy");
+    assert_eq!(shape, [1, 8, 6, 3]);
+    let (residual, _) = folder.npy("o/residual.npy");
+    let at = (3 * 6 + 4) * 3 + 2;
+    let sum: f64 = row.iter().zip(&x0).map(|(a, b)| a * b).sum();
+    assert!(
+        (sum + residual[at] - y[at]).abs() < 1e-5,
+        "{sum} for {}",
+        y[at]
+    );
+    // A picture: resized to 8×6 pixels of three channels.
+    folder.ok(&["run", "keras.onnx", "--input", &picture(), "--out", "p"]);
+    assert_eq!(folder.npy("p/x0.npy").1, [1, 8, 6, 3]);
+    assert!(folder.path("p/output.png").exists());
+    // Its own output is the reference of another program.
+    folder.ok(&[
+        "svd",
+        "keras.onnx",
+        "--input",
+        &array,
+        "-k",
+        "2",
+        "--out",
+        "o",
+    ]);
+    assert_eq!(folder.npy("o/u.npy").1, [2, 1, 8, 6, 3]);
+    let y0 = folder.path("o/output.npy").display().to_string();
+    folder.ok(&[
+        "verify",
+        "keras.onnx",
+        "--input",
+        &array,
+        "--reference",
+        &y0,
+    ]);
+    // What does not fit is refused, not misread.
+    let turned = folder.write_npy("turned.npy", &x, &[1, 3, 8, 6]);
+    let error = folder.fails(2, &["run", "keras.onnx", "--input", &turned]);
+    assert!(
+        error.contains("channels last") && error.contains("--layout"),
+        "{error}"
+    );
+}
+
+#[test]
+fn one_of_several_outputs_is_read() {
+    let folder = Folder::new();
+    let nodes = vec![
+        node("Relu", &["x"], "a", vec![]),
+        node("Neg", &["a"], "b", vec![]),
+        node("NonZero", &["b"], "c", vec![]),
+    ];
+    save(
+        &folder,
+        "two.onnx",
+        &[("x", 1, &[1, 1, 2, 2])],
+        nodes,
+        vec![],
+        &["b", "a", "c"],
+    );
+    let x = folder.write_npy("x.npy", &[1.0, -2.0, 3.0, 4.0], &[1, 1, 2, 2]);
+    let base = ["run", "two.onnx", "--input", &x, "--out", "o"];
+    let out = folder.run(&base);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(
+        said.contains("3 outputs, b, a, c") && said.contains("about b"),
+        "{said}"
+    );
+    assert_eq!(folder.npy("o/output.npy").0, [-1.0, 0.0, -3.0, -4.0]);
+    folder.ok(&[&base[..], &["--output", "the_a"]].concat());
+    assert_eq!(folder.npy("o/output.npy").0, [1.0, 0.0, 3.0, 4.0]);
+    let error = folder.fails(2, &[&base[..], &["--output", "d"]].concat());
+    assert!(error.contains("b, a, c"), "{error}");
+    // A command with an --output of its own chooses by another word.
+    folder.write_npy("y.npy", &[1.0; 4], &[1, 1, 2, 2]);
+    let y2 = folder.path("y.npy").display().to_string();
+    folder.ok(&[
+        "backproject",
+        "two.onnx",
+        "--input",
+        &x,
+        "--output",
+        &y2,
+        "--read",
+        "a",
+        "--out",
+        "o",
+    ]);
+    assert_eq!(folder.npy("o/backprojected.npy").0, [1.0, 0.0, 1.0, 1.0]);
+    // All that can be read, in one.
+    let nodes = vec![
+        node("Relu", &["x"], "a", vec![]),
+        node("Neg", &["x"], "b", vec![]),
+    ];
+    save(
+        &folder,
+        "both.onnx",
+        &[("x", 1, &[1, 3])],
+        nodes,
+        vec![],
+        &["a", "b"],
+    );
+    let x = folder.write_npy("x3.npy", &[1.0, -2.0, 3.0], &[1, 3]);
+    folder.ok(&[
+        "run",
+        "both.onnx",
+        "--input",
+        &x,
+        "--output",
+        "all",
+        "--out",
+        "o",
+    ]);
+    assert_eq!(
+        folder.npy("o/output.npy").0,
+        [1.0, 0.0, 3.0, -1.0, 2.0, -3.0]
+    );
+    let out = folder.ok(&["inspect", "two.onnx", "--json"]);
+    assert!(out.contains("\"outputs\""), "{out}");
+}
+
+#[test]
+fn other_inputs_are_fixed() {
+    let folder = Folder::new();
+    let nodes = vec![
+        node("Mul", &["x", "s"], "m", vec![]),
+        node("Add", &["m", "z"], "y", vec![]),
+    ];
+    let inputs: [(&str, i32, &[i64]); 3] = [
+        ("x", 1, &[1, 1, 2, 2]),
+        ("s", 1, &[1]),
+        ("z", 1, &[1, 1, 2, 2]),
+    ];
+    save(&folder, "three.onnx", &inputs, nodes, vec![], &["y"]);
+    let x = folder.write_npy("x.npy", &[1.0, 2.0, 3.0, 4.0], &[1, 1, 2, 2]);
+    let z = folder.write_npy("z.npy", &[0.5; 4], &[1, 1, 2, 2]);
+    let base = ["run", "three.onnx", "--input", &x, "--out", "o"];
+    let error = folder.fails(2, &base);
+    assert!(
+        error.contains("3 inputs") && error.contains("--set s="),
+        "{error}"
+    );
+    let fixed = format!("z={z}");
+    folder.ok(&[&base[..], &["--set", "s=2", "--set", &fixed]].concat());
+    assert_eq!(folder.npy("o/output.npy").0, [2.5, 4.5, 6.5, 8.5]);
+    let error = folder.fails(2, &[&base[..], &["--set", "s"]].concat());
+    assert!(error.contains("NAME="), "{error}");
+    let error = folder.fails(2, &[&base[..], &["--set", "q=1"]].concat());
+    assert!(error.contains("x, s, z"), "{error}");
+    folder.ok(&["inspect", "three.onnx"]);
+}
+
+#[test]
+fn bytes_in_and_an_index_out_are_read_as_numbers() {
+    let folder = Folder::new();
+    let nodes = vec![
+        node("Cast", &["x"], "f", vec![int("to", 1)]),
+        node(
+            "ReduceMean",
+            &["f"],
+            "m",
+            vec![ints("axes", &[2, 3]), int("keepdims", 0)],
+        ),
+        node("ArgMax", &["m"], "y", vec![int("axis", 1)]),
+    ];
+    save(
+        &folder,
+        "bytes.onnx",
+        &[("x", 2, &[1, 3, 4, 4])],
+        nodes,
+        vec![],
+        &["y"],
+    );
+    let out = folder.run(&["run", "bytes.onnx", "--input", &picture(), "--out", "o"]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{said}");
+    assert!(
+        said.contains("index of the best") && said.contains("range 255"),
+        "{said}"
+    );
+    let (scores, shape) = folder.npy("o/output.npy");
+    assert_eq!(shape, [1, 3]);
+    let (x0, _) = folder.npy("o/x0.npy");
+    for (channel, score) in scores.iter().enumerate() {
+        let mean = x0[16 * channel..16 * (channel + 1)].iter().sum::<f64>() / 16.0;
+        assert!(
+            mean > 1.0 && (mean - score).abs() < 1e-3,
+            "{mean} for {score}"
+        );
+    }
+    let nodes = vec![node("ArgMax", &["x"], "y", vec![int("axis", 1)])];
+    save(
+        &folder,
+        "only.onnx",
+        &[("x", 1, &[1, 3, 2, 2])],
+        nodes,
+        vec![],
+        &["y"],
+    );
+    folder.ok(&["inspect", "only.onnx"]);
+}

@@ -1,0 +1,260 @@
+//! Networks that begin and end elsewhere than their file says, and channels on the last axis.
+
+use linearscope_onnx::{Error, Model};
+use onnx_ir::ModelProto;
+
+use crate::made::*;
+
+fn counting(count: usize) -> Vec<f32> {
+    (0..count).map(|i| i as f32 - 5.0).collect()
+}
+
+/// Another output of the graph's, by value or by node, declared or not.
+fn with_outputs(model: &mut ModelProto, names: &[&str]) {
+    let graph = model.graph.mut_or_insert_default();
+    let declared = graph.output[0].clone();
+    graph.output = names
+        .iter()
+        .map(|name| {
+            let mut output = declared.clone();
+            output.name = (*name).into();
+            output
+        })
+        .collect();
+}
+
+fn as_integers(model: &mut ModelProto) {
+    let input = &mut model.graph.mut_or_insert_default().input[0];
+    let kind = input.type_.mut_or_insert_default().mut_tensor_type();
+    kind.elem_type = 2;
+}
+
+/// x → Relu → Neg, and beside it a selection of boxes that nobody can differentiate.
+fn forked() -> Model {
+    let nodes = vec![
+        node("Relu", &["x"], "kept", vec![]),
+        node("Neg", &["kept"], "y", vec![]),
+        node("NonMaxSuppression", &["y", "x"], "boxes", vec![]),
+    ];
+    let mut model = proto(&[1, 3, 2], nodes, vec![]);
+    with_outputs(&mut model, &["boxes", "y", "kept"]);
+    opened(&model).expect("opens")
+}
+
+#[test]
+fn an_output_is_chosen_by_any_name() {
+    let model = forked();
+    assert_eq!(model.outputs().len(), 3);
+    assert!(matches!(
+        model.network(&[vec![1, 3, 2]]),
+        Err(Error::UnsupportedOp { .. })
+    ));
+    let x = counting(6);
+    let negative: Vec<f32> = x.iter().map(|x| -x.max(0.0)).collect();
+    let kept: Vec<f32> = x.iter().map(|x| x.max(0.0)).collect();
+    for (name, expected, nodes) in [
+        ("y", &negative, 2),
+        ("the_neg", &negative, 2),
+        ("kept", &kept, 1),
+        ("the_relu", &kept, 1),
+    ] {
+        let model = model.with_outputs(&[name]).expect("is there");
+        assert_eq!(model.outputs().len(), 1);
+        assert_eq!(model.nodes().count(), nodes, "{name}");
+        model.network(&[vec![1, 3, 2]]).expect("captures");
+        assert_eq!(
+            run_model(&model, &[1, 3, 2], x.clone()),
+            *expected,
+            "{name}"
+        );
+    }
+    // Both, one behind the other.
+    let joined = model.with_outputs(&["y", "kept"]).expect("are there");
+    let joined = joined.with_outputs_joined().expect("joins");
+    let (values, shape) = output(&joined, &[1, 3, 2], x).expect("runs");
+    assert_eq!((values, shape), ([negative, kept].concat(), vec![1, 12]));
+    let error = model.with_outputs(&["relu"]).unwrap_err();
+    assert!(error.to_string().contains("boxes, y, kept"), "{error}");
+    assert!(error.hint().expect("a hint").contains("the_relu"));
+    assert!(
+        model
+            .with_outputs(&["nothing"])
+            .unwrap_err()
+            .hint()
+            .is_some()
+    );
+}
+
+/// Inputs that the chosen output does not need are no inputs.
+#[test]
+fn inputs_that_nothing_needs_are_gone() {
+    let nodes = vec![
+        node("Relu", &["x"], "a", vec![]),
+        node("Add", &["x", "z"], "b", vec![]),
+    ];
+    let mut model = proto(&[1, 4], nodes, vec![]);
+    with_outputs(&mut model, &["a", "b"]);
+    let graph = model.graph.mut_or_insert_default();
+    let mut other = graph.input[0].clone();
+    other.name = "z".into();
+    graph.input.push(other);
+    let model = opened(&model).expect("opens");
+    assert_eq!(model.with_outputs(&["b"]).expect("there").inputs().len(), 2);
+    assert_eq!(model.with_outputs(&["a"]).expect("there").inputs().len(), 1);
+}
+
+#[test]
+fn an_arg_max_at_the_end_is_left_out() {
+    for (tail, left_out) in [
+        (vec![node("ArgMax", &["s"], "y", vec![int("axis", 1)])], 1),
+        (
+            vec![
+                node("ArgMax", &["s"], "at", vec![int("axis", 1)]),
+                node("Cast", &["at"], "small", vec![int("to", 6)]),
+                node("Identity", &["small"], "y", vec![]),
+            ],
+            3,
+        ),
+    ] {
+        let nodes = [vec![node("Neg", &["x"], "s", vec![])], tail].concat();
+        let model = model(&[1, 4], nodes, vec![]);
+        let (scores, nodes) = model.without_final_argmax().expect("cuts");
+        assert_eq!(nodes.len(), left_out, "{nodes:?}");
+        let x = vec![1.0, -2.0, 3.0, 0.0];
+        assert_eq!(run_model(&scores, &[1, 4], x), [-1.0, 2.0, -3.0, 0.0]);
+    }
+    // What only follows an arg-max by way of floats is no index.
+    let plain = model(&[1, 4], vec![node("Neg", &["x"], "y", vec![])], vec![]);
+    assert!(plain.without_final_argmax().expect("cuts").1.is_empty());
+}
+
+#[test]
+fn bytes_that_are_converted_at_once_are_floats() {
+    let nodes = vec![
+        node("Transpose", &["x"], "t", vec![ints("perm", &[0, 2, 1])]),
+        node("Cast", &["t"], "f", vec![int("to", 1)]),
+        node("Neg", &["f"], "y", vec![]),
+    ];
+    let mut bytes = proto(&[1, 2, 3], nodes, vec![]);
+    as_integers(&mut bytes);
+    let model = opened(&bytes).expect("opens");
+    assert!(matches!(
+        model.network(&[vec![1, 2, 3]]),
+        Err(Error::Input { .. })
+    ));
+    let floats = model.from_floats();
+    assert!(floats.inputs()[0].integers);
+    floats.network(&[vec![1, 2, 3]]).expect("captures");
+    assert_eq!(
+        run_model(&floats, &[1, 2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+        [-1.0, -4.0, -2.0, -5.0, -3.0, -6.0]
+    );
+    // Indices are none.
+    let gather = vec![node("Gather", &["table", "x"], "y", vec![])];
+    let mut indices = proto(&[2], gather, vec![floats_of("table", 4)]);
+    as_integers(&mut indices);
+    let model = opened(&indices).expect("opens").from_floats();
+    assert!(!model.inputs()[0].integers);
+    assert!(matches!(
+        model.network(&[vec![2]]),
+        Err(Error::Input { .. })
+    ));
+}
+
+fn floats_of(name: &str, count: i64) -> onnx_ir::TensorProto {
+    floats(name, &[count], counting(count as usize))
+}
+
+/// A Keras-like network: channels last outside, first within.
+fn keras(declared: &[i64]) -> Model {
+    let nodes = vec![
+        node("Relu", &["x"], "a", vec![]),
+        node("Transpose", &["a"], "b", vec![ints("perm", &[0, 3, 1, 2])]),
+        node("Conv", &["b", "w"], "c", vec![ints("pads", &[1, 1, 1, 1])]),
+        node("Transpose", &["c"], "d", vec![ints("perm", &[0, 2, 3, 1])]),
+        node("Sigmoid", &["d"], "y", vec![]),
+    ];
+    let weights = floats(
+        "w",
+        &[2, 3, 3, 3],
+        counting(54).iter().map(|w| 0.01 * w).collect(),
+    );
+    model(declared, nodes, vec![weights])
+}
+
+/// `[h, w, c]` as `[c, h, w]`.
+fn first(values: &[f32], [h, w, c]: [usize; 3]) -> Vec<f32> {
+    let entries = (0..c).flat_map(|c| (0..h * w).map(move |p| (p, c)));
+    entries.map(|(p, at)| values[p * c + at]).collect()
+}
+
+#[test]
+fn layouts_are_read_off_the_graph() {
+    let model = keras(&[1, 4, 5, 3]);
+    assert!(model.inputs()[0].channels_last && model.outputs()[0].channels_last);
+    let turned = model.channels_first().expect("turns");
+    assert_eq!(turned.inputs()[0].to_string(), "[1, 3, 4, 5]");
+    assert!(!turned.inputs()[0].channels_last && !turned.outputs()[0].channels_last);
+    let x = counting(60);
+    let (y, shape) = output(&model, &[1, 4, 5, 3], x.clone()).expect("runs");
+    assert_eq!(shape, [1, 4, 5, 2]);
+    let (turned_y, shape) = output(&turned, &[1, 3, 4, 5], first(&x, [4, 5, 3])).expect("runs");
+    assert_eq!(shape, [1, 2, 4, 5]);
+    assert_eq!(turned_y, first(&y, [4, 5, 2]));
+    turned.network(&[vec![1, 3, 4, 5]]).expect("captures");
+    // The user has the last word.
+    let forced = model.with_channels_last(false);
+    assert!(!forced.inputs()[0].channels_last && !forced.outputs()[0].channels_last);
+
+    // Sizes decide only where the graph says nothing.
+    let convolved = |shape: &[i64]| {
+        let weights = floats("w", &[2, shape[1], 1, 1], counting(2 * shape[1] as usize));
+        let conv = vec![node("Conv", &["x", "w"], "y", vec![])];
+        super::made::model(shape, conv, vec![weights])
+    };
+    assert!(!convolved(&[1, 8, 8, 3]).inputs()[0].channels_last);
+    let pointwise =
+        |shape: &[i64]| super::made::model(shape, vec![node("Relu", &["x"], "y", vec![])], vec![]);
+    assert!(pointwise(&[1, 8, 8, 3]).inputs()[0].channels_last);
+    for shape in [
+        &[1, 3, 8, 8][..],
+        &[1, 3, 8, 3],
+        &[1, 8, 8, 8],
+        &[1, 8, 3],
+        &[4, 3],
+    ] {
+        assert!(!pointwise(shape).inputs()[0].channels_last, "{shape:?}");
+    }
+}
+
+/// An end that is read elsewhere, too, or that is both.
+#[test]
+fn turned_ends_keep_their_other_readers() {
+    let nodes = vec![
+        node("Transpose", &["x"], "t", vec![ints("perm", &[0, 3, 1, 2])]),
+        node("GlobalAveragePool", &["t"], "m", vec![]),
+        node("Transpose", &["m"], "n", vec![ints("perm", &[0, 2, 3, 1])]),
+        node("Sub", &["x", "n"], "y", vec![]),
+    ];
+    let model = model(&[1, 2, 2, 3], nodes, vec![]);
+    let x = counting(12);
+    let expected = run_model(&model, &[1, 2, 2, 3], x.clone());
+    let turned = model.channels_first().expect("turns");
+    let (y, shape) = output(&turned, &[1, 3, 2, 2], first(&x, [2, 2, 3])).expect("runs");
+    assert_eq!(shape, [1, 3, 2, 2]);
+    assert_eq!(y, first(&expected, [2, 2, 3]));
+}
+
+/// An input that has a value, too, varies where there is no other.
+#[test]
+fn a_picture_with_a_default_is_still_an_input() {
+    let conv = vec![node("Conv", &["x", "w"], "y", vec![])];
+    let weights = vec![
+        floats("w", &[1, 1, 1, 1], vec![2.0]),
+        floats("x", &[1, 1, 2, 2], vec![0.0; 4]),
+    ];
+    let model = model(&[1, 1, 2, 2], conv, weights);
+    assert_eq!(model.inputs().len(), 1);
+    let y = run_model(&model, &[1, 1, 2, 2], vec![1.0, 2.0, 3.0, 4.0]);
+    assert_eq!(y, [2.0, 4.0, 6.0, 8.0]);
+}
