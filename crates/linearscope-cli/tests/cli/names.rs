@@ -135,3 +135,57 @@ fn nodes_are_found_by_both_names() {
     let error = folder.fails(2, &["svd", "net.onnx", "--input", &x, "--to", "node_tanh"]);
     assert!(error.contains("layer1.0.relu"), "{error}");
 }
+
+/// The ½ of a sigmoid is no bias of the convolution before it.
+#[test]
+fn the_constant_of_a_unit_is_no_bias() {
+    let folder = Folder::new();
+    let x = detector(&folder, "net.onnx");
+    let target = ["--target", "0,0,0", "--dtype", "f64", "--out", "c"];
+    let text = folder.ok(&[&["contributions", "net.onnx", "--input", &x], &target[..]].concat());
+    let parts = folder.json("c/contributions.json");
+    let rows: Vec<(&str, &str, u64, f64)> = parts
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|part| {
+            let of = |key: &str| part[key].as_str().unwrap();
+            let layer = part["layer"].as_u64().unwrap();
+            (
+                of("name"),
+                of("kind"),
+                layer,
+                part["value"].as_f64().unwrap(),
+            )
+        })
+        .collect();
+    // σ(z) at z = 0.5 · 1 − 0.1: by the secant (σ(z) − ½)/z · z + ½.
+    let (weight, bias) = (f64::from(HEAD.0), f64::from(HEAD.1));
+    let z = weight + bias;
+    let score = 1.0 / (1.0 + (-z).exp());
+    let gain = (score - 0.5) / z;
+    let expected = [
+        ("input", "input", 0, gain * weight),
+        ("head", "bias", 2, gain * bias),
+        ("sigmoid", "unit", 2, 0.5),
+    ];
+    assert_eq!(rows.len(), expected.len(), "{rows:?}");
+    for (row, expected) in rows.iter().zip(expected) {
+        assert_eq!((row.0, row.1, row.2), (expected.0, expected.1, expected.2));
+        assert!((row.3 - expected.3).abs() < 1e-7, "{row:?} {expected:?}");
+    }
+    let found = &folder.json("c/manifest.json")["contributions"];
+    let of = |key: &str| found[key].as_f64().unwrap();
+    assert!((of("biases") + of("units") - of("residual")).abs() < 1e-12);
+    assert!((of("input") + of("residual") - of("score")).abs() < 1e-12);
+    assert!((of("units") - 0.5).abs() < 1e-12);
+    assert!(text.contains("constants of units 0.5000"), "{text}");
+    let svg = fs::read_to_string(folder.path("c/contributions.svg")).unwrap();
+    assert!(
+        svg.contains("sigmoid (unit)") && svg.contains(">head<"),
+        "{svg}"
+    );
+    let csv = fs::read_to_string(folder.path("c/contributions.csv")).unwrap();
+    assert!(csv.starts_with("layer,name,kind,value,share\n"), "{csv}");
+    assert!(csv.contains("\n2,sigmoid,unit,"), "{csv}");
+}
