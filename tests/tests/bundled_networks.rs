@@ -14,7 +14,8 @@ use linearscope::{
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
     certificate::certificate,
-    contribution, projection,
+    contribution::{self, PartKind},
+    projection,
     svd::{Solver, SvdConfig, svd},
 };
 use linearscope_onnx::Model;
@@ -138,11 +139,21 @@ fn contributions_sum_to_the_score() {
         assert!(found.gap < 1e-13, "class {target}: {:e}", found.gap);
         assert!((found.residual - r).abs() < 1e-12);
         assert_eq!(found.score_not_positive, found.score <= 0.0);
-        let names: Vec<&str> = found.layers.iter().map(|l| l.name.as_str()).collect();
-        assert_eq!(
-            names,
-            ["input", "conv1", "conv2", "conv3", "up", "fc1", "fc2"]
-        );
+        let of = |kind: PartKind| -> Vec<(usize, &str)> {
+            let parts = found.layers.iter().filter(|part| part.kind == kind);
+            parts.map(|part| (part.layer, &part.name[..])).collect()
+        };
+        assert_eq!(of(PartKind::Input), [(0, "input")]);
+        let layers = ["conv1", "conv2", "conv3", "up", "fc1", "fc2"];
+        let layers: Vec<(usize, &str)> = (1..).zip(layers).collect();
+        assert_eq!(of(PartKind::Bias), layers);
+        // −μ of the picture, the plateaus of a clip, σ(0): of no layer's bias.
+        let units = [(1, "norm"), (3, "clip"), (4, "sigmoid")];
+        assert_eq!(of(PartKind::Unit), units);
+        assert!((found.biases + found.units - found.residual).abs() < 1e-12);
+        let by_layer = (0..=6).map(|layer| found.of_layer(layer));
+        let (biases, units) = by_layer.fold((0.0, 0.0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+        assert!((biases - found.biases).abs() < 1e-12 && (units - found.units).abs() < 1e-12);
     }
 }
 

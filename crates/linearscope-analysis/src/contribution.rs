@@ -8,10 +8,15 @@
 //!
 //! on any acyclic graph. A layer is one weighted op and all up to the next; the pixels' own part
 //! comes first, then sources before the first weighted op, if there are any.
+//!
+//! Not every source is a bias. Freezing a sigmoid leaves σ(0) = ½ over, a norm that measures x₀ its −μ:
+//! constants of a *unit*, which no training chose. They stand beside their layer's biases, one entry
+//! for each node that has some.
 
 use burn::tensor::Tensor;
 use burn_backend::BackendTypes;
 use burn_dispatch::Dispatch;
+use linearscope::program::SourceKind;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,14 +28,39 @@ use crate::{
     vectors::{dot, flat, read},
 };
 
-/// What one layer adds to a score.
+/// Whose a part of a score is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PartKind {
+    /// The pixels'.
+    Input,
+    /// That of a layer's biases, and whatever else the network adds itself: [`SourceKind::Bias`].
+    Bias,
+    /// That of the constants of one node's frozen units: [`SourceKind::Unit`].
+    Unit,
+}
+
+impl From<SourceKind> for PartKind {
+    fn from(kind: SourceKind) -> Self {
+        match kind {
+            SourceKind::Bias => Self::Bias,
+            SourceKind::Unit => Self::Unit,
+        }
+    }
+}
+
+/// One part of a score: the pixels', that of a layer's biases, or that of the constants of its units at one
+/// node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerContribution {
     /// Number of the layer; 0 is the input, and what comes before the first weighted op.
     pub layer: usize,
-    /// Name of the weighted op that begins it; for number 0 "input" (the pixels' own part) or
-    /// "before the first layer" (sources there).
+    /// Name of the weighted op that begins the layer; of the node for units; for number 0 "input" (the pixels'
+    /// own part) or "before the first layer" (biases there).
     pub name: String,
+    /// Whose it is.
+    pub kind: PartKind,
     /// Its part of the score.
     pub value: f64,
     /// value / score.
@@ -48,17 +78,37 @@ pub struct Contributions {
     pub input: f64,
     /// r there: the sum over all sources.
     pub residual: f64,
+    /// What the biases add, of all layers.
+    pub biases: f64,
+    /// What the constants of units add, of all layers; with the biases it is the residual.
+    pub units: f64,
     /// residual / score. Meaningless for a score ≤ 0, which is why that is flagged.
     pub residual_share: f64,
     /// The score is not positive: shares flip their sign.
     pub score_not_positive: bool,
     /// |Σ contributions − score| / Σ|contributions|.
     pub gap: f64,
-    /// One entry a layer, input first. Layers without sources are left out.
+    /// The input, then layer by layer one entry for its biases and one for each node with constants of
+    /// units. What is not there is left out.
     pub layers: Vec<LayerContribution>,
 }
 
-/// The contributions of every layer to output `target` (flat). Cost: one adjoint sweep.
+impl Contributions {
+    /// What a layer adds: its biases, and the constants of its units. Number 0 is without the pixels' own
+    /// part, which is [`input`](Self::input).
+    pub fn of_layer(&self, layer: usize) -> (f64, f64) {
+        let of = |kind| {
+            let parts = self.layers.iter();
+            let parts = parts.filter(|part| (part.layer, part.kind) == (layer, kind));
+            // A sum of none would be −0.
+            parts.fold(0.0, |sum, part| sum + part.value)
+        };
+        (of(PartKind::Bias), of(PartKind::Unit))
+    }
+}
+
+/// The contributions of every layer to output `target` (flat), biases and constants of units apart. Cost: one
+/// adjoint sweep.
 ///
 /// # Example
 /// ```
@@ -99,25 +149,47 @@ pub fn contributions(f: &FrozenNetwork, target: usize) -> Result<Contributions> 
     let input = dot(&read(row)?, &read(f.x0())?);
     // Sources ahead of the first weighted op (an input normalised in the graph) have layer 0 too,
     // but are no part of what the pixels add.
-    let mut values = vec![None; f.layers().len()];
-    for source in &sources {
-        *values[source.layer].get_or_insert(0.0) += source.values[0];
-    }
-    let residual: f64 = sources.iter().map(|source| source.values[0]).sum();
-    let entry = |layer: usize, name: &str, value: f64| LayerContribution {
+    let entry = |layer: usize, name: &str, kind: PartKind, value: f64| LayerContribution {
         layer,
         name: name.to_string(),
+        kind,
         value,
         share: value / score,
     };
-    let mut layers = vec![entry(0, "input", input)];
-    for (layer, value) in values.iter().enumerate() {
+    let mut layers = vec![entry(0, "input", PartKind::Input, input)];
+    for (layer, name) in f.layers().iter().enumerate() {
         let name = match layer {
             0 => "before the first layer",
-            layer => &f.layers()[layer],
+            _ => &**name,
         };
-        layers.extend(value.map(|value| entry(layer, name, value)));
+        let mut parts: Vec<(&str, PartKind, f64)> = Vec::new();
+        for source in sources.iter().filter(|source| source.layer == layer) {
+            let (name, kind) = match source.kind {
+                SourceKind::Bias => (name, PartKind::Bias),
+                SourceKind::Unit => (&source.node[..], PartKind::Unit),
+            };
+            let known = parts
+                .iter_mut()
+                .find(|part| (part.0, part.1) == (name, kind));
+            match known {
+                Some(part) => part.2 += source.values[0],
+                None => parts.push((name, kind, source.values[0])),
+            }
+        }
+        // Biases first, units in the order they run.
+        parts.sort_by_key(|part| part.1);
+        layers.extend(
+            parts
+                .into_iter()
+                .map(|(name, kind, value)| entry(layer, name, kind, value)),
+        );
     }
+    let of_kind = |kind: SourceKind| -> f64 {
+        let some = sources.iter().filter(|source| source.kind == kind);
+        some.fold(0.0, |sum, source| sum + source.values[0])
+    };
+    let (biases, units) = (of_kind(SourceKind::Bias), of_kind(SourceKind::Unit));
+    let residual: f64 = sources.iter().map(|source| source.values[0]).sum();
     let total: f64 = layers.iter().map(|layer| layer.value).sum();
     let magnitude: f64 = layers.iter().map(|layer| layer.value.abs()).sum();
     Ok(Contributions {
@@ -125,6 +197,8 @@ pub fn contributions(f: &FrozenNetwork, target: usize) -> Result<Contributions> 
         score,
         input,
         residual,
+        biases,
+        units,
         residual_share: residual / score,
         score_not_positive: score <= 0.0,
         gap: (total - score).abs() / magnitude.max(f64::MIN_POSITIVE),
@@ -155,14 +229,16 @@ pub fn contributions_of_all(f: &FrozenNetwork) -> Result<Tensor<2>> {
     Ok(flat(first))
 }
 
-/// What one layer adds over a set of pictures.
+/// What one part adds over a set of pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerStatistics {
     /// As in [`LayerContribution`].
     pub layer: usize,
     /// As in [`LayerContribution`].
     pub name: String,
-    /// Of value.
+    /// As in [`LayerContribution`].
+    pub kind: PartKind,
+    /// Of value; a part that a picture does not have is 0 there.
     pub value: MeanStd,
     /// Of value / score.
     pub share: MeanStd,
@@ -181,7 +257,7 @@ pub struct ContributionStatistics {
     pub residual_share: MeanStd,
     /// The largest |Σ contributions − score| / Σ|contributions|.
     pub gap: f64,
-    /// One entry a layer, input first.
+    /// One entry for each part that any picture has, in the order of [`Contributions::layers`].
     pub layers: Vec<LayerStatistics>,
 }
 
@@ -212,8 +288,29 @@ pub struct ContributionTotals {
 struct LayerTotals {
     layer: usize,
     name: String,
+    kind: PartKind,
     value: MeanStdTotals,
     share: MeanStdTotals,
+}
+
+impl LayerTotals {
+    /// One that so many pictures before did not have, and so many of positive score.
+    fn of(part: &LayerContribution, pictures: usize, positive: usize) -> Self {
+        let mut totals = Self {
+            layer: part.layer,
+            name: part.name.clone(),
+            kind: part.kind,
+            value: MeanStdTotals::default(),
+            share: MeanStdTotals::default(),
+        };
+        (0..pictures).for_each(|_| totals.value.add(0.0));
+        (0..positive).for_each(|_| totals.share.add(0.0));
+        totals
+    }
+
+    fn is_of(&self, part: &LayerContribution) -> bool {
+        (self.layer, self.kind, &self.name[..]) == (part.layer, part.kind, &part.name[..])
+    }
 }
 
 impl ContributionTotals {
@@ -227,23 +324,32 @@ impl ContributionTotals {
     /// # Errors
     /// [`Error::Different`] for layers that are not those of the pictures before.
     pub fn add(&mut self, found: &Contributions) -> Result<()> {
-        if self.pictures() == 0 {
-            let layers = found.layers.iter().map(|layer| LayerTotals {
-                layer: layer.layer,
-                name: layer.name.clone(),
-                value: MeanStdTotals::default(),
-                share: MeanStdTotals::default(),
-            });
-            self.layers = layers.collect();
+        let of_network = |kind: PartKind| kind != PartKind::Unit;
+        if self.pictures() > 0 {
+            let known = self.layers.iter().filter(|layer| of_network(layer.kind));
+            let known = known.map(|layer| &layer.name);
+            let names = found.layers.iter().filter(|layer| of_network(layer.kind));
+            let names = names.map(|layer| &layer.name);
+            if !known.clone().eq(names.clone()) {
+                let (names, known): (Vec<_>, Vec<_>) = (names.collect(), known.collect());
+                return Err(Error::Different {
+                    what: "contributions",
+                    because: format!("layers {names:?} and {known:?}"),
+                });
+            }
         }
-        let known = self.layers.iter().map(|layer| &layer.name);
-        let names = found.layers.iter().map(|layer| &layer.name);
-        if !known.clone().eq(names.clone()) {
-            let (names, known): (Vec<_>, Vec<_>) = (names.collect(), known.collect());
-            return Err(Error::Different {
-                what: "contributions",
-                because: format!("layers {names:?} and {known:?}"),
-            });
+        // A picture may lack a unit's constants: some are left over where x₀ has infinities only.
+        let (before, positive_before) = (self.pictures(), self.residual_share.count());
+        for part in &found.layers {
+            if !self.layers.iter().any(|layer| layer.is_of(part)) {
+                let key = (part.layer, part.kind);
+                let at = self
+                    .layers
+                    .iter()
+                    .position(|layer| (layer.layer, layer.kind) > key);
+                let new = LayerTotals::of(part, before, positive_before);
+                self.layers.insert(at.unwrap_or(self.layers.len()), new);
+            }
         }
         // Shares of a score that is not positive would flip their sign.
         let positive = !found.score_not_positive;
@@ -253,10 +359,11 @@ impl ContributionTotals {
         if positive {
             self.residual_share.add(found.residual_share);
         }
-        for (totals, layer) in self.layers.iter_mut().zip(&found.layers) {
-            totals.value.add(layer.value);
+        for totals in &mut self.layers {
+            let part = found.layers.iter().find(|part| totals.is_of(part));
+            totals.value.add(part.map_or(0.0, |part| part.value));
             if positive {
-                totals.share.add(layer.share);
+                totals.share.add(part.map_or(0.0, |part| part.share));
             }
         }
         Ok(())
@@ -275,6 +382,7 @@ impl ContributionTotals {
         let layers = self.layers.iter().map(|layer| LayerStatistics {
             layer: layer.layer,
             name: layer.name.clone(),
+            kind: layer.kind,
             value: layer.value.finish(),
             share: layer.share.finish(),
         });
@@ -309,9 +417,10 @@ mod tests {
     use super::*;
 
     fn found(score: f64, input: f64, layer: f64) -> Contributions {
-        let entry = |layer, name: &str, value: f64| LayerContribution {
+        let entry = |layer, name: &str, kind, value: f64| LayerContribution {
             layer,
             name: name.into(),
+            kind,
             value,
             share: value / score,
         };
@@ -320,10 +429,15 @@ mod tests {
             score,
             input,
             residual: layer,
+            biases: layer,
+            units: 0.0,
             residual_share: layer / score,
             score_not_positive: score <= 0.0,
             gap: 1e-9,
-            layers: vec![entry(0, "input", input), entry(1, "conv", layer)],
+            layers: vec![
+                entry(0, "input", PartKind::Input, input),
+                entry(1, "conv", PartKind::Bias, layer),
+            ],
         }
     }
 
@@ -352,5 +466,50 @@ mod tests {
         let mut other = found(1.0, 0.5, 0.5);
         other.layers.pop();
         assert!(aggregate(&[found(1.0, 0.5, 0.5), other]).is_err());
+    }
+
+    /// A unit's constant that only some pictures have is 0 on the others, whatever their order.
+    #[test]
+    fn units_may_come_and_go() {
+        let with = |value: f64| {
+            let mut with = found(4.0, 1.0, 3.0);
+            with.layers[1].value -= value;
+            let name = "sigmoid".into();
+            let part = LayerContribution {
+                name,
+                kind: PartKind::Unit,
+                value,
+                share: value / 4.0,
+                ..with.layers[1].clone()
+            };
+            with.layers.insert(2, part);
+            with.layers.push(LayerContribution {
+                layer: 2,
+                name: "head".into(),
+                kind: PartKind::Bias,
+                value: 0.0,
+                share: 0.0,
+            });
+            with
+        };
+        let without = || {
+            let mut without = with(0.0);
+            without.layers.remove(2);
+            without
+        };
+        assert_eq!(with(0.5).of_layer(1), (2.5, 0.5));
+        for set in [
+            [without(), with(1.0), with(0.5)],
+            [with(1.0), without(), with(0.5)],
+        ] {
+            let all = aggregate(&set).expect("one network");
+            let names: Vec<&str> = all.layers.iter().map(|part| &part.name[..]).collect();
+            assert_eq!(names, ["input", "conv", "sigmoid", "head"]);
+            let expected = MeanStd::of(&[0.0, 1.0, 0.5]);
+            let unit = &all.layers[2];
+            assert!((unit.value.mean - expected.mean).abs() < 1e-15);
+            assert!((unit.value.std - expected.std).abs() < 1e-15);
+            assert!((unit.share.mean - expected.mean / 4.0).abs() < 1e-15);
+        }
     }
 }

@@ -24,7 +24,7 @@ pub struct SubNetwork<'a> {
 
 impl FrozenNetwork {
     /// The sub-network from the output of node `from` (`None`: the input) to that of node `to`
-    /// (`None`: the output), by the model's own node names.
+    /// (`None`: the output), by names of nodes or aliases.
     ///
     /// # Errors
     /// [`linearscope::Error::NoSuchNode`]; [`linearscope::Error::Memory`] for a named node where nothing was recorded.

@@ -185,7 +185,7 @@ impl Common {
     }
 }
 
-/// A part of the network, by the model's own node names.
+/// A part of the network, by names of nodes: those shown, or the file's.
 #[derive(Clone, Debug, Default, Args, Serialize)]
 pub(crate) struct Between {
     /// Begin at the output of this node instead of the input

@@ -132,7 +132,8 @@ impl Model {
         let value = match graph.nodes.iter().find(made) {
             Some(_) => Some(name),
             None => {
-                let node = graph.nodes.iter().find(|node| node.name == name);
+                let called = |node: &&Node| node.name == name || node.file_name == name;
+                let node = graph.nodes.iter().find(called);
                 node.and_then(|node| node.outputs.first())
                     .map(|name| &name[..])
             }
@@ -157,8 +158,9 @@ impl Model {
     fn near(&self, name: &str) -> Vec<String> {
         let name = name.to_lowercase();
         let near = |node: &&Node| {
-            let own = node.name.to_lowercase();
-            !own.is_empty() && (own.contains(&name) || name.contains(&own))
+            let own = [&node.name, &node.file_name].map(|own| own.to_lowercase());
+            own.iter()
+                .any(|own| !own.is_empty() && (own.contains(&name) || name.contains(own)))
         };
         let nodes = self.graph().nodes.iter().filter(near);
         nodes.map(|node| node.name.clone()).take(5).collect()
@@ -262,6 +264,7 @@ impl Model {
         let mut graph = Graph::clone(old);
         let opset = graph.nodes.first().map_or(13, |node| node.opset);
         let transpose = |name: String, from: &str, to: &str, order: Vec<i64>| Node {
+            file_name: name.clone(),
             name,
             op: "Transpose".into(),
             opset,
@@ -343,6 +346,7 @@ impl Model {
             opset,
             inputs,
             outputs: vec![name.clone()],
+            file_name: name.clone(),
             name,
             attributes: HashMap::from([("axis".into(), Attribute::Int(axis))]),
             ..Node::default()

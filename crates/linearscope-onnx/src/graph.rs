@@ -1,5 +1,5 @@
-//! The graph of a model as the executor walks it: nodes in the file's order, under the file's own
-//! names, and every constant as numbers.
+//! The graph of a model as the executor walks it: nodes in the file's order, and every constant as
+//! numbers.
 
 use std::collections::{HashMap, HashSet};
 
@@ -35,8 +35,14 @@ pub(crate) enum Attribute {
 /// One node.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Node {
-    /// Its name, or that of its first output.
+    /// What it is called: see [`names`](crate::names).
     pub name: String,
+    /// Its name in the file, or that of its first output.
+    pub file_name: String,
+    /// The file gives it none.
+    pub unnamed: bool,
+    /// The modules it came from, as torch writes them beside a node.
+    pub scopes: Option<String>,
     pub op: String,
     pub domain: String,
     /// Which of several functions of one name it calls.
@@ -266,18 +272,23 @@ impl Graph {
 
 impl Node {
     pub(crate) fn read(node: NodeProto, reader: &mut Reader<'_>, opset: i64) -> Result<Self> {
-        let name = if node.name.is_empty() {
-            node.output.first().cloned().unwrap_or_default()
-        } else {
-            node.name
+        let unnamed = node.name.is_empty();
+        let name = match unnamed {
+            true => node.output.first().cloned().unwrap_or_default(),
+            false => node.name,
         };
+        let mut notes = node.metadata_props.into_iter();
+        let scopes = notes.find(|note| note.key == "pkg.torch.onnx.name_scopes");
         let mut attributes = HashMap::new();
         for attribute in node.attribute {
             let (key, value) = Attribute::read(attribute, reader, opset)?;
             attributes.insert(key, value);
         }
         Ok(Self {
+            file_name: name.clone(),
             name,
+            unnamed,
+            scopes: scopes.map(|note| note.value),
             op: node.op_type,
             domain: normalize_domain(&node.domain).to_string(),
             overload: node.overload,

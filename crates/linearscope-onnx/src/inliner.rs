@@ -133,10 +133,15 @@ impl Function {
         let mut nodes: Vec<Node> = self.nodes.clone();
         for node in &mut nodes {
             node.name = format!("{}/{}", call.name, node.name);
+            node.file_name = node.name.clone();
+            if node.scopes.is_none() {
+                node.scopes = call.scopes.clone();
+            }
             self.substitute(node, call, &renamed);
         }
         nodes.extend(passed.into_iter().map(|(from, to)| Node {
             name: format!("{}/{to}", call.name),
+            file_name: format!("{}/{to}", call.name),
             op: "Identity".into(),
             inputs: vec![from],
             outputs: vec![to],

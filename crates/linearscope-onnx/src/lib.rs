@@ -2,7 +2,7 @@
 //!
 //! [`Model::load`] reads a file through `onnx-ir`'s protobuf types; [`Model::network`] runs it once
 //! on Burn's capture backend for a concrete input shape and gives a [`linearscope::Network`] that
-//! keeps the file's own node names; [`Model::run`] runs it on any
+//! names nodes after the modules they came from; [`Model::run`] runs it on any
 //! [`Backend`](burn_backend::Backend), with or without the interpreter. Shapes are not inferred:
 //! they are concrete where an op runs, and what rests on constants is computed on the host.
 //!
@@ -25,6 +25,7 @@ mod initialiser;
 mod inliner;
 mod low_precision;
 mod model;
+mod names;
 mod ops;
 mod scope;
 mod signature;

@@ -22,6 +22,7 @@ use crate::{
     graph::{Graph, default_opset},
     initialiser::{Reader, Source, shared},
     inliner::LocalFunctions,
+    names::name_nodes,
     ops,
     scope::Environment,
     signature::Signature,
@@ -35,8 +36,11 @@ const QUICK: Duration = Duration::from_millis(200);
 /// A node of the graph: what [`Model::nodes`] lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeInfo {
-    /// Its name in the file, or that of its first output where it has none.
+    /// Its name: that of the module it came from where the file says which, `layer1.0.conv1`, else the file's own.
+    /// No two nodes share one.
     pub name: String,
+    /// Its name in the file, or that of its first output where it has none.
+    pub file_name: String,
     /// Its op: `Conv`, or `domain::Op` where the domain is not the standard's.
     pub op: String,
     /// Whether the table of supported ops has a row for it.
@@ -162,6 +166,7 @@ impl Model {
             let mut graph = Graph::read(proto.graph.mut_or_insert_default(), &mut reader, opset)?;
             functions.inline(&mut graph)?;
             graph.finish()?;
+            name_nodes(&mut graph);
             Ok::<_, Error>(Self::with_layouts(graph))
         };
         let graph = catch_unwind(AssertUnwindSafe(read))
@@ -278,6 +283,7 @@ impl Model {
     pub fn nodes(&self) -> impl Iterator<Item = NodeInfo> + '_ {
         self.graph.nodes.iter().map(|node| NodeInfo {
             name: node.name.clone(),
+            file_name: node.file_name.clone(),
             op: ops::kind(node),
             supported: ops::supported(node),
         })
@@ -300,7 +306,8 @@ impl Model {
     }
 
     /// Capture the graph for concrete input shapes, one for each of [`inputs`](Self::inputs). The network
-    /// keeps the file's names of nodes, inputs and outputs, and is f32 throughout.
+    /// keeps the file's names of inputs and outputs, has the nodes by the names that [`nodes`](Self::nodes)
+    /// lists, finds them by the file's as well, and is f32 throughout.
     ///
     /// Cost: the graph is run once on Burn's capture backend, which computes only what depends on
     /// constants alone. Memory: the weights are shared with this model.
@@ -470,6 +477,7 @@ impl Model {
         let inputs: Vec<String> = self.inputs().iter().map(name).collect();
         let outputs: Vec<String> = self.outputs().iter().map(name).collect();
         let network = Network::new(captured, &inputs, &outputs, |id| nodes.get(&id).cloned())?;
+        let network = network.with_aliases(self.graph.aliases());
         let straight = |node: String| Entry::new(Rule::StraightThrough).op("round").node(node);
         let entries = quantisers.into_iter().map(straight);
         Ok(entries.fold(network, Network::with_default))

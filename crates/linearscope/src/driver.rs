@@ -209,7 +209,8 @@ fn plan(network: &Network, dtype: DType) -> Result<Vec<Planned>> {
             last.site.position + usize::from(last.site.node != step.node)
         });
         plan.push(Planned {
-            site: Site::new(&operation_name(&operation), &step.node, position),
+            site: Site::new(&operation_name(&operation), &step.node, position)
+                .also_called(network.alias(&step.node)),
             operation,
             role: step.role,
             drops,

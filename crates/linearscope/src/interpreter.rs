@@ -305,7 +305,7 @@ impl Interpreter {
 
     /// The sub-network between two nodes, homogeneous: k probes in place of the output of node `from`
     /// (`None`: of the input) to what they become at node `to` (`None`: at the output). Paths that do
-    /// not pass `from` carry zeros. Names are the model's own;
+    /// not pass `from` carry zeros. Names are the model's;
     /// [`place_names`](crate::program::Program::place_names) lists them.
     ///
     /// ```

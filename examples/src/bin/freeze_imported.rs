@@ -65,11 +65,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("  {:?}", certificate(&frozen)?);
         let score = contribution::contributions(&frozen, contribution::top1(&frozen)?)?;
         println!(
-            "  largest output {:.4} = {:.4} from the pixels + {:.4} from the biases of {} layers",
-            score.score,
-            score.input,
-            score.residual,
-            score.layers.len() - 1
+            "  largest output {:.4} = {:.4} from the pixels + {:.4} from biases + {:.4} from constants of units",
+            score.score, score.input, score.biases, score.units
         );
     }
     Ok(())

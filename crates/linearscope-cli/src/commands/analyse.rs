@@ -304,13 +304,14 @@ pub(crate) fn chapter(
         heading: "Which layer made it".into(),
         look: if classifier {
             "The best score, taken apart exactly: the grey bar is what the pixels add, each other bar \
-             what one layer's biases add on their way to the score. Look for where the decision is \
-             made: early, or deep."
+             what one layer's biases, or the constants of frozen units, add on their way to the score. Look for \
+             where the decision is made: early, or deep."
                 .into()
         } else {
             format!(
                 "Output {target}, on the strongest edge, taken apart exactly: the grey bar is what \
-                 the pixels add, each other bar what one layer's biases add on their way to it."
+                 the pixels add, each other bar what one layer's biases, or the constants of frozen \
+                 units, add on their way to it."
             )
         },
         body: vec![page::bars(&found.chart)],

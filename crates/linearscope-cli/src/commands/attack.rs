@@ -19,7 +19,10 @@ use linearscope_picture::{Band, Curve, CurveChart, CurvePanel, Panel, Sheet};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::votes::{self, coloured, name};
+use super::{
+    contributions::{OF_PARTS, label},
+    votes::{self, coloured, name},
+};
 use crate::{
     args::{Common, Hearing},
     command::{About, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
@@ -76,13 +79,6 @@ pub(crate) enum EpsUnit {
     Input,
 }
 
-const OF_LAYERS: &[(&str, &str)] = &[
-    ("layer", "its number; 0 is the input"),
-    ("name", "the weighted op that begins it"),
-    ("value", "its part of the score"),
-    ("share", "the same over the score"),
-];
-
 impl OnPicture for Attack {
     const ABOUT: &'static About = &About {
         name: "attack",
@@ -112,12 +108,12 @@ impl OnPicture for Attack {
             TableAbout {
                 name: "contributions_before",
                 rows: "contributions to the best class at x₀",
-                columns: OF_LAYERS,
+                columns: OF_PARTS,
             },
             TableAbout {
                 name: "contributions_after",
                 rows: "contributions to the same class at x",
-                columns: OF_LAYERS,
+                columns: OF_PARTS,
             },
             TableAbout {
                 name: "flips",
@@ -266,7 +262,7 @@ fn set_chart(model: &str, over: &ComparisonStatistics) -> CurveChart {
         band: of.layers.iter().map(|layer| layer.value.std).collect(),
     };
     let layers = over.before.layers.iter();
-    let names: Vec<&str> = layers.map(|layer| layer.name.as_str()).collect();
+    let names: Vec<String> = layers.map(|part| label(&part.name, part.kind)).collect();
     CurveChart {
         title: format!(
             "Contributions before and after, {} pictures, {model}",
@@ -463,12 +459,8 @@ fn chart(session: &Session, found: &Comparison, new: Option<&Contributions>) -> 
         curve(format!("{class}, after"), &found.after),
     ];
     curves.extend(new.map(|new| curve(format!("{}, after", name(session, new.target)), new)));
-    let names: Vec<&str> = found
-        .before
-        .layers
-        .iter()
-        .map(|layer| layer.name.as_str())
-        .collect();
+    let layers = found.before.layers.iter();
+    let names: Vec<String> = layers.map(|part| label(&part.name, part.kind)).collect();
     CurveChart {
         title: format!("Contributions before and after, {}", session.model),
         notes: vec![

@@ -3,7 +3,7 @@
 use clap::Args;
 use linearscope_analysis::{
     LinearOperator, certificate,
-    contribution::{self, ContributionStatistics, ContributionTotals},
+    contribution::{self, ContributionStatistics, ContributionTotals, PartKind},
 };
 use linearscope_picture::{Bar, BarChart, Curve, CurveChart, CurvePanel};
 use serde::{Deserialize, Serialize};
@@ -29,13 +29,46 @@ pub(crate) struct Contributions {
     pub common: Common,
 }
 
+/// Columns of a table of parts.
+pub(crate) const OF_PARTS: &[(&str, &str)] = &[
+    ("layer", "number of the layer; 0 is the input"),
+    (
+        "name",
+        "the weighted op that begins the layer; the node of the units",
+    ),
+    (
+        "kind",
+        "input: the pixels; bias: what the network adds; unit: constants that freezing leaves over",
+    ),
+    ("value", "its part of the score"),
+    ("share", "the same over the score"),
+];
+
+/// The kind as tables write it.
+fn word(kind: PartKind) -> &'static str {
+    match kind {
+        PartKind::Input => "input",
+        PartKind::Bias => "bias",
+        _ => "unit",
+    }
+}
+
+/// A part as charts name it.
+pub(crate) fn label(name: &str, kind: PartKind) -> String {
+    match kind {
+        PartKind::Unit => format!("{name} (unit)"),
+        _ => name.into(),
+    }
+}
+
 /// What `contributions` says of itself.
 pub(crate) const ABOUT: &About = &About {
     name: "contributions",
     group: Group::Explain,
     summary: "Which layer's biases made a score",
-    details: "One adjoint sweep takes a score apart exactly: what the pixels themselves add, and what each layer's \
-        biases add on their way to it. The parts sum to the score; the gap is printed.",
+    details: "One adjoint sweep takes a score apart exactly: what the pixels themselves add, what each layer's biases \
+        add on their way to it, and what the constants of frozen units add (σ(0) = ½ of a sigmoid, −μ of a norm). The \
+        parts sum to the score; the gap is printed.",
     example: "contributions net.onnx --input cat.jpg --target top1",
     pictures: Pictures::Folders,
     files: &[
@@ -47,13 +80,8 @@ pub(crate) const ABOUT: &About = &About {
     ],
     tables: &[TableAbout {
         name: "contributions",
-        rows: "one line for each layer, the input first",
-        columns: &[
-            ("layer", "its number; 0 is the input"),
-            ("name", "the weighted op that begins it"),
-            ("value", "its part of the score"),
-            ("share", "the same over the score"),
-        ],
+        rows: "the input, then for each layer one line for its biases and one for each node with constants of units",
+        columns: OF_PARTS,
     }],
     includes: &[],
 };
@@ -87,6 +115,8 @@ impl OnPicture for Contributions {
                 "score": found.score,
                 "input": found.input,
                 "residual": found.residual,
+                "biases": found.biases,
+                "units": found.units,
                 "residual_share": found.residual_share,
                 "gap": found.gap,
                 "contributions": found,
@@ -128,9 +158,10 @@ impl Fold for Over {
         ));
         for layer in &over.layers {
             summary.lines.push(format!(
-                "  {:3} {:36} {:10.4} ± {:8.4} {:7.1} ± {:5.1} %",
+                "  {:3} {:36} {:5} {:10.4} ± {:8.4} {:7.1} ± {:5.1} %",
                 layer.layer,
                 layer.name,
+                word(layer.kind),
                 layer.value.mean,
                 layer.value.std,
                 100.0 * layer.share.mean,
@@ -149,15 +180,15 @@ fn spread(model: &str, over: &ContributionStatistics) -> CurveChart {
         title: format!("Contributions over {} pictures, {model}", over.pictures),
         notes: vec![
             format!(
-                "What each layer's biases add to the score, mean and standard deviation; residual share \
-                 {}.",
+                "What each layer's biases and constants of units add to the score, mean and standard deviation; \
+                 residual share {}.",
                 over.residual_share.percent()
             ),
             format!(
                 "From left to right: {}.",
                 over.layers
                     .iter()
-                    .map(|layer| layer.name.as_str())
+                    .map(|layer| label(&layer.name, layer.kind))
                     .collect::<Vec<_>>()
                     .join(", ")
             ),
@@ -223,6 +254,12 @@ pub(crate) fn find(session: &mut Session, target: &str) -> Result<Parts> {
         found.residual,
         100.0 * found.residual_share,
     )];
+    if found.units != 0.0 {
+        summary.push(format!(
+            "residual {:.4} = biases {:.4} + constants of units {:.4}",
+            found.residual, found.biases, found.units,
+        ));
+    }
     if found.score_not_positive {
         summary.push("the score is not positive: shares change their sign".into());
     }
@@ -230,9 +267,10 @@ pub(crate) fn find(session: &mut Session, target: &str) -> Result<Parts> {
     for layer in &found.layers {
         let bar = "█".repeat((30.0 * layer.value.abs() / widest.max(f64::MIN_POSITIVE)) as usize);
         summary.push(format!(
-            "  {:3} {:36} {:10.4} {:7.1} %  {bar}",
+            "  {:3} {:36} {:5} {:10.4} {:7.1} %  {bar}",
             layer.layer,
             layer.name,
+            word(layer.kind),
             layer.value,
             100.0 * layer.share,
         ));
@@ -250,12 +288,16 @@ pub(crate) fn find(session: &mut Session, target: &str) -> Result<Parts> {
 }
 
 fn chart(session: &Session, found: &contribution::Contributions, name: &str) -> BarChart {
+    let units = match found.units {
+        0.0 => String::new(),
+        units => format!(" + {units:.4} from the constants of frozen units (unit)"),
+    };
     let mut notes = vec![format!(
-        "Score {:.4} = {:.4} from the pixels (grey) + {:.4} from the layers' biases, projected \
+        "Score {:.4} = {:.4} from the pixels (grey) + {:.4} from the layers' biases{units}, projected \
          forward: residual share {:.1} %. The bars add up to the score, within {:.0e} of their sum.",
         found.score,
         found.input,
-        found.residual,
+        found.biases,
         100.0 * found.residual_share,
         found.gap.max(1e-16),
     )];
@@ -270,7 +312,7 @@ fn chart(session: &Session, found: &contribution::Contributions, name: &str) -> 
             .iter()
             .enumerate()
             .map(|(i, layer)| Bar {
-                label: layer.name.clone(),
+                label: label(&layer.name, layer.kind),
                 value: layer.value,
                 note: format!("{:.1} %", 100.0 * layer.share),
                 apart: i == 0,

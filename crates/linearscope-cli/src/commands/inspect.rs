@@ -4,11 +4,13 @@ use std::{
     collections::{BTreeSet, HashMap},
     fmt,
     path::PathBuf,
+    sync::Arc,
 };
 
 use burn::tensor::{Device, FloatDType, TensorData};
 use clap::Args;
 use linearscope::{
+    Network,
     program::Account,
     survey::{Standing, Surveyed},
 };
@@ -206,7 +208,14 @@ fn cannot_run(
     if args.json {
         let rows: Vec<Value> = nodes
             .iter()
-            .map(|node| json!({ "node": node.name, "op": node.op, "refused": is_refused(node) }))
+            .map(|node| {
+                json!({
+                    "node": node.name,
+                    "file_node": node.file_name,
+                    "op": node.op,
+                    "refused": is_refused(node),
+                })
+            })
             .collect();
         let more = json!({
             "input": { "name": input.name, "shape": shape },
@@ -230,9 +239,13 @@ fn cannot_run(
     );
     for node in &nodes {
         let word = if is_refused(node) { "refused" } else { "" };
+        let in_file = match node.file_name == node.name {
+            true => "",
+            false => &node.file_name,
+        };
         println!(
             "{}",
-            format!("  {:34} {:22} {word}", node.name, node.op).trim_end()
+            format!("  {:34} {:22} {word:8} {in_file}", node.name, node.op).trim_end()
         );
     }
     println!(
@@ -332,6 +345,7 @@ fn inspect(args: &Inspect) -> Result<()> {
     let rules = rules::read(&args.rules)?;
     let device = Device::flex();
     let loaded = load(network, &device, FloatDType::F32)?;
+    let network = loaded.network().clone();
     // Any picture shows the structure: noise in 0..1.
     let x0: Vec<f64> = noise(shape.iter().product(), 1)
         .iter()
@@ -368,7 +382,10 @@ fn inspect(args: &Inspect) -> Result<()> {
 
     console::clear();
     if args.json {
-        let ops: Vec<Value> = survey.iter().map(|op| entry(op, &fields)).collect();
+        let ops: Vec<Value> = survey
+            .iter()
+            .map(|op| entry(op, &fields, network.alias(&op.node)))
+            .collect();
         let more = json!({
             "input": { "name": signature.name, "shape": shape, "assumed": assumed },
             "ends": ends.facts,
@@ -388,7 +405,7 @@ fn inspect(args: &Inspect) -> Result<()> {
     let out = survey.last().map_or(&[][..], |op| &op.shape[..]);
     let rules = format!("rules {rules}");
     println!("{}", heading(&args.model, &input, [&shape, out], &[&rules]));
-    table(&survey, &fields);
+    table(&survey, &fields, &network);
     let flops: u64 = survey.iter().map(|op| op.flops).sum();
     let count = |word: &str| {
         survey
@@ -422,13 +439,14 @@ fn inspect(args: &Inspect) -> Result<()> {
     Ok(())
 }
 
-fn entry(op: &Surveyed, fields: &HashMap<&str, FieldSize>) -> Value {
+fn entry(op: &Surveyed, fields: &HashMap<&str, FieldSize>, alias: Option<&Arc<str>>) -> Value {
     let field = fields
         .get(&*op.node)
         .map(|size| json!({ "h": size.h, "w": size.w, "reaches_the_border": size.clipped }));
     json!({
         "position": op.position,
         "node": &*op.node,
+        "file_node": &**alias.unwrap_or(&op.node),
         "op": op.op,
         "role": match op.standing.word() {
             "reads x₀" => "reads",
@@ -460,18 +478,33 @@ fn scaled(count: u64) -> String {
     }
 }
 
-fn table(survey: &[Surveyed], fields: &HashMap<&str, FieldSize>) {
-    let row = |number: &str, node: &str, cells: [String; 7]| {
-        let [op, role, rule, shape, parameters, flops, field] = cells;
+fn table(survey: &[Surveyed], fields: &HashMap<&str, FieldSize>, network: &Network) {
+    let row = |number: &str, node: &str, cells: [String; 8]| {
+        let [op, role, rule, shape, parameters, flops, field, in_file] = cells;
         let line = format!(
-            "{number:>4} {node:34} {op:22} {role:9} {rule:16} {shape:>20} {parameters:>10} {flops:>9} {field:>10}"
+            "{number:>4} {node:34} {op:22} {role:9} {rule:16} {shape:>20} {parameters:>10} {flops:>9} {field:>10} \
+             {in_file}"
         );
         println!("{}", line.trim_end());
+    };
+    let in_file = match survey.iter().any(|op| network.alias(&op.node).is_some()) {
+        true => "in the file",
+        false => "",
     };
     row(
         "at",
         "node",
-        ["op", "role", "rule", "shape", "parameters", "flop", "field"].map(String::from),
+        [
+            "op",
+            "role",
+            "rule",
+            "shape",
+            "parameters",
+            "flop",
+            "field",
+            in_file,
+        ]
+        .map(String::from),
     );
     let mut last = "";
     let shown: Vec<&Surveyed> = survey
@@ -524,6 +557,10 @@ fn table(survey: &[Surveyed], fields: &HashMap<&str, FieldSize>) {
                     flops => scaled(flops),
                 },
                 field,
+                match network.alias(last) {
+                    Some(alias) if first => alias.to_string(),
+                    _ => String::new(),
+                },
             ],
         );
     }

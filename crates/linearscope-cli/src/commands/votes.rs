@@ -134,7 +134,9 @@ pub(crate) fn config(session: &Session, hearing: &Hearing, by_channel: bool) -> 
         "all" => Terms::All,
         "input" => Terms::Input,
         name => {
-            let by_name = layers.iter().position(|layer| **layer == *name);
+            let network = session.frozen.frozen().loaded().network();
+            let called = network.node_called(name).unwrap_or(name);
+            let by_name = layers.iter().position(|layer| **layer == *called);
             let number = || name.parse().ok().filter(|&layer| layer < layers.len());
             let layer = by_name.or_else(number).ok_or_else(|| {
                 let names: Vec<&str> = layers.iter().skip(1).map(|name| &**name).collect();

@@ -10,6 +10,7 @@ mod jobs;
 mod maps;
 mod matrix;
 mod messages;
+mod names;
 mod pictures;
 mod project;
 mod recipe;

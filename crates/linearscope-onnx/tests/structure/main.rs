@@ -7,6 +7,7 @@ mod functions;
 mod inputs;
 #[path = "../made/mod.rs"]
 mod made;
+mod names;
 mod opsets;
 mod order;
 mod quantised;

@@ -29,16 +29,21 @@ impl<B: Backend> Recorded<B> {
         Ok(self.at_once(self.program().probe_bytes_between(&starts, &[to])?))
     }
 
-    /// The place of a named network node, or an error that lists what there is.
+    /// The place of a network node by its name or alias, or an error that lists the names there are.
     ///
     /// # Errors
     /// [`Error::NoSuchNode`].
     pub fn node(&self, name: &str) -> Result<NodeId> {
         let program = self.program();
-        program.place(name).ok_or_else(|| Error::NoSuchNode {
-            name: name.into(),
-            nodes: program.place_names().map(String::from).collect(),
-        })
+        let network = self.loaded().network();
+        let called = || program.place(network.node_called(name)?);
+        program
+            .place(name)
+            .or_else(called)
+            .ok_or_else(|| Error::NoSuchNode {
+                name: name.into(),
+                nodes: program.place_names().map(String::from).collect(),
+            })
     }
 
     /// The sub-network between two places, homogeneous: k probes of `from` (`None`: the only

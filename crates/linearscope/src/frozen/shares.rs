@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result, guarded},
     host,
     linear::batch,
-    program::{Carry, Node, NodeId},
+    program::{Carry, Node, NodeId, Operation, SourceKind},
 };
 
 /// One source and its contribution ⟨q, b⟩ to a linear functional of the output.
@@ -20,6 +20,8 @@ pub struct SourceShare {
     pub node: String,
     /// Index into [`Program::layers`](crate::program::Program::layers).
     pub layer: usize,
+    /// Whether the network adds it itself.
+    pub kind: SourceKind,
     /// ⟨q, b⟩ for each of the k cotangents.
     pub values: Vec<f64>,
 }
@@ -125,6 +127,9 @@ fn share<B: Backend>(
     b: &FloatTensor<B>,
     q: &FloatTensor<B>,
 ) -> Result<SourceShare> {
+    let Operation::Source { kind, .. } = node.operation else {
+        unreachable!("only sources have shares")
+    };
     // Sum q over what b was broadcast along, so that the product is small.
     let q = host::<B>(batch::sum_to::<B>(q.clone(), &b.shape()))?;
     let b = host::<B>(b.clone())?;
@@ -145,6 +150,7 @@ fn share<B: Backend>(
     Ok(SourceShare {
         node: node.name.to_string(),
         layer: node.layer,
+        kind,
         values,
     })
 }

@@ -123,6 +123,8 @@ pub struct Network {
     pub(crate) recognised: Recognised,
     /// Entries below every rule set: see [`Network::with_default`].
     defaults: Vec<Entry>,
+    /// What nodes are called besides, by name: see [`Network::with_aliases`].
+    aliases: HashMap<Arc<str>, Arc<str>>,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
 }
@@ -208,6 +210,7 @@ impl Network {
             weights: values,
             recognised,
             defaults: Vec::new(),
+            aliases: HashMap::new(),
             inputs,
             outputs,
         })
@@ -218,6 +221,32 @@ impl Network {
     pub fn with_default(mut self, entry: Entry) -> Self {
         self.defaults.push(entry);
         self
+    }
+
+    /// The same with what nodes are called besides, in pairs of name and alias: a loader that names a node
+    /// after the module it came from says here what the file calls it. Nodes are shown by name, and found
+    /// by either.
+    pub fn with_aliases(mut self, aliases: impl IntoIterator<Item = (String, String)>) -> Self {
+        let aliases = aliases.into_iter();
+        self.aliases
+            .extend(aliases.map(|(name, alias)| (name.into(), alias.into())));
+        self
+    }
+
+    /// What the node of this name is called besides, if it is.
+    pub fn alias(&self, node: &str) -> Option<&Arc<str>> {
+        self.aliases.get(node)
+    }
+
+    /// The name of the node called so, by its name or else by its alias.
+    pub fn node_called<'a>(&'a self, called: &'a str) -> Option<&'a str> {
+        let mut nodes = self.steps.iter().map(|step| &*step.node);
+        let mut aliased = self.steps.iter().map(|step| &step.node);
+        nodes.find(|node| *node == called).or_else(|| {
+            let node =
+                aliased.find(|node| self.alias(node).is_some_and(|alias| **alias == *called));
+            node.map(|node| &**node)
+        })
     }
 
     /// A rule set with the network's own entries below it.

@@ -34,12 +34,33 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use burn_backend::{Backend, DType, Shape, tensor::FloatTensor};
 
 use crate::{
-    coefficient::Coefficient,
+    coefficient::{Coefficient, Origin},
     error::{Error, Result},
     interrupt::Interrupt,
     linear::{LinearMap, Stored},
 };
 use id::Tag;
+
+/// Whose constant a source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    /// The network adds it, whatever the input: a convolution's bias, a norm's learned shift, the running
+    /// mean of a batch norm, a number in the graph.
+    Bias,
+    /// Freezing a unit left it over: σ(0) = ½ under the secant rule, −μ of a norm that measures x₀, the
+    /// plateau of a clip, what a tangent misses.
+    Unit,
+}
+
+impl SourceKind {
+    /// Of a constant that an operand brings along: what x₀ chose is no bias.
+    pub(crate) fn of(origin: Origin) -> Self {
+        match origin {
+            Origin::Weight => Self::Bias,
+            Origin::Decision => Self::Unit,
+        }
+    }
+}
 
 /// What a node computes from earlier nodes.
 #[derive(Debug)]
@@ -68,6 +89,8 @@ pub enum Operation<B: Backend> {
     Source {
         /// The constant, of the node's rank, broadcasting against its shape.
         value: Coefficient<FloatTensor<B>>,
+        /// Whether the network adds it itself.
+        kind: SourceKind,
         /// What it is added to.
         input: NodeIndex,
     },
@@ -111,8 +134,9 @@ impl<B: Backend> Operation<B> {
                 map: map.clone(),
                 input: new(*input),
             },
-            Operation::Source { value, input } => Operation::Source {
+            Operation::Source { value, kind, input } => Operation::Source {
                 value: value.clone(),
+                kind: *kind,
                 input: new(*input),
             },
             Operation::Sum(terms) => {

@@ -17,7 +17,7 @@ use burn_flex::{Flex, FlexDevice, FlexTensor};
 use linearscope_test_support::numbers::Random;
 
 use super::{
-    Node, NodeId, NodeIndex, Operation, Program,
+    Node, NodeId, NodeIndex, Operation, Program, SourceKind,
     traverse::{Along, Backwards, Constant, Forwards, Here},
 };
 use crate::{
@@ -84,7 +84,8 @@ fn random(random: &mut Random, concats: bool) -> Program<Flex> {
                 let b: Vec<f64> = (0..len).map(|_| number(random)).collect();
                 let value = Coefficient::weight(tensor(&b, &[len]));
                 let input = NodeIndex(any);
-                (Operation::Source { value, input }, len)
+                let kind = SourceKind::Bias;
+                (Operation::Source { value, kind, input }, len)
             }
             2 => {
                 let terms = (0..count).map(|_| {
@@ -131,7 +132,7 @@ fn value(
             let x = of(input);
             numbers(map.apply(tensor(&x, &[1, x.len()])))
         }
-        Operation::Source { value, input } => match sources {
+        Operation::Source { value, input, .. } => match sources {
             true => plus(of(input), numbers(value.value().clone())),
             false => of(input),
         },

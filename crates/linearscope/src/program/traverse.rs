@@ -147,7 +147,7 @@ impl<B: Backend> Program<B> {
                         let x = take(*input, false);
                         visitor.map(&here, map, &self.at(*input).shape, x)
                     }
-                    Operation::Source { value, input } => {
+                    Operation::Source { value, input, .. } => {
                         let x = take(*input, false);
                         visitor.source(&here, value, x)
                     }
@@ -220,7 +220,7 @@ impl<B: Backend> Program<B> {
                         let q = visitor.map(&here, map, &self.at(*input).shape, q)?;
                         add(visitor, &mut pending[input.0], q);
                     }
-                    Operation::Source { value, input } => {
+                    Operation::Source { value, input, .. } => {
                         let q = visitor.source(&here, value, q)?;
                         add(visitor, &mut pending[input.0], q);
                     }

@@ -119,7 +119,10 @@ impl<'r, B: Backend> Forwards<B> for Builder<'r, B> {
         let (at, from) = x?;
         let input = self.adapted(here, at, from, region);
         let value = b.clone().map(|b| region.of_broadcast::<B>(b));
-        let source = Operation::Source { value, input };
+        let Operation::Source { kind, .. } = here.node.operation else {
+            unreachable!("only sources come here")
+        };
+        let source = Operation::Source { value, kind, input };
         Some((self.push(here, source, region), region))
     }
 

@@ -105,7 +105,8 @@ impl Entry {
         }
     }
 
-    /// Only for nodes whose name fits this glob (`*` any run of characters, `?` one).
+    /// Only for nodes whose name, or what the file calls them besides, fits this glob (`*` any run of
+    /// characters, `?` one).
     pub fn node(self, glob: impl Into<String>) -> Self {
         Self {
             node: Some(glob.into()),
@@ -131,10 +132,11 @@ impl Entry {
                 .at
                 .as_ref()
                 .is_none_or(|at| at.contains(&site.position))
-            && self
-                .node
-                .as_ref()
-                .is_none_or(|glob| WildMatch::new(glob).matches(&site.node))
+            && self.node.as_ref().is_none_or(|glob| {
+                let glob = WildMatch::new(glob);
+                let alias = site.alias.as_ref();
+                glob.matches(&site.node) || alias.is_some_and(|alias| glob.matches(alias))
+            })
     }
 }
 
@@ -151,6 +153,8 @@ pub(crate) struct Site {
     pub op: String,
     /// The node's name.
     pub node: Arc<str>,
+    /// What it is called besides.
+    pub alias: Option<Arc<str>>,
     /// The node's number in the order they run.
     pub position: usize,
 }
@@ -161,7 +165,16 @@ impl Site {
         Self {
             op: plain(op),
             node: node.clone(),
+            alias: None,
             position,
+        }
+    }
+
+    /// The same of a node that is called otherwise besides.
+    pub(crate) fn also_called(self, alias: Option<&Arc<str>>) -> Self {
+        Self {
+            alias: alias.cloned(),
+            ..self
         }
     }
 }

@@ -176,7 +176,21 @@ mod tests {
             op: plain(op),
             node: node.into(),
             position,
+            ..Site::default()
         }
+    }
+
+    #[test]
+    fn a_node_is_named_either_way() {
+        let rules: RuleSet = "node:layer1.*=mask".parse().expect("a rule set");
+        let site = at("tanh", "layer1.act", 0).also_called(Some(&"node_tanh_3".into()));
+        assert_eq!(rules.choices(&site).pointwise, Pointwise::Mask);
+        let rules: RuleSet = "node:node_tanh_3=mask".parse().expect("a rule set");
+        assert_eq!(rules.choices(&site).pointwise, Pointwise::Mask);
+        assert_ne!(
+            rules.choices(&at("tanh", "act", 0)).pointwise,
+            Pointwise::Mask
+        );
     }
 
     #[test]

@@ -146,7 +146,7 @@ pub(crate) fn freeze<B: Backend>(
     if h.at_zero == 0.0 {
         return Ok(tracer);
     }
-    Ok(tracer.source(literal::<B>(h.at_zero, shape.num_dims(), y), &shape))
+    Ok(tracer.unit(literal::<B>(h.at_zero, shape.num_dims(), y), &shape))
 }
 
 /// (h(x) − h(0))/x.

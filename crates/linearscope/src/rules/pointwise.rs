@@ -72,7 +72,7 @@ fn traced<B: Backend>(
         if h.at_zero() == 0.0 {
             return tracer;
         }
-        return tracer.source(literal::<B>(h.at_zero(), shape.num_dims(), y), &shape);
+        return tracer.unit(literal::<B>(h.at_zero(), shape.num_dims(), y), &shape);
     }
     let decided = tracer.freeze("taylor", None);
     let gain = finite::<B>(h.slope(Entries(x.clone()), value).0);

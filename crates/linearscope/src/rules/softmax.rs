@@ -112,7 +112,7 @@ pub(crate) fn freeze<B: Backend>(
             let secant = exp_secant(Entries(z), exp).0;
             tracer
                 .map(gain(secant, &decided), &shape)
-                .source(literal::<B>(1.0, shape.num_dims(), y), &shape)
+                .unit(literal::<B>(1.0, shape.num_dims(), y), &shape)
         }
     };
     let tracer = match &infinite {

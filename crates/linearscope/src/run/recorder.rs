@@ -143,7 +143,7 @@ impl<B: Backend> Recorder<B> {
                 Some(noise) => noise.through(&**map, &self.nodes[input.0].shape, shape, u2, x0)?,
                 None => None,
             },
-            Operation::Source { value, input } => match of(input) {
+            Operation::Source { value, input, .. } => match of(input) {
                 Some(noise) => Some(noise.plus::<B>(value, shape, u2)?),
                 None => None,
             },

@@ -9,7 +9,7 @@ use crate::{
     coefficient::{Coefficient, Origin},
     error::Error,
     linear::{Expand, LinearMap, Zero, batch},
-    program::{NodeIndex, Operation},
+    program::{NodeIndex, Operation, SourceKind},
     report::Decided,
 };
 
@@ -155,8 +155,20 @@ impl<B: Backend> Tracer<B> {
         self.map(map, shape)
     }
 
-    /// y = x + b: a source of the affine system. `b` broadcasts against `shape` and has its rank.
+    /// y = x + b: a source of the affine system. `b` broadcasts against `shape` and has its rank. It is
+    /// a bias where it does not depend on x₀, see [`unit`](Self::unit).
     pub(crate) fn source(self, b: Coefficient<FloatTensor<B>>, shape: &Shape) -> Self {
+        let kind = SourceKind::of(b.origin());
+        self.plus(b, kind, shape)
+    }
+
+    /// The same for a constant that the rule of a unit leaves over. It need not depend on x₀, as σ(0) does
+    /// not, and is no bias of the network's.
+    pub(crate) fn unit(self, b: Coefficient<FloatTensor<B>>, shape: &Shape) -> Self {
+        self.plus(b, SourceKind::Unit, shape)
+    }
+
+    fn plus(self, b: Coefficient<FloatTensor<B>>, kind: SourceKind, shape: &Shape) -> Self {
         if b.origin() == Origin::Decision {
             self.run.carried("source");
         }
@@ -168,7 +180,11 @@ impl<B: Backend> Tracer<B> {
                 _ => x,
             }),
             Carrier::Node(input) => {
-                let operation = Operation::Source { value: b, input };
+                let operation = Operation::Source {
+                    value: b,
+                    kind,
+                    input,
+                };
                 self.run.append(operation, shape, self.layer)
             }
             Carrier::Poisoned => Carrier::Poisoned,

@@ -133,7 +133,7 @@ fn conserved(frozen: &Frozen, seed: &[f64]) -> Vec<f64> {
                 add(&mut pending[input.0][0], &q, 1.0);
                 add(&mut pending[input.0][1], &s, 1.0);
             }
-            Operation::Source { value, input } => {
+            Operation::Source { value, input, .. } => {
                 let b = expanded(value.value(), &node.shape);
                 s.iter_mut()
                     .zip(q.iter().zip(b))
