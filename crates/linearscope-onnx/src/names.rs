@@ -38,7 +38,7 @@ const SAME_WEIGHT: &[&str] = &[
 /// Name every node of a graph, and of the bodies it holds.
 pub(crate) fn name_nodes(graph: &mut Graph) {
     let mut origins = Vec::new();
-    collect(graph, &HashMap::new(), &mut origins);
+    collect(graph, &mut HashMap::new(), &mut origins);
     let places = || origins.iter().filter_map(|origin| origin.place.as_deref());
     let own: HashSet<String> = places().map(String::from).collect();
     // Weights before places, now that it is known which modules have nodes of their own.
@@ -133,11 +133,18 @@ impl Origin {
 }
 
 /// The origins of a graph's nodes, each before those in its bodies. `known` are the constants around it,
-/// each with the weight that it is another form of.
-fn collect(graph: &Graph, known: &HashMap<String, String>, origins: &mut Vec<Origin>) {
-    let mut known = known.clone();
-    let constants = graph.constants.keys();
-    known.extend(constants.map(|name| (name.clone(), name.clone())));
+/// each with the weight that it is another form of; afterwards they are as before.
+fn collect(graph: &Graph, known: &mut HashMap<String, String>, origins: &mut Vec<Origin>) {
+    let mut own = Vec::new();
+    let mut add = |known: &mut HashMap<String, String>, name: &String, of: String| {
+        if !known.contains_key(name) {
+            known.insert(name.clone(), of);
+            own.push(name.clone());
+        }
+    };
+    for name in graph.constants.keys() {
+        add(known, name, name.clone());
+    }
     let number = origins.len();
     for node in &graph.nodes {
         let bodies: Vec<&Graph> = node.bodies().collect();
@@ -145,12 +152,14 @@ fn collect(graph: &Graph, known: &HashMap<String, String>, origins: &mut Vec<Ori
         let folded = bodies.is_empty()
             && (node.op == "Constant" || !node.inputs.is_empty())
             && given.all(|name| known.contains_key(name));
-        let weight = node.weight(&known);
+        let weight = node.weight(known);
         if folded {
             let of = node.inputs.first().and_then(|name| known.get(name));
             let same = SAME_WEIGHT.contains(&&node.op[..]);
             let of = of.filter(|_| same).cloned().unwrap_or_default();
-            known.extend(node.outputs.iter().map(|name| (name.clone(), of.clone())));
+            for name in &node.outputs {
+                add(known, name, of.clone());
+            }
         }
         let scopes = node.scopes.as_deref().and_then(of_scopes);
         let by_scopes = scopes.is_some();
@@ -166,8 +175,11 @@ fn collect(graph: &Graph, known: &HashMap<String, String>, origins: &mut Vec<Ori
             main: false,
         });
         for body in bodies {
-            collect(body, &known, origins);
+            collect(body, known, origins);
         }
+    }
+    for name in own {
+        known.remove(&name);
     }
 }
 
