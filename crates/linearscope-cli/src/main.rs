@@ -8,6 +8,7 @@ mod console;
 mod docs;
 mod error;
 mod job;
+mod kind;
 mod npy;
 mod opened;
 mod picture;
