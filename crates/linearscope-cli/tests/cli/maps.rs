@@ -20,7 +20,7 @@ fn maps_of_an_upscaler_agree_with_its_rows() {
         "rows (16",
         "columns (16",
         "row 0,34,57",
-        "off-diagonal",
+        "copied from elsewhere",
         "shift-variance",
     ] {
         assert!(out.contains(word), "{word}: {out}");

@@ -226,6 +226,26 @@ impl Layout {
         factor
     }
 
+    /// Sub-pixels kept along an axis, as channels: of coordinates that another axis runs along, all are read together.
+    fn gather(&mut self, axis: usize) {
+        for k in 0..self.coordinates() {
+            let others = self.axes.iter().enumerate().filter(|(at, _)| *at != axis);
+            let mut others = others.flat_map(|(_, factors)| factors);
+            if !others.any(|other| !other.steps[k].is_zero()) {
+                continue;
+            }
+            let mut factors = std::mem::take(&mut self.axes[axis]);
+            for factor in &mut factors {
+                let span = factor.span(k);
+                if let Some(reach) = self.reach(k) {
+                    reach.widen(span);
+                }
+                factor.steps[k] = Ratio::ZERO;
+            }
+            self.axes[axis] = factors;
+        }
+    }
+
     /// Every entry along some factors is read.
     fn whole(&mut self, factors: &[Factor]) {
         for k in 0..self.coordinates() {
@@ -472,19 +492,9 @@ impl Layout {
         let mut spans: Vec<Vec<[f64; 2]>> = vec![Vec::new(); coordinates];
         let whole = parts.len();
         let moved = parts.into_iter().map(|(along, mut part)| {
+            part.gather(dim);
             let mut factor = part.joined(dim, why);
             for k in 0..coordinates {
-                // Sub-pixels kept as channels: beside other channels they are read together.
-                let runs = |axis: &usize| *axis != dim;
-                let axes = (0..part.axes.len()).filter(runs);
-                let elsewhere = axes.flat_map(|axis| &part.axes[axis]);
-                if elsewhere.into_iter().any(|other| !other.steps[k].is_zero()) {
-                    let span = factor.span(k);
-                    if let Some(reach) = part.reach(k) {
-                        reach.widen(span);
-                    }
-                    factor.steps[k] = Ratio::ZERO;
-                }
                 let step = factor.steps[k].value();
                 let begin = step * along.start as f64;
                 if let Some(reach) = part.reach(k)
@@ -529,6 +539,7 @@ impl Layout {
     /// What is known of each coordinate at the end.
     fn finish(mut self, why: &str) -> Vec<std::result::Result<Placed, String>> {
         for axis in 0..self.axes.len() {
+            self.gather(axis);
             self.joined(axis, why);
         }
         self.note_periods();
