@@ -94,15 +94,21 @@ pub enum Error {
     },
     /// No two output pixels are a step apart that is whole pixels in input and output.
     #[error(
-        "shift variance compares rows {step:?} output pixels apart (down, right), the smallest step that is \
-         whole pixels in input and output, but the output has {size:?} only; take an input of a size that \
-         shares a larger divisor with the output's"
+        "shift-variance compares rows {step:?} output pixels apart (down, right), the smallest step that is \
+         whole pixels in the input, in the output and for every stride between, but the output has {size:?} only; \
+         take a larger input"
     )]
     NoStep {
         /// The step, `[down, right]` in output pixels.
         step: [usize; 2],
         /// `[h, w]` of the output.
         size: [usize; 2],
+    },
+    /// Nothing says which pixel of the input a pixel of the output lies on.
+    #[error("no pixel of the output has its place in the input: {reason}")]
+    NoPlace {
+        /// Why.
+        reason: String,
     },
     /// Results that were to be put together are not of one network.
     #[error("{what} are not of one network: {because}")]

@@ -13,7 +13,7 @@ use linearscope::{
 use crate::{
     error::{Error, Result},
     locality,
-    operator::{Field, LinearOperator, by_products},
+    operator::{Field, Geometry, LinearOperator, by_products},
     progress::Observer,
     vectors::{batched, check, flat, row, shaped},
 };
@@ -273,6 +273,16 @@ impl LinearOperator for FrozenNetwork {
             }
             Frozen::Paired(_) => self.adjoint_by_tape(&y),
         }
+    }
+
+    fn geometry(&self) -> Result<Option<Geometry>> {
+        let Some(recorded) = self.recorded() else {
+            return Ok(None);
+        };
+        let program = recorded.program();
+        Ok(Some(
+            program.places(program.inputs()[0], program.outputs()[0])?,
+        ))
     }
 
     fn check_interrupt(&self) -> Result<()> {

@@ -9,6 +9,7 @@ mod docs;
 mod ends;
 mod error;
 mod job;
+mod kind;
 mod npy;
 mod opened;
 mod picture;

@@ -282,7 +282,8 @@ impl Session {
         self.results.save_json(name, value)
     }
 
-    /// Write an output of the network, and its picture as the recipe says where it is one.
+    /// Write an output of the network, and its picture as the recipe says where it is one; of a signal its lines, of a
+    /// volume its slices.
     pub(crate) fn save_output(
         &mut self,
         name: &str,
@@ -292,7 +293,19 @@ impl Session {
     ) -> Result<()> {
         self.save_shaped(name, values, shape, 0, shaped)?;
         let Some(raster) = self.painter.output(values, shape) else {
-            return Ok(());
+            let panels = Painter::lines_or_slices(name, values, shape);
+            if panels.is_empty() {
+                return Ok(());
+            }
+            let heading = String::new();
+            let sheet = Sheet {
+                bands: vec![Band { heading, panels }],
+                ..Sheet::default()
+            };
+            let more = json!({ "mapping": "lines or slices, in the range of its values" });
+            return self
+                .results
+                .save(&format!("{name}.png"), &sheet.draw()?.to_png()?, more);
         };
         let more = json!({ "mapping": "as the recipe says, clipped" });
         self.results

@@ -6,6 +6,9 @@
 //! channel runs from blue over white to red; three are colours around grey, or one picture each.
 //! A [`Window`] may show the part where an array is not negligible, and says which part.
 //!
+//! A signal, an array with one axis, is a line ([`Panel::line`]); a [`Volume`] is slices of it and what is largest
+//! behind each place.
+//!
 //! [`Overlay`] lays a signed map over a photograph.
 //!
 //! [`Sheet`] sets many such pictures side by side, [`BarChart`] draws contributions,
@@ -19,10 +22,12 @@ mod classes;
 mod colour;
 mod curve;
 mod drawing;
+mod line;
 mod number;
 mod overlay;
 pub mod page;
 mod sheet;
+mod volume;
 
 pub use array::{Array, Channels, Raster, Window};
 pub use chart::{Bar, BarChart};
@@ -33,3 +38,4 @@ pub use drawing::{Drawing, Error};
 pub use number::{significant, with_error};
 pub use overlay::{Overlay, Sign};
 pub use sheet::{Arrow, Band, Mark, Panel, Sheet};
+pub use volume::{Side, Volume};

@@ -1,9 +1,12 @@
 //! Sheets: many pictures side by side, each with its number, its scale and its place.
 
+use std::ops::Range;
+
 use crate::{
     Error, Raster,
-    colour::{Ramp, diverging, hex},
+    colour::{NEGATIVE, Ramp, diverging, hex},
     drawing::{Anchor, DIM, Drawing, INK, LINE, Type, fitted, wrapped},
+    line::{self, Line},
 };
 
 /// A place in an array, shown as a numbered ring.
@@ -35,8 +38,10 @@ pub struct Panel {
     pub title: String,
     /// What there is to say, under it; the scale and the window are added.
     pub caption: Vec<String>,
-    /// The picture.
+    /// The picture; of a signal, only what part of it is shown.
     pub raster: Raster,
+    /// The line in place of the picture.
+    pub(crate) line: Option<Line>,
     /// Places in it.
     pub marks: Vec<Mark>,
     /// Arrows in it.
@@ -52,9 +57,25 @@ impl Panel {
             title: title.into(),
             caption: Vec::new(),
             raster,
+            line: None,
             marks: Vec::new(),
             arrows: Vec::new(),
             key: Vec::new(),
+        }
+    }
+
+    /// A line over a part of the entries of a signal. A signed one spans ± `scale`, with zero in the middle; without
+    /// a scale the line spans the values it shows.
+    pub fn line(
+        title: impl Into<String>,
+        values: &[f64],
+        part: Range<usize>,
+        scale: Option<f64>,
+    ) -> Self {
+        let (line, raster) = line::line(values, part, scale);
+        Self {
+            line: Some(line),
+            ..Self::new(title, raster)
         }
     }
 
@@ -122,6 +143,17 @@ impl Panel {
         let raster = &self.raster;
         let [h, w] = raster.of;
         let part = raster.window;
+        if let Some(line) = &self.line {
+            if raster.scale.is_none() {
+                let [low, high] = line.span();
+                lines.push(format!("from {} to {}", number(low), number(high)));
+            }
+            lines.push(match part.w == w {
+                true => format!("{w} entries"),
+                false => format!("entries {}–{} of {w}", part.x, part.x + part.w - 1),
+            });
+            return lines;
+        }
         if (part.h, part.w) != (h, w) {
             let (bottom, right) = (part.y + part.h - 1, part.x + part.w - 1);
             lines.push(format!("y {}–{bottom}, x {}–{right}", part.y, part.x));
@@ -193,7 +225,10 @@ impl Sheet {
         let mut panels = self.bands.iter().flat_map(|band| &band.panels);
         panels.any(|panel| {
             let raster = &panel.raster;
-            raster.scale.is_some() && raster.ramp == ramp && !raster.is_zero()
+            panel.line.is_none()
+                && raster.scale.is_some()
+                && raster.ramp == ramp
+                && !raster.is_zero()
         })
     }
 
@@ -302,6 +337,8 @@ impl Sheet {
                             to.rectangle(at, size, "#f4f4f4");
                             let middle = (at.0 + 8.0, at.1 + size.1 / 2.0 + 4.0);
                             to.text(middle, ALL_ZERO, style(small, DIM));
+                        } else if let Some(line) = &panel.line {
+                            draw_line(to, line, at, size);
                         } else {
                             to.picture(at, &picture)?;
                         }
@@ -368,6 +405,20 @@ fn key(to: &mut Drawing, (x, y): (f64, f64)) {
     );
 }
 
+/// A line on white, with zero where it lies.
+fn draw_line(to: &mut Drawing, line: &Line, (x, y): (f64, f64), (w, h): (f64, f64)) {
+    to.rectangle((x, y), (w, h), "#ffffff");
+    if let Some(zero) = line.zero(h) {
+        to.line((x, y + zero), (x + w, y + zero), LINE);
+    }
+    for stroke in line.strokes([w, h]) {
+        for pair in stroke.windows(2) {
+            let at = |(dx, dy): (f64, f64)| (x + dx, y + dy);
+            to.stroke(at(pair[0]), at(pair[1]), NEGATIVE);
+        }
+    }
+}
+
 fn marks(to: &mut Drawing, panel: &Panel, (left, top): (f64, f64), zoom: usize) {
     let raster = &panel.raster;
     let part = raster.window;
@@ -379,11 +430,18 @@ fn marks(to: &mut Drawing, panel: &Panel, (left, top): (f64, f64), zoom: usize) 
         let dot = |at: usize, from: usize| {
             ((at - from) / raster.block) as f64 * zoom as f64 + zoom as f64 / 2.0
         };
-        let (x, y) = (left + dot(mark.x, part.x), top + dot(mark.y, part.y));
+        let [rows, columns] = raster.size().map(|size| (size * zoom) as f64);
+        let (x, y) = match panel.line {
+            // Entries of a signal share the width, whatever it is.
+            Some(_) => {
+                let share = ((mark.x - part.x) as f64 + 0.5) / part.w as f64;
+                (left + share * columns, top + rows / 2.0)
+            }
+            None => (left + dot(mark.x, part.x), top + dot(mark.y, part.y)),
+        };
         to.ring((x, y), 5.0);
         // The label to the right, or to the left where the right edge is near.
-        let [_, columns] = raster.size();
-        let near = x + 24.0 > left + (columns * zoom) as f64;
+        let near = x + 24.0 > left + columns;
         let shift = if near { -22.0 } else { 8.0 };
         to.tag((x + shift, y + 4.5), &mark.label, 13.0);
     }
@@ -477,6 +535,36 @@ mod tests {
         assert!(keyed.size()[1] > plain.size()[1] + 30.0);
         let svg = keyed.to_svg();
         assert!(svg.contains("#010203") && svg.contains("a &lt;class&gt;"));
+    }
+
+    /// A signal is strokes and no picture, its marks share the width, and no key of colours stands above it.
+    #[test]
+    fn a_signal_is_a_line() {
+        let values: Vec<f64> = (0..50).map(|i| (f64::from(i) * 0.3).sin()).collect();
+        let mut signal = sheet(1);
+        let mark = Mark {
+            y: 0,
+            x: 25,
+            label: "7".into(),
+        };
+        let panel = Panel::line("row 3", &values, 10..40, Some(1.0)).marks(vec![mark]);
+        signal.bands[0].panels = vec![panel];
+        let svg = signal.draw().unwrap().to_svg();
+        assert!(!svg.contains("<image") && !svg.contains("zero is white"));
+        assert!(
+            svg.contains(">entries 10–39 of 50<") && svg.contains(">±1.00<"),
+            "{svg}"
+        );
+        assert!(svg.contains(">7<"));
+        // 30 points, 29 strokes of the line's colour.
+        assert_eq!(svg.matches(NEGATIVE).count(), 29);
+        let whole = Panel::line("x₀", &values, 0..50, None);
+        assert_eq!(whole.lines()[1], "50 entries");
+        assert!(
+            whole.lines()[0].starts_with("from -1.0"),
+            "{:?}",
+            whole.lines()
+        );
     }
 
     /// In place of an empty picture and ±0.

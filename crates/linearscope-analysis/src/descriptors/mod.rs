@@ -51,8 +51,9 @@ pub struct Descriptor {
     pub band: Band,
 }
 
-/// Measure one picture of shape `[c, h, w]`, with leading axes of size 1 or none; `None` for what is
-/// no picture (a vector, or less than 2 pixels a side) and for zero.
+/// Measure one picture of shape `[c, h, w]` or `[1, c, h, w]`; `None` for what is no picture (a vector, a volume, or less
+/// than 2 pixels a side) and for zero. Of three axes it does not know whether they are a signal's `[1, c, l]`: that is
+/// the caller's to know.
 ///
 /// Cost: a fast Fourier transform a channel.
 ///
@@ -69,7 +70,7 @@ pub fn describe(values: &[f64], shape: &[usize]) -> Option<Descriptor> {
     let &[ref outer @ .., c, h, w] = shape else {
         return None;
     };
-    let fits = c * h * w == values.len() && h >= 2 && w >= 2;
+    let fits = c * h * w == values.len() && h >= 2 && w >= 2 && outer.len() <= 1;
     if !fits || outer.iter().any(|&size| size != 1) {
         return None;
     }

@@ -3,7 +3,7 @@
 //!
 //! F is looked at in blocks. Block (p, q) holds the weights from the input's channels at pixel q to the
 //! output's channels at pixel p; its energy is E(p, q) = Σ F², over both. A place has a *corresponding*
-//! position in the other picture, the one that covers the same part of the scene
+//! position in the other picture, the centre of what the ops let it use
 //! ([`Pictures::corresponding`]). What every
 //! measure is made of is then the energy map of a row, q ↦ E(p, q), or of a column, p ↦ E(p, q)
 //! ([`Energy`]), seen from that position:
@@ -31,7 +31,7 @@ pub mod template;
 
 pub use energy::Energy;
 pub(crate) use energy::axis;
-pub use place::{Grid, Pictures};
+pub use place::{AlongAxis, Grid, Pictures};
 
 use std::ops::ControlFlow;
 
@@ -87,7 +87,8 @@ pub struct ColumnMaps {
     pub grid: Grid,
     /// ‖column‖², summed over channels; NaN where a column was not read.
     pub energy: Vec<f64>,
-    /// For each of [`SHARES`] the radius that holds it, in output pixels; NaN where a column is zero.
+    /// For each of [`SHARES`] the radius that holds it, in output pixels; NaN where a column is zero, and
+    /// everywhere where no input pixel has its place in the output.
     pub radii: [Vec<f64>; SHARES.len()],
     /// The effective area of each column, in output pixels; 0 where a column is zero, NaN where it was not read.
     pub area: Vec<f64>,
@@ -119,8 +120,8 @@ impl ColumnMaps {
 /// an error ([`Error::is_stopped`]).
 ///
 /// # Errors
-/// [`Error::NotPictures`] for networks that do not go from picture to picture; [`Error::Stopped`]; as
-/// [`LinearOperator::fields`].
+/// [`Error::NotPictures`] for networks that do not go from picture to picture; [`Error::NoPlace`] where nothing says
+/// which pixel of the input one of the output lies on; [`Error::Stopped`]; as [`LinearOperator::fields`].
 pub fn row_maps(
     f: &(impl LinearOperator + ?Sized),
     grid: &Grid,
@@ -128,6 +129,7 @@ pub fn row_maps(
     mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<RowMaps> {
     let pictures = Pictures::of(f)?;
+    pictures.placed()?;
     let [_, h, w] = pictures.input;
     let mut maps = RowMaps {
         grid: grid.clone(),
@@ -142,7 +144,9 @@ pub fn row_maps(
     let mut feeds = FeedsOf::new([h, w], radius);
     let places: Vec<[usize; 2]> = grid.places().collect();
     maps.finished = blocks(f, Field::Row, &places, &mut observer, |i, block| {
-        let at = pictures.corresponding(Field::Row, places[i]);
+        let Some(at) = pictures.corresponding(Field::Row, places[i]) else {
+            return;
+        };
         let energy = Energy::of(block, [h, w]);
         maps.energy[i] = energy.total();
         for (map, radius) in maps.radii.iter_mut().zip(radii(&energy, at)) {
@@ -158,10 +162,10 @@ pub fn row_maps(
 
 /// Walk the columns of `grid`'s places: their radii, and the `most` strongest templates, which are
 /// columns of at least `least_area` output pixels. Progress counts places. Stopped, it gives what was read, as
-/// [`row_maps`].
+/// [`row_maps`]. Areas and templates do not need to know where a pixel lies; radii do.
 ///
 /// # Errors
-/// As [`row_maps`].
+/// As [`row_maps`], [`Error::NoPlace`] apart.
 pub fn column_maps(
     f: &(impl LinearOperator + ?Sized),
     grid: &Grid,
@@ -187,8 +191,10 @@ pub fn column_maps(
         let at = pictures.corresponding(Field::Column, places[i]);
         let energy = Energy::of(block, [h, w]);
         maps.energy[i] = energy.total();
-        for (map, radius) in maps.radii.iter_mut().zip(radii(&energy, at)) {
-            map[i] = radius;
+        if let Some(at) = at {
+            for (map, radius) in maps.radii.iter_mut().zip(radii(&energy, at)) {
+                map[i] = radius;
+            }
         }
         maps.area[i] = energy.area();
         templates.add(energy, places[i], at);
@@ -202,7 +208,7 @@ pub fn column_maps(
 /// stopped, it is an error ([`Error::is_stopped`]).
 ///
 /// # Errors
-/// As [`row_maps`]; [`Error::OutOfRange`].
+/// As [`column_maps`]; [`Error::OutOfRange`].
 pub fn energies(
     f: &(impl LinearOperator + ?Sized),
     field: Field,

@@ -8,6 +8,11 @@
 //!
 //! over channels and over all q for which q + b lies in the picture too: 0 for a convolution, 1 for
 //! rows that have nothing in common, 2 for opposite ones.
+//!
+//! The steps a and b are those by which all strides on the way move whole ([`Pictures::step`]). A padded convolution
+//! after another is none at the border: paths that would leave the picture between the two are missing. So rows are
+//! compared where no field meets a border ([`AlongAxis::inside`](super::AlongAxis)). Where fields are so large that no
+//! two such rows are a step apart, all are compared, and [`ShiftMap::with_border`] says so.
 
 use std::ops::ControlFlow;
 
@@ -25,13 +30,15 @@ use crate::{
 pub struct ShiftMap {
     /// The places, in the output.
     pub grid: Grid,
-    /// V of each place, its neighbours below and to the right together; NaN where there is none, rows are
-    /// zero, or they were not read.
+    /// V of each place, its neighbours below and to the right together; NaN where there is none, a field meets a
+    /// border (see `with_border`), rows are zero, or they were not read.
     pub values: Vec<f64>,
     /// The sum of all numerators over the sum of all denominators; NaN where that is 0.
     pub whole: f64,
     /// The steps compared, `[down, right]` each: in the input and in the output.
     pub steps: [[usize; 2]; 2],
+    /// Whether fields of rows compared meet a border, so that V holds its effect as well; else there is none.
+    pub with_border: bool,
     /// How many places were compared, where it was stopped before all were; `None`: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<usize>,
@@ -68,9 +75,71 @@ fn compared(
     (apart, all)
 }
 
+/// The steps of a comparison, `[down, right]` each in the input and in the output.
+fn steps(pictures: &Pictures, period: usize) -> Result<[[usize; 2]; 2]> {
+    let step = |axis| -> Result<[usize; 2]> {
+        Ok(pictures
+            .step(axis)?
+            .map(|step| step.saturating_mul(period.max(1))))
+    };
+    let steps = [step(0)?, step(1)?];
+    let [input, output] = [0, 1].map(|end| [steps[0][end], steps[1][end]]);
+    let [_, rows, columns] = pictures.output;
+    if output[0] >= rows && output[1] >= columns {
+        return Err(Error::NoStep {
+            step: output,
+            size: [rows, columns],
+        });
+    }
+    Ok([input, output])
+}
+
+/// Whether a place and those a step below and to the right of it meet no border, as far as they exist.
+fn is_clear(pictures: &Pictures, [y, x]: [usize; 2], output: [usize; 2]) -> bool {
+    let [_, rows, columns] = pictures.output;
+    let clear = |axis: usize, at: usize, size: usize| {
+        let [first, end] = pictures.place.map_or([0, size], |along| along[axis].inside);
+        let later = at + output[axis];
+        (first..end).contains(&at) && (later >= size || later < end)
+    };
+    clear(0, y, rows) && clear(1, x, columns)
+}
+
+/// The places to compare: `stride` apart, where no field meets a border; of a picture without such places, all.
+///
+/// # Errors
+/// As [`variance`].
+pub fn grid(f: &(impl LinearOperator + ?Sized), stride: usize, period: usize) -> Result<Grid> {
+    let pictures = Pictures::of(f)?;
+    let [_, output] = steps(&pictures, period)?;
+    let [_, rows, columns] = pictures.output;
+    let every = Grid::every(stride, [rows, columns]);
+    let along = pictures.placed()?;
+    let clear = |axis: usize, size: usize| -> Vec<usize> {
+        let [first, end] = along[axis].inside;
+        let end = match output[axis] < size {
+            true => end.saturating_sub(output[axis]),
+            false => end,
+        };
+        match end.checked_sub(first) {
+            None | Some(0) => Vec::new(),
+            // In the middle of what there is.
+            Some(count) => {
+                let begin = first + (count - 1) % stride.max(1) / 2;
+                (begin..end).step_by(stride.max(1)).collect()
+            }
+        }
+    };
+    let (y, x) = (clear(0, rows), clear(1, columns));
+    Ok(match y.is_empty() || x.is_empty() {
+        true => every,
+        false => Grid { y, x },
+    })
+}
+
 /// V at the places of `grid`, each compared with those `period` whole steps below and to the right
-/// ([`Pictures::step`]: an input pixel of an upscaler). A network that strides by s inside is a
-/// convolution at most for periods that s divides.
+/// ([`Pictures::step`]: an input pixel of an upscaler). Of a grid that holds places whose fields meet no border only
+/// those are compared; [`grid()`] chooses them.
 ///
 /// Stopped, it gives what was compared by then, in parts as [`row_maps`](super::row_maps).
 ///
@@ -78,8 +147,8 @@ fn compared(
 /// ([`LinearOperator::fields`]).
 ///
 /// # Errors
-/// As [`row_maps`](super::row_maps); [`Error::NoStep`] where the picture holds no two places a
-/// step apart.
+/// As [`row_maps`](super::row_maps); [`Error::NoPlace`] also for a mirrored output; [`Error::NoStep`] where the
+/// picture holds no two places a step apart.
 pub fn variance(
     f: &(impl LinearOperator + ?Sized),
     grid: &Grid,
@@ -89,24 +158,26 @@ pub fn variance(
     let pictures = Pictures::of(f)?;
     let [_, h, w] = pictures.input;
     let [d, rows, columns] = pictures.output;
-    let steps = [0, 1].map(|axis| pictures.step(axis).map(|step| step * period.max(1)));
-    let input = [steps[0][0], steps[1][0]];
-    let output = [steps[0][1], steps[1][1]];
-    if output[0] >= rows && output[1] >= columns {
-        return Err(Error::NoStep {
-            step: output,
-            size: [rows, columns],
-        });
-    }
+    let [input, output] = steps(&pictures, period)?;
     let mut values = vec![f64::NAN; grid.len()];
     let mut whole = (0.0, 0.0);
     // Three rows a place: few at a time, since all of them are kept.
     let each = 3 * d * f.input_len();
     let places: Vec<[usize; 2]> = grid.places().collect();
-    let parts = places.len().div_ceil((super::HELD / each).max(1));
+    let all = 0..places.len();
+    let clear: Vec<usize> = all
+        .clone()
+        .filter(|&i| is_clear(&pictures, places[i], output))
+        .collect();
+    let with_border = clear.is_empty();
+    let chosen: Vec<usize> = match with_border {
+        true => all.collect(),
+        false => clear,
+    };
+    let parts = chosen.len().div_ceil((super::HELD / each).max(1));
     let mut done = 0;
     for part in 0..parts {
-        let some: Vec<usize> = (part..places.len()).step_by(parts).collect();
+        let some: Vec<usize> = chosen.iter().copied().skip(part).step_by(parts).collect();
         let mut asked = Vec::new();
         let mut pairs = Vec::new();
         for &i in &some {
@@ -131,7 +202,7 @@ pub fn variance(
             &mut |progress| {
                 observer(&Progress {
                     done: done + (progress.done as f64 * share) as usize,
-                    of: places.len(),
+                    of: chosen.len(),
                     ..*progress
                 })
             },
@@ -140,7 +211,7 @@ pub fn variance(
         match unless_stopped(walked, done > 0)? {
             Some(None) => {}
             Some(Some(_)) if done == 0 => {
-                let progress = Progress::new(Field::Row.reading(), done, places.len());
+                let progress = Progress::new(Field::Row.reading(), done, chosen.len());
                 return Err(Error::Stopped(progress));
             }
             None | Some(Some(_)) => break,
@@ -161,6 +232,7 @@ pub fn variance(
         values,
         whole: whole.0 / whole.1,
         steps: [input, output],
-        finished: (done < places.len()).then_some(done),
+        with_border,
+        finished: (done < chosen.len()).then_some(done),
     })
 }

@@ -9,8 +9,8 @@ use super::Energy;
 pub struct Template {
     /// The input pixel that switches it, `[y, x]`.
     pub place: [usize; 2],
-    /// That pixel's corresponding position in the output.
-    pub corresponding: [f64; 2],
+    /// That pixel's corresponding position in the output, if it has one.
+    pub corresponding: Option<[f64; 2]>,
     /// ‖column‖², summed over channels.
     pub energy: f64,
     /// (Σ E)² / Σ E² of its energy map, in output pixels.
@@ -54,7 +54,12 @@ impl TemplatesOf {
         }
     }
 
-    pub(super) fn add(&mut self, energy: Energy, place: [usize; 2], corresponding: [f64; 2]) {
+    pub(super) fn add(
+        &mut self,
+        energy: Energy,
+        place: [usize; 2],
+        corresponding: Option<[f64; 2]>,
+    ) {
         let area = energy.area();
         let (Some(centroid), Some(spread)) = (energy.centroid(), energy.spread()) else {
             return;

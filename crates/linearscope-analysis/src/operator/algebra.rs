@@ -5,7 +5,7 @@
 
 use burn::tensor::{Device, FloatDType, Tensor};
 
-use super::{Field, LinearOperator, described_by};
+use super::{Field, Geometry, LinearOperator, described_by};
 use crate::{
     error::{Error, Result},
     progress::Observer,
@@ -65,6 +65,10 @@ pub struct Scaled<F> {
 
 impl<F: LinearOperator> LinearOperator for Scaled<F> {
     described_by!(|it| it.operator => it.operator);
+
+    fn geometry(&self) -> Result<Option<Geometry>> {
+        self.operator.geometry()
+    }
 
     fn check_interrupt(&self) -> Result<()> {
         self.operator.check_interrupt()
@@ -231,6 +235,10 @@ pub struct ByProducts<F>(pub F);
 
 impl<F: LinearOperator> LinearOperator for ByProducts<F> {
     described_by!(|it| it.0 => it.0);
+
+    fn geometry(&self) -> Result<Option<Geometry>> {
+        self.0.geometry()
+    }
 
     fn check_interrupt(&self) -> Result<()> {
         self.0.check_interrupt()

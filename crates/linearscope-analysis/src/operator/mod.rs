@@ -22,6 +22,7 @@ mod units;
 use std::sync::Arc;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use linearscope::program::Placed;
 
 pub use algebra::{ByProducts, Composed, Scaled, Sum, Transposed};
 pub use dense::Dense;
@@ -35,6 +36,9 @@ use crate::{
 /// How many vectors are multiplied side by side where many are known: enough for the batch speed of
 /// convolutions, few enough for a large picture's memory.
 pub(crate) const BATCH: usize = 8;
+
+/// Where the entries of F x lie along each axis of x, or why nothing can be said of that.
+pub type Geometry = Vec<std::result::Result<Placed, String>>;
 
 /// Which way a field is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +167,16 @@ pub trait LinearOperator {
         by_products(self, field, places, observer)
     }
 
+    /// Where entries of F x lie in x: for each axis of x which entries along it an entry of F x uses, or why nothing
+    /// can be said of that. `None`, the default, for operators that know nothing of it; a frozen network knows it
+    /// from its ops ([`Program::places`](linearscope::program::Program::places)).
+    ///
+    /// # Errors
+    /// The operator's own, as [`Error::Operator`].
+    fn geometry(&self) -> Result<Option<Geometry>> {
+        Ok(None)
+    }
+
     /// Whether computations with F go on: asked before each product and within the dense work between
     /// products. The default never stops; a frozen network asks its
     /// [`Interrupt`](linearscope::Interrupt).
@@ -245,6 +259,10 @@ macro_rules! forwarded {
                 observer: &mut Observer<'_>,
             ) -> Result<Tensor<2>> {
                 (**self).fields(field, places, observer)
+            }
+
+            fn geometry(&self) -> Result<Option<Geometry>> {
+                (**self).geometry()
             }
 
             fn check_interrupt(&self) -> Result<()> {

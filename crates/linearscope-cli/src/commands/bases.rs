@@ -4,7 +4,7 @@ use linearscope_analysis::descriptors::{Descriptor, describe_all};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{command::TableAbout, error::Result, session::Session};
+use crate::{command::TableAbout, error::Result, kind::Kind, session::Session};
 
 /// A singular vector in numbers; docs/bases.md explains each.
 #[derive(Serialize)]
@@ -72,9 +72,25 @@ pub(crate) fn describe(
     (v, input): (&[f64], &[usize]),
     (u, output): (&[f64], &[usize]),
 ) -> Result<Vec<String>> {
-    let (v, u) = (describe_all(v, input), describe_all(u, output));
-    session.note("bases", json!({ "v": v, "u": u }));
     let (mut lines, mut records) = (Vec::new(), Vec::new());
+    let mut left_out = Vec::new();
+    let mut of = |name: &str, values: &[f64], shape: &[usize]| match Kind::of(shape) {
+        Kind::Picture => describe_all(values, shape),
+        kind => {
+            if let Kind::Signal | Kind::Volume = kind {
+                left_out.push(format!("each {name} is {}", kind.words()));
+            }
+            None
+        }
+    };
+    let (v, u) = (of("v", v, input), of("u", u, output));
+    let left_out = (!left_out.is_empty()).then(|| {
+        format!(
+            "spread, stripes and frequency are measures of pictures: {}",
+            left_out.join(", ")
+        )
+    });
+    session.note("bases", json!({ "v": v, "u": u, "left_out": left_out }));
     for (letter, found) in [("v", v), ("u", u)] {
         for (i, basis) in found.into_iter().flatten().enumerate() {
             if lines.is_empty() {
@@ -86,6 +102,7 @@ pub(crate) fn describe(
         }
     }
     session.save_table("vectors", &records)?;
+    lines.extend(left_out);
     Ok(lines)
 }
 

@@ -120,7 +120,8 @@ pub(crate) fn find(
         // Where the field is, in the other picture, if it is somewhere.
         if let Some(panel) = drawn.first() {
             let (part, [h, w]) = (panel.raster.window, panel.raster.of);
-            if 2 * part.h <= h && 2 * part.w <= w {
+            // A signal has one row.
+            if (h == 1 || 2 * part.h <= h) && 2 * part.w <= w {
                 seen.push(Mark {
                     y: part.y + part.h / 2,
                     x: part.x + part.w / 2,
@@ -155,12 +156,12 @@ pub(crate) fn find(
         let (heading, meaning) = match field {
             Field::Column => (
                 "Columns of F",
-                "A column F δ is where one input pixel goes in the output, and with what weight; \
+                "A column F δ is where one place of the input goes in the output, and with what weight; \
                  `all` adds the columns of all channels.",
             ),
             Field::Row => (
                 "Rows of F",
-                "A row Fᵀδ is which input pixels one output uses, and with what weight; `all` adds the \
+                "A row Fᵀδ is which places of the input one output uses, and with what weight; `all` adds the \
                  rows of all channels.",
             ),
         };

@@ -5,7 +5,7 @@ mod sheet;
 
 use clap::Args;
 use linearscope_analysis::{
-    FrozenNetwork, LinearOperator,
+    Error, FrozenNetwork, LinearOperator,
     maps::{
         ColumnMaps, Grid, Pictures, RowMaps, column_maps,
         copy_move::{Origin, origin},
@@ -18,7 +18,7 @@ use linearscope_analysis::{
 };
 use linearscope_picture::{Sheet, significant};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::position;
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
     command::{self, About, Alone, FileAbout, Group, OnPicture, TableAbout, Told},
     console,
     error::{Failure, Result},
+    kind::Kind,
     session::Session,
 };
 
@@ -54,9 +55,9 @@ pub(crate) struct MapFlags {
     /// input's shorter side]
     #[arg(long, value_name = "PX")]
     pub radius: Option<f64>,
-    /// How many input pixels apart rows are compared for the shift-variance; a network that strides
-    /// by s inside wants a multiple of s
-    #[arg(long, default_value_t = 1, value_name = "PX")]
+    /// How many times the smallest whole step apart rows are compared for the shift-variance: the input pixels by
+    /// which every stride in the network moves whole
+    #[arg(long, default_value_t = 1, value_name = "N")]
     pub period: usize,
     /// Effective area, in output pixels, from which a column counts as a template [default: 2 % of the
     /// output]
@@ -90,7 +91,8 @@ const ARROWS: usize = 12;
 struct At {
     at: String,
     place: [usize; 2],
-    own: [f64; 2],
+    /// Its position in the input, if it has one; without it there are no distances.
+    own: Option<[f64; 2]>,
     radius: [f64; SHARES.len()],
     off_diagonal: f64,
     origin: Option<Origin>,
@@ -98,14 +100,69 @@ struct At {
     energy: Vec<f64>,
 }
 
+/// A measure, or why this network has none of it.
+type Measured<T> = std::result::Result<T, String>;
+
 /// All that was measured.
 struct Found {
     pictures: Pictures,
-    rows: RowMaps,
+    rows: Measured<RowMaps>,
     columns: ColumnMaps,
-    shift: ShiftMap,
+    shift: Measured<ShiftMap>,
     period: usize,
     at: Vec<At>,
+}
+
+impl Found {
+    /// What is not there, and why.
+    fn left_out(&self) -> Vec<(&'static str, &str)> {
+        let rows = self.rows.as_ref().err().map(String::as_str);
+        let shift = self.shift.as_ref().err().map(String::as_str);
+        // Columns have radii where rows have.
+        let columns = rows.filter(|_| self.pictures.place.is_none());
+        let all = [
+            ("row radii", rows),
+            ("column radii", columns),
+            ("off-diagonal energy", rows),
+            ("copy and move", rows),
+            ("shift-variance", shift),
+        ];
+        all.into_iter()
+            .filter_map(|(what, why)| Some((what, why?)))
+            .collect()
+    }
+
+    /// The same in sentences, one for each reason.
+    fn left_out_lines(&self) -> Vec<String> {
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (what, why) in self.left_out() {
+            match reasons.iter_mut().find(|(known, _)| *known == why) {
+                Some((_, all)) => all.push(what),
+                None => reasons.push((why, vec![what])),
+            }
+        }
+        reasons
+            .into_iter()
+            .map(|(why, all)| format!("left out: {}: {why}", all.join(", ")))
+            .collect()
+    }
+
+    /// What is only assumed.
+    fn assumed(&self) -> Option<&'static str> {
+        self.pictures.guessed.then_some(
+            "the decisions did not fit the memory, so the ops do not say which pixel lies where: both pictures are \
+             taken to cover the same scene",
+        )
+    }
+}
+
+/// A measure that does not apply is left out, with its reason; all else that fails, fails.
+fn if_it_applies<T>(found: linearscope_analysis::Result<T>) -> Result<Measured<T>> {
+    match found {
+        Ok(found) => Ok(Ok(found)),
+        Err(error @ (Error::NoPlace { .. } | Error::NoStep { .. })) => Ok(Err(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What `maps` says of itself.
@@ -211,36 +268,49 @@ impl OnPicture for Maps {
     }
 }
 
-/// The numbers of a folder's table.
+/// The numbers of a folder's table; NaN, which is null, for what is left out.
 fn numbers(found: &Found) -> Value {
     let median = |values: &[f64]| distribution(values).median;
-    let (rows, columns) = (&found.rows, &found.columns);
+    let columns = &found.columns;
+    let row = |share: usize| -> f64 {
+        let rows = found.rows.as_ref();
+        rows.map_or(f64::NAN, |rows| median(&rows.radii[share]))
+    };
     json!({
-        "row_radius_50": median(&rows.radii[0]),
-        "row_radius_90": median(&rows.radii[1]),
-        "row_radius_99": median(&rows.radii[2]),
+        "row_radius_50": row(0),
+        "row_radius_90": row(1),
+        "row_radius_99": row(2),
         "column_radius_50": median(&columns.radii[0]),
         "column_radius_90": median(&columns.radii[1]),
         "column_radius_99": median(&columns.radii[2]),
-        "off_diagonal": rows.feeds.share,
+        "off_diagonal": found.rows.as_ref().map_or(f64::NAN, |rows| rows.feeds.share),
         "column_area": median(&columns.area),
         "templates": columns.wide,
-        "shift_variance": found.shift.whole,
+        "shift_variance": found.shift.as_ref().map_or(f64::NAN, |shift| shift.whole),
     })
 }
 
 /// The same for a person, in one line.
 fn line(found: &Found) -> String {
-    let (rows, columns) = (&found.rows, &found.columns);
-    format!(
-        "90 % of a row within {:.1} px, of a column within {:.1} px · off-diagonal {:.2} % · \
-         {} templates · shift-variance {:.3}",
-        distribution(&rows.radii[1]).median,
-        distribution(&columns.radii[1]).median,
-        100.0 * rows.feeds.share,
-        columns.wide,
-        found.shift.whole,
-    )
+    let columns = &found.columns;
+    let mut parts = Vec::new();
+    if let Ok(rows) = &found.rows {
+        parts.push(format!(
+            "90 % of a row within {:.1} px, of a column within {:.1} px",
+            distribution(&rows.radii[1]).median,
+            distribution(&columns.radii[1]).median
+        ));
+        parts.push(format!("off-diagonal {:.2} %", 100.0 * rows.feeds.share));
+    }
+    parts.push(format!("{} templates", columns.wide));
+    if let Ok(shift) = &found.shift {
+        parts.push(format!("shift-variance {:.3}", shift.whole));
+    }
+    let left_out: Vec<&str> = found.left_out().iter().map(|(what, _)| *what).collect();
+    if !left_out.is_empty() {
+        parts.push(format!("left out: {}", left_out.join(", ")));
+    }
+    parts.join(" · ")
 }
 
 /// One measure over the places looked at.
@@ -269,24 +339,32 @@ fn measures(found: &Found) -> Vec<Measure> {
             unit,
         });
     };
-    let (rows, columns) = (&found.rows, &found.columns);
-    for (share, values) in SHARES.iter().zip(&rows.radii) {
-        add(
-            format!("row_radius_{:.0}", 100.0 * share),
-            values,
-            "input px",
-        );
+    let columns = &found.columns;
+    if let Ok(rows) = &found.rows {
+        for (share, values) in SHARES.iter().zip(&rows.radii) {
+            add(
+                format!("row_radius_{:.0}", 100.0 * share),
+                values,
+                "input px",
+            );
+        }
     }
-    for (share, values) in SHARES.iter().zip(&columns.radii) {
-        add(
-            format!("column_radius_{:.0}", 100.0 * share),
-            values,
-            "output px",
-        );
+    if found.pictures.place.is_some() {
+        for (share, values) in SHARES.iter().zip(&columns.radii) {
+            add(
+                format!("column_radius_{:.0}", 100.0 * share),
+                values,
+                "output px",
+            );
+        }
     }
     add("column_area".into(), &columns.area, "output px");
-    add("off_diagonal".into(), &rows.off_diagonal, "share");
-    add("shift_variance".into(), &found.shift.values, "share");
+    if let Ok(rows) = &found.rows {
+        add("off_diagonal".into(), &rows.off_diagonal, "share");
+    }
+    if let Ok(shift) = &found.shift {
+        add("shift_variance".into(), &shift.values, "share");
+    }
     all
 }
 
@@ -304,7 +382,7 @@ pub(crate) fn part(session: &mut Session) -> Result<(Sheet, Vec<String>)> {
 fn check(args: &MapFlags) -> Result<()> {
     let positive = |flag: &str, value: Option<f64>, least: f64| match value {
         Some(value) if !(value >= least && value.is_finite()) => Err(Failure::input(format!(
-            "--{flag} {value}: give at least {least} pixels"
+            "--{flag} {value}: give at least {least}"
         ))),
         _ => Ok(()),
     };
@@ -316,17 +394,13 @@ fn check(args: &MapFlags) -> Result<()> {
 
 fn find(session: &mut Session, args: &MapFlags) -> Result<Found> {
     let f = &session.frozen;
-    let pictures = Pictures::of(f).map_err(|_| {
-        Failure::input(format!(
-            "maps compares places of one picture with places of another; this network makes {:?} from {:?}",
-            f.output_shape(),
-            f.input_shape()
-        ))
-        .hint("for scores there are row (receptive fields), contributions, and svd")
+    let pictures = Pictures::of(f).map_err(|error| match error {
+        Error::NotPictures { .. } => no_pictures(f.input_shape(), f.output_shape()),
+        error => error.into(),
     })?;
     let ([_, h, w], [_, rows, columns]) = (pictures.input, pictures.output);
     // Strides that meet every sub-pixel, and every phase of networks that stride by two.
-    let [down, right] = [0, 1].map(|axis| pictures.step(axis)[1]);
+    let [down, right] = [0, 1].map(|axis| pictures.step(axis).map_or(1, |[_, output]| output));
     let stride = args
         .stride
         .unwrap_or_else(|| Grid::stride(ALONG, [rows, columns], down.max(right)));
@@ -343,24 +417,28 @@ fn find(session: &mut Session, args: &MapFlags) -> Result<Found> {
         .unwrap_or((0.02 * (rows * columns) as f64).max(2.0));
 
     let at = at(session, &pictures, &args.target, radius)?;
-    let row_maps = row_maps(f, &grid, radius, console::observer())?;
-    save_rows(session, &row_maps)?;
-    unfinished("rows", row_maps.finished, grid.len())?;
+    let row_maps = if_it_applies(row_maps(f, &grid, radius, console::observer()))?;
+    if let Ok(rows) = &row_maps {
+        save_rows(session, rows)?;
+        unfinished("rows", rows.finished, grid.len())?;
+    }
     let f = &session.frozen;
     let templates = args.templates;
     let column_maps = column_maps(f, &inputs, least_area, templates, console::observer())?;
-    save_columns(session, &column_maps)?;
+    save_columns(session, &pictures, &column_maps)?;
     unfinished("columns", column_maps.finished, inputs.len())?;
     let f = &session.frozen;
     // Three rows a place: every second one both ways.
-    let some = Grid {
-        y: grid.y.iter().copied().step_by(2).collect(),
-        x: grid.x.iter().copied().step_by(2).collect(),
+    let some = shift::grid(f, 2 * stride, args.period);
+    let shift = match if_it_applies(some)? {
+        Ok(some) => if_it_applies(shift::variance(f, &some, args.period, console::observer()))?,
+        Err(reason) => Err(reason),
     };
-    let shift = shift::variance(f, &some, args.period, console::observer())?;
-    let [rows, columns] = shift.grid.shape();
-    session.save_array("shift_variance", &shift.values, &[rows, columns])?;
-    unfinished("places", shift.finished, some.len())?;
+    if let Ok(shift) = &shift {
+        let [rows, columns] = shift.grid.shape();
+        session.save_array("shift_variance", &shift.values, &[rows, columns])?;
+        unfinished("places", shift.finished, shift.grid.len())?;
+    }
     Ok(Found {
         pictures,
         rows: row_maps,
@@ -368,6 +446,27 @@ fn find(session: &mut Session, args: &MapFlags) -> Result<Found> {
         shift,
         period: args.period,
         at,
+    })
+}
+
+/// Why there are no maps, and what there is instead.
+fn no_pictures(input: &[usize], output: &[usize]) -> Failure {
+    let kinds = [Kind::of(input), Kind::of(output)];
+    let what = |kind: Kind, shape: &[usize]| format!("{} of shape {shape:?}", kind.words());
+    let message = format!(
+        "maps compares pixels of one picture with pixels of another; this network makes {} from {}",
+        what(kinds[1], output),
+        what(kinds[0], input)
+    );
+    Failure::input(message).hint(match kinds {
+        [_, Kind::Scores] => {
+            "for scores there are row (receptive fields), contributions, and svd"
+        }
+        [Kind::Signal | Kind::Volume, _] | [_, Kind::Signal | Kind::Volume] => {
+            "its radii, arrows and templates are of pictures alone; row and column give the fields of signals and \
+             volumes, svd and spectrum their singular values"
+        }
+        _ => "row and column give its fields, svd and spectrum its singular values",
     })
 }
 
@@ -402,10 +501,12 @@ fn save_rows(session: &mut Session, rows: &RowMaps) -> Result<()> {
     session.save_array("feeds", &rows.feeds.heat, &size)
 }
 
-fn save_columns(session: &mut Session, columns: &ColumnMaps) -> Result<()> {
+fn save_columns(session: &mut Session, pictures: &Pictures, columns: &ColumnMaps) -> Result<()> {
     let [down, across] = columns.grid.shape();
-    let radius = columns.radii.concat();
-    session.save_array("column_radius", &radius, &[SHARES.len(), down, across])?;
+    if pictures.place.is_some() {
+        let radius = columns.radii.concat();
+        session.save_array("column_radius", &radius, &[SHARES.len(), down, across])?;
+    }
     session.save_array("template_area", &columns.area, &[down, across])
 }
 
@@ -429,9 +530,9 @@ fn at(session: &Session, pictures: &Pictures, texts: &[String], radius: f64) -> 
             at: asked.text.clone(),
             place,
             own,
-            radius: radii(energy, own),
-            off_diagonal: off_diagonal::share(energy, own, radius),
-            origin: origin(energy, own, radius),
+            radius: own.map_or([f64::NAN; SHARES.len()], |own| radii(energy, own)),
+            off_diagonal: own.map_or(f64::NAN, |own| off_diagonal::share(energy, own, radius)),
+            origin: own.and_then(|own| origin(energy, own, radius)),
             energy: energy.values().to_vec(),
         }
     };
@@ -483,52 +584,69 @@ fn report(found: &Found) -> Value {
         named.collect()
     };
     let zero = |energy: &[f64]| energy.iter().filter(|e| **e == 0.0).count();
-    let (rows, columns, shift) = (&found.rows, &found.columns, &found.shift);
-    let arrows = &rows.feeds.arrows;
+    let columns = &found.columns;
+    let placed = found.pictures.place.is_some();
+    let rows = found.rows.as_ref().ok();
+    let shift = found.shift.as_ref().ok();
+    let left_out: Map<String, Value> = found
+        .left_out()
+        .into_iter()
+        .map(|(what, reason)| (what.into(), reason.into()))
+        .collect();
     json!({
         "pictures": found.pictures,
-        "rows": {
+        "assumed": found.assumed(),
+        "left_out": left_out,
+        "rows": rows.map(|rows| json!({
             "grid": rows.grid,
             "zero": zero(&rows.energy),
             "radius_input_px": radius(&rows.radii),
-        },
+        })),
         "columns": {
             "grid": columns.grid,
             "zero": zero(&columns.energy),
-            "radius_output_px": radius(&columns.radii),
+            "radius_output_px": placed.then(|| radius(&columns.radii)),
             "area_output_px": distribution(&columns.area),
         },
-        "off_diagonal": {
+        "off_diagonal": rows.map(|rows| json!({
             "beyond_input_px": rows.radius,
             "whole": rows.feeds.share,
             "places": distribution(&rows.off_diagonal),
-        },
-        "arrows": arrows[..arrows.len().min(ARROWS)],
+        })),
+        "arrows": rows.map(|rows| {
+            let arrows = &rows.feeds.arrows;
+            arrows[..arrows.len().min(ARROWS)].to_vec()
+        }),
         "templates": {
             "least_area_output_px": columns.least_area,
             "wide_columns": columns.wide,
             "of": columns.grid.len(),
             "listed": columns.templates.len(),
         },
-        "shift_variance": {
+        "shift_variance": shift.map(|shift| json!({
             "grid": shift.grid,
             "period": found.period,
             "steps_input_px": shift.steps[0],
             "steps_output_px": shift.steps[1],
+            "with_border": shift.with_border,
             "whole": shift.whole,
             "places": distribution(&shift.values),
-        },
+        })),
         "places": found.at,
     })
 }
 
 fn summary(found: &Found) -> Vec<String> {
-    let (rows, columns, shift) = (&found.rows, &found.columns, &found.shift);
-    let mut lines = vec![
-        "radius that holds so much of a field's energy:".to_string(),
-        format!("{:24} {:>8} {:>8} {:>8}", "", "50 %", "90 %", "99 %"),
-    ];
+    let columns = &found.columns;
+    let mut lines = Vec::new();
     let mut radius = |name: String, radii: [f64; SHARES.len()], unit: &str| {
+        if lines.is_empty() {
+            lines.push("radius that holds so much of a field's energy:".to_string());
+            lines.push(format!(
+                "{:24} {:>8} {:>8} {:>8}",
+                "", "50 %", "90 %", "99 %"
+            ));
+        }
         let [half, most, all] = radii;
         lines.push(format!(
             "{name:24} {half:8.2} {most:8.2} {all:8.2} px of the {unit}"
@@ -536,37 +654,39 @@ fn summary(found: &Found) -> Vec<String> {
     };
     let medians =
         |radii: &[Vec<f64>; SHARES.len()]| radii.each_ref().map(|r| distribution(r).median);
-    radius(
-        format!("rows ({}, median)", rows.grid.len()),
-        medians(&rows.radii),
-        "input",
-    );
-    radius(
-        format!("columns ({}, median)", columns.grid.len()),
-        medians(&columns.radii),
-        "output",
-    );
-    for at in &found.at {
-        radius(format!("row {}", at.at), at.radius, "input");
-    }
-    let places = distribution(&rows.off_diagonal);
-    lines.push(format!(
-        "copied from elsewhere (more than {:.1} px of the input away): {:.2} % of the energy of these \
-         rows; by place {:.2} % in the median, {:.2} % at most",
-        rows.radius,
-        100.0 * rows.feeds.share,
-        100.0 * places.median,
-        100.0 * places.largest,
-    ));
-    for arrow in rows.feeds.arrows.iter().take(3) {
+    if let Ok(rows) = &found.rows {
+        radius(
+            format!("rows ({}, median)", rows.grid.len()),
+            medians(&rows.radii),
+            "input",
+        );
+        radius(
+            format!("columns ({}, median)", columns.grid.len()),
+            medians(&columns.radii),
+            "output",
+        );
+        for at in &found.at {
+            radius(format!("row {}", at.at), at.radius, "input");
+        }
+        let places = distribution(&rows.off_diagonal);
         lines.push(format!(
-            "  from y {:.0}, x {:.0} to y {:.0}, x {:.0}: {} %",
-            arrow.from[0],
-            arrow.from[1],
-            arrow.to[0],
-            arrow.to[1],
-            significant(100.0 * arrow.weight, 2)
+            "copied from elsewhere (more than {:.1} px of the input away): {:.2} % of the energy of these \
+             rows; by place {:.2} % in the median, {:.2} % at most",
+            rows.radius,
+            100.0 * rows.feeds.share,
+            100.0 * places.median,
+            100.0 * places.largest,
         ));
+        for arrow in rows.feeds.arrows.iter().take(3) {
+            lines.push(format!(
+                "  from y {:.0}, x {:.0} to y {:.0}, x {:.0}: {} %",
+                arrow.from[0],
+                arrow.from[1],
+                arrow.to[0],
+                arrow.to[1],
+                significant(100.0 * arrow.weight, 2)
+            ));
+        }
     }
     lines.push(format!(
         "templates: {} of {} columns cover {:.0} px of the output or more (median {:.0} px)",
@@ -586,10 +706,18 @@ fn summary(found: &Found) -> Vec<String> {
             significant(template.energy, 3),
         ));
     }
-    lines.push(format!(
-        "shift-variance {:.4} (0: a convolution; 1: rows {} input px apart have nothing in common)",
-        shift.whole,
-        shift.steps[0][0].max(shift.steps[0][1]),
-    ));
+    if let Ok(shift) = &found.shift {
+        lines.push(format!(
+            "shift-variance {:.4} (0: a convolution; 1: rows {} input px apart have nothing in common){}",
+            shift.whole,
+            shift.steps[0][0].max(shift.steps[0][1]),
+            match shift.with_border {
+                true => ", borders included: every field meets one",
+                false => "",
+            }
+        ));
+    }
+    lines.extend(found.left_out_lines());
+    lines.extend(found.assumed().map(String::from));
     lines
 }

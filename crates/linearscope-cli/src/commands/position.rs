@@ -3,7 +3,10 @@
 use linearscope_analysis::{argmax, ranking};
 use linearscope_picture::{Array, Mark};
 
-use crate::error::{Failure, Result};
+use crate::{
+    error::{Failure, Result},
+    kind::Kind,
+};
 
 /// A place a user asked for, or that was chosen for them.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,8 +128,11 @@ fn chosen(values: &[f64], shape: &[usize]) -> Vec<At> {
 
 /// Numbered marks at places of a tensor that is a picture.
 pub(crate) fn marks(places: &[At], shape: &[usize]) -> Vec<Mark> {
-    let (&[.., h, w], false) = (shape, axes(shape).len() == 1) else {
-        return Vec::new();
+    let [h, w] = match (Kind::of(shape), shape) {
+        (Kind::Picture, &[.., h, w]) if axes(shape).len() > 1 => [h, w],
+        // All lines of a signal have the same entries across.
+        (Kind::Signal, &[.., l]) => [1, l],
+        _ => return Vec::new(),
     };
     let mark = |(number, at): (usize, &At)| Mark {
         y: at.positions[0] % (h * w) / w,
@@ -144,7 +150,9 @@ pub(crate) fn parse(flag: &str, text: &str, shape: &[usize]) -> Result<Vec<usize
     let wrong = |why: String| {
         let form = match axes.len() {
             1 => "k".to_string(),
+            2 if Kind::of(shape) == Kind::Signal => "c,x with c a channel or `all`".to_string(),
             3 => "c,y,x with c a channel or `all`".to_string(),
+            4 if Kind::of(shape) == Kind::Volume => "c,z,y,x with c a channel or `all`".to_string(),
             n => format!("{n} indices separated by commas"),
         };
         Failure::input(format!("{flag} {text}: {why}"))

@@ -54,7 +54,10 @@ impl OnPicture for Project {
             FileAbout("projected.png", "F x₁ drawn"),
             FileAbout("projected.svg", "the same for print"),
             FileAbout("affine.npy", "F x₁ + r"),
-            FileAbout("affine.png", "F x₁ + r as a picture"),
+            FileAbout(
+                "affine.png",
+                "F x₁ + r as a picture; a signal as lines, a volume as slices",
+            ),
             FileAbout("affine.svg", "the same for print, inside the network"),
         ],
         tables: &[TableAbout {

@@ -5,12 +5,12 @@ use linearscope_analysis::{LinearOperator, ranking};
 use serde::Serialize;
 use serde_json::json;
 
-use super::position;
 use crate::{
     args::Common,
     command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
     ends::Shaped,
     error::Result,
+    kind::Kind,
     picture::View,
     session::Session,
 };
@@ -43,7 +43,10 @@ impl OnPicture for Run {
         pictures: Pictures::One,
         files: &[
             FileAbout("output.npy", "f(x₀), in the output's shape"),
-            FileAbout("output.png", "f(x₀) as a picture"),
+            FileAbout(
+                "output.png",
+                "f(x₀) as a picture; a signal as lines, a volume as slices",
+            ),
             FileAbout(
                 "residual.npy",
                 "r, in the output's shape: the biases, projected forward",
@@ -85,7 +88,7 @@ impl OnPicture for Run {
             "the output has shape {shape:?}; the input, {:?}",
             session.frozen.input_shape()
         )];
-        if position::axes(&shape).len() == 1 && output.len() > 1 {
+        if Kind::of(&shape) == Kind::Scores && output.len() > 1 {
             let best = |&class: &usize| Best {
                 class,
                 label: session.label(class).map(String::from),

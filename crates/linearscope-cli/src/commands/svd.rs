@@ -10,13 +10,14 @@ use linearscope_picture::{Band, Panel, Sheet, significant};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{bases, position};
+use super::bases;
 use crate::{
     args::{Between, Common},
     command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
     console,
     ends::Shaped,
     error::{CERTIFICATE, Failure, INTERRUPTED, Result},
+    kind::Kind,
     picture::View,
     session::Session,
 };
@@ -385,7 +386,7 @@ fn sheet(
         for panel in &mut panels {
             panel.caption.push(format!("σ = {:.4}", found.sigma[i]));
             // Scores have no picture: say which classes the triplet speaks to.
-            if side.letter == "v" && position::axes(output).len() == 1 {
+            if side.letter == "v" && Kind::of(output) == Kind::Scores {
                 panel
                     .caption
                     .extend(strongest(session, sides[1].vector(i, k)));
@@ -414,7 +415,7 @@ fn sheet(
                 .collect();
             let closer = parts.iter().any(|panel| {
                 let (part, [h, w]) = (panel.raster.window, panel.raster.of);
-                2 * part.h <= h && 2 * part.w <= w
+                (h == 1 || 2 * part.h <= h) && 2 * part.w <= w
             });
             let heading = format!(
                 "{} {}{} to {}{}",

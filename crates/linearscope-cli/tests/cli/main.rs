@@ -2,6 +2,7 @@
 
 mod attack;
 mod contributions;
+mod dimensions;
 mod ends;
 mod fields;
 mod folder;

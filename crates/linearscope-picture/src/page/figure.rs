@@ -1,13 +1,15 @@
 //! Panels as figures, and sheets of them.
 
+use std::fmt::Write as _;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{Markup, html};
 
 use super::text::unbroken;
 use crate::{
     Error, Mark, Panel, Raster, Sheet,
-    colour::{Ramp, hex},
-    drawing::arrow_path,
+    colour::{NEGATIVE, Ramp, hex},
+    drawing::{LINE, arrow_path},
     sheet::{ALL_ZERO, number, zoom_of},
 };
 
@@ -24,9 +26,28 @@ pub fn figure(panel: &Panel) -> Result<Markup, Error> {
     let [h, w] = raster.size();
     let zoom = zoom_of(h.max(w));
     let size = format!("width:{}px;aspect-ratio:{w}/{h}", w * zoom);
-    let parts = panel.parts();
+    let mut parts = panel.parts();
+    if let (Some(scale), Some(_), false) = (raster.scale, &panel.line, raster.is_zero()) {
+        parts.insert(0, format!("±{}", number(scale)));
+    }
     let picture = if raster.is_zero() {
         html! { span.picture.zero style=(size) { (ALL_ZERO) } }
+    } else if let Some(line) = &panel.line {
+        let [w, h] = [w, h].map(|size| (size * zoom) as f64);
+        html! {
+            span.picture.line style=(size) {
+                svg viewBox={ "0 0 " (w) " " (h) } role="img" aria-label=(panel.title)
+                    style="display:block;width:100%" {
+                    @if let Some(zero) = line.zero(h) {
+                        path d=(format!("M0 {zero:.1}H{w}")) stroke=(LINE) fill="none" {}
+                    }
+                    @for stroke in line.strokes([w, h]) {
+                        path d=(stroke_path(&stroke)) stroke=(NEGATIVE) fill="none" {}
+                    }
+                }
+                (marks(panel))
+            }
+        }
     } else {
         let ramp = raster.scale.map(|_| raster.ramp.name());
         html! {
@@ -57,6 +78,15 @@ pub fn figure(panel: &Panel) -> Result<Markup, Error> {
             }
         }
     })
+}
+
+fn stroke_path(points: &[(f64, f64)]) -> String {
+    let mut path = String::new();
+    for (i, (x, y)) in points.iter().enumerate() {
+        let verb = if i == 0 { 'M' } else { 'L' };
+        let _ = write!(path, "{verb}{x:.2} {y:.2}");
+    }
+    path
 }
 
 /// The colour bar: −s, 0 and s; or the half of it where there are values.
@@ -198,6 +228,31 @@ mod tests {
         assert_eq!(html.matches("class=\"mark\"").count(), 1);
         assert!(html.contains("left:6.2%;top:56.2%\">7<"), "{html}");
         assert!(html.contains("viewBox=\"0 0 8 8\"") && html.contains("d=\"M0.50 0.50L6.50 3.50"));
+    }
+
+    #[test]
+    fn a_signal_is_a_line() {
+        let mark = Mark {
+            y: 0,
+            x: 3,
+            label: "7".into(),
+        };
+        let panel = Panel::line("row", &[0.0, 2.0, -2.0, 1.0], 0..4, Some(2.0)).marks(vec![mark]);
+        let html = html(panel);
+        assert!(
+            html.contains("d=\"M25.00 50.00L75.00 0.00L125.00 100.00L175.00 25.00\""),
+            "{html}"
+        );
+        assert!(
+            html.contains(">±2.00<") && html.contains(">4 entries<"),
+            "{html}"
+        );
+        assert!(html.contains("left:87.5%;top:50.0%\">7<"), "{html}");
+        // What has no dots tells nothing of dots to the script.
+        assert!(
+            !html.contains("<img") && !html.contains("data-block"),
+            "{html}"
+        );
     }
 
     /// Its ends are where its values are.

@@ -12,8 +12,8 @@ use burn_backend::{
 };
 
 use super::{
-    Adapt, Arrangement, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored,
-    Structure, Transform, Weighted, batch,
+    Adapt, Arrangement, AxisPlace, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage,
+    Stored, Structure, Transform, Weighted, batch,
     convolution_kernel::ConvolutionKernels,
     direct::{self, Form, OnHost, Shared},
     locality::{as_plain, everywhere},
@@ -273,6 +273,12 @@ macro_rules! conv {
                 Region(ranges)
             }
 
+            fn places(&self, _input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+                let mut places = vec![AxisPlace::same(0), AxisPlace::Any];
+                places.extend((0..$dims).map(|axis| self.stride(axis).place(axis + 2)));
+                Some(places)
+            }
+
             /// The same convolution; what the box cuts off inside the picture is padding.
             fn restrict(&self, cut: &Cut<'_>) -> Option<Restricted<B>> {
                 if !restricts::<B>($dims, self.weight.value()) {
@@ -411,6 +417,12 @@ macro_rules! conv_transpose {
                         .map(|axis| self.stride(axis).reach(&to.0[axis + 2], input[axis + 2])),
                 );
                 Region(ranges)
+            }
+
+            fn places(&self, _input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+                let mut places = vec![AxisPlace::same(0), AxisPlace::Any];
+                places.extend((0..$dims).map(|axis| self.stride(axis).place_back(axis + 2)));
+                Some(places)
             }
 
             /// The same transposed convolution without padding, of which the box is cut out.

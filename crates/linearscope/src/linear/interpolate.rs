@@ -14,8 +14,8 @@ use burn_backend::{
 };
 
 use super::{
-    Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure, Transform,
-    Weighted, batch,
+    AxisPlace, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
+    Transform, Weighted, batch,
     direct::{self, Banded},
     locality::everywhere,
     unstopped,
@@ -341,6 +341,20 @@ impl<B: Backend> Locality<B> for Interpolate<B> {
         ranges.push(along(rows, &to.0[2]));
         ranges.push(along(columns, &to.0[3]));
         Region(ranges)
+    }
+    fn places(&self, input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+        let mut places = AxisPlace::entrywise(2);
+        for (axis, windows) in self.supports().iter().enumerate() {
+            let read: Vec<[usize; 2]> = windows
+                .iter()
+                .map(|window| (!window.is_empty()).then(|| [window.start, window.end - 1]))
+                .collect::<Option<_>>()?;
+            places.push(match read.len() {
+                1 => AxisPlace::Any,
+                _ => AxisPlace::of_windows(axis + 2, &read, input[axis + 2]),
+            });
+        }
+        Some(places)
     }
     /// The two matrices, cut.
     fn restrict(&self, cut: &Cut<'_>) -> Option<Restricted<B>> {

@@ -8,7 +8,7 @@ use std::{fmt::Debug, sync::Arc};
 
 use burn_backend::{Backend, Shape};
 
-use super::{LinearMap, Region};
+use super::{AxisPlace, LinearMap, Region};
 
 /// What a map costs, and where its entries lie.
 pub trait Locality<B: Backend>: Debug + Send + Sync {
@@ -24,6 +24,14 @@ pub trait Locality<B: Backend>: Debug + Send + Sync {
 
     /// The map restricted to boxes; `None`: it has no smaller form than itself.
     fn restrict(&self, cut: &Cut<'_>) -> Option<Restricted<B>>;
+
+    /// Which inputs an output reads, as a rule that holds for all outputs alike: one [`AxisPlace`] for each axis of
+    /// the output. Axes of the input that none of them names are read whole. `None`, which a map may answer that
+    /// says nothing: there is no such rule, as for positions that x₀ chose. A reshape has none either, since its
+    /// axes are not the input's.
+    fn places(&self, _input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+        None
+    }
 }
 
 /// [`Locality`] of a map whose outputs may depend on any input, or that has no smaller form.
@@ -61,6 +69,10 @@ macro_rules! entrywise {
                 $within(self, region)
             }))
         }
+
+        fn places(&self, _input: &Shape, output: &Shape) -> Option<Vec<$crate::linear::AxisPlace>> {
+            Some($crate::linear::AxisPlace::entrywise(output.num_dims()))
+        }
     };
 }
 
@@ -86,6 +98,10 @@ macro_rules! as_plain {
                 map: prepared.unwrap_or(plain.map),
                 ..plain
             })
+        }
+
+        fn places(&self, input: &Shape, output: &Shape) -> Option<Vec<$crate::linear::AxisPlace>> {
+            self.plain.places(input, output)
         }
     };
 }

@@ -6,14 +6,27 @@ use std::sync::Arc;
 use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 
 use super::{
-    Arrangement, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
-    Transform, Weighted, batch, direct, locality::everywhere, unstopped,
+    Arrangement, AxisPlace, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored,
+    Structure, Transform, Weighted, batch, direct, locality::everywhere, unstopped,
 };
 use crate::{coefficient::Coefficient, interrupt::Interrupt};
 
 fn transposed<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let rank = x.shape().num_dims();
     B::float_swap_dims(x, rank - 2, rank - 1)
+}
+
+/// A product that reads one axis whole; batch axes that x lacks are the weights' own.
+fn mixing(input: &Shape, output: &Shape, whole: usize) -> Option<Vec<AxisPlace>> {
+    let new = output.num_dims().checked_sub(input.num_dims())?;
+    let axes = output.iter().enumerate();
+    Some(
+        axes.map(|(axis, &size)| match axis.checked_sub(new) {
+            Some(old) if axis != whole && input[old] == size => AxisPlace::same(old),
+            _ => AxisPlace::Any,
+        })
+        .collect(),
+    )
 }
 
 /// y = x W for x `[.., m, p]` and a frozen W `[.., p, q]`.
@@ -113,6 +126,9 @@ impl<B: Backend> Locality<B> for MatmulRight<B> {
         2 * (output.num_elements() * input[input.num_dims() - 1]) as u64
     }
     everywhere!();
+    fn places(&self, input: &Shape, output: &Shape) -> Option<Vec<AxisPlace>> {
+        mixing(input, output, output.num_dims() - 1)
+    }
 }
 
 /// y = W x for a frozen W `[.., m, p]` and x `[.., p, q]`.
@@ -179,4 +195,7 @@ impl<B: Backend> Locality<B> for MatmulLeft<B> {
         2 * (output.num_elements() * input[input.num_dims() - 2]) as u64
     }
     everywhere!();
+    fn places(&self, input: &Shape, output: &Shape) -> Option<Vec<AxisPlace>> {
+        mixing(input, output, output.num_dims() - 2)
+    }
 }

@@ -40,6 +40,7 @@ mod mask;
 mod matmul;
 mod multiple;
 mod pad;
+mod place;
 mod placement;
 mod pool;
 mod reduce;
@@ -72,12 +73,14 @@ pub(crate) use mask::Mask;
 pub(crate) use matmul::{MatmulLeft, MatmulRight};
 pub(crate) use multiple::{Cast, Detach, Multiple, Zero};
 pub(crate) use pad::Pad;
+pub use place::{AxisPlace, Ratio};
 pub(crate) use placement::{Adapt, Embed};
 pub(crate) use pool::{
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AvgPool1d, AvgPool2d,
 };
 pub(crate) use reduce::{CumSum, MeanDim, Sum, SumDim};
 pub use region::Region;
+pub(crate) use region::Stride;
 pub(crate) use reshape::{Reshape, regrouped};
 pub(crate) use sample::{Corner, Sample};
 pub(crate) use select::{Pick, Select};

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use burn_backend::{Backend, Shape, Slice, TensorMetadata, ops::PadMode, tensor::FloatTensor};
 
-use super::{Cut, LinearMap, Locality, Region, Restricted, Structure, batch};
+use super::{AxisPlace, Cut, LinearMap, Locality, Region, Restricted, Structure, batch};
 
 /// What a border cell shows; the linear part of [`PadMode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +151,14 @@ impl<B: Backend> Locality<B> for Pad {
         let axes = to.0.iter().enumerate();
         Region(
             axes.map(|(dim, to)| hull(to.clone().filter_map(|o| self.shown(dim, o))))
+                .collect(),
+        )
+    }
+
+    fn places(&self, _input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+        let axes = self.padding.iter().enumerate();
+        Some(
+            axes.map(|(axis, (before, _))| AxisPlace::moved(axis, -(*before as f64)))
                 .collect(),
         )
     }

@@ -7,7 +7,7 @@ use burn_backend::{
 };
 
 use super::{
-    Cut, LinearMap, Locality, Multiple, Region, Restricted, Slice, Structure, batch,
+    AxisPlace, Cut, LinearMap, Locality, Multiple, Region, Restricted, Slice, Structure, batch,
     locality::everywhere,
 };
 
@@ -60,6 +60,9 @@ impl<B: Backend> Locality<B> for Embed {
         })?;
         let map = Arc::new(Multiple(1.0));
         Some(Restricted { map, from, to })
+    }
+    fn places(&self, _input: &Shape, output: &Shape) -> Option<Vec<AxisPlace>> {
+        AxisPlace::transposed(&self.slice.places()?, output.num_dims())
     }
 }
 
@@ -121,6 +124,14 @@ impl<B: Backend> Locality<B> for Adapt {
         0
     }
     everywhere!();
+    fn places(&self, _input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+        let axes = self.from.0.iter().zip(&self.to.0).enumerate();
+        let moved =
+            |(axis, (from, to)): (usize, (&std::ops::Range<usize>, &std::ops::Range<usize>))| {
+                AxisPlace::moved(axis, to.start as f64 - from.start as f64)
+            };
+        Some(axes.map(moved).collect())
+    }
 }
 
 #[cfg(test)]

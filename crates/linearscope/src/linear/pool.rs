@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn_backend::{Backend, Shape, tensor::FloatTensor};
 
 use super::{
-    Cut, LinearMap, Locality, NonNegative, Region, Restricted, Structure, batch,
+    AxisPlace, Cut, LinearMap, Locality, NonNegative, Ratio, Region, Restricted, Structure, batch,
     locality::everywhere, region::Stride,
 };
 
@@ -63,6 +63,11 @@ macro_rules! pool {
                     self.stride(axis).field(&to.0[axis + 2], input[axis + 2])
                 }));
                 Region(ranges)
+            }
+            fn places(&self, _input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+                let mut places = AxisPlace::entrywise(2);
+                places.extend((0..$dims).map(|axis| self.stride(axis).place(axis + 2)));
+                Some(places)
             }
             /// The same pool without padding where no window of the box leaves the picture; else as
             /// it is, since a border counts in its own way.
@@ -130,8 +135,28 @@ macro_rules! adaptive {
                 input.num_elements().max(output.num_elements()) as u64
             }
             everywhere!();
+            fn places(&self, input: &Shape, output: &Shape) -> Option<Vec<AxisPlace>> {
+                let mut places = AxisPlace::entrywise(2);
+                for axis in 2..input.num_dims() {
+                    places.push(adapted(axis, input[axis], output[axis])?);
+                }
+                Some(places)
+            }
         }
     };
+}
+
+/// Output o of an adaptive pool reads from ⌊o·in/out⌋ to ⌈(o + 1)·in/out⌉ − 1.
+fn adapted(axis: usize, input: usize, output: usize) -> Option<AxisPlace> {
+    let step = Ratio::of(input, output)?;
+    // The most by which rounding moves an end.
+    let off = (step.under() - 1) as f64 / step.under() as f64;
+    Some(AxisPlace::Window {
+        axis,
+        step,
+        first: -off,
+        last: step.value() - 1.0 + off,
+    })
 }
 
 pool!(

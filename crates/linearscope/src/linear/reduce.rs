@@ -3,7 +3,7 @@
 use burn_backend::{Backend, Scalar, Shape, TensorMetadata, tensor::FloatTensor};
 
 use super::{
-    Cut, LinearMap, Locality, NonNegative, Region, Restricted, Structure, batch,
+    AxisPlace, Cut, LinearMap, Locality, NonNegative, Region, Restricted, Structure, batch,
     locality::everywhere,
 };
 
@@ -125,7 +125,7 @@ impl<B: Backend> LinearMap<B> for CumSum {
 
 /// What is asked of sums alike.
 macro_rules! sums {
-    ($($name:ident)+) => {$(
+    ($($name:ident: $along:expr;)+) => {$(
         impl<B: Backend> NonNegative<B> for $name {
             fn adjoint_has_gradient(&self) -> bool {
                 true
@@ -137,8 +137,25 @@ macro_rules! sums {
                 input.num_elements() as u64
             }
             everywhere!();
+            fn places(&self, _input: &Shape, output: &Shape) -> Option<Vec<AxisPlace>> {
+                let along: Option<usize> = $along(self);
+                let axes = 0..output.num_dims();
+                Some(
+                    axes.map(|axis| match along {
+                        Some(along) if along != axis => AxisPlace::same(axis),
+                        _ => AxisPlace::Any,
+                    })
+                    .collect(),
+                )
+            }
         }
     )+};
 }
 
-sums!(Sum SumDim MeanDim CumSum);
+// Which axis is read whole; `None`: all of them.
+sums!(
+    Sum: |_: &Self| None;
+    SumDim: |map: &Self| Some(map.dim);
+    MeanDim: |map: &Self| Some(map.sum.dim);
+    CumSum: |map: &Self| Some(map.0);
+);

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use burn_backend::{Backend, Shape, Slice, TensorMetadata, tensor::FloatTensor};
 
+use super::{AxisPlace, Ratio};
+
 /// A box of a tensor: one half-open range an axis, the probe axis not counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Region(pub Vec<Range<usize>>);
@@ -95,6 +97,28 @@ impl Stride {
         let first = (to.start * self.down) as isize - self.before as isize;
         let last = ((to.end - 1) * self.down + self.width) as isize - self.before as isize;
         (first, last)
+    }
+
+    /// The same as a rule along an axis.
+    pub(crate) fn place(&self, axis: usize) -> AxisPlace {
+        let first = -(self.before as f64);
+        AxisPlace::Window {
+            axis,
+            step: Ratio::of(self.down, 1).expect("a stride"),
+            first,
+            last: first + self.width as f64 - 1.0,
+        }
+    }
+
+    /// The rule of the transposed window.
+    pub(crate) fn place_back(&self, axis: usize) -> AxisPlace {
+        let (down, last) = (self.down as f64, self.before as f64);
+        AxisPlace::Window {
+            axis,
+            step: Ratio::of(1, self.down).expect("a stride above 0"),
+            first: (last + 1.0 - self.width as f64) / down,
+            last: last / down,
+        }
     }
 
     /// [`reads`](Self::reads), cut to an input of `size` cells.

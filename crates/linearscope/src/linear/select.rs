@@ -11,8 +11,8 @@ use burn_backend::{
 };
 
 use super::{
-    Choice, Chosen, Cut, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
-    batch, locality::everywhere,
+    AxisPlace, Choice, Chosen, Cut, LinearMap, Locality, Region, Restricted, Storage, Stored,
+    Structure, batch, locality::everywhere,
 };
 use crate::{
     coefficient::{Coefficient, Origin},
@@ -86,6 +86,19 @@ impl<B: Backend> Locality<B> for Select<B> {
         0
     }
     everywhere!();
+    /// Indices that the network has, where they repeat at a constant step.
+    fn places(&self, input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+        if self.indices.origin() == Origin::Decision {
+            return None;
+        }
+        let indices = crate::host::ints::<B>(self.indices.value()).ok()?;
+        let mut places = AxisPlace::entrywise(input.num_dims());
+        places[self.dim] = match AxisPlace::of_indices(self.dim, &indices) {
+            AxisPlace::Any if input[self.dim] > 1 => return None,
+            place => place,
+        };
+        Some(places)
+    }
 }
 
 /// y[j] = x[indices[j]] over flat positions: `indices` is `[numel(output)]`.

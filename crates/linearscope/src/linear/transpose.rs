@@ -5,8 +5,8 @@ use std::sync::Arc;
 use burn_backend::{Backend, Shape, tensor::FloatTensor};
 
 use super::{
-    Choice, Chosen, Cut, Filters, LinearMap, Locality, NonNegative, Region, Restricted, Storage,
-    Stored, Structure, Transform, Weighted,
+    AxisPlace, Choice, Chosen, Cut, Filters, LinearMap, Locality, NonNegative, Region, Restricted,
+    Storage, Stored, Structure, Transform, Weighted,
 };
 use crate::{error::Result, interrupt::Interrupt};
 
@@ -83,6 +83,11 @@ impl<B: Backend, M: LinearMap<B>> Locality<B> for Transpose<M> {
             from: part.to,
             to: part.from,
         })
+    }
+
+    fn places(&self, input: &Shape, output: &Shape) -> Option<Vec<AxisPlace>> {
+        let places = self.0.structure().locality()?.places(output, input)?;
+        AxisPlace::transposed(&places, output.num_dims())
     }
 }
 

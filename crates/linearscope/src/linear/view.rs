@@ -5,8 +5,8 @@ use std::sync::Arc;
 use burn_backend::{Backend, Shape, Slice as Range, TensorMetadata, tensor::FloatTensor};
 
 use super::{
-    Cut, LinearMap, Locality, Multiple, Region, Restricted, Structure, batch, direct::permuted,
-    locality::everywhere,
+    AxisPlace, Cut, LinearMap, Locality, Multiple, Ratio, Region, Restricted, Structure, batch,
+    direct::permuted, locality::everywhere,
 };
 
 /// Axes in another order; the adjoint is the inverse permutation.
@@ -65,6 +65,10 @@ impl<B: Backend> Locality<B> for Permute {
             map: Arc::new(self.clone()),
         })
     }
+    fn places(&self, _input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+        let axes = self.axes[1..].iter();
+        Some(axes.map(|axis| AxisPlace::same(axis - 1)).collect())
+    }
 }
 
 /// Two axes exchanged: its own adjoint.
@@ -109,6 +113,11 @@ impl<B: Backend> Locality<B> for SwapDims {
             map: Arc::new(Self(self.0, self.1)),
         })
     }
+    fn places(&self, input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+        let mut places = AxisPlace::entrywise(input.num_dims());
+        places.swap(self.0, self.1);
+        Some(places)
+    }
 }
 
 /// Axes reversed: its own adjoint.
@@ -141,6 +150,19 @@ impl<B: Backend> Locality<B> for Flip {
         0
     }
     everywhere!();
+    fn places(&self, input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+        let mut places = AxisPlace::entrywise(input.num_dims());
+        for axis in self.0.iter().map(|axis| axis - 1) {
+            let last = input[axis] as f64 - 1.0;
+            places[axis] = AxisPlace::Window {
+                axis,
+                step: Ratio::new(-1, 1)?,
+                first: last,
+                last,
+            };
+        }
+        Some(places)
+    }
 }
 
 /// Broadcast to a larger shape of equal or higher rank; the adjoint sums the copies.
@@ -219,6 +241,17 @@ impl<B: Backend> Locality<B> for Expand {
             to,
         })
     }
+    fn places(&self, input: &Shape, output: &Shape) -> Option<Vec<AxisPlace>> {
+        let new = output.num_dims() - input.num_dims();
+        let axes = output.iter().enumerate();
+        Some(
+            axes.map(|(axis, &size)| match axis.checked_sub(new) {
+                Some(old) if input[old] == size => AxisPlace::same(old),
+                _ => AxisPlace::Any,
+            })
+            .collect(),
+        )
+    }
 }
 
 /// One axis repeated `times` times; the adjoint sums the copies.
@@ -264,6 +297,17 @@ impl<B: Backend> Locality<B> for RepeatDim {
         0
     }
     everywhere!();
+    /// Of several copies of an axis none is the place.
+    fn places(&self, input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+        if self.times > 1 && input[self.dim] > 1 {
+            return None;
+        }
+        let mut places = AxisPlace::entrywise(input.num_dims());
+        if self.times > 1 {
+            places[self.dim] = AxisPlace::Any;
+        }
+        Some(places)
+    }
 }
 
 /// A sub-range (with steps); the adjoint writes it back into zeros.
@@ -291,6 +335,26 @@ impl Slice {
             *start = range.to_range(size).start;
         }
         Some(starts)
+    }
+
+    /// Where the entries lie; trailing axes that no range names are whole.
+    pub(super) fn places(&self) -> Option<Vec<AxisPlace>> {
+        let mut places = AxisPlace::entrywise(self.input.num_dims());
+        for (axis, range) in self.ranges.iter().enumerate() {
+            let within = range.to_range(self.input[axis]);
+            // A negative step begins at the end.
+            let first = match range.step < 0 {
+                true => within.end as f64 - 1.0,
+                false => within.start as f64,
+            };
+            places[axis] = AxisPlace::Window {
+                axis,
+                step: Ratio::new(range.step as i128, 1)?,
+                first,
+                last: first,
+            };
+        }
+        Some(places)
     }
 
     /// The outputs that inputs of a box are.
@@ -368,5 +432,8 @@ impl<B: Backend> Locality<B> for Slice {
         let (from, to) = self.boxes(cut)?;
         let map = Arc::new(Multiple(1.0));
         Some(Restricted { map, from, to })
+    }
+    fn places(&self, _input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+        self.places()
     }
 }

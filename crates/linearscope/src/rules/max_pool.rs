@@ -7,7 +7,7 @@ use burn_backend::{
 
 use crate::{
     coefficient::Coefficient,
-    linear::Switches,
+    linear::{Stride, Switches},
     run::{
         ScopeTensor,
         kinks::{Decides, Read, Windows},
@@ -29,6 +29,13 @@ pub(crate) fn max_pool<B: Backend>(
         let decides = Decides::Pool(Read::traced(&x, &tracer), windows, &indices);
         let decided = tracer.freeze("switches", Some(decides));
         let indices = Coefficient::decided(indices, &decided);
-        tracer.map(Switches::new(&input, &output, indices), &output)
+        let axes = 0..windows.kernel.len();
+        let windows = axes.map(|axis| Stride {
+            down: windows.stride[axis],
+            before: windows.padding[axis],
+            width: windows.dilation[axis] * (windows.kernel[axis] - 1) + 1,
+        });
+        let switches = Switches::new(&input, &output, windows.collect(), indices);
+        tracer.map(switches, &output)
     })
 }

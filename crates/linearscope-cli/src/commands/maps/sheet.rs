@@ -33,7 +33,10 @@ fn radii(radii: &[Vec<f64>; SHARES.len()], size: [usize; 2], what: &str) -> Vec<
 
 /// The strongest flows, as they are drawn.
 fn arrows(found: &Found) -> Vec<Arrow> {
-    let all = &found.rows.feeds.arrows;
+    let Ok(rows) = &found.rows else {
+        return Vec::new();
+    };
+    let all = &rows.feeds.arrows;
     let strongest = all.first().map_or(1.0, |arrow| arrow.weight);
     all.iter()
         .take(ARROWS)
@@ -65,11 +68,11 @@ fn templates(session: &Session, found: &Found) -> Result<Vec<Panel>> {
             session
                 .painter
                 .signed(&format!("switched at {y}, {x}"), values, shape, View::Whole);
-        let mark = Mark {
-            y: template.corresponding[0].round() as usize,
-            x: template.corresponding[1].round() as usize,
-            label: String::new(),
-        };
+        let marks: Vec<Mark> = template
+            .corresponding
+            .iter()
+            .filter_map(|at| mark(*at, String::new()))
+            .collect();
         let captioned = drawn.into_iter().map(|panel| {
             panel
                 .caption(format!(
@@ -77,38 +80,56 @@ fn templates(session: &Session, found: &Found) -> Result<Vec<Panel>> {
                     template.area,
                     significant(template.energy, 3)
                 ))
-                .marks(vec![mark.clone()])
+                .marks(marks.clone())
         });
         panels.extend(captioned);
     }
     Ok(panels)
 }
 
+/// A ring at a position, if it is in a picture at all: a crop's places lie inside, an input pixel's place may not.
+fn mark(at: [f64; 2], label: String) -> Option<Mark> {
+    let [y, x] = at.map(f64::round);
+    (y >= 0.0 && x >= 0.0).then_some(Mark {
+        y: y as usize,
+        x: x as usize,
+        label,
+    })
+}
+
 pub(super) fn draw(session: &mut Session, found: &Found) -> Result<Sheet> {
-    let ([_, h, w], rows, columns) = (found.pictures.input, &found.rows, &found.columns);
-    let (grid, inputs) = (rows.grid.shape(), columns.grid.shape());
-    let row_radii = radii(&rows.radii, grid, "radius of rows");
-    let column_radii = radii(&columns.radii, inputs, "radius of columns");
-    let off = heat("off-diagonal share", &rows.off_diagonal, grid);
-    let shift = heat(
-        "shift-variance",
-        &found.shift.values,
-        found.shift.grid.shape(),
-    );
+    let ([_, h, w], columns) = (found.pictures.input, &found.columns);
+    let rows = found.rows.as_ref().ok();
+    let inputs = columns.grid.shape();
+    let row_radii = rows.map(|rows| radii(&rows.radii, rows.grid.shape(), "radius of rows"));
+    let row_radii = row_radii.unwrap_or_default();
+    let column_radii = match found.pictures.place {
+        Some(_) => radii(&columns.radii, inputs, "radius of columns"),
+        None => Vec::new(),
+    };
+    let off =
+        rows.and_then(|rows| heat("off-diagonal share", &rows.off_diagonal, rows.grid.shape()));
+    let shift = found.shift.as_ref().ok();
+    let shift = shift.and_then(|shift| heat("shift-variance", &shift.values, shift.grid.shape()));
     let area = heat("effective area of columns", &columns.area, inputs);
-    let feeds =
-        heat("feeds the rest", &rows.feeds.heat, [h, w]).map(|panel| panel.arrows(arrows(found)));
+    let feeds = rows.and_then(|rows| heat("feeds the rest", &rows.feeds.heat, [h, w]));
+    let feeds = feeds.map(|panel| panel.arrows(arrows(found)));
     let templates = templates(session, found)?;
     let moves: Vec<Panel> = ["down", "right"]
         .iter()
         .enumerate()
         .filter_map(|(axis, way)| {
+            let rows = rows?;
             let peaks: Vec<f64> = rows
                 .origins
                 .iter()
                 .map(|origin| origin.map_or(0.0, |origin| origin.peak[axis]))
                 .collect();
-            heat(format!("its peak lies so far {way}"), &peaks, grid)
+            heat(
+                format!("its peak lies so far {way}"),
+                &peaks,
+                rows.grid.shape(),
+            )
         })
         .collect();
 
@@ -116,24 +137,20 @@ pub(super) fn draw(session: &mut Session, found: &Found) -> Result<Sheet> {
         session.numbers(session.frozen.x0())?,
         session.numbers(session.frozen.reference())?,
     );
-    let marks = |of: fn(&super::At) -> [usize; 2]| -> Vec<Mark> {
+    let marks = |of: fn(&super::At) -> Option<[f64; 2]>| -> Vec<Mark> {
         let numbered = found.at.iter().enumerate();
         numbered
-            .map(|(i, at)| Mark {
-                y: of(at)[0],
-                x: of(at)[1],
-                label: (i + 1).to_string(),
-            })
+            .filter_map(|(i, at)| mark(of(at)?, (i + 1).to_string()))
             .collect()
     };
-    let near = |at: &super::At| at.own.map(|at| at.round().max(0.0) as usize);
+    let placed = |at: &super::At| Some(at.place.map(|at| at as f64));
     let mut reference = session.painter.reference(
         (&x0, session.frozen.input_shape()),
         (&y0, session.frozen.output_shape()),
-        (marks(near), marks(|at| at.place)),
+        (marks(|at| at.own), marks(placed)),
     );
     if let Some(first) = reference.first().cloned()
-        && !rows.feeds.arrows.is_empty()
+        && rows.is_some_and(|rows| !rows.feeds.arrows.is_empty())
     {
         let title = "what flows where, on x₀";
         reference.push(Panel::new(title, first.raster).arrows(arrows(found)));
@@ -141,19 +158,23 @@ pub(super) fn draw(session: &mut Session, found: &Found) -> Result<Sheet> {
     let places = found.at.iter().enumerate().filter_map(|(i, at)| {
         let array = Array::new(&at.energy, &[h, w])?;
         let raster = array.signed(View::BULK.window(&array), None, Sheet::MOST);
-        Some(
-            Panel::new(format!("{} · {}", i + 1, at.at), raster)
-                .caption(format!("{:.2} % off-diagonal", 100.0 * at.off_diagonal)),
-        )
+        let panel = Panel::new(format!("{} · {}", i + 1, at.at), raster);
+        Some(match at.own {
+            Some(_) => panel.caption(format!("{:.2} % off-diagonal", 100.0 * at.off_diagonal)),
+            None => panel,
+        })
     });
     let places = band(
         "Energy of the rows of these places, the window with 99 % of it",
         places,
     );
-    let beyond = format!(
-        "Rows: the share of the energy beyond {:.1} input pixels, where it comes from, shift-variance",
-        rows.radius
-    );
+    let beyond = match rows {
+        Some(rows) => format!(
+            "Rows: the share of the energy beyond {:.1} input pixels, where it comes from, shift-variance",
+            rows.radius
+        ),
+        None => "Rows: shift-variance".into(),
+    };
     let bands = vec![
         band("Frozen at", reference),
         places,
@@ -180,9 +201,13 @@ pub(super) fn draw(session: &mut Session, found: &Found) -> Result<Sheet> {
         title: format!("Maps of F, {}", session.model),
         notes: vec![
             "Energy is F² summed over the channels of both pixels; a place's own position in the other \
-             picture covers the same part of the scene. Heat is white at 0."
+             picture is the centre of what the ops let it use. Heat is white at 0."
                 .into(),
-        ],
+        ]
+        .into_iter()
+        .chain(found.left_out_lines())
+        .chain(found.assumed().map(String::from))
+        .collect(),
         bands: bands
             .into_iter()
             .filter(|band| !band.panels.is_empty())

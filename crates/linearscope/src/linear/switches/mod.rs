@@ -14,8 +14,8 @@ use burn_backend::{
 
 use self::packed::PackedSwitches;
 use super::{
-    Choice, Chosen, Cut, LinearMap, Locality, Pick, Region, Restricted, Storage, Stored, Structure,
-    locality::everywhere,
+    AxisPlace, Choice, Chosen, Cut, LinearMap, Locality, Pick, Region, Restricted, Storage, Stored,
+    Stride, Structure, locality::everywhere,
 };
 use crate::{coefficient::Coefficient, error::Result};
 
@@ -24,6 +24,8 @@ use crate::{coefficient::Coefficient, error::Result};
 pub(crate) struct Switches<B: Backend> {
     input: Shape,
     output: Shape,
+    /// The windows of the pool, axis by axis of a plane.
+    windows: Vec<Stride>,
     /// Each into its own plane of the input, `[n, c, ..output]`.
     indices: Coefficient<IntTensor<B>>,
     /// The same by flat indices, from the first use on.
@@ -32,10 +34,16 @@ pub(crate) struct Switches<B: Backend> {
 
 impl<B: Backend> Switches<B> {
     /// From Burn's indices, each into its own plane of the input, `[n, c, ..output]`.
-    pub(crate) fn new(input: &Shape, output: &Shape, indices: Coefficient<IntTensor<B>>) -> Self {
+    pub(crate) fn new(
+        input: &Shape,
+        output: &Shape,
+        windows: Vec<Stride>,
+        indices: Coefficient<IntTensor<B>>,
+    ) -> Self {
         Self {
             input: input.clone(),
             output: output.clone(),
+            windows,
             indices,
             pick: OnceLock::new(),
         }
@@ -69,6 +77,14 @@ impl<B: Backend> Switches<B> {
     }
 }
 
+/// The window of a pool is its place, whichever cell of it won.
+fn places(windows: &[Stride]) -> Vec<AxisPlace> {
+    let mut places = AxisPlace::entrywise(2);
+    let axes = windows.iter().enumerate();
+    places.extend(axes.map(|(axis, window)| window.place(axis + 2)));
+    places
+}
+
 impl<B: Backend> LinearMap<B> for Switches<B> {
     fn name(&self) -> &'static str {
         "switches"
@@ -99,7 +115,7 @@ impl<B: Backend> Choice<B> for Switches<B> {
     }
     fn keep_expanded(&self, _keep: bool) {}
     fn packed(&self) -> Result<Option<Arc<dyn LinearMap<B>>>> {
-        let packed = PackedSwitches::new(&self.input, &self.output, &self.indices)?;
+        let packed = PackedSwitches::new(&self.input, &self.output, &self.windows, &self.indices)?;
         Ok(Some(Arc::new(packed)))
     }
 }
@@ -109,4 +125,7 @@ impl<B: Backend> Locality<B> for Switches<B> {
         0
     }
     everywhere!();
+    fn places(&self, _input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+        Some(places(&self.windows))
+    }
 }

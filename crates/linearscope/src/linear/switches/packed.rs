@@ -12,8 +12,8 @@ use burn_backend::{
 };
 
 use super::super::{
-    Amount, Choice, Chosen, Cut, LinearMap, Locality, Pick, Region, Restricted, Storage, Stored,
-    Structure, batch, expansion::Expansion,
+    Amount, AxisPlace, Choice, Chosen, Cut, LinearMap, Locality, Pick, Region, Restricted, Storage,
+    Stored, Stride, Structure, batch, expansion::Expansion,
 };
 use crate::{
     coefficient::{Coefficient, Origin},
@@ -61,6 +61,7 @@ impl Codes {
 pub(super) struct PackedSwitches<B: Backend> {
     input: Shape,
     output: Shape,
+    windows: Vec<Stride>,
     codes: Coefficient<Codes>,
     /// The least offset along each axis of a plane, and how many there are.
     least: Vec<isize>,
@@ -94,6 +95,7 @@ impl<B: Backend> PackedSwitches<B> {
     pub(super) fn new(
         input: &Shape,
         output: &Shape,
+        windows: &[Stride],
         indices: &Coefficient<IntTensor<B>>,
     ) -> Result<Self> {
         let device = indices.value().device();
@@ -143,6 +145,7 @@ impl<B: Backend> PackedSwitches<B> {
         Ok(Self {
             input: input.clone(),
             output: output.clone(),
+            windows: windows.to_vec(),
             codes: indices.as_ref().map(|_| codes),
             least,
             span,
@@ -291,6 +294,9 @@ impl<B: Backend> Locality<B> for PackedSwitches<B> {
         ranges.extend(axes.map(|(axis, to)| self.cells(axis, to)));
         Region(ranges)
     }
+    fn places(&self, _input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
+        Some(super::places(&self.windows))
+    }
     fn restrict(&self, cut: &Cut<'_>) -> Option<Restricted<B>> {
         let reached = self.reach(cut.input, cut.output, cut.from);
         let to = reached.intersection(cut.to);
@@ -343,7 +349,7 @@ mod tests {
         let data = TensorData::new(indices.to_vec(), output.to_vec());
         let indices = Coefficient::carried(Flex::int_from_data(data, &FlexDevice));
         let shape = |dims: &[usize]| Shape::from(dims.to_vec());
-        PackedSwitches::new(&shape(input), &shape(output), &indices).expect("packs")
+        PackedSwitches::new(&shape(input), &shape(output), &[], &indices).expect("packs")
     }
 
     #[test]

@@ -139,6 +139,7 @@ impl Inspection {
         self.kinds.insert(word);
         if let Some(map) = structure.locality() {
             self.fields(what, kind, map, &matrix, depth);
+            lie_in_their_places(what, kind, map, &matrix);
         }
         if depth > 1 {
             let transposed = kind.transposed();
@@ -431,6 +432,42 @@ impl Inspection {
 }
 
 /// Every index of a tensor, in order.
+/// No entry lies outside its place, where the windows of all axes are inside the input: a border shows other cells.
+fn lie_in_their_places(what: &str, kind: &Kind<Flex>, map: &dyn Locality<Flex>, matrix: &Matrix) {
+    let Some(rules) = map.places(&kind.input, &kind.output) else {
+        return;
+    };
+    assert_eq!(rules.len(), kind.output.num_dims(), "{what}");
+    let inputs = places(&kind.input);
+    for (at, row) in places(&kind.output).iter().zip(matrix) {
+        let windows = rules.iter().zip(at).filter_map(|(rule, &o)| match *rule {
+            AxisPlace::Window {
+                axis,
+                step,
+                first,
+                last,
+            } => {
+                let middle = step.value() * o as f64;
+                Some((axis, middle + first - 1e-9, middle + last + 1e-9))
+            }
+            AxisPlace::Any => None,
+        });
+        let windows: Vec<_> = windows.collect();
+        let inside = windows.iter().all(|&(axis, first, last)| {
+            first > -1e-6 && last < kind.input[axis] as f64 - 1.0 + 1e-6
+        });
+        for (from, entry) in inputs.iter().zip(row).filter(|(_, entry)| **entry != 0.0) {
+            let held = windows
+                .iter()
+                .all(|&(axis, first, last)| (first..=last).contains(&(from[axis] as f64)));
+            assert!(
+                held || !inside,
+                "{what}: {entry} at {at:?}, {from:?}: {rules:?}"
+            );
+        }
+    }
+}
+
 fn places(shape: &Shape) -> Vec<Vec<usize>> {
     let mut places = vec![vec![]];
     for &size in shape.iter() {
