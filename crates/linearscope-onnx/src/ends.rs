@@ -118,6 +118,27 @@ impl Model {
         let mut graph = Graph::clone(self.graph());
         graph.outputs = outputs;
         graph.prune();
+        // An input may be what is read: a graph has at least one node.
+        let inputs: HashSet<&String> = graph.inputs.iter().map(|input| &input.name).collect();
+        let opset = self.graph().nodes.first().map_or(13, |node| node.opset);
+        let mut copies = Vec::new();
+        for output in graph
+            .outputs
+            .iter_mut()
+            .filter(|output| inputs.contains(&output.name))
+        {
+            let name = format!("{}, as it is", output.name);
+            copies.push(Node {
+                name: name.clone(),
+                file_name: name.clone(),
+                op: "Identity".into(),
+                opset,
+                inputs: vec![std::mem::replace(&mut output.name, name.clone())],
+                outputs: vec![name],
+                ..Node::default()
+            });
+        }
+        graph.nodes.extend(copies);
         graph.finish()?;
         Ok(Self::of(graph))
     }
@@ -125,8 +146,9 @@ impl Model {
     /// What the file declares of a value, by its name or that of the node that makes it.
     fn value(&self, name: &str) -> Result<Signature> {
         let graph = self.graph();
-        if let Some(output) = graph.outputs.iter().find(|output| output.name == name) {
-            return Ok(output.clone());
+        let mut ends = graph.outputs.iter().chain(&graph.inputs);
+        if let Some(end) = ends.find(|end| end.name == name) {
+            return Ok(end.clone());
         }
         let made = |node: &&Node| node.outputs.iter().any(|output| output == name);
         let value = match graph.nodes.iter().find(made) {

@@ -89,7 +89,10 @@ impl OnPicture for Analyse {
     }
 
     fn picture(&self, session: &mut Session) -> Result<Told> {
-        let task = self.task.unwrap_or_else(|| guess(session));
+        let task = match self.task {
+            Some(task) => task,
+            None => guess(session)?,
+        };
         session.note("task", task);
         let (mut chapter, failures) = chapter(session, task, self.k)?;
         let input = session.manifest["input"]["file"].as_str().unwrap_or("");
@@ -182,17 +185,21 @@ pub(crate) const INTRO: &str = "Freeze what every non-linear unit of a network d
     what passes and how much; the residual r is what the biases add by themselves.";
 
 /// Scores, a larger picture, or a picture of the same size.
-pub(crate) fn guess(session: &Session) -> Task {
+pub(crate) fn guess(session: &Session) -> Result<Task> {
     let (from, to) = (session.frozen.input_shape(), session.frozen.output_shape());
     match (from, to) {
-        (&[.., h, w], &[_, _, rows, columns]) if rows >= 4 && columns >= 4 => {
-            if rows > h && columns > w {
-                Task::Sr
-            } else {
-                Task::I2i
-            }
-        }
-        _ => Task::Classifier,
+        (_, to) if position::axes(to).len() == 1 => Ok(Task::Classifier),
+        (&[.., h, w], &[_, _, rows, columns]) if rows > h && columns > w => Ok(Task::Sr),
+        (_, [_, _, _, _]) => Ok(Task::I2i),
+        // Boxes, signals, volumes: each number can be asked about, but which are worth it is not known.
+        _ => Err(Failure::input(format!(
+            "analyse does not know outputs of shape {to:?}: neither scores nor a picture"
+        ))
+        .hint(format!(
+            "`row` and `contributions` explain one number of it (--target with {} indices), --output NAME reads \
+             another value of the network",
+            position::axes(to).len()
+        ))),
     }
 }
 

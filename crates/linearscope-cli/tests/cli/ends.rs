@@ -245,10 +245,10 @@ fn one_of_several_outputs_is_read() {
         "--output",
         "all",
         "--out",
-        "o",
+        "q",
     ]);
     assert_eq!(
-        folder.npy("o/output.npy").0,
+        folder.npy("q/output.npy").0,
         [1.0, 0.0, 3.0, -1.0, 2.0, -3.0]
     );
     let out = folder.ok(&["inspect", "two.onnx", "--json"]);
