@@ -140,7 +140,8 @@ impl Model {
         }
         graph.nodes.extend(copies);
         graph.finish()?;
-        Ok(Self::of(graph))
+        // What lies within has a layout, too.
+        Ok(Self::of(Self::with_layouts(graph)))
     }
 
     /// What the file declares of a value, by its name or that of the node that makes it.

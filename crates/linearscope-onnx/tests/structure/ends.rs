@@ -209,6 +209,14 @@ fn layouts_are_read_off_the_graph() {
     assert_eq!(shape, [1, 2, 4, 5]);
     assert_eq!(turned_y, first(&y, [4, 5, 2]));
     turned.network(&[vec![1, 3, 4, 5]]).expect("captures");
+    // Values within have layouts of their own.
+    for (name, last) in [("d", true), ("c", false), ("the_sigmoid", true)] {
+        let part = model.with_outputs(&[name]).expect("is there");
+        assert_eq!(part.outputs()[0].channels_last, last, "{name}");
+        let turned = part.channels_first().expect("turns");
+        let (_, shape) = output(&turned, &[1, 3, 4, 5], first(&x, [4, 5, 3])).expect("runs");
+        assert_eq!(shape, [1, 2, 4, 5], "{name}");
+    }
     // The user has the last word.
     let forced = model.with_channels_last(false);
     assert!(!forced.inputs()[0].channels_last && !forced.outputs()[0].channels_last);
