@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn errors_decide_the_decimals() {
         assert_eq!(with_error(35.1544, 2.5), "35.2 ± 2.5");
-        assert_eq!(with_error(6912.0, 2.6e-4), "6912.00 ± 0.00026");
+        assert_eq!(with_error(6912.0, 2.6e-4), "6912.00 ± 2.6e-4");
         assert_eq!(with_error(0.0, 0.0), "0 ± 0");
         assert_eq!(with_error(0.0, 0.5), "0.00 ± 0.50");
         assert_eq!(with_error(f64::NAN, 0.5), "NaN ± 0.5");

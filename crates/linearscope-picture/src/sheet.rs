@@ -561,7 +561,7 @@ mod tests {
         let whole = Panel::line("x₀", &values, 0..50, None);
         assert_eq!(whole.lines()[1], "50 entries");
         assert!(
-            whole.lines()[0].starts_with("from -1.0"),
+            whole.lines()[0].starts_with("from -0.99"),
             "{:?}",
             whole.lines()
         );

@@ -18,6 +18,7 @@ use crate::{
     ends::Shaped,
     error::{Failure, Result},
     job::{Fold, Job, Summary},
+    kind::Kind,
     opened::name_of,
     picture::View,
     report::{Chapter, Report, footer},
@@ -187,19 +188,20 @@ pub(crate) const INTRO: &str = "Freeze what every non-linear unit of a network d
 /// Scores, a larger picture, or a picture of the same size.
 pub(crate) fn guess(session: &Session) -> Result<Task> {
     let (from, to) = (session.frozen.input_shape(), session.frozen.output_shape());
-    match (from, to) {
-        (_, to) if position::axes(to).len() == 1 => Ok(Task::Classifier),
-        (&[.., h, w], &[_, _, rows, columns]) if rows > h && columns > w => Ok(Task::Sr),
-        (_, [_, _, _, _]) => Ok(Task::I2i),
-        // Boxes, signals, volumes: each number can be asked about, but which are worth it is not known.
-        _ => Err(Failure::input(format!(
+    match (Kind::of(to), from, to) {
+        (Kind::Scores, ..) => Ok(Task::Classifier),
+        (Kind::Picture, &[.., h, w], &[.., rows, columns]) if rows > h && columns > w => {
+            Ok(Task::Sr)
+        }
+        // A signal or a volume is looked at as a picture is: rows, columns, singular vectors.
+        (Kind::Picture | Kind::Signal | Kind::Volume, ..) => Ok(Task::I2i),
+        (Kind::Other, ..) => Err(Failure::input(format!(
             "analyse does not know outputs of shape {to:?}: neither scores nor a picture"
         ))
-        .hint(format!(
-            "`row` and `contributions` explain one number of it (--target with {} indices), --output NAME reads \
-             another value of the network",
-            position::axes(to).len()
-        ))),
+        .hint(
+            "`row` and `contributions` explain one number of it (--target), --output NAME reads another value \
+             of the network",
+        )),
     }
 }
 

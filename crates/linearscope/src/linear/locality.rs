@@ -32,6 +32,12 @@ pub trait Locality<B: Backend>: Debug + Send + Sync {
     fn places(&self, _input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
         None
     }
+
+    /// Whether outputs whose window leaves the input show other cells, as a reflected border does. Then cells near
+    /// it are read from elsewhere, too, and the transpose has no [`places`](Self::places).
+    fn mirrors(&self) -> bool {
+        false
+    }
 }
 
 /// [`Locality`] of a map whose outputs may depend on any input, or that has no smaller form.
@@ -102,6 +108,10 @@ macro_rules! as_plain {
 
         fn places(&self, input: &Shape, output: &Shape) -> Option<Vec<$crate::linear::AxisPlace>> {
             self.plain.places(input, output)
+        }
+
+        fn mirrors(&self) -> bool {
+            self.plain.mirrors()
         }
     };
 }

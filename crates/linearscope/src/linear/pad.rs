@@ -163,6 +163,10 @@ impl<B: Backend> Locality<B> for Pad {
         )
     }
 
+    fn mirrors(&self) -> bool {
+        self.border != Border::Zero
+    }
+
     /// Along an axis whose border the box meets, the whole axis; along all others no padding.
     fn restrict(&self, cut: &Cut<'_>) -> Option<Restricted<B>> {
         let (mut from, mut to, mut padding) = (Vec::new(), Vec::new(), Vec::new());

@@ -86,7 +86,8 @@ impl<B: Backend, M: LinearMap<B>> Locality<B> for Transpose<M> {
     }
 
     fn places(&self, input: &Shape, output: &Shape) -> Option<Vec<AxisPlace>> {
-        let places = self.0.structure().locality()?.places(output, input)?;
+        let map = self.0.structure().locality().filter(|map| !map.mirrors())?;
+        let places = map.places(output, input)?;
         AxisPlace::transposed(&places, output.num_dims())
     }
 }
