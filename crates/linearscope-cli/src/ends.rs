@@ -105,10 +105,20 @@ impl EndFlags {
         for set in &self.set {
             model = fixed(&model, set)?;
         }
+        let mut left_out = Vec::new();
         let all: Vec<String> = model.outputs().iter().map(|one| one.name.clone()).collect();
         match self.output.as_deref() {
             Some("all") if all.len() > 1 => {
-                model = model.without_final_argmax()?.0.with_outputs_joined()?;
+                let (scores, argmax) = model.without_final_argmax()?;
+                left_out = argmax;
+                // Two may be of the same scores.
+                let mut names: Vec<&str> = Vec::new();
+                for output in scores.outputs() {
+                    if !names.contains(&&output.name[..]) {
+                        names.push(&output.name);
+                    }
+                }
+                model = scores.with_outputs(&names)?.with_outputs_joined()?;
             }
             Some("all") | None => {}
             Some(name) => model = model.with_outputs(&[name])?,
@@ -122,8 +132,11 @@ impl EndFlags {
             ));
             model = model.with_outputs(&[&all[0]])?;
         }
-        let (scores, argmax) = model.without_final_argmax()?;
-        model = scores;
+        let (scores, mut argmax) = model.without_final_argmax()?;
+        // Inputs that this output does not need are none.
+        let name = scores.outputs()[0].name.clone();
+        model = scores.with_outputs(&[&name])?;
+        argmax.append(&mut left_out);
         if !argmax.is_empty() {
             notices.push(format!(
                 "the index of the best, \"{}\" at the end, is left out: outputs are what it compares",

@@ -21,7 +21,7 @@ use crate::{
     args::Common,
     command::About,
     console,
-    ends::{Ends, to_first, to_last},
+    ends::{Ends, Layouts, to_first, to_last},
     error::{Failure, Result},
     npy::{self, is_npy},
     picture::Painter,
@@ -155,21 +155,29 @@ pub(crate) fn read_input(
 ) -> Result<Read> {
     if is_npy(path) && channels_last {
         let (values, shape) = npy::read(path)?;
-        let rank = signature.dims.len().max(shape.len());
+        // Four axes where the file does not say.
+        let rank = match signature.dims.len() {
+            0 => 4,
+            rank => rank,
+        };
         let fits = {
-            let (batch, rest) = match shape.len() == rank {
-                true => (&shape[..1], &shape[1..]),
-                false => (&[1][..], &shape[..]),
+            let whole = match shape.len() {
+                len if len == rank => Some(shape.clone()),
+                len if len + 1 == rank => Some([&[1], &shape[..]].concat()),
+                _ => None,
             };
-            let mut rest = rest.to_vec();
-            if !rest.is_empty() {
-                rest.rotate_right(1);
-            }
-            signature.fits(&[batch, &rest[..]].concat())
+            whole.is_some_and(|mut whole| {
+                whole[1..].rotate_right(1);
+                signature.fits(&whole)
+            })
         };
         if !fits {
+            let mut takes = signature.clone();
+            if takes.dims.len() == rank {
+                takes.dims[1..].rotate_left(1);
+            }
             return Err(Failure::input(format!(
-                "{} has shape {shape:?}, and the network takes {signature} with the channels last",
+                "{} has shape {shape:?}, and the network takes {takes}, channels last",
                 path.display()
             ))
             .hint("--layout says where the channels are"));
@@ -449,6 +457,18 @@ impl Opened {
         Ok(self.ready.len() - 1)
     }
 
+    /// Which arrays are written with their channels last. Rows and columns of the whole matrix count channels
+    /// first, and so do the arrays beside it.
+    fn layouts(&mut self) -> Layouts {
+        let layouts = self.ends.layouts;
+        if self.about.name != crate::commands::matrix::NAME || !(layouts.input || layouts.output) {
+            return layouts;
+        }
+        let text = "rows and columns of F, and x0.npy beside it, count channels first";
+        self.notice(text.into());
+        Layouts::default()
+    }
+
     /// Read x₀ and freeze; results will be in `target`.
     pub(crate) fn at(&mut self, input: &Path, target: &Path) -> Result<Session> {
         let (started, since) = (jiff::Timestamp::now(), Instant::now());
@@ -494,7 +514,8 @@ impl Opened {
             .recorded()
             .map(|f| f.program().account())
             .unwrap_or_default();
-        match self.ends.layouts.input {
+        let layouts = self.layouts();
+        match layouts.input {
             true => {
                 let (values, shape) = to_last(&values, &shape, 1);
                 results.save_array("x0", &values, &shape)?;
@@ -537,7 +558,7 @@ impl Opened {
                 each_channel: self.common.each_channel,
             },
             model: name_of(&self.common.model),
-            layouts: self.ends.layouts,
+            layouts,
             line: Common {
                 input: PathBuf::from(input),
                 ..self.common.clone()

@@ -197,7 +197,15 @@ impl Session {
         shaped: Shaped,
     ) -> Result<Tensor<2>> {
         let (mut values, mut got) = npy::read(path)?;
-        if self.layouts.last(shaped) && got.len() + 1 >= shape.len() {
+        if self.layouts.last(shaped) {
+            let mut takes = shape.to_vec();
+            takes[1..].rotate_left(1);
+            if got != takes && [&[1], &got[..]].concat() != takes {
+                return Err(Failure::input(format!(
+                    "{} has shape {got:?}, but {takes:?} is needed, channels last",
+                    path.display()
+                )));
+            }
             (values, got) = to_first(&values, &got, usize::from(got.len() == shape.len()));
         }
         self.checked(path, values, got, shape)

@@ -8,11 +8,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use burn_backend::DType;
+use burn_backend::{DType, TensorData};
 
 use crate::{
     error::{Error, Result},
     graph::{Attribute, Graph, Node},
+    initialiser::shared,
     model::Model,
     signature::Signature,
 };
@@ -57,6 +58,23 @@ const KEEPS: &[&str] = &[
     "LogSoftmax",
     "QuantizeLinear",
     "DequantizeLinear",
+];
+
+/// Ops whose result has the axes of their operands, at other sizes or with other entries.
+const KEEPS_AXES: &[&str] = &[
+    "Pad",
+    "Resize",
+    "Slice",
+    "Gather",
+    "Concat",
+    "Split",
+    "Where",
+    "ReverseSequence",
+    "Min",
+    "Max",
+    "Mean",
+    "Sum",
+    "Pow",
 ];
 
 /// Ops that the standard defines with channels on axis 1.
@@ -260,7 +278,8 @@ impl Model {
         let outputs: Vec<(bool, Option<usize>)> = (graph.outputs.iter())
             .map(|output| match graph.layout_before(&output.name) {
                 Some((last, rank)) => (last, rank),
-                None => (any && last_by_sizes(output), None),
+                // Where the graph is silent, an output of an input's kind is laid out as that is.
+                None => (any && output.dims.len() == 4, None),
             })
             .collect();
         for (output, (last, rank)) in graph.outputs.iter_mut().zip(outputs) {
@@ -344,20 +363,30 @@ impl Model {
     }
 
     /// The same model, its pictures said to have their channels last, or not to, whatever was inferred: inputs of
-    /// three axes and more or of undeclared shape, outputs of four and more.
+    /// three axes and more or of undeclared shape, and outputs of as many.
     pub fn with_channels_last(&self, last: bool) -> Self {
         let mut graph = Graph::clone(self.graph());
         for input in &mut graph.inputs {
             input.channels_last = last && (input.dims.is_empty() || input.dims.len() >= 3);
         }
+        let ranks: HashSet<usize> = (graph.inputs.iter())
+            .filter(|input| input.channels_last)
+            .map(|input| {
+                if input.dims.is_empty() {
+                    4
+                } else {
+                    input.dims.len()
+                }
+            })
+            .collect();
         for output in &mut graph.outputs {
-            let picture = output.dims.len().max(output.rank.unwrap_or(0)) >= 4;
-            output.channels_last = last && picture;
+            let rank = output.dims.len().max(output.rank.unwrap_or(0));
+            output.channels_last = last && (output.channels_last || ranks.contains(&rank));
         }
         Self::of(graph)
     }
 
-    /// One output that holds all of them, each flattened behind the batch, in the file's order.
+    /// One output `[1, N]` that holds all of them, each flattened, in their order.
     ///
     /// # Errors
     /// [`Error::Parse`] where the graph contradicts itself.
@@ -377,9 +406,15 @@ impl Model {
         let flat: Vec<String> = (graph.outputs.iter())
             .map(|output| format!("{}, flat", output.name))
             .collect();
+        let row = "one row".to_string();
+        let numbers = shared(TensorData::new(vec![1i64, -1], [2]));
+        graph.constants.insert(row.clone(), numbers);
         for (output, name) in graph.outputs.iter().zip(&flat) {
-            let one = node(name.clone(), "Flatten", vec![output.name.clone()], 1);
-            graph.nodes.push(one);
+            let operands = vec![output.name.clone(), row.clone()];
+            graph.nodes.push(Node {
+                attributes: HashMap::new(),
+                ..node(name.clone(), "Reshape", operands, 0)
+            });
         }
         graph
             .nodes
@@ -428,14 +463,21 @@ impl Graph {
             }
             match &node.op[..] {
                 op if CHANNELS_FIRST.contains(&op) && first => return Some(false),
-                "Transpose" => match node.attributes.get("perm") {
-                    Some(Attribute::Ints(order)) if rank >= 3 && *order == to_first(rank) => {
-                        return Some(true);
-                    }
-                    _ => return None,
-                },
-                op if KEEPS.contains(&op) || op == "Pad" || op == "Resize" => {
-                    same.extend(node.outputs.first().map(|output| &output[..]));
+                "Transpose" => {
+                    let Some(Attribute::Ints(order)) = node.attributes.get("perm") else {
+                        return None;
+                    };
+                    let fits = rank == 0 || rank == order.len();
+                    let last = fits && order.len() >= 3 && *order == to_first(order.len());
+                    // Of three axes it is no more than a transposition, as attention has it.
+                    let sure = order.len() > 3
+                        || node.outputs.first().is_some_and(|output| {
+                            self.layout_after(output, order.len()) == Some(false)
+                        });
+                    return (last && sure).then_some(true);
+                }
+                op if KEEPS.contains(&op) || KEEPS_AXES.contains(&op) => {
+                    same.extend(node.outputs.iter().map(|output| &output[..]));
                 }
                 _ => {}
             }
@@ -458,9 +500,15 @@ impl Graph {
                         return None;
                     };
                     let last = order.len() >= 3 && *order == to_last(order.len());
-                    return last.then_some((true, Some(order.len())));
+                    let sure = order.len() > 3
+                        || node.inputs.first().is_some_and(|input| {
+                            self.layout_before(input).is_some_and(|(last, _)| !last)
+                        });
+                    return (last && sure).then_some((true, Some(order.len())));
                 }
-                op if KEEPS.contains(&op) => {
+                // A product of matrices at every place: its last axis has the channels.
+                "MatMul" => ahead.extend(node.inputs.first().map(|input| &input[..])),
+                op if KEEPS.contains(&op) || KEEPS_AXES.contains(&op) => {
                     ahead.extend(node.inputs.iter().map(|input| &input[..]));
                 }
                 _ => {}

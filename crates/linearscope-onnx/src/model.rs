@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use burn_backend::{Backend, TensorData, ops::FloatTensorOps, tensor::FloatTensor};
+use burn_backend::{Backend, DType, TensorData, ops::FloatTensorOps, tensor::FloatTensor};
 use burn_capture::{CaptureBackend, CaptureDevice};
 use linearscope::{Entry, Network, Rule, panic_message};
 use onnx_ir::{Message as _, ModelProto};
@@ -45,6 +45,23 @@ pub struct NodeInfo {
     pub op: String,
     /// Whether the table of supported ops has a row for it.
     pub supported: bool,
+}
+
+/// The least and the largest number of a type of whole numbers.
+fn whole_numbers(dtype: DType) -> [i128; 2] {
+    let signed = |bits: u32| [-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1];
+    let unsigned = |bits: u32| [0, (1i128 << bits) - 1];
+    match dtype {
+        DType::I8 => signed(8),
+        DType::I16 => signed(16),
+        DType::I32 => signed(32),
+        DType::U8 => unsigned(8),
+        DType::U16 => unsigned(16),
+        DType::U32 => unsigned(32),
+        DType::U64 => unsigned(64),
+        DType::Bool(_) => [0, 1],
+        _ => signed(64),
+    }
 }
 
 /// An ONNX model, read and checked; its graph is walked anew for each input shape.
@@ -231,7 +248,21 @@ impl Model {
                 let got = numbers.dtype().name();
                 return Err(refused(format!("holds {}, not {got}", dtype.name())));
             }
-            Some(dtype) => numbers.convert_dtype(dtype),
+            Some(dtype) => {
+                let [least, most] = whole_numbers(dtype);
+                let out = |number: &i64| !(least..=most).contains(&i128::from(*number));
+                if let Some(number) = numbers
+                    .iter::<i64>()
+                    .find(out)
+                    .filter(|_| !dtype.is_float())
+                {
+                    return Err(refused(format!(
+                        "holds {}, which goes from {least} to {most}; {number} does not",
+                        dtype.name()
+                    )));
+                }
+                numbers.convert_dtype(dtype)
+            }
             None => numbers,
         };
         graph.inputs.remove(at);

@@ -35,6 +35,9 @@ const PIECE: usize = 192 << 20;
 /// Bytes of probes side by side: more of them gain nothing on a CPU.
 const PROBES: usize = 256 << 20;
 
+/// What the command is called.
+pub(crate) const NAME: &str = "matrix";
+
 /// `matrix`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Matrix {
@@ -51,7 +54,7 @@ pub(crate) struct Matrix {
 }
 
 const ABOUT: &About = &About {
-    name: "matrix",
+    name: NAME,
     group: Group::Operator,
     summary: "All of F as a sparse matrix for SciPy; an interrupted run goes on where it was",
     details: "filter.npz is in SciPy's CSR form: scipy.sparse.load_npz reads it. While it is made, its pieces take as much \

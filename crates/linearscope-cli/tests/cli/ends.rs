@@ -169,6 +169,14 @@ fn networks_with_channels_last_take_pictures_and_their_own_arrays() {
         "--reference",
         &y0,
     ]);
+    // All of F counts channels first, and says so.
+    let out = folder.run(&["matrix", "keras.onnx", "--input", &array, "--out", "m"]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(
+        out.status.success() && said.contains("count channels first"),
+        "{said}"
+    );
+    assert_eq!(folder.npy("m/x0.npy").1, [1, 3, 8, 6]);
     // What does not fit is refused, not misread.
     let turned = folder.write_npy("turned.npy", &x, &[1, 3, 8, 6]);
     let error = folder.fails(2, &["run", "keras.onnx", "--input", &turned]);

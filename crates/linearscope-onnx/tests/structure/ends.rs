@@ -242,6 +242,42 @@ fn layouts_are_read_off_the_graph() {
     }
 }
 
+/// Channels are turned round, a dense layer speaks at every place, parts are put together: none of it hides
+/// where the channels are.
+#[test]
+fn layouts_are_seen_through_other_ops() {
+    let turned_round = node("Gather", &["x", "bgr"], "a", vec![int("axis", 3)]);
+    let first = node("Transpose", &["a"], "b", vec![ints("perm", &[0, 3, 1, 2])]);
+    let conv = node("Conv", &["b", "w"], "c", vec![]);
+    let last = node("Transpose", &["c"], "d", vec![ints("perm", &[0, 2, 3, 1])]);
+    let start = vec![turned_round, first, conv, last];
+    let dense = node("MatMul", &["d", "m"], "y", vec![]);
+    let joined = node("Concat", &["d", "d"], "y", vec![int("axis", 3)]);
+    let weights = vec![
+        longs("bgr", &[2, 1, 0]),
+        floats("w", &[2, 3, 1, 1], counting(6)),
+        floats("m", &[2, 8], counting(16)),
+    ];
+    for (end, channels) in [(dense, 8), (joined, 4)] {
+        let nodes = [start.clone(), vec![end]].concat();
+        let model = model(&[1, 4, 5, 3], nodes, weights.clone());
+        assert!(model.inputs()[0].channels_last && model.outputs()[0].channels_last);
+        let turned = model.channels_first().expect("turns");
+        let (_, shape) = output(&turned, &[1, 3, 4, 5], counting(60)).expect("runs");
+        assert_eq!(shape, [1, channels, 4, 5]);
+    }
+    // Three axes: a convolution says so, attention's transposition does not.
+    let signal = |nodes: Vec<onnx_ir::NodeProto>| {
+        let weights = vec![floats("w", &[2, 3, 1], counting(6))];
+        model(&[1, 6, 3], nodes, weights)
+    };
+    let turn = node("Transpose", &["x"], "t", vec![ints("perm", &[0, 2, 1])]);
+    let convolved = signal(vec![turn.clone(), node("Conv", &["t", "w"], "y", vec![])]);
+    assert!(convolved.inputs()[0].channels_last && !convolved.outputs()[0].channels_last);
+    let attended = signal(vec![turn, node("MatMul", &["x", "t"], "y", vec![])]);
+    assert!(!attended.inputs()[0].channels_last && !attended.outputs()[0].channels_last);
+}
+
 /// An end that is read elsewhere, too, or that is both.
 #[test]
 fn turned_ends_keep_their_other_readers() {

@@ -152,6 +152,9 @@ impl AxisPlace {
     /// follow one: windows at a constant step, the narrowest that hold them.
     pub(crate) fn of_windows(axis: usize, windows: &[[usize; 2]], size: usize) -> Self {
         let count = windows.len();
+        if size == 0 || count == 0 {
+            return Self::Any;
+        }
         let mut steps = vec![Ratio::of(size, count), Ratio::of(size - 1, count - 1)];
         steps.retain(|step| step.is_some_and(|step| !step.is_zero()));
         let held = |step: Ratio| {
@@ -184,6 +187,9 @@ impl AxisPlace {
     /// The rule that indices into an axis follow, if they repeat at a constant step.
     pub(crate) fn of_indices(axis: usize, indices: &[i64]) -> Self {
         let count = indices.len();
+        if count == 0 {
+            return Self::Any;
+        }
         if let [only] = indices {
             return Self::moved(axis, *only as f64);
         }
