@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(with_error(6912.0, 2.6e-4), "6912.00 ± 2.6e-4");
         assert_eq!(with_error(0.0, 0.0), "0 ± 0");
         assert_eq!(with_error(0.0, 0.5), "0.00 ± 0.50");
-        assert_eq!(with_error(f64::NAN, 0.5), "NaN ± 0.5");
+        assert_eq!(with_error(f64::NAN, 0.5), "NaN ± 0.50");
         assert_eq!(with_error(3.0e-20, 4.0e-21), "(3.00 ± 0.40)e-20");
     }
 
