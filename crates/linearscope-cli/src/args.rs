@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use crate::ends::EndFlags;
+use crate::ends::{EndFlags, Shaped};
 use burn::tensor::FloatDType;
 use clap::{
     Args, ValueEnum,
@@ -194,6 +194,20 @@ pub(crate) struct Between {
     /// End at the output of this node instead of the output
     #[arg(long, value_name = "NODE")]
     pub to: Option<String>,
+}
+
+impl Between {
+    /// What vectors at its beginning and at its end are.
+    pub(crate) fn shaped(&self) -> [Shaped; 2] {
+        let end = |node: &Option<String>, whole| match node {
+            None => whole,
+            Some(_) => Shaped::Within,
+        };
+        [
+            end(&self.from, Shaped::Input),
+            end(&self.to, Shaped::Output),
+        ]
+    }
 }
 
 /// What the discussions of pixels are made of. See docs/votes.md

@@ -1,7 +1,7 @@
 //! Where a network begins and ends for this program: one input that is varied, one output that is read, channels
 //! behind the batch. What the file has otherwise is chosen, turned or left out here, and said aloud.
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 use burn::tensor::TensorData;
 use clap::{Args, ValueEnum};
@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
+    console,
     error::{Failure, Result},
     npy,
     results::sha256_of,
@@ -44,9 +45,7 @@ pub(crate) enum Layout {
 pub(crate) struct Ends {
     pub model: Model,
     pub layouts: Layouts,
-    /// What there is to say of it, once.
-    pub notices: Vec<String>,
-    /// The same for manifests.
+    /// What was chosen, for manifests.
     pub facts: Value,
 }
 
@@ -67,6 +66,23 @@ pub(crate) enum Shaped {
 }
 
 impl Layouts {
+    /// An array of a shape behind `lead` axes, channels where the file has them.
+    pub(crate) fn in_file<'a>(
+        self,
+        shaped: Shaped,
+        values: &'a [f64],
+        shape: &'a [usize],
+        lead: usize,
+    ) -> (Cow<'a, [f64]>, Cow<'a, [usize]>) {
+        match self.last(shaped) {
+            true => {
+                let (values, shape) = to_last(values, shape, lead + 1);
+                (values.into(), shape.into())
+            }
+            false => (values.into(), shape.into()),
+        }
+    }
+
     pub(crate) fn last(self, shaped: Shaped) -> bool {
         match shaped {
             Shaped::Input => self.input,
@@ -99,9 +115,8 @@ impl EndFlags {
             .collect()
     }
 
-    /// The model from the input that varies to the output that is read.
+    /// The model from the input that varies to the output that is read; what is not as the file has it is said.
     pub(crate) fn of(&self, mut model: Model) -> Result<Ends> {
-        let mut notices = Vec::new();
         for set in &self.set {
             model = fixed(&model, set)?;
         }
@@ -124,7 +139,7 @@ impl EndFlags {
             Some(name) => model = model.with_outputs(&[name])?,
         }
         if model.outputs().len() > 1 {
-            notices.push(format!(
+            console::notice(&format!(
                 "the network has {} outputs, {}; this is about {} (--output NAME, or all)",
                 all.len(),
                 all.join(", "),
@@ -138,7 +153,7 @@ impl EndFlags {
         model = scores.with_outputs(&[&name])?;
         argmax.append(&mut left_out);
         if !argmax.is_empty() {
-            notices.push(format!(
+            console::notice(&format!(
                 "the index of the best, \"{}\" at the end, is left out: outputs are what it compares",
                 argmax.join("\", \"")
             ));
@@ -156,7 +171,7 @@ impl EndFlags {
             output: model.outputs()[0].channels_last,
         };
         if input.integers {
-            notices.push(format!(
+            console::notice(&format!(
                 "the input \"{}\" takes whole numbers and converts them: x₀ is what comes of that, not rounded",
                 input.name
             ));
@@ -167,7 +182,7 @@ impl EndFlags {
                 (true, false) => "the input has",
                 _ => "the output has",
             };
-            notices.push(format!(
+            console::notice(&format!(
                 "{which} channels last; places are still said as c,y,x, and arrays are written as the file has them"
             ));
         }
@@ -182,7 +197,6 @@ impl EndFlags {
         Ok(Ends {
             model: model.channels_first()?,
             layouts,
-            notices,
             facts,
         })
     }
@@ -246,7 +260,7 @@ pub(crate) fn to_first(values: &[f64], shape: &[usize], lead: usize) -> (Vec<f64
 }
 
 /// Channels moved from behind `lead` axes to the end.
-pub(crate) fn to_last(values: &[f64], shape: &[usize], lead: usize) -> (Vec<f64>, Vec<usize>) {
+fn to_last(values: &[f64], shape: &[usize], lead: usize) -> (Vec<f64>, Vec<usize>) {
     let channels = shape[lead];
     let rest = &shape[lead + 1..];
     let within: usize = rest.iter().product();

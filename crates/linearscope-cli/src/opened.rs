@@ -21,7 +21,7 @@ use crate::{
     args::Common,
     command::About,
     console,
-    ends::{Ends, Layouts, to_first, to_last},
+    ends::{Ends, Layouts, Shaped, to_first},
     error::{Failure, Result},
     npy::{self, is_npy},
     picture::Painter,
@@ -146,6 +146,56 @@ pub(crate) struct Read {
     pub file: Value,
 }
 
+/// Refuse an array that has its channels last where the network has them first.
+fn expect_first(path: &Path, shape: &[usize], signature: &Signature) -> Result<()> {
+    let takes: Vec<Option<usize>> = signature
+        .dims
+        .iter()
+        .map(|dim| dim.as_ref().ok().copied())
+        .collect();
+    let pixel = &takes[takes.len().saturating_sub(3)..];
+    if takes.len() == 4 || takes.len() == 3 {
+        let fits = Layout::expect_channels_first(shape, pixel);
+        fits.map_err(|error| Failure::from(error).at(path))?;
+    }
+    Ok(())
+}
+
+/// An array whose channels are last, as its file and the network's have them, with its channels first.
+fn from_last(
+    path: &Path,
+    values: Vec<f64>,
+    shape: Vec<usize>,
+    signature: &Signature,
+) -> Result<(Vec<f64>, Vec<usize>)> {
+    // Four axes where the file does not say.
+    let rank = match signature.dims.len() {
+        0 => 4,
+        rank => rank,
+    };
+    let whole = match shape.len() {
+        len if len == rank => Some(shape.clone()),
+        len if len + 1 == rank => Some([&[1], &shape[..]].concat()),
+        _ => None,
+    };
+    let fits = whole.is_some_and(|mut whole| {
+        whole[1..].rotate_right(1);
+        signature.fits(&whole)
+    });
+    if !fits {
+        let mut takes = signature.clone();
+        if takes.dims.len() == rank {
+            takes.dims[1..].rotate_left(1);
+        }
+        return Err(Failure::input(format!(
+            "{} has shape {shape:?}, and the network takes {takes}, channels last",
+            path.display()
+        ))
+        .hint("--layout says where the channels are"));
+    }
+    Ok(to_first(&values, &shape, usize::from(shape.len() == rank)))
+}
+
 /// Read a picture or an array for an input of the given signature.
 pub(crate) fn read_input(
     path: &Path,
@@ -153,55 +203,15 @@ pub(crate) fn read_input(
     signature: &Signature,
     channels_last: bool,
 ) -> Result<Read> {
-    if is_npy(path) && channels_last {
-        let (values, shape) = npy::read(path)?;
-        // Four axes where the file does not say.
-        let rank = match signature.dims.len() {
-            0 => 4,
-            rank => rank,
-        };
-        let fits = {
-            let whole = match shape.len() {
-                len if len == rank => Some(shape.clone()),
-                len if len + 1 == rank => Some([&[1], &shape[..]].concat()),
-                _ => None,
-            };
-            whole.is_some_and(|mut whole| {
-                whole[1..].rotate_right(1);
-                signature.fits(&whole)
-            })
-        };
-        if !fits {
-            let mut takes = signature.clone();
-            if takes.dims.len() == rank {
-                takes.dims[1..].rotate_left(1);
-            }
-            return Err(Failure::input(format!(
-                "{} has shape {shape:?}, and the network takes {takes}, channels last",
-                path.display()
-            ))
-            .hint("--layout says where the channels are"));
-        }
-        let lead = usize::from(shape.len() == rank);
-        let (values, shape) = to_first(&values, &shape, lead);
-        return Ok(Read {
-            values,
-            shape: with_batch_axis(shape, signature),
-            file: Value::Null,
-        });
-    }
     if is_npy(path) {
         let (values, shape) = npy::read(path)?;
-        let takes: Vec<Option<usize>> = signature
-            .dims
-            .iter()
-            .map(|dim| dim.as_ref().ok().copied())
-            .collect();
-        let pixel = &takes[takes.len().saturating_sub(3)..];
-        if takes.len() == 4 || takes.len() == 3 {
-            let fits = Layout::expect_channels_first(&shape, pixel);
-            fits.map_err(|error| Failure::from(error).at(path))?;
-        }
+        let (values, shape) = match channels_last {
+            true => from_last(path, values, shape, signature)?,
+            false => {
+                expect_first(path, &shape, signature)?;
+                (values, shape)
+            }
+        };
         return Ok(Read {
             values,
             shape: with_batch_axis(shape, signature),
@@ -325,11 +335,8 @@ impl Opened {
         let budget = memory(freezing.max_memory)?;
         let rules = rules::read(&freezing.rules)?;
         let (model, hash) = read_model(&common.model)?;
-        let mut ends = common.ends.of(model)?;
+        let ends = common.ends.of(model)?;
         let signature = ends.model.inputs()[0].clone();
-        for notice in ends.notices.drain(..) {
-            console::notice(&notice);
-        }
         Ok(Self {
             about,
             common: common.clone(),
@@ -515,13 +522,8 @@ impl Opened {
             .map(|f| f.program().account())
             .unwrap_or_default();
         let layouts = self.layouts();
-        match layouts.input {
-            true => {
-                let (values, shape) = to_last(&values, &shape, 1);
-                results.save_array("x0", &values, &shape)?;
-            }
-            false => results.save_array("x0", &values, &shape)?,
-        }
+        let (of_file, shape_of_file) = layouts.in_file(Shaped::Input, &values, &shape, 0);
+        results.save_array("x0", &of_file, &shape_of_file)?;
         let parameters = facts["parameters"].as_u64().unwrap_or(0) as usize;
         let header = header(self.about.name, &self.common.model, &self.hash, parameters);
         let picture = sha256_of(input).map_err(|error| Failure::file(input, error))?;

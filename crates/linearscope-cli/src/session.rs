@@ -18,7 +18,7 @@ use crate::{
     args::Precision,
     command::{OnPicture, Told},
     console,
-    ends::{Layouts, Shaped, to_first, to_last},
+    ends::{Layouts, Shaped, to_first},
     error::{CERTIFICATE, Failure, Result},
     npy,
     opened::{Opened, check_finite, heading, name_of, read_input, run_facts},
@@ -200,7 +200,7 @@ impl Session {
         if self.layouts.last(shaped) {
             let mut takes = shape.to_vec();
             takes[1..].rotate_left(1);
-            if got != takes && [&[1], &got[..]].concat() != takes {
+            if !is_shape(&got, &takes) {
                 return Err(Failure::input(format!(
                     "{} has shape {got:?}, but {takes:?} is needed, channels last",
                     path.display()
@@ -218,8 +218,7 @@ impl Session {
         got: Vec<usize>,
         shape: &[usize],
     ) -> Result<Tensor<2>> {
-        // A batch axis of size 1 may be left out.
-        if got != shape && [vec![1], got.clone()].concat() != shape {
+        if !is_shape(&got, shape) {
             return Err(Failure::input(format!(
                 "{} has shape {got:?}, but {shape:?} is needed",
                 path.display()
@@ -266,13 +265,8 @@ impl Session {
         lead: usize,
         shaped: Shaped,
     ) -> Result<()> {
-        match self.layouts.last(shaped) {
-            true => {
-                let (values, shape) = to_last(values, shape, lead + 1);
-                self.save_array(name, &values, &shape)
-            }
-            false => self.save_array(name, values, shape),
-        }
+        let (values, shape) = self.layouts.in_file(shaped, values, shape, lead);
+        self.save_array(name, &values, &shape)
     }
 
     /// Write an array of whole numbers.
@@ -424,6 +418,11 @@ impl Session {
         let run = run_facts(self.started, self.since, &crate::opened::typed());
         self.results.finish(self.manifest, &run, complete)
     }
+}
+
+/// Whether an array is of a shape; a batch axis of size 1 may be left out.
+pub(crate) fn is_shape(got: &[usize], shape: &[usize]) -> bool {
+    got == shape || shape.split_first() == Some((&1, got))
 }
 
 /// The certificate: its errors in one line, the decisions at risk in another. Both are about arithmetic.

@@ -15,7 +15,6 @@ use super::{column, contributions, fields, maps, position, row, run, svd, votes}
 use crate::{
     args::{Between, Common},
     command::{About, FileAbout, Group, OnPicture, Pictures, Told},
-    ends::Shaped,
     error::{Failure, Result},
     job::{Fold, Job, Summary},
     kind::Kind,
@@ -240,8 +239,7 @@ pub(crate) fn chapter(
     k: usize,
 ) -> Result<(Chapter, Vec<Failure>)> {
     let shape = session.frozen.output_shape().to_vec();
-    let y0 = session.numbers(session.frozen.reference())?;
-    let residual = session.numbers(session.frozen.residual()?)?;
+    let (y0, residual) = run::save(session)?;
     let flags = session.line.clone();
     let line = |command: &str, more: &str| {
         let more = match more {
@@ -262,14 +260,6 @@ pub(crate) fn chapter(
     let mut chapter = Chapter::default();
     let mut failures = Vec::new();
 
-    session.save_output("output", &y0, &shape, Shaped::Output)?;
-    session.save_signed(
-        "residual",
-        "residual r",
-        &residual,
-        (&shape, Shaped::Output),
-        View::Whole,
-    )?;
     let mut reference = session.reference_band()?;
     reference.heading = String::new();
     let residual_panels = session

@@ -10,7 +10,6 @@ use serde_json::json;
 use crate::{
     args::{Between, Common},
     command::{About, Alone, FileAbout, Group, OnPicture, Pictures, Told},
-    ends::Shaped,
     error::Result,
     picture::View,
     session::Session,
@@ -61,14 +60,7 @@ impl OnPicture for Backproject {
             .frozen
             .between(self.between.from.as_deref(), self.between.to.as_deref())?;
         let shape = part.input_shape().to_vec();
-        let shaped = match self.between.from {
-            None => Shaped::Input,
-            Some(_) => Shaped::Within,
-        };
-        let of_output = match self.between.to {
-            None => Shaped::Output,
-            Some(_) => Shaped::Within,
-        };
+        let [shaped, of_output] = self.between.shaped();
         let output = session.read_array(&self.output, part.output_shape(), of_output)?;
         let (back, title) = match self.deconvolution {
             true => (part.deconvolution(output)?, "deconvolution of y₂"),

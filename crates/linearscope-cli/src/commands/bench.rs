@@ -12,7 +12,7 @@ use crate::{
     args::Precision,
     command::{About, Command, Group, Pictures},
     console,
-    ends::{EndFlags, Ends},
+    ends::EndFlags,
     error::{Failure, Result},
     opened::{header, heading, read_model, with},
     results::pretty,
@@ -73,8 +73,7 @@ fn measure(args: &Bench) -> Result<()> {
     let device = device::select(&args.device)?;
     device::check_dtype(&args.device, &device, args.dtype.dtype())?;
     let (model, hash) = read_model(&args.model)?;
-    let Ends { model, notices, .. } = args.ends.of(model)?;
-    notices.iter().for_each(|notice| console::notice(notice));
+    let model = args.ends.of(model)?.model;
     let signature = &model.inputs()[0];
     let (shape, _) = shape_of(args.shape.as_deref(), signature)?;
     linearscope::check_input(&signature.name, &shape)?;

@@ -301,9 +301,6 @@ fn ends(args: &Inspect, mut model: Model) -> Result<(Ends, Value)> {
 fn inspect(args: &Inspect) -> Result<()> {
     let (whole, hash) = read_model(&args.model)?;
     let (ends, ports) = ends(args, whole)?;
-    ends.notices
-        .iter()
-        .for_each(|notice| console::notice(notice));
     let model = &ends.model;
     let signature = &model.inputs()[0];
     let (shape, assumed) = shape_of(args.shape.as_deref(), signature)?;

@@ -11,7 +11,6 @@ use serde_json::json;
 use crate::{
     args::{Between, Common},
     command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
-    ends::Shaped,
     error::Result,
     picture::View,
     session::Session,
@@ -93,14 +92,7 @@ fn find(session: &mut Session, args: &Project) -> Result<Vec<String>> {
         .frozen
         .between(args.between.from.as_deref(), args.between.to.as_deref())?;
     let shape = part.output_shape().to_vec();
-    let shaped = match args.between.to {
-        None => Shaped::Output,
-        Some(_) => Shaped::Within,
-    };
-    let of_probe = match args.between.from {
-        None => Shaped::Input,
-        Some(_) => Shaped::Within,
-    };
+    let [of_probe, shaped] = args.between.shaped();
     let probe = session.read_probe(&args.probe, part.input_shape(), of_probe)?;
     let x1 = probe.clone();
     let projected = session.numbers(part.apply(probe.clone())?)?;

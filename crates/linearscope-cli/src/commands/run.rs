@@ -23,6 +23,22 @@ pub(crate) struct Run {
     pub common: Common,
 }
 
+/// f(x₀) and r, computed and written.
+pub(crate) fn save(session: &mut Session) -> Result<(Vec<f64>, Vec<f64>)> {
+    let shape = session.frozen.output_shape().to_vec();
+    let output = session.numbers(session.frozen.reference())?;
+    let residual = session.numbers(session.frozen.residual()?)?;
+    session.save_output("output", &output, &shape, Shaped::Output)?;
+    session.save_signed(
+        "residual",
+        "residual r",
+        &residual,
+        (&shape, Shaped::Output),
+        View::Whole,
+    )?;
+    Ok((output, residual))
+}
+
 /// One of the best scores.
 #[derive(Serialize)]
 struct Best {
@@ -74,16 +90,7 @@ impl OnPicture for Run {
 
     fn picture(&self, session: &mut Session) -> Result<Told> {
         let shape = session.frozen.output_shape().to_vec();
-        let output = session.numbers(session.frozen.reference())?;
-        let residual = session.numbers(session.frozen.residual()?)?;
-        session.save_output("output", &output, &shape, Shaped::Output)?;
-        session.save_signed(
-            "residual",
-            "residual r",
-            &residual,
-            (&shape, Shaped::Output),
-            View::Whole,
-        )?;
+        let (output, _) = save(session)?;
         let mut summary = vec![format!(
             "the output has shape {shape:?}; the input, {:?}",
             session.frozen.input_shape()

@@ -15,7 +15,6 @@ use crate::{
     args::{Between, Common},
     command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
     console,
-    ends::Shaped,
     error::{CERTIFICATE, Failure, INTERRUPTED, Result},
     kind::Kind,
     picture::View,
@@ -230,14 +229,7 @@ pub(crate) fn find(
     summary.extend(bases::describe(session, (&v, &input), (&u, &output_shape))?);
     let k = found.sigma.len();
     session.save_array("sigma", &found.sigma, &[k])?;
-    let of_u = between
-        .to
-        .as_ref()
-        .map_or(Shaped::Output, |_| Shaped::Within);
-    let of_v = between
-        .from
-        .as_ref()
-        .map_or(Shaped::Input, |_| Shaped::Within);
+    let [of_v, of_u] = between.shaped();
     let all_u = [vec![k], output_shape.clone()].concat();
     session.save_shaped("u", &u, &all_u, 1, of_u)?;
     let all_v = [vec![k], input.clone()].concat();

@@ -18,14 +18,14 @@ use crate::{
     args::{Precision, RecipeFlags},
     command::{About, Command, Group, Pictures},
     console,
-    ends::{EndFlags, Ends, to_first, to_last},
+    ends::{EndFlags, Ends, Shaped, to_first},
     error::{CERTIFICATE, Failure, Result},
     npy::{self, is_npy},
     opened::{check_finite, header, heading, load, name_of, read_input, read_model, scores, with},
     recipe::Recipe,
     results::{pretty, write_whole},
     rules,
-    session::certificate_line,
+    session::{certificate_line, is_shape},
 };
 
 /// `verify`.
@@ -108,13 +108,7 @@ fn verify(args: &Verify) -> Result<()> {
     let device = device::select(&args.device)?;
     device::check_dtype(&args.device, &device, dtype)?;
     let (model, hash) = read_model(&args.model)?;
-    let Ends {
-        model,
-        layouts,
-        notices,
-        ..
-    } = args.ends.of(model)?;
-    notices.iter().for_each(|notice| console::notice(notice));
+    let Ends { model, layouts, .. } = args.ends.of(model)?;
     let signature = model.inputs()[0].clone();
     let (values, shape) = match &args.input {
         Some(path) => {
@@ -134,13 +128,8 @@ fn verify(args: &Verify) -> Result<()> {
         }
     };
     if let Some(path) = &args.write_input {
-        let bytes = match layouts.input {
-            true => {
-                let (values, shape) = to_last(&values, &shape, 1);
-                npy::encode(&values, &shape, args.dtype)
-            }
-            false => npy::encode(&values, &shape, args.dtype),
-        };
+        let (values, shape) = layouts.in_file(Shaped::Input, &values, &shape, 0);
+        let bytes = npy::encode(&values, &shape, args.dtype);
         write_whole(path, &bytes.map_err(|error| Failure::file(path, error))?)?;
     }
     let whole = model.network(std::slice::from_ref(&shape))?;
@@ -165,7 +154,7 @@ fn verify(args: &Verify) -> Result<()> {
         }
         check_finite(path, &expected)?;
         // The other program ran the whole network, a final softmax too.
-        if given != out && [vec![1], given.clone()].concat() != out {
+        if !is_shape(&given, &out) {
             return Err(Failure::input(format!(
                 "{} has shape {given:?}, but the network's output has {out:?}",
                 path.display()

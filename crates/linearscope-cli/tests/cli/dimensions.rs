@@ -2,11 +2,12 @@
 
 use std::fs;
 
-use onnx_ir::{
-    AttributeProto, AttributeType, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto,
-};
+use onnx_ir::{AttributeProto, AttributeType, NodeProto, TensorProto};
 
-use crate::folder::{Folder, noise};
+use crate::{
+    folder::{Folder, noise},
+    made::{self, FLOAT},
+};
 
 fn node(op: &str, name: &str, inputs: &[&str], attributes: &[(&str, Vec<i64>)]) -> NodeProto {
     let mut node = NodeProto::new();
@@ -31,20 +32,6 @@ fn weight(name: &str, shape: &[i64]) -> TensorProto {
     tensor
 }
 
-fn value(name: &str, shape: &[i64]) -> ValueInfoProto {
-    let mut value = ValueInfoProto::new();
-    value.name = name.into();
-    let tensor = value.type_.mut_or_insert_default().mut_tensor_type();
-    tensor.elem_type = 1;
-    for size in shape {
-        // The dimension's type is private in onnx-ir; its default is not.
-        let dims = &mut tensor.shape.mut_or_insert_default().dim;
-        dims.push(Default::default());
-        dims.last_mut().expect("just pushed").set_dim_value(*size);
-    }
-    value
-}
-
 /// Two convolutions of 3 cells a side with a ReLU between, `padding` cells each, from `channels` to 4 to `channels`;
 /// x as an array beside it.
 fn network(folder: &Folder, name: &str, channels: i64, space: &[i64], padding: i64) -> [String; 2] {
@@ -60,28 +47,23 @@ fn network(folder: &Folder, name: &str, channels: i64, space: &[i64], padding: i
         )
     };
     let of = |out: i64, within: i64| [vec![out, within], kernel.clone()].concat();
-    let mut model = ModelProto::new();
-    model.ir_version = 8;
-    model.opset_import.push(Default::default());
-    model.opset_import[0].version = 17;
-    let graph = model.graph.mut_or_insert_default();
-    graph.name = name.into();
-    graph.node = vec![
+    let nodes = vec![
         conv("first", "x", "w1"),
         node("Relu", "relu", &["first"], &[]),
         conv("y", "relu", "w2"),
     ];
-    graph.initializer = vec![
+    let weights = vec![
         weight("w1", &of(4, channels)),
         weight("w2", &of(channels, 4)),
     ];
     let less = |size: &i64| size - 4 + 4 * padding;
     let output: Vec<i64> = space.iter().map(less).collect();
     let shape = |space: &[i64]| [&[1, channels][..], space].concat();
-    graph.input = vec![value("x", &shape(space))];
-    graph.output = vec![value("y", &shape(&output))];
-    let file = folder.path(&format!("{name}.onnx"));
-    fs::write(&file, model.write_to_bytes().expect("bytes")).expect("writes");
+    let input = vec![made::value("x", FLOAT, &shape(space))];
+    let output = vec![made::value("y", FLOAT, &shape(&output))];
+    let file = format!("{name}.onnx");
+    made::save(folder, &file, input, nodes, weights, output);
+    let file = folder.path(&file);
     let input: Vec<u64> = shape(space).iter().map(|&size| size as u64).collect();
     let x = noise(input.iter().product::<u64>() as usize);
     let x = folder.write_npy(&format!("{name}.npy"), &x, &input);

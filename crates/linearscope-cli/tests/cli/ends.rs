@@ -1,12 +1,11 @@
 //! Networks of several ends, of bytes, of an index, and with their channels last.
 
-use std::fs;
+use onnx_ir::{AttributeProto, AttributeType, NodeProto, TensorProto};
 
-use onnx_ir::{
-    AttributeProto, AttributeType, Message as _, ModelProto, NodeProto, TensorProto, ValueInfoProto,
+use crate::{
+    folder::{Folder, picture},
+    made::{self, FLOAT},
 };
-
-use crate::folder::{Folder, picture};
 
 fn ints(name: &str, values: &[i64]) -> AttributeProto {
     let mut attribute = AttributeProto::new();
@@ -52,31 +51,17 @@ fn save(
     weights: Vec<TensorProto>,
     outputs: &[&str],
 ) {
-    let mut model = ModelProto::new();
-    model.ir_version = 8;
-    model.opset_import.push(Default::default());
-    model.opset_import[0].version = 17;
-    let value = |name: &str, kind: i32, shape: &[i64]| {
-        let mut value = ValueInfoProto::new();
-        value.name = name.into();
-        let tensor = value.type_.mut_or_insert_default().mut_tensor_type();
-        tensor.elem_type = kind;
-        for size in shape {
-            let dims = &mut tensor.shape.mut_or_insert_default().dim;
-            dims.push(Default::default());
-            dims.last_mut().expect("just pushed").set_dim_value(*size);
-        }
-        value
-    };
-    let graph = model.graph.mut_or_insert_default();
-    graph.input = inputs
-        .iter()
-        .map(|(name, kind, shape)| value(name, *kind, shape))
-        .collect();
-    graph.output = outputs.iter().map(|name| value(name, 1, &[])).collect();
-    graph.node = nodes;
-    graph.initializer = weights;
-    fs::write(folder.path(name), model.write_to_bytes().expect("bytes")).expect("written");
+    let inputs = inputs.iter();
+    let inputs = inputs.map(|(name, kind, shape)| made::value(name, *kind, shape));
+    let outputs = outputs.iter().map(|name| made::value(name, FLOAT, &[]));
+    made::save(
+        folder,
+        name,
+        inputs.collect(),
+        nodes,
+        weights,
+        outputs.collect(),
+    );
 }
 
 /// As Keras exports: channels last outside, transposed for a convolution and back.

@@ -8,6 +8,7 @@ mod fields;
 mod folder;
 mod inspect;
 mod jobs;
+mod made;
 mod maps;
 mod matrix;
 mod messages;

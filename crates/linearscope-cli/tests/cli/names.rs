@@ -2,9 +2,12 @@
 
 use std::fs;
 
-use onnx_ir::{Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use onnx_ir::{NodeProto, TensorProto};
 
-use crate::folder::Folder;
+use crate::{
+    folder::Folder,
+    made::{self, FLOAT},
+};
 
 fn node(name: &str, op: &str, inputs: &[&str], output: &str, scopes: &str) -> NodeProto {
     let mut node = NodeProto::new();
@@ -25,33 +28,13 @@ fn floats(name: &str, shape: &[i64], values: &[f32]) -> TensorProto {
     tensor
 }
 
-fn value(name: &str, shape: &[i64]) -> ValueInfoProto {
-    let mut value = ValueInfoProto::new();
-    value.name = name.into();
-    let tensor = value.type_.mut_or_insert_default().mut_tensor_type();
-    tensor.elem_type = 1;
-    for size in shape {
-        let dims = &mut tensor.shape.mut_or_insert_default().dim;
-        dims.push(Default::default());
-        dims.last_mut().expect("just pushed").set_dim_value(*size);
-    }
-    value
-}
-
 /// The weight and bias of the head: its sigmoid's score is σ(weight · relu(x) + bias).
 const HEAD: (f32, f32) = (0.5, -0.1);
 
 /// A convolution, relu, a convolution, sigmoid; 1×1 windows, one channel. Written to `name`, with an x₀.
 fn detector(folder: &Folder, name: &str) -> String {
-    let mut model = ModelProto::new();
-    model.ir_version = 8;
-    model.opset_import.push(Default::default());
-    model.opset_import[0].version = 20;
-    let graph = model.graph.mut_or_insert_default();
-    let shape = [1, 1, 2, 2];
-    graph.input.push(value("x", &shape));
-    graph.output.push(value("y", &shape));
-    graph.node = vec![
+    let value = |name| vec![made::value(name, FLOAT, &[1, 1, 2, 2])];
+    let nodes = vec![
         node(
             "node_Conv_291",
             "Conv",
@@ -75,12 +58,12 @@ fn detector(folder: &Folder, name: &str) -> String {
         ),
         node("node_sigmoid", "Sigmoid", &["c"], "y", "['', 'sigmoid']"),
     ];
-    graph.initializer = vec![
+    let weights = vec![
         floats("layer1.0.conv1.weight", &[1, 1, 1, 1], &[1.0]),
         floats("head.weight", &[1, 1, 1, 1], &[HEAD.0]),
         floats("head.bias", &[1], &[HEAD.1]),
     ];
-    fs::write(folder.path(name), model.write_to_bytes().unwrap()).unwrap();
+    made::save(folder, name, value("x"), nodes, weights, value("y"));
     folder.write_npy("x.npy", &[1.0, 0.75, -0.5, 0.25], &[1, 1, 2, 2])
 }
 
