@@ -17,6 +17,7 @@ mod recipe;
 mod report;
 mod results;
 mod rules;
+mod segments;
 mod session;
 
 use std::{

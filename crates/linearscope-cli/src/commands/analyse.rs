@@ -21,6 +21,7 @@ use crate::{
     opened::name_of,
     picture::View,
     report::{Chapter, Report, footer},
+    segments::{self, LabelMap},
     session::{Session, certificate_line},
 };
 
@@ -48,6 +49,8 @@ pub(crate) enum Task {
     Sr,
     /// From a picture to a picture
     I2i,
+    /// From a picture to scores of classes at each of its places
+    Segmenter,
 }
 
 impl OnPicture for Analyse {
@@ -189,6 +192,7 @@ pub(crate) fn guess(session: &Session) -> Result<Task> {
     let (from, to) = (session.frozen.input_shape(), session.frozen.output_shape());
     match (Kind::of(to), from, to) {
         (Kind::Scores, ..) => Ok(Task::Classifier),
+        (Kind::Picture, ..) if segments::are_in(to) => Ok(Task::Segmenter),
         (Kind::Picture, &[.., h, w], &[.., rows, columns]) if rows > h && columns > w => {
             Ok(Task::Sr)
         }
@@ -275,6 +279,26 @@ pub(crate) fn chapter(
     if classifier {
         first.push(scores(session, &y0));
     }
+    let labels = match task {
+        Task::Segmenter => LabelMap::new(&y0, &shape),
+        _ => None,
+    };
+    if let Some(labels) = &labels {
+        session.save_whole("classes", &labels.of, &labels.size)?;
+        session.save_table("segments", &labels.segments(session))?;
+        if let Some(panel) = labels.panel(session) {
+            let sheet = Sheet {
+                bands: vec![Band {
+                    heading: String::new(),
+                    panels: vec![panel],
+                }],
+                ..Sheet::default()
+            };
+            session.save_sheet("classes", &sheet)?;
+            first.push(page::sheet(&sheet)?);
+        }
+        first.push(labels.table(session).render());
+    }
     chapter.parts.push(Part {
         heading: if classifier { "What it says" } else { "What it makes" }.into(),
         look: if classifier {
@@ -345,6 +369,10 @@ pub(crate) fn chapter(
                      channels): 1 sits on the strongest edge, 6 on the flattest part. A linear \
                      upscaler would show one filter six times; these follow the edges."
                 }
+                Task::Segmenter => {
+                    "Each is what the class that wins at one place makes of the pixels: 1 sits on the strongest \
+                     edge, 6 on the flattest part. Weight far from the place is context that decides there."
+                }
                 _ => {
                     "Each is all that one output pixel read (in colour, the sum of its three \
                      channels): 1 sits on the strongest edge, 6 on the flattest part. Weight away from the pixel's own place means that it copies from \
@@ -393,7 +421,7 @@ pub(crate) fn chapter(
             "The inputs v this frozen network amplifies most, and what it makes of them, u. Look for \
              patches that are local, oriented and striped, like wavelets."
         }
-        Task::I2i => {
+        Task::I2i | Task::Segmenter => {
             "The inputs v this frozen network amplifies most, and what it makes of them, u. Look for \
              whether they are local, and whether u stays where v is."
         }

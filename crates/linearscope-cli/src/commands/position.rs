@@ -3,6 +3,7 @@
 use linearscope_analysis::{argmax, ranking};
 use linearscope_picture::{Array, Mark};
 
+use crate::segments::{self, LabelMap};
 use crate::{
     error::{Failure, Result},
     kind::Kind,
@@ -86,8 +87,19 @@ fn chosen(values: &[f64], shape: &[usize]) -> Vec<At> {
         return ranking(values).into_iter().take(AUTO).map(at).collect();
     };
     let [c, h, w] = array.shape();
+    // Of a segmenter the class that wins, of a picture all channels.
+    let labels = match segments::are_in(shape) {
+        true => LabelMap::new(values, shape),
+        false => None,
+    };
     let mean: Vec<f64> = (0..h * w)
-        .map(|i| (0..c).map(|ch| values[ch * h * w + i]).sum::<f64>() / c as f64)
+        .map(|i| {
+            let mut here = (0..c).map(|ch| values[ch * h * w + i]);
+            match labels {
+                Some(_) => here.fold(f64::NEG_INFINITY, f64::max),
+                None => here.by_ref().sum::<f64>() / c as f64,
+            }
+        })
         .collect();
     // Away from the border, where padding has its say.
     let (top, left) = (
@@ -119,9 +131,18 @@ fn chosen(values: &[f64], shape: &[usize]) -> Vec<At> {
     let channel = if c == 1 { "0" } else { "all" };
     found
         .iter()
-        .map(|(y, x)| At {
-            text: format!("{channel},{y},{x}"),
-            positions: (0..c).map(|ch| (ch * h + y) * w + x).collect(),
+        .map(|&(y, x)| match &labels {
+            Some(labels) => {
+                let class = labels.at(y, x);
+                At {
+                    text: format!("{class},{y},{x}"),
+                    positions: vec![(class * h + y) * w + x],
+                }
+            }
+            None => At {
+                text: format!("{channel},{y},{x}"),
+                positions: (0..c).map(|ch| (ch * h + y) * w + x).collect(),
+            },
         })
         .collect()
 }

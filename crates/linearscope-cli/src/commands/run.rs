@@ -2,6 +2,7 @@
 
 use clap::Args;
 use linearscope_analysis::{LinearOperator, ranking};
+use linearscope_picture::{Band, Sheet};
 use serde::Serialize;
 use serde_json::json;
 
@@ -12,6 +13,7 @@ use crate::{
     error::Result,
     kind::Kind,
     picture::View,
+    segments::{self, LabelMap},
     session::Session,
 };
 
@@ -38,6 +40,18 @@ pub(crate) fn save(session: &mut Session) -> Result<(Vec<f64>, Vec<f64>)> {
     )?;
     Ok((output, residual))
 }
+
+/// What a segmenter's map holds.
+pub(crate) const SEGMENTS: TableAbout = TableAbout {
+    name: "segments",
+    rows: "of a segmenter: one line for each class that wins somewhere, most places first",
+    columns: &[
+        ("class", "index of the channel"),
+        ("label", "its name, where the recipe has labels"),
+        ("pixels", "how many places it wins"),
+        ("share", "the same over all places"),
+    ],
+};
 
 /// One of the best scores.
 #[derive(Serialize)]
@@ -69,16 +83,25 @@ impl OnPicture for Run {
             ),
             FileAbout("residual.png", "r, blue below zero, red above"),
             FileAbout("residual.svg", "the same for print"),
+            FileAbout(
+                "classes.npy",
+                "[h, w] i32, of a segmenter: the class that wins at each place",
+            ),
+            FileAbout("classes.png", "the same in colours"),
+            FileAbout("classes.svg", "the same for print"),
         ],
-        tables: &[TableAbout {
-            name: "scores",
-            rows: "the five best scores, best first",
-            columns: &[
-                ("class", "index of the output"),
-                ("label", "its name, where the recipe has labels"),
-                ("score", "f(x₀) there, before any softmax"),
-            ],
-        }],
+        tables: &[
+            SEGMENTS,
+            TableAbout {
+                name: "scores",
+                rows: "the five best scores, best first",
+                columns: &[
+                    ("class", "index of the output"),
+                    ("label", "its name, where the recipe has labels"),
+                    ("score", "f(x₀) there, before any softmax"),
+                ],
+            },
+        ],
         includes: &[],
     };
 
@@ -111,6 +134,22 @@ impl OnPicture for Run {
                 ));
             }
             session.save_table("scores", &best)?;
+        }
+        if let Some(labels) = LabelMap::new(&output, &shape).filter(|_| segments::are_in(&shape)) {
+            session.save_whole("classes", &labels.of, &labels.size)?;
+            session.save_table("segments", &labels.segments(session))?;
+            if let Some(panel) = labels.panel(session) {
+                let sheet = Sheet {
+                    title: format!("What {} sees where", session.model),
+                    bands: vec![Band {
+                        heading: String::new(),
+                        panels: vec![panel],
+                    }],
+                    ..Sheet::default()
+                };
+                session.save_sheet("classes", &sheet)?;
+            }
+            summary.extend(labels.lines(session));
         }
         Ok(Told {
             line: summary[0].clone(),

@@ -328,3 +328,59 @@ fn bytes_in_and_an_index_out_are_read_as_numbers() {
     );
     folder.ok(&["inspect", "only.onnx"]);
 }
+
+/// Five classes at every place of a picture: labels, the winning class's row, a report.
+#[test]
+fn segmenters_say_which_class_wins_where() {
+    let folder = Folder::new();
+    let values = (0..5 * 27)
+        .map(|i| ((i * 7 % 13) as f32 - 6.0) / 20.0)
+        .collect();
+    let nodes = vec![
+        node("Conv", &["x", "w"], "c", vec![ints("pads", &[1, 1, 1, 1])]),
+        node("Relu", &["c"], "y", vec![]),
+    ];
+    let weights = vec![weights("w", &[5, 3, 3, 3], values)];
+    save(
+        &folder,
+        "seg.onnx",
+        &[("x", 1, &[1, 3, 24, 24])],
+        nodes,
+        weights,
+        &["y"],
+    );
+    folder.ok(&["run", "seg.onnx", "--input", &picture(), "--out", "o"]);
+    let (y, shape) = folder.npy("o/output.npy");
+    assert_eq!(shape, [1, 5, 24, 24]);
+    let segments = folder.json("o/segments.json");
+    let counted: u64 = (segments.as_array().expect("lines").iter())
+        .map(|line| line["pixels"].as_u64().expect("a count"))
+        .sum();
+    assert_eq!(counted, 24 * 24);
+    assert!(folder.path("o/classes.png").exists());
+    // Rows are of the class that wins at each place.
+    folder.ok(&["row", "seg.onnx", "--input", &picture(), "--out", "o"]);
+    let rows = folder.json("o/rows.json");
+    for row in rows.as_array().expect("lines") {
+        let at = row["at"].as_str().expect("a place");
+        let parts: Vec<usize> = at
+            .split(',')
+            .map(|part| part.parse().expect("a number"))
+            .collect();
+        let score = |class: usize| y[(class * 24 + parts[1]) * 24 + parts[2]];
+        let most = (0..5).map(score).fold(f64::NEG_INFINITY, f64::max);
+        assert_eq!(score(parts[0]), most, "{at}");
+    }
+    folder.ok(&[
+        "analyse",
+        "seg.onnx",
+        "--input",
+        &picture(),
+        "-k",
+        "1",
+        "--out",
+        "a",
+    ]);
+    let html = std::fs::read_to_string(folder.path("a/report.html")).expect("a report");
+    assert!(html.contains("the class that wins"));
+}
