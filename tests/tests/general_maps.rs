@@ -13,6 +13,7 @@ use burn_dispatch::Dispatch;
 use linearscope::{
     Entry, Error, Network, Ports, Rule, RuleSet,
     linear::{self, LinearMap, Region, Structure},
+    program::Clip,
     training::Traced,
 };
 use linearscope_analysis::{
@@ -219,8 +220,10 @@ fn deconvolution_refuses_it_where_it_meets_it() {
     let f = frozen(general(), 3);
     let seed = || f.upload(vec![1.0; f.output_len()], f.output_len());
     refused(
-        f.between(None, None).unwrap().deconvolution(seed()),
-        "deconvolution",
+        f.between(None, None)
+            .unwrap()
+            .clipped(seed(), Clip::Deconvolution),
+        "a clipped sweep",
     );
     // Behind it there is nothing to refuse.
     let program = f.recorded().expect("recorded").program();
@@ -230,12 +233,13 @@ fn deconvolution_refuses_it_where_it_meets_it() {
         .find(|node| node.operation.name() == "reversed");
     let behind = general.expect("it is there").name.to_string();
     let part = f.between(Some(&behind), None).expect("a part");
-    part.deconvolution(seed()).expect("the map is not in it");
+    part.clipped(seed(), Clip::Deconvolution)
+        .expect("the map is not in it");
     let known = frozen(of_rounding(|| linear::multiple(2.0)), 3);
     known
         .between(None, None)
         .unwrap()
-        .deconvolution(seed())
+        .clipped(seed(), Clip::Deconvolution)
         .expect("known");
 }
 

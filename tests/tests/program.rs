@@ -9,6 +9,7 @@ use linearscope::{
     Error, Frozen, Paired, Recorded, RuleSet, host,
     linear::Region,
     one_hot,
+    program::Clip,
     program::{Carry, Node, NodeId},
 };
 use linearscope_analysis::{
@@ -442,7 +443,10 @@ fn every_sweep_is_cut_and_gives_the_same_bits() {
                 });
                 both("deconvolution between", &|f| {
                     let [from, to] = ends(f);
-                    vec![f.deconvolution_between(y.clone(), from, to).unwrap()]
+                    vec![
+                        f.clipped_between(y.clone(), from, to, Clip::Deconvolution)
+                            .unwrap(),
+                    ]
                 });
             }
             assert!(
@@ -538,11 +542,11 @@ fn an_id_of_another_program_is_refused() {
         );
         is_foreign(
             &check("deconvolution"),
-            program.deconvolution(&[(to, y())], &[input]),
+            program.clipped(&[(to, y())], &[input], Clip::Deconvolution),
         );
         is_foreign(
             &check("deconvolution"),
-            program.deconvolution(&[(output, y())], &[from]),
+            program.clipped(&[(output, y())], &[from], Clip::Deconvolution),
         );
         is_foreign(&check("carry"), program.carry(&[(to, y())], Carry::Plain));
         is_foreign(
@@ -578,7 +582,7 @@ fn an_id_of_another_program_is_refused() {
             is_foreign(&check("adjoint_between"), f.adjoint_between(y(), from, to));
             is_foreign(
                 &check("deconvolution_between"),
-                f.deconvolution_between(y(), from, to),
+                f.clipped_between(y(), from, to, Clip::Deconvolution),
             );
         }
     }
@@ -659,7 +663,7 @@ fn a_batch_without_probes_is_refused() {
     is_empty("adjoint_between", f.adjoint_between(y(), None, None));
     is_empty(
         "deconvolution_between",
-        f.deconvolution_between(y(), None, None),
+        f.clipped_between(y(), None, None, Clip::Deconvolution),
     );
     let program = f.program();
     let (inputs, outputs) = (program.inputs(), program.outputs());
@@ -671,7 +675,10 @@ fn a_batch_without_probes_is_refused() {
     }
     is_empty("forward", program.forward(&start(), outputs, true));
     is_empty("backward", program.backward(&seed(), inputs));
-    is_empty("deconvolution", program.deconvolution(&seed(), inputs));
+    is_empty(
+        "deconvolution",
+        program.clipped(&seed(), inputs, Clip::Deconvolution),
+    );
     let hear = |_: &Node<Flex>, _: &FlexTensor, _: &FlexTensor| Ok(());
     is_empty(
         "contributions",
@@ -706,7 +713,10 @@ fn a_batch_without_probes_is_refused() {
     none_asked("a part's apply", part.apply(x()));
     none_asked("a part's affine", part.affine(x()));
     none_asked("a part's adjoint", part.apply_adjoint(y()));
-    none_asked("a part's deconvolution", part.deconvolution(y()));
+    none_asked(
+        "a part's deconvolution",
+        part.clipped(y(), Clip::Deconvolution),
+    );
     for reading in [
         Propagation::Scored,
         Propagation::Conserving,

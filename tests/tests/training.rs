@@ -16,7 +16,9 @@ use burn::{
 };
 use burn_backend::ops::FloatTensorOps;
 use burn_dispatch::Dispatch;
-use linearscope::{Entry, Error, Normalisation, Paired, Pointwise, RuleSet, training::Traced};
+use linearscope::{
+    Entry, Error, Normalisation, Paired, Pointwise, RuleSet, program::Clip, training::Traced,
+};
 use linearscope_tests::{pseudo_input, relative, seeded};
 
 /// Scores of a picture: batch norm, max pool, ReLU, a gate, a global mean, dropout.
@@ -489,7 +491,7 @@ fn deconvolution_is_the_same_with_a_tape() {
         let y = || Dispatch::float_from_data(y.clone(), step.loaded().device());
         let recorded = step.recorded();
         [
-            recorded.deconvolution_between(y(), None, None),
+            recorded.clipped_between(y(), None, None, Clip::Deconvolution),
             recorded.adjoint_between(y(), None, None),
         ]
         .map(|x| numbers(Tensor::<5>::from_dispatch(x.expect("sweeps"))))

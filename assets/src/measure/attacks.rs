@@ -79,6 +79,9 @@ fn of_scenes(name: &str, levels: f64, steps: usize, out: &Path) -> Any<Value> {
         )?);
     }
     let found = aggregate(&set)?;
+    let (Some(shares), Some(moved)) = (found.share, found.moved) else {
+        return Err(format!("{name} has no votes").into());
+    };
     println!(
         "| {name} | {} | {levels} | {}/{} | {:.2} ± {:.2} → {:.2} ± {:.2} | {} | {} → {} | {} | {:.2} ± {:.2} | {:.2} ± {:.2} |",
         if steps == 1 {
@@ -93,9 +96,9 @@ fn of_scenes(name: &str, levels: f64, steps: usize, out: &Path) -> Any<Value> {
         found.after.score.mean,
         found.after.score.std,
         found.flipped_share.percent(),
-        found.share_before.percent(),
-        found.share_after.percent(),
-        found.moved.percent(),
+        shares[0].percent(),
+        shares[1].percent(),
+        moved.percent(),
         found.f_change.mean,
         found.f_change.std,
         found.row_cosine.mean,

@@ -1,4 +1,4 @@
-//! Attacks: pictures close to x₀ that a classifier reads otherwise.
+//! Attacks: pictures close to x₀ that a classifier reads otherwise, or for which one score changes its sign.
 //!
 //! With a loss L of the scores y and its gradient g = Jᵀ ∂L/∂y at the picture as it is,
 //!
@@ -232,7 +232,7 @@ pub struct Gradient {
 
 /// The rules that make F the Jacobian; entries of one's own for ops that have no tangent (a rounding
 /// that is straight-through) stay.
-fn tangent(rules: &RuleSet) -> Result<RuleSet> {
+pub(crate) fn tangent(rules: &RuleSet) -> Result<RuleSet> {
     let taylor = RuleSet::preset("taylor")?;
     Ok(rules.entries().iter().cloned().fold(taylor, RuleSet::with))
 }
@@ -269,7 +269,8 @@ pub fn gradient(
     })
 }
 
-/// Attack the classifier that `f` is frozen from, from its x₀. Progress counts steps.
+/// Attack the classifier that `f` is frozen from, from its x₀, or a network of one score by [`Loss::Score`].
+/// Progress counts steps.
 ///
 /// # Example
 /// ```
@@ -309,7 +310,10 @@ pub fn attack(
     config: &AttackConfig,
     mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Attacked> {
-    classes(f)?;
+    // The cross entropy of one score is 0, whatever it is.
+    if f.output_len() != 1 || config.loss != Loss::Score {
+        classes(f)?;
+    }
     ball.check(f.input_len())?;
     if config.steps == 0 {
         return Err(Error::Setting {

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     estimate::{MeanStd, MeanStdTotals},
     frozen::FrozenNetwork,
+    operator::LinearOperator,
     progress::Progress,
     votes::{VoteConfig, Votes, votes},
 };
@@ -28,8 +29,8 @@ pub struct Comparison {
     pub before: Contributions,
     /// Contributions to `class` after.
     pub after: Contributions,
-    /// Votes before and after.
-    pub votes: [Votes; 2],
+    /// Votes before and after; none where there is one score, for which alone no pixel can vote.
+    pub votes: Option<[Votes; 2]>,
     /// Decisions, F, r.
     pub difference: Difference,
 }
@@ -40,17 +41,17 @@ impl Comparison {
         self.class != self.class_after
     }
 
-    /// The share of pixels that vote otherwise.
-    pub fn moved(&self) -> f64 {
-        self.votes[0].moved(&self.votes[1])
+    /// The share of pixels that vote otherwise, where pixels vote.
+    pub fn moved(&self) -> Option<f64> {
+        let [before, after] = self.votes.as_ref()?;
+        Some(before.moved(after))
     }
 
-    /// The share of pixels that vote for `class`, before and after.
-    pub fn share(&self) -> [f64; 2] {
-        [0, 1].map(|i| {
-            let votes = &self.votes[i];
-            votes.counts[self.class] as f64 / votes.of.len().max(1) as f64
-        })
+    /// The share of pixels that vote for `class`, before and after, where pixels vote.
+    pub fn share(&self) -> Option<[f64; 2]> {
+        let share = |votes: &Votes| votes.counts[self.class] as f64 / votes.of.len().max(1) as f64;
+        let [before, after] = self.votes.as_ref()?;
+        Some([share(before), share(after)])
     }
 
     /// What statistics over many pictures need of it, without anything of a picture's size.
@@ -95,10 +96,10 @@ pub struct ComparisonSummary {
     pub row_cosine: f64,
     /// ‖r′ − r‖ / ‖r‖.
     pub residual_change: f64,
-    /// The share of pixels that vote otherwise.
-    pub moved: f64,
-    /// The share of pixels that vote for `class`, before and after.
-    pub share: [f64; 2],
+    /// The share of pixels that vote otherwise; none of one score.
+    pub moved: Option<f64>,
+    /// The share of pixels that vote for `class`, before and after; none of one score.
+    pub share: Option<[f64; 2]>,
 }
 
 /// How two pictures are compared.
@@ -115,7 +116,7 @@ setters!(
     ComparisonConfig: with_votes votes: VoteConfig, with_difference difference: DifferenceConfig
 );
 
-/// Compare two pictures of one classifier.
+/// Compare two pictures of one classifier, or of a network of one score.
 ///
 /// Cost: the votes of both, [`difference`], two adjoint sweeps.
 ///
@@ -143,10 +144,13 @@ pub fn compare(
             }
         }
     };
-    let votes = [
-        count(before, "counting votes before")?,
-        count(after, "counting votes after")?,
-    ];
+    let votes = match before.output_len() {
+        1 => None,
+        _ => Some([
+            count(before, "counting votes before")?,
+            count(after, "counting votes after")?,
+        ]),
+    };
     Ok(Comparison {
         class,
         class_after: top1(after)?,
@@ -195,12 +199,10 @@ pub struct ComparisonStatistics {
     pub row_cosine: MeanStd,
     /// Of ‖r′ − r‖ / ‖r‖.
     pub residual_change: MeanStd,
-    /// Of the share of pixels that vote otherwise.
-    pub moved: MeanStd,
-    /// Of the share of pixels that vote for the best class before, on the pictures as they were.
-    pub share_before: MeanStd,
-    /// The same after.
-    pub share_after: MeanStd,
+    /// Of the share of pixels that vote otherwise; none of one score.
+    pub moved: Option<MeanStd>,
+    /// Of the share of pixels that vote for the best class, before and after; none of one score.
+    pub share: Option<[MeanStd; 2]>,
 }
 
 /// [`ComparisonStatistics`] of pictures that come one by one; nothing is kept of them. Plain data, so that a long
@@ -270,9 +272,11 @@ impl ComparisonTotals {
         self.row.add(one.row);
         self.row_cosine.add(one.row_cosine);
         self.residual_change.add(one.residual_change);
-        self.moved.add(one.moved);
-        for (totals, share) in self.share.iter_mut().zip(one.share) {
-            totals.add(share);
+        if let (Some(moved), Some(shares)) = (one.moved, one.share) {
+            self.moved.add(moved);
+            for (totals, share) in self.share.iter_mut().zip(shares) {
+                totals.add(share);
+            }
         }
         Ok(())
     }
@@ -300,9 +304,8 @@ impl ComparisonTotals {
             row: self.row.finish(),
             row_cosine: self.row_cosine.finish(),
             residual_change: self.residual_change.finish(),
-            moved: self.moved.finish(),
-            share_before: self.share[0].finish(),
-            share_after: self.share[1].finish(),
+            moved: (self.moved.count() > 0).then(|| self.moved.finish()),
+            share: (self.moved.count() > 0).then(|| self.share.map(|share| share.finish())),
         })
     }
 }

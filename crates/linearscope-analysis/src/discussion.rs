@@ -114,6 +114,23 @@ pub fn discussions_of(
     propagation: Propagation,
     terms: Terms,
 ) -> Result<Discussions> {
+    let places: Vec<Vec<usize>> = targets.iter().map(|&target| vec![target]).collect();
+    discussions_of_sums(f, &places, propagation, terms)
+}
+
+/// [`discussions_of`] sums of outputs: each target is a list of positions whose scores are added, as the pixels of a
+/// region or a class over a mask.
+///
+/// Cost: as [`discussions_of`], whatever the length of the lists.
+///
+/// # Errors
+/// As [`discussions_of`].
+pub fn discussions_of_sums(
+    f: &FrozenNetwork,
+    targets: &[Vec<usize>],
+    propagation: Propagation,
+    terms: Terms,
+) -> Result<Discussions> {
     let layer = match terms {
         Terms::Layer(layer) if layer >= f.layers().len() => {
             return Err(Error::OutOfRange {
@@ -125,13 +142,13 @@ pub fn discussions_of(
         Terms::Layer(layer) => Some(layer),
         Terms::All | Terms::Input => None,
     };
-    if targets.is_empty() {
+    if targets.is_empty() || targets.iter().any(Vec::is_empty) {
         return Err(Error::Empty {
             what: "the list of outputs",
         });
     }
     let len = f.output_len();
-    if let Some(&outside) = targets.iter().find(|&&target| target >= len) {
+    if let Some(&outside) = targets.iter().flatten().find(|&&target| target >= len) {
         return Err(Error::OutOfRange {
             what: "the target",
             index: vec![outside],
@@ -139,9 +156,9 @@ pub fn discussions_of(
         });
     }
     let reference = read(f.reference())?;
-    let scores: Vec<f64> = targets.iter().map(|&target| reference[target]).collect();
-    let places: Vec<Vec<usize>> = targets.iter().map(|&target| vec![target]).collect();
-    let seeds = f.upload(indicators(&places, len), len);
+    let score = |target: &Vec<usize>| target.iter().map(|&at| reference[at]).sum();
+    let scores: Vec<f64> = targets.iter().map(score).collect();
+    let seeds = f.upload(indicators(targets, len), len);
     let n = f.input_len();
     let mut factors = vec![1.0; targets.len()];
     let carried = |seeds: Tensor<2>, carry, layer| {
@@ -164,7 +181,7 @@ pub fn discussions_of(
                 *factor = (scores[i] - said.iter().sum::<f64>()) / made_sum;
                 if !factor.is_finite() {
                     return Err(Error::NotFinite {
-                        what: format!("λ of equation 18 for output {}", targets[i]),
+                        what: format!("λ of equation 18 for output {:?}", targets[i]),
                         because: "no source reaches the pixels; take the scored or the conserving \
                                   propagation"
                             .into(),

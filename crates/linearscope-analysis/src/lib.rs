@@ -11,6 +11,7 @@
 //! | which pixels does an output use, where does a pixel go | [`projection`] |
 //! | what passes, and how much | [`svd`], [`spectrum`] |
 //! | which layer's biases made a score | [`contribution`] |
+//! | how much does each pixel add to a score | [`attribution`] |
 //! | what does each pixel say, and for which class | [`discussion`], [`votes`] |
 //! | what does an attack change | [`attack`], [`difference`], [`comparison`] |
 //! | how far does it reach, what is copied, what is a template | [`maps`] |
@@ -41,6 +42,7 @@ macro_rules! setters {
 }
 
 pub mod attack;
+pub mod attribution;
 pub mod bench;
 pub mod certificate;
 pub mod comparison;

@@ -2,7 +2,10 @@
 
 use burn::tensor::{Device, FloatDType, Tensor};
 use burn_dispatch::Dispatch;
-use linearscope::{Recorded, program::NodeId};
+use linearscope::{
+    Recorded,
+    program::{Clip, NodeId},
+};
 
 use crate::{
     error::{Error, Result},
@@ -66,17 +69,16 @@ impl SubNetwork<'_> {
         Ok(flat(y))
     }
 
-    /// Zeiler and Fergus' deconvolution of k outputs, `[k, N] → [k, n]`: units let through what is
-    /// positive on the way back. No part of F, and not linear; for comparison with
-    /// [`apply_adjoint`](LinearOperator::apply_adjoint).
+    /// k outputs back with units that clip, `[k, N] → [k, n]`: deconvolution, guided backpropagation. No part of F, and
+    /// not linear; for comparison with [`apply_adjoint`](LinearOperator::apply_adjoint).
     ///
     /// # Errors
     /// As [`apply_adjoint`](LinearOperator::apply_adjoint).
-    pub fn deconvolution(&self, y: Tensor<2>) -> Result<Tensor<2>> {
+    pub fn clipped(&self, y: Tensor<2>, clip: Clip) -> Result<Tensor<2>> {
         check("the cotangent", &y, self.output_len())?;
         let y = batched(y, &self.output_shape);
         let recorded = self.recorded()?;
-        Ok(flat(recorded.deconvolution_between(y, self.from, self.to)?))
+        Ok(flat(recorded.clipped_between(y, self.from, self.to, clip)?))
     }
 
     fn recorded(&self) -> Result<&Recorded<Dispatch>> {

@@ -21,7 +21,8 @@ use operators::matrix;
 #[test]
 fn faers_singular_values_are_ours() {
     const K: usize = 3;
-    let (m, n) = (80, 60);
+    // Its basis, of up to 64 vectors, is to be smaller than either side.
+    let (m, n) = (160, 120);
     let f = matrix(noise(m * n, 3), m, n, FloatDType::F64);
     let expected = svd(&f, &SvdConfig::new(K).with_tolerance(1e-10), unobserved).unwrap();
     let operator = FaerOperator::new(&f);

@@ -729,8 +729,14 @@ fn totals_need_no_set() {
         ),
         (over.f_change, two_pass(&|one| one.difference.f_change())),
         (over.row, two_pass(&|one| one.difference.row)),
-        (over.moved, two_pass(&|one| one.moved())),
-        (over.share_after, two_pass(&|one| one.share()[1])),
+        (
+            over.moved.expect("votes"),
+            two_pass(&|one| one.moved().expect("votes")),
+        ),
+        (
+            over.share.expect("votes")[1],
+            two_pass(&|one| one.share().expect("votes")[1]),
+        ),
         (
             over.flips[0].share,
             two_pass(&|one| one.difference.flips[0].share),

@@ -2,7 +2,10 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use crate::ends::{EndFlags, Shaped};
+use crate::{
+    ends::{EndFlags, Shaped},
+    task::Task,
+};
 use burn::tensor::FloatDType;
 use clap::{
     Args, ValueEnum,
@@ -40,6 +43,9 @@ pub(crate) struct Common {
     /// Recompute everything, even what an earlier run finished
     #[arg(long, help_heading = FILES)]
     pub fresh: bool,
+    /// What the network does [default: as its shapes say]
+    #[arg(long, help_heading = crate::ends::ENDS)]
+    pub task: Option<Task>,
     #[command(flatten)]
     pub ends: EndFlags,
     #[command(flatten)]
@@ -160,6 +166,7 @@ impl Common {
         for (name, value) in self.ends.words() {
             flag(name, Some(value));
         }
+        flag("task", self.task.map(Task::name));
         flag(
             "dtype",
             (self.freezing.dtype == Precision::F64).then(|| "f64".into()),

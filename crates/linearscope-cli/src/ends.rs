@@ -16,9 +16,12 @@ use crate::{
     results::sha256_of,
 };
 
+/// Heading of what ends a network has.
+pub(crate) const ENDS: &str = "Ends of the network";
+
 /// Which of several ends, and how they are laid out.
 #[derive(Clone, Debug, Default, Args, Serialize)]
-#[command(next_help_heading = "Ends of the network")]
+#[command(next_help_heading = ENDS)]
 pub(crate) struct EndFlags {
     /// The output that is read: its name, that of any node (a detector ends before its selection of boxes so), or
     /// `all`, flattened into one [default: the first]
@@ -45,6 +48,8 @@ pub(crate) enum Layout {
 pub(crate) struct Ends {
     pub model: Model,
     pub layouts: Layouts,
+    /// Coordinates and scores of boxes were two outputs, and are one.
+    pub boxes_joined: bool,
     /// What was chosen, for manifests.
     pub facts: Value,
 }
@@ -122,7 +127,12 @@ impl EndFlags {
         }
         let mut left_out = Vec::new();
         let all: Vec<String> = model.outputs().iter().map(|one| one.name.clone()).collect();
+        let boxes = match self.output.as_deref() {
+            None | Some("all") => boxes_and_scores(model.outputs()),
+            Some(_) => None,
+        };
         match self.output.as_deref() {
+            _ if boxes.is_some() => {}
             Some("all") if all.len() > 1 => {
                 let (scores, argmax) = model.without_final_argmax()?;
                 left_out = argmax;
@@ -137,6 +147,15 @@ impl EndFlags {
             }
             Some("all") | None => {}
             Some(name) => model = model.with_outputs(&[name])?,
+        }
+        if let Some([boxes, scores]) = &boxes {
+            console::notice(&format!(
+                "the outputs {boxes} and {scores} are read as one, of each box its coordinates and then its \
+                 scores (--output NAME reads one of them)"
+            ));
+            model = model
+                .with_outputs(&[boxes, scores])?
+                .with_outputs_side_by_side()?;
         }
         if model.outputs().len() > 1 {
             console::notice(&format!(
@@ -197,9 +216,33 @@ impl EndFlags {
         Ok(Ends {
             model: model.channels_first()?,
             layouts,
+            boxes_joined: boxes.is_some(),
             facts,
         })
     }
+}
+
+/// The names of two outputs `[1, boxes, 4]` and `[1, boxes, classes]`, whichever comes first.
+fn boxes_and_scores(outputs: &[Signature]) -> Option<[String; 2]> {
+    let [first, second] = outputs else {
+        return None;
+    };
+    let (a, b) = match (&first.dims[..], &second.dims[..]) {
+        ([_, a, Ok(4)], [_, b, Ok(classes)]) if *classes != 4 => (a, b),
+        ([_, b, Ok(classes)], [_, a, Ok(4)]) if *classes != 4 => (a, b),
+        _ => return None,
+    };
+    // As many of both, as far as it is known.
+    if let (Ok(a), Ok(b)) = (a, b)
+        && a != b
+    {
+        return None;
+    }
+    let of = |signature: &Signature| matches!(signature.dims[2], Ok(4));
+    Some(match of(first) {
+        true => [first.name.clone(), second.name.clone()],
+        false => [second.name.clone(), first.name.clone()],
+    })
 }
 
 /// Too many inputs, or none.

@@ -1,6 +1,8 @@
 //! The `linearscope` program.
 
 mod args;
+mod baseline;
+mod boxes;
 mod command;
 mod commands;
 mod console;
@@ -19,6 +21,7 @@ mod results;
 mod rules;
 mod segments;
 mod session;
+mod task;
 
 use std::{
     panic,

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     args::Common,
+    boxes::Boxes,
     command::About,
     console,
     ends::{Ends, Layouts, Shaped, to_first},
@@ -29,6 +30,7 @@ use crate::{
     results::{Results, SCHEMA, hex, sha256, sha256_of},
     rules,
     session::Session,
+    task::Task,
 };
 
 /// Networks of so many input shapes stay loaded: a folder seldom has more at a time.
@@ -413,6 +415,7 @@ impl Opened {
             "max_memory": freezing.max_memory,
             "check_decisions": freezing.check_decisions,
             "each_channel": self.common.each_channel,
+            "task": self.common.task,
             "ends": self.common.ends,
             "set": self.set,
         }))
@@ -476,6 +479,48 @@ impl Opened {
         Layouts::default()
     }
 
+    /// What the network does, as said or as its shapes say, and how boxes lie where it finds boxes.
+    fn task(
+        &mut self,
+        frozen: &FrozenNetwork,
+        classes: Option<usize>,
+    ) -> Result<(Option<Task>, Option<Boxes>)> {
+        let output = frozen.output_shape();
+        let joined = self.ends.boxes_joined;
+        let task = match self.common.task {
+            Some(task) if !(task.fits(output) || joined && task == Task::Detector) => {
+                return Err(Failure::input(format!(
+                    "--task {}: the output has shape {output:?}",
+                    task.name()
+                )));
+            }
+            Some(task) => Some(task),
+            None if joined => Some(Task::Detector),
+            None => Task::of(frozen.input_shape(), output),
+        };
+        let boxes = match (task, output) {
+            (Some(Task::Detector), &[1, count, numbers]) if joined => Some(Boxes {
+                count,
+                numbers,
+                last: true,
+                objectness: false,
+            }),
+            (Some(Task::Detector), _) => {
+                Boxes::of(output).map(|boxes| boxes.known(classes, joined))
+            }
+            _ => None,
+        };
+        if let Some(boxes) = boxes {
+            self.notice(format!(
+                "the output is read as {} boxes of 4 coordinates, {}and {} classes (--task says what else it is)",
+                boxes.count,
+                if boxes.objectness { "whether anything is there, " } else { "" },
+                boxes.classes(),
+            ));
+        }
+        Ok((task, boxes))
+    }
+
     /// Read x₀ and freeze; results will be in `target`.
     pub(crate) fn at(&mut self, input: &Path, target: &Path) -> Result<Session> {
         let (started, since) = (jiff::Timestamp::now(), Instant::now());
@@ -521,6 +566,7 @@ impl Opened {
             .recorded()
             .map(|f| f.program().account())
             .unwrap_or_default();
+        let (task, boxes) = self.task(&frozen, labels.as_ref().map(|labels| labels.len()))?;
         let layouts = self.layouts();
         let (of_file, shape_of_file) = layouts.in_file(Shaped::Input, &values, &shape, 0);
         results.save_array("x0", &of_file, &shape_of_file)?;
@@ -561,6 +607,8 @@ impl Opened {
             },
             model: name_of(&self.common.model),
             layouts,
+            task,
+            boxes,
             line: Common {
                 input: PathBuf::from(input),
                 ..self.common.clone()

@@ -2,20 +2,12 @@
 
 use linearscope_analysis::argmax;
 use linearscope_picture::{
-    MOST_CLASSES, OTHER_CLASSES, Panel, Raster, Sheet, class_colours,
+    Band, MOST_CLASSES, OTHER_CLASSES, Panel, Raster, Sheet, class_colours,
     page::{Cell, Column, Table},
 };
 use serde::Serialize;
 
-use crate::{commands::votes::name, kind::Kind, session::Session};
-
-/// More channels than any picture has.
-const CHANNELS: usize = 4;
-
-/// Whether a tensor scores classes at places: more channels than a picture has.
-pub(crate) fn are_in(shape: &[usize]) -> bool {
-    matches!(shape, [1, c, h, w] if *c > CHANNELS && h * w > 1) && Kind::of(shape) == Kind::Picture
-}
+use crate::{commands::votes::name, error::Result, session::Session};
 
 /// The class that wins at each place.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,8 +44,13 @@ impl LabelMap {
         self.of[y * self.size[1] + x] as usize
     }
 
+    /// The classes that win somewhere, most places first.
+    pub(crate) fn most(&self) -> Vec<usize> {
+        self.counted().into_iter().map(|one| one.0).collect()
+    }
+
     /// Every class that wins somewhere, most places first.
-    pub(crate) fn segments(&self, session: &Session) -> Vec<Segment> {
+    fn segments(&self, session: &Session) -> Vec<Segment> {
         self.counted()
             .into_iter()
             .map(|(class, pixels)| Segment {
@@ -77,7 +74,7 @@ impl LabelMap {
     }
 
     /// In colours, with what they stand for; none where it is too thin for a picture.
-    pub(crate) fn panel(&self, session: &Session) -> Option<Panel> {
+    fn panel(&self, session: &Session) -> Option<Panel> {
         let counted = self.counted();
         let drawn: Vec<usize> = counted.iter().take(MOST_CLASSES).map(|one| one.0).collect();
         let colours = class_colours(&drawn);
@@ -103,6 +100,25 @@ impl LabelMap {
         }
         let raster = Raster::of_classes(&self.of, self.size, colour, Sheet::MOST)?;
         Some(Panel::new("the class that wins", raster).key(key))
+    }
+
+    /// Write it: the map, its picture, its table; gives the sheet.
+    pub(crate) fn save(&self, session: &mut Session) -> Result<Option<Sheet>> {
+        session.save_whole("classes", &self.of, &self.size)?;
+        session.save_table("segments", &self.segments(session))?;
+        let Some(panel) = self.panel(session) else {
+            return Ok(None);
+        };
+        let sheet = Sheet {
+            title: format!("What {} sees where", session.model),
+            bands: vec![Band {
+                heading: String::new(),
+                panels: vec![panel],
+            }],
+            ..Sheet::default()
+        };
+        session.save_sheet("classes", &sheet)?;
+        Ok(Some(sheet))
     }
 
     /// The same as a table.
@@ -160,7 +176,7 @@ impl LabelMap {
 
 #[cfg(test)]
 mod tests {
-    use super::{LabelMap, are_in};
+    use super::LabelMap;
 
     #[test]
     fn the_first_of_the_largest_wins() {
@@ -171,20 +187,5 @@ mod tests {
         assert_eq!((map.at(0, 0), map.at(0, 1)), (3, 1));
         assert_eq!(map.counted(), [(1, 1), (3, 1)]);
         assert!(LabelMap::new(&scores, &[1, 10]).is_none());
-    }
-
-    #[test]
-    fn many_channels_are_classes() {
-        for (shape, are) in [
-            (&[1, 21, 64, 64][..], true),
-            (&[1, 5, 2, 1], true),
-            (&[1, 3, 64, 64], false),
-            (&[1, 4, 64, 64], false),
-            (&[1, 1000, 1, 1], false),
-            (&[1, 21, 64], false),
-            (&[2, 21, 64, 64], false),
-        ] {
-            assert_eq!(are_in(shape), are, "{shape:?}");
-        }
     }
 }

@@ -16,7 +16,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     args::Precision,
+    boxes::Boxes,
     command::{OnPicture, Told},
+    commands::position::Look,
     console,
     ends::{Layouts, Shaped, to_first},
     error::{CERTIFICATE, Failure, Result},
@@ -24,6 +26,7 @@ use crate::{
     opened::{Opened, check_finite, heading, name_of, read_input, run_facts},
     picture::{Painter, View},
     results::{MANIFEST, Results, pretty},
+    task::Task,
 };
 
 /// Everything a command needs, ready.
@@ -34,6 +37,10 @@ pub(crate) struct Session {
     pub model: String,
     /// Which arrays have their channels last in files.
     pub layouts: Layouts,
+    /// What the network does, where that is known.
+    pub task: Option<Task>,
+    /// How boxes lie in the output of a detector.
+    pub boxes: Option<Boxes>,
     /// The model and the flags that made this session.
     pub line: String,
     pub labels: Option<Arc<Vec<String>>>,
@@ -393,6 +400,27 @@ impl Session {
     /// The class name of output `k`, if there are labels.
     pub(crate) fn label(&self, k: usize) -> Option<&str> {
         self.labels.as_ref()?.get(k).map(String::as_str)
+    }
+
+    /// What a place of the output stands for in words, if that is known: a class's name, a segmenter's class there, a
+    /// number of a box.
+    pub(crate) fn named(&self, position: usize) -> Option<String> {
+        let label = |class| self.label(class).map(String::from);
+        match (self.task, self.boxes, self.frozen.output_shape()) {
+            (_, Some(boxes), _) => Some(boxes.name(self, position)),
+            (Some(Task::Segmenter), _, &[_, _, h, w]) => label(position / (h * w)),
+            (Some(Task::Classifier), ..) => label(position),
+            _ => None,
+        }
+    }
+
+    /// How places of the output are chosen.
+    pub(crate) fn look(&self) -> Look {
+        match (self.task, self.boxes) {
+            (_, Some(boxes)) => Look::Boxes(boxes),
+            (Some(Task::Segmenter), _) => Look::Classes,
+            _ => Look::Plain,
+        }
     }
 
     /// Measure the certificate, once, and note it.

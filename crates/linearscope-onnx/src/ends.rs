@@ -386,46 +386,70 @@ impl Model {
         Self::of(graph)
     }
 
+    /// One output that holds all of them along their last axis, in their order: of boxes `[1, N, 4]` and scores
+    /// `[1, N, K]` it is `[1, N, 4 + K]`.
+    ///
+    /// # Errors
+    /// [`Error::Parse`] where the graph contradicts itself. That other axes differ is found when it is run.
+    pub fn with_outputs_side_by_side(&self) -> Result<Self> {
+        let mut graph = Graph::clone(self.graph());
+        let outputs = graph.outputs.iter().map(|output| output.name.clone());
+        let joined = graph.joined(outputs.collect(), -1);
+        graph.nodes.push(joined);
+        graph.outputs = vec![Signature::new(JOINED, vec![])];
+        graph.finish()?;
+        Ok(Self::of(graph))
+    }
+
     /// One output `[1, N]` that holds all of them, each flattened, in their order.
     ///
     /// # Errors
     /// [`Error::Parse`] where the graph contradicts itself.
     pub fn with_outputs_joined(&self) -> Result<Self> {
         let mut graph = Graph::clone(self.graph());
-        let opset = graph.nodes.first().map_or(13, |node| node.opset);
-        let node = |name: String, op: &str, inputs: Vec<String>, axis: i64| Node {
-            op: op.into(),
-            opset,
-            inputs,
-            outputs: vec![name.clone()],
-            file_name: name.clone(),
-            name,
-            attributes: HashMap::from([("axis".into(), Attribute::Int(axis))]),
-            ..Node::default()
-        };
         let flat: Vec<String> = (graph.outputs.iter())
             .map(|output| format!("{}, flat", output.name))
             .collect();
         let row = "one row".to_string();
         let numbers = shared(TensorData::new(vec![1i64, -1], [2]));
         graph.constants.insert(row.clone(), numbers);
-        for (output, name) in graph.outputs.iter().zip(&flat) {
-            let operands = vec![output.name.clone(), row.clone()];
+        let joined = graph.joined(flat.clone(), 1);
+        for (output, name) in graph.outputs.iter().zip(flat) {
             graph.nodes.push(Node {
+                op: "Reshape".into(),
+                inputs: vec![output.name.clone(), row.clone()],
+                outputs: vec![name.clone()],
+                name: name.clone(),
+                file_name: name,
                 attributes: HashMap::new(),
-                ..node(name.clone(), "Reshape", operands, 0)
+                ..joined.clone()
             });
         }
-        graph
-            .nodes
-            .push(node("all outputs".into(), "Concat", flat, 1));
-        graph.outputs = vec![Signature::new("all outputs", vec![])];
+        graph.nodes.push(joined);
+        graph.outputs = vec![Signature::new(JOINED, vec![])];
         graph.finish()?;
         Ok(Self::of(graph))
     }
 }
 
+/// What several outputs are called as one.
+const JOINED: &str = "all outputs";
+
 impl Graph {
+    /// A node that puts values one behind the other along an axis.
+    fn joined(&self, values: Vec<String>, axis: i64) -> Node {
+        Node {
+            op: "Concat".into(),
+            opset: self.nodes.first().map_or(13, |node| node.opset),
+            inputs: values,
+            outputs: vec![JOINED.into()],
+            file_name: JOINED.into(),
+            name: JOINED.into(),
+            attributes: HashMap::from([("axis".into(), Attribute::Int(axis))]),
+            ..Node::default()
+        }
+    }
+
     /// The node that makes a value.
     fn maker(&self, name: &str) -> Option<&Node> {
         let makes = |node: &&Node| node.outputs.iter().any(|output| output == name);

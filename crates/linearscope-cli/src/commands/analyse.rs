@@ -2,36 +2,40 @@
 
 use std::fmt::Write;
 
-use clap::{Args, ValueEnum};
-use linearscope_analysis::{LinearOperator, operator::Field, ranking, svd::SvdConfig};
+use clap::Args;
+use linearscope_analysis::{
+    LinearOperator,
+    attribution::{AdjointMethod, Method},
+    operator::Field,
+    ranking,
+    svd::SvdConfig,
+};
 use linearscope_picture::{
-    Band, Sheet,
+    Band, Overlay, Sheet,
     page::{self, Cell, Column, Markup, Page, Part, Render, Section, Table},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{column, contributions, fields, maps, position, row, run, svd, votes};
+use super::{attribute, column, contributions, fields, maps, position, row, run, svd, votes};
 use crate::{
     args::{Between, Common},
+    baseline::trust,
+    boxes,
     command::{About, FileAbout, Group, OnPicture, Pictures, Told},
     error::{Failure, Result},
     job::{Fold, Job, Summary},
-    kind::Kind,
     opened::name_of,
     picture::View,
     report::{Chapter, Report, footer},
-    segments::{self, LabelMap},
+    segments::LabelMap,
     session::{Session, certificate_line},
+    task::Task,
 };
 
 /// `analyse`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Analyse {
-    /// What the network does [default: as its shapes say: scores, a larger picture, or one of the
-    /// same size]
-    #[arg(long)]
-    pub task: Option<Task>,
     /// How many singular triplets
     #[arg(short, default_value_t = 6, value_name = "K")]
     pub k: usize,
@@ -40,26 +44,13 @@ pub(crate) struct Analyse {
     pub common: Common,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Task {
-    /// From a picture to scores
-    Classifier,
-    /// Super-resolution: from a picture to a larger one
-    Sr,
-    /// From a picture to a picture
-    I2i,
-    /// From a picture to scores of classes at each of its places
-    Segmenter,
-}
-
 impl OnPicture for Analyse {
     const ABOUT: &'static About = &About {
         name: "analyse",
         group: Group::Start,
         summary: "Everything that fits the task, as one report to open",
-        details: "Recognises scores, a larger picture, or a picture of the same size, and runs what fits: contributions, \
-            rows, votes, columns, maps, SVD. The report shows the command behind each figure.",
+        details: "Recognises scores, pictures, classes at places and boxes by the shapes (--task says otherwise), and runs what \
+            fits: contributions, rows, votes, columns, maps, SVD. The report shows the command behind each figure.",
         example: "analyse net.onnx --input cat.jpg",
         pictures: Pictures::Folders,
         files: &[FileAbout(
@@ -71,6 +62,7 @@ impl OnPicture for Analyse {
             <run::Run as OnPicture>::ABOUT,
             <row::Row as OnPicture>::ABOUT,
             <column::Column as OnPicture>::ABOUT,
+            attribute::ABOUT,
             contributions::ABOUT,
             votes::ABOUT,
             maps::ABOUT,
@@ -92,10 +84,7 @@ impl OnPicture for Analyse {
     }
 
     fn picture(&self, session: &mut Session) -> Result<Told> {
-        let task = match self.task {
-            Some(task) => task,
-            None => guess(session)?,
-        };
+        let task = known(session)?;
         session.note("task", task);
         let (mut chapter, failures) = chapter(session, task, self.k)?;
         let input = session.manifest["input"]["file"].as_str().unwrap_or("");
@@ -187,25 +176,19 @@ pub(crate) const INTRO: &str = "Freeze what every non-linear unit of a network d
     input pixels one output uses; a column says where one input pixel goes; the singular vectors say \
     what passes and how much; the residual r is what the biases add by themselves.";
 
-/// Scores, a larger picture, or a picture of the same size.
-pub(crate) fn guess(session: &Session) -> Result<Task> {
-    let (from, to) = (session.frozen.input_shape(), session.frozen.output_shape());
-    match (Kind::of(to), from, to) {
-        (Kind::Scores, ..) => Ok(Task::Classifier),
-        (Kind::Picture, ..) if segments::are_in(to) => Ok(Task::Segmenter),
-        (Kind::Picture, &[.., h, w], &[.., rows, columns]) if rows > h && columns > w => {
-            Ok(Task::Sr)
-        }
-        // A signal or a volume is looked at as a picture is: rows, columns, singular vectors.
-        (Kind::Picture | Kind::Signal | Kind::Volume, ..) => Ok(Task::I2i),
-        (Kind::Other, ..) => Err(Failure::input(format!(
-            "analyse does not know outputs of shape {to:?}: neither scores nor a picture"
+/// What the network does.
+pub(crate) fn known(session: &Session) -> Result<Task> {
+    session.task.ok_or_else(|| {
+        let shape = session.frozen.output_shape();
+        let place = vec!["0"; position::axes(shape).len()].join(",");
+        Failure::input(format!(
+            "analyse does not know outputs of shape {shape:?}: neither scores nor a picture, classes at places or boxes"
         ))
-        .hint(
-            "`row` and `contributions` explain one number of it (--target), --output NAME reads another value \
-             of the network",
-        )),
-    }
+        .hint(format!(
+            "`row --at {place}` and `contributions --target {place}` explain one number of it, --output NAME reads \
+             another value of the network, --task says what it does"
+        ))
+    })
 }
 
 /// How a sheet goes into a report.
@@ -284,20 +267,15 @@ pub(crate) fn chapter(
         _ => None,
     };
     if let Some(labels) = &labels {
-        session.save_whole("classes", &labels.of, &labels.size)?;
-        session.save_table("segments", &labels.segments(session))?;
-        if let Some(panel) = labels.panel(session) {
-            let sheet = Sheet {
-                bands: vec![Band {
-                    heading: String::new(),
-                    panels: vec![panel],
-                }],
-                ..Sheet::default()
-            };
-            session.save_sheet("classes", &sheet)?;
+        if let Some(sheet) = labels.save(session)? {
             first.push(page::sheet(&sheet)?);
         }
         first.push(labels.table(session).render());
+    }
+    if let Some(boxes) = session.boxes {
+        let best = boxes.best(session, &y0);
+        session.save_table("boxes", &best)?;
+        first.push(boxes::table(&best).render());
     }
     chapter.parts.push(Part {
         heading: if classifier { "What it says" } else { "What it makes" }.into(),
@@ -318,10 +296,16 @@ pub(crate) fn chapter(
     let target = if classifier {
         "top1".to_string()
     } else {
-        // The strongest edge: there is most to explain.
-        let place = position::places("--target", &["auto".into()], &y0, &shape)?;
+        // The strongest edge, where there is most to explain, or the best box.
+        let auto = ["auto".to_string()];
+        let place = position::places("--target", &auto, &y0, &shape, session.look())?;
         position::text(place[0].positions[0], &shape)
     };
+    if matches!(task, Task::Classifier | Task::Segmenter | Task::Detector) {
+        chapter
+            .parts
+            .push(attribution(session, &line("attribute", ""))?);
+    }
     let found = contributions::find(session, &target)?;
     let mut contribution = Some(Part {
         heading: "Which layer made it".into(),
@@ -331,8 +315,12 @@ pub(crate) fn chapter(
              where the decision is made: early, or deep."
                 .into()
         } else {
+            let on = match task {
+                Task::Detector => "the score of the best box",
+                _ => "on the strongest edge",
+            };
             format!(
-                "Output {target}, on the strongest edge, taken apart exactly: the grey bar is what \
+                "Output {target}, {on}, taken apart exactly: the grey bar is what \
                  the pixels add, each other bar what one layer's biases, or the constants of frozen \
                  units, add on their way to it."
             )
@@ -369,6 +357,10 @@ pub(crate) fn chapter(
                      channels): 1 sits on the strongest edge, 6 on the flattest part. A linear \
                      upscaler would show one filter six times; these follow the edges."
                 }
+                Task::Detector => {
+                    "What the best box made of the pixels: 1 is its score, then whether anything is there where the \
+                     network says so, then its four coordinates. Weight outside of the box is context."
+                }
                 Task::Segmenter => {
                     "Each is what the class that wins at one place makes of the pixels: 1 sits on the strongest \
                      edge, 6 on the flattest part. Weight far from the place is context that decides there."
@@ -381,24 +373,27 @@ pub(crate) fn chapter(
             },
             row,
         )?);
-        chapter.parts.push(part_of(
-            session,
-            Field::Column,
-            "Where a pixel goes",
-            match task {
-                Task::Sr => {
-                    "Each is what one input pixel adds to the output: its footprint. Look at how it \
-                     changes from the edge (1) to the plain (6)."
-                }
-                _ => {
-                    "Each is what one input pixel adds to the output. A footprint that draws a whole \
-                     shape is a template which that pixel switches."
-                }
-            },
-            column,
-        )?);
+        // Of a detector the output has no places for a pixel to go to.
+        if task != Task::Detector {
+            chapter.parts.push(part_of(
+                session,
+                Field::Column,
+                "Where a pixel goes",
+                match task {
+                    Task::Sr => {
+                        "Each is what one input pixel adds to the output: its footprint. Look at how it \
+                         changes from the edge (1) to the plain (6)."
+                    }
+                    _ => {
+                        "Each is what one input pixel adds to the output. A footprint that draws a whole \
+                         shape is a template which that pixel switches."
+                    }
+                },
+                column,
+            )?);
+        }
     }
-    if !classifier && maps::are_of(session) {
+    if !classifier && task != Task::Detector && maps::are_of(session) {
         let (mut sheet, lines) = maps::part(session)?;
         sheet.bands.retain(signed);
         chapter.parts.push(Part {
@@ -420,6 +415,10 @@ pub(crate) fn chapter(
         Task::Sr => {
             "The inputs v this frozen network amplifies most, and what it makes of them, u. Look for \
              patches that are local, oriented and striped, like wavelets."
+        }
+        Task::Detector => {
+            "The inputs v this frozen network amplifies most, summed up over all boxes. Look for whether they lie on \
+             the things that it finds."
         }
         Task::I2i | Task::Segmenter => {
             "The inputs v this frozen network amplifies most, and what it makes of them, u. Look for \
@@ -448,6 +447,25 @@ pub(crate) fn chapter(
     // For pictures it comes last: one pixel's score is a detail.
     chapter.parts.extend(contribution);
     Ok((chapter, failures))
+}
+
+/// What each pixel adds to the best score, or to the class that wins most places, over the picture.
+fn attribution(session: &mut Session, command: &str) -> Result<Part> {
+    let method = [Method::Adjoint(AdjointMethod::Conserving)];
+    let top = ["top1".to_string()];
+    let found = attribute::find(session, &top, &method, None, Overlay::default())?;
+    let trust = trust(session)?;
+    let mut lines = found.summary.clone();
+    lines.extend(trust.iter().map(|one| one.line()));
+    Ok(Part {
+        heading: "What each pixel adds".into(),
+        look: "What the score makes of each pixel, and of the biases on its way, shared out so that the map sums to \
+               the score: vermilion speaks for it, blue against it. The lines below say how far the reading \
+               F x + r holds on the way to pictures that say nothing."
+            .into(),
+        body: vec![body(found.sheet.as_ref())?, page::lines(&lines)],
+        commands: vec![command.into()],
+    })
 }
 
 /// Whether a band shows findings rather than the reference.

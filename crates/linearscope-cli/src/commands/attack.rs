@@ -48,12 +48,12 @@ pub(crate) struct Attack {
     /// Gradient steps: 1 is FGSM, more is PGD
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub steps: usize,
-    /// Attack towards this class [default: away from the best one]
+    /// Attack towards this class [default: away from the best one; of one score, towards the other sign]
     #[arg(long, value_name = "K")]
     pub target: Option<usize>,
-    /// The loss whose gradient is followed
-    #[arg(long, default_value = "cross-entropy")]
-    pub loss: Loss,
+    /// The loss whose gradient is followed [default: cross-entropy, of one score the score]
+    #[arg(long)]
+    pub loss: Option<Loss>,
     /// Start at a random picture within ε, with this seed [default: at x₀]
     #[arg(long, value_name = "SEED")]
     pub random_start: Option<u64>,
@@ -225,12 +225,6 @@ impl Fold for Over {
                 over.changed, over.pictures
             ),
             format!("decisions flipped {}", over.flipped_share.percent()),
-            format!("pixels that vote otherwise {}", over.moved.percent()),
-            format!(
-                "votes for the first class {} before, {} after",
-                over.share_before.percent(),
-                over.share_after.percent()
-            ),
             format!(
                 "residual share of it {} before, {} after",
                 over.before.residual_share.percent(),
@@ -244,6 +238,16 @@ impl Fold for Over {
                 over.residual_change.std
             ),
         ]);
+        if let (Some(moved), Some([before, after])) = (over.moved, over.share) {
+            summary.lines.extend([
+                format!("pixels that vote otherwise {}", moved.percent()),
+                format!(
+                    "votes for the first class {} before, {} after",
+                    before.percent(),
+                    after.percent()
+                ),
+            ]);
+        }
         summary.over = json!(over);
         Ok(())
     }
@@ -306,10 +310,31 @@ fn find(
     recipe: Option<&Recipe>,
 ) -> Result<(Vec<String>, Comparison)> {
     let frozen = &session.frozen;
-    let count = classes(frozen)?;
+    let one_score = frozen.output_len() == 1;
+    let count = match one_score {
+        true => 1,
+        false => classes(frozen)?,
+    };
     let class = contribution::top1(frozen)?;
+    let loss = match (args.loss, one_score) {
+        (Some(Loss::CrossEntropy), true) => {
+            return Err(Failure::input(
+                "--loss cross-entropy: of one score it is 0, whatever the picture",
+            )
+            .hint("leave --loss out: the score itself is followed"));
+        }
+        (None, true) => Loss::Score,
+        (loss, _) => loss.unwrap_or_default(),
+    };
     let goal = match args.target {
+        None if one_score && session.numbers(frozen.reference())?[0] <= 0.0 => Goal::To(class),
         None => Goal::From(class),
+        Some(target) if one_score => {
+            return Err(
+                Failure::input(format!("--target {target}: the network has one score"))
+                    .hint("leave --target out: the attack goes towards the other sign"),
+            );
+        }
         Some(target) if target >= count => {
             return Err(Failure::input(format!(
                 "--target {target}: the network has classes 0 to {}",
@@ -325,7 +350,7 @@ fn find(
         Some(target) => Goal::To(target),
     };
     let config = AttackConfig::fgsm(goal)
-        .with_loss(args.loss)
+        .with_loss(loss)
         .with_steps(args.steps)
         .with_seed(args.random_start);
     let ball = ball(args, recipe, frozen.input_len());
@@ -373,7 +398,7 @@ fn find(
         false => None,
     };
 
-    for (when, votes) in ["before", "after"].iter().zip(&found.votes) {
+    for (when, votes) in ["before", "after"].iter().zip(found.votes.iter().flatten()) {
         session.save_whole(&format!("votes_{when}"), &votes.of, &votes.shape)?;
     }
     session.save_table("contributions_before", &found.before.layers)?;
@@ -399,7 +424,7 @@ fn find(
             "eps_unit": unit,
             "valid_range": recipe.is_some(),
             "steps": args.steps,
-            "loss": args.loss,
+            "loss": loss,
             "target": args.target,
             "random_start": args.random_start,
             "path": attacked.steps,
@@ -416,7 +441,7 @@ fn find(
         }),
     );
     let mut lines = vec![format!(
-        "{}, ε = {} ({unit}{}): {} → {}",
+        "{}, ε = {} ({unit}{}){}",
         if args.steps == 1 {
             "FGSM".to_string()
         } else {
@@ -428,8 +453,14 @@ fn find(
         } else {
             ", any value"
         },
-        name(session, found.class),
-        name(session, found.class_after),
+        match found.votes {
+            None => String::new(),
+            Some(_) => format!(
+                ": {} → {}",
+                name(session, found.class),
+                name(session, found.class_after)
+            ),
+        },
     )];
     if let Some(class) = in_eight_bits.filter(|class| *class != found.class_after) {
         lines.push(format!(
@@ -486,20 +517,6 @@ fn sheet(
 ) -> Result<Option<Sheet>> {
     let x0 = session.numbers(session.frozen.x0())?;
     let shape = session.frozen.input_shape();
-    // One set of colours for both: what most pixels voted for before, then after.
-    let mut classes = coloured(&found.votes[0].table(), args.top.div_ceil(2));
-    for class in coloured(&found.votes[1].table(), args.top) {
-        if classes.len() < args.top.min(linearscope_picture::MOST_CLASSES)
-            && !classes.contains(&class)
-        {
-            classes.push(class);
-        }
-    }
-    let before = votes::panels(session, "votes before", &found.votes[0], &classes);
-    if before.is_empty() {
-        return Ok(None);
-    }
-    let after = votes::panels(session, "votes after", &found.votes[1], &classes);
     let mut pictures = Vec::new();
     for (title, x, class) in [
         ("before", &x0, found.class),
@@ -508,6 +525,9 @@ fn sheet(
         if let Some(raster) = session.painter.input_where(x, shape, |_| true) {
             pictures.push(Panel::new(title, raster).caption(name(session, class)));
         }
+    }
+    if pictures.is_empty() {
+        return Ok(None);
     }
     let changed =
         session
@@ -518,22 +538,46 @@ fn sheet(
         heading: heading.into(),
         panels,
     };
+    let mut bands = vec![band("The picture", pictures)];
+    let flipped = 100.0 * found.difference.flipped_share;
+    let mut note = format!("{flipped:.1} % of all decisions flipped.");
+    if let (Some([before, after]), Some(moved)) = (&found.votes, found.moved()) {
+        note = format!(
+            "{:.1} % of the pixels vote otherwise; {note}",
+            100.0 * moved
+        );
+        // One set of colours for both: what most pixels voted for before, then after.
+        let mut classes = coloured(&before.table(), args.top.div_ceil(2));
+        for class in coloured(&after.table(), args.top) {
+            if classes.len() < args.top.min(linearscope_picture::MOST_CLASSES)
+                && !classes.contains(&class)
+            {
+                classes.push(class);
+            }
+        }
+        let mut panels = votes::panels(session, "votes before", before, &classes);
+        panels.extend(votes::panels(session, "votes after", after, &classes));
+        if !panels.is_empty() {
+            bands.push(band("Who speaks for what", panels));
+        }
+    }
     Ok(Some(Sheet {
         title: format!("An attack on {}", session.model),
-        notes: vec![format!(
-            "{:.1} % of the pixels vote otherwise; {:.1} % of all decisions flipped.",
-            100.0 * found.moved(),
-            100.0 * found.difference.flipped_share
-        )],
-        bands: vec![
-            band("The picture", pictures),
-            band("Who speaks for what", [before, after].concat()),
-        ],
+        notes: vec![note],
+        bands,
     }))
 }
 
-fn summary(session: &Session, top: usize, found: &Comparison) -> Vec<String> {
-    let [before, after] = &found.votes;
+/// The scores and votes of the best classes before and after; of one score, it alone.
+fn scores(session: &Session, top: usize, found: &Comparison) -> Vec<String> {
+    let (Some([before, after]), Some(moved)) = (&found.votes, found.moved()) else {
+        let [before, after] = [found.before.score, found.after.score];
+        let sign = match (before > 0.0) == (after > 0.0) {
+            true => "the same sign",
+            false => "the other sign",
+        };
+        return vec![format!("score {before:.4} → {after:.4}: {sign}")];
+    };
     let mut shown: Vec<usize> = ranking(&before.scores).into_iter().take(top).collect();
     for class in ranking(&after.scores).into_iter().take(top) {
         if !shown.contains(&class) {
@@ -554,11 +598,16 @@ fn summary(session: &Session, top: usize, found: &Comparison) -> Vec<String> {
             name(session, class),
         ));
     }
-    let change = &found.difference;
     lines.push(format!(
         "{:.1} % of the pixels vote otherwise",
-        100.0 * found.moved()
+        100.0 * moved
     ));
+    lines
+}
+
+fn summary(session: &Session, top: usize, found: &Comparison) -> Vec<String> {
+    let mut lines = scores(session, top, found);
+    let change = &found.difference;
     lines.push(format!(
         "residual share of {}: {:.1} % → {:.1} %",
         name(session, found.class),

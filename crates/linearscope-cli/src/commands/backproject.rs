@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use linearscope::program::Clip;
 use linearscope_analysis::LinearOperator;
 use serde::Serialize;
 use serde_json::json;
@@ -63,7 +64,10 @@ impl OnPicture for Backproject {
         let [shaped, of_output] = self.between.shaped();
         let output = session.read_array(&self.output, part.output_shape(), of_output)?;
         let (back, title) = match self.deconvolution {
-            true => (part.deconvolution(output)?, "deconvolution of y₂"),
+            true => (
+                part.clipped(output, Clip::Deconvolution)?,
+                "deconvolution of y₂",
+            ),
             false => (part.apply_adjoint(output)?, "Fᵀ y₂"),
         };
         let backprojected = session.numbers(back)?;

@@ -111,7 +111,7 @@ impl OnPicture for Contributions {
             line: parts.summary.first().cloned().unwrap_or_default(),
             found: json!({
                 "target": best,
-                "label": session.label(found.target),
+                "label": session.named(found.target),
                 "score": found.score,
                 "input": found.input,
                 "residual": found.residual,
@@ -221,22 +221,23 @@ pub(crate) struct Parts {
 
 /// Compute and write the contributions to one score.
 pub(crate) fn find(session: &mut Session, target: &str) -> Result<Parts> {
-    let target = if target == "top1" {
-        contribution::top1(&session.frozen)?
-    } else {
-        match position::parse("--target", target, session.frozen.output_shape())?[..] {
-            [target] => target,
-            _ => {
-                return Err(Failure::input(format!(
-                    "--target {target}: contributions are of one score"
-                ))
-                .hint("name one channel"));
-            }
+    let y0 = session.numbers(session.frozen.reference())?;
+    let shape = session.frozen.output_shape();
+    let places = position::places("--target", &[target.into()], &y0, shape, session.look())?;
+    let target = match &places[..] {
+        [position::At { positions, .. }] if positions.len() == 1 => positions[0],
+        // Of a picture without more said, its largest value.
+        _ if target == "top1" => contribution::top1(&session.frozen)?,
+        _ => {
+            return Err(Failure::input(format!(
+                "--target {target}: contributions are of one score"
+            ))
+            .hint("name one channel"));
         }
     };
     let found = contribution::contributions(&session.frozen, target)?;
     session.save_table("contributions", &found.layers)?;
-    let label = session.label(target).map(String::from);
+    let label = session.named(target);
     session.note("label", &label);
     session.note("contributions", &found);
 

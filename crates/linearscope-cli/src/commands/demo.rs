@@ -13,7 +13,7 @@ use linearscope_picture::page;
 use serde_json::Value;
 
 use super::{
-    analyse::{INTRO, Task, body, chapter, signed},
+    analyse::{INTRO, body, chapter, signed},
     contributions, run, svd,
 };
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
     report::{Chapter, Part, Report},
     results::write_whole,
     session::{Session, certificate_line, judge},
+    task::Task,
 };
 
 /// `demo`.

@@ -4,7 +4,7 @@ use linearscope_analysis::{LinearOperator, operator::Field};
 use linearscope_picture::{Band, Mark, Sheet, significant};
 use serde::Serialize;
 
-use super::position;
+use super::position::{self, Look};
 use crate::{console, ends::Shaped, error::Result, picture::View, session::Session};
 
 fn name(field: Field) -> &'static str {
@@ -90,7 +90,11 @@ pub(crate) fn find(
         Field::Column => (&x0, &input, &output_shape),
         Field::Row => (&y0, &output_shape, &input),
     };
-    let places = position::places(flag, at, values, from)?;
+    let look = match field {
+        Field::Column => Look::Plain,
+        Field::Row => session.look(),
+    };
+    let places = position::places(flag, at, values, from, look)?;
     let positions: Vec<Vec<usize>> = places.iter().map(|at| at.positions.clone()).collect();
     let found = frozen.fields(field, &positions, &mut console::observer())?;
     let fields = session.numbers(found)?;
@@ -100,7 +104,7 @@ pub(crate) fn find(
 
     let title = |number: usize, at: &position::At| {
         let label = match (field, at.positions.as_slice()) {
-            (Field::Row, [k]) => session.label(*k),
+            (Field::Row, [k]) => session.named(*k),
             _ => None,
         };
         match label {

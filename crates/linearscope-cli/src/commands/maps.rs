@@ -514,7 +514,7 @@ fn save_columns(session: &mut Session, pictures: &Pictures, columns: &ColumnMaps
 fn at(session: &Session, pictures: &Pictures, texts: &[String], radius: f64) -> Result<Vec<At>> {
     let f: &FrozenNetwork = &session.frozen;
     let y0 = session.numbers(f.reference())?;
-    let asked = position::places("--target", texts, &y0, f.output_shape())?;
+    let asked = position::places("--target", texts, &y0, f.output_shape(), session.look())?;
     let [_, h, w] = pictures.output;
     let places: Vec<[usize; 2]> = asked
         .iter()

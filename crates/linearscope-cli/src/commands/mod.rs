@@ -2,6 +2,7 @@
 
 pub(crate) mod analyse;
 pub(crate) mod attack;
+pub(crate) mod attribute;
 pub(crate) mod backproject;
 pub(crate) mod bases;
 pub(crate) mod bench;
@@ -30,6 +31,7 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<demo::Demo>(),
     Entry::of::<analyse::Analyse>(),
     Entry::of::<run::Run>(),
+    Entry::of::<attribute::Attribute>(),
     Entry::of::<row::Row>(),
     Entry::of::<contributions::Contributions>(),
     Entry::of::<votes::Votes>(),

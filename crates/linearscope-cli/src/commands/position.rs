@@ -3,10 +3,11 @@
 use linearscope_analysis::{argmax, ranking};
 use linearscope_picture::{Array, Mark};
 
-use crate::segments::{self, LabelMap};
 use crate::{
+    boxes::Boxes,
     error::{Failure, Result},
     kind::Kind,
+    segments::LabelMap,
 };
 
 /// A place a user asked for, or that was chosen for them.
@@ -16,6 +17,17 @@ pub(crate) struct At {
     pub text: String,
     /// The flat positions it means.
     pub positions: Vec<usize>,
+}
+
+/// How places are chosen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Look {
+    /// Of a picture all channels, of anything else the largest values.
+    Plain,
+    /// At a place the class that wins.
+    Classes,
+    /// The best box.
+    Boxes(Boxes),
 }
 
 /// How many places `auto` chooses.
@@ -33,22 +45,26 @@ pub(crate) fn axes(shape: &[usize]) -> Vec<usize> {
 }
 
 /// The places that `--at` or `--target` names in a tensor of this shape and these values; `auto` chooses six: of a
-/// picture places from its strongest edge to its flattest part, of anything else the largest values.
+/// picture places from its strongest edge to its flattest part, of boxes the best one's numbers, of anything else the
+/// largest values. `top1` is the first that `auto` chooses.
 pub(crate) fn places(
     flag: &str,
     texts: &[String],
     values: &[f64],
     shape: &[usize],
+    look: Look,
 ) -> Result<Vec<At>> {
     let mut places = Vec::new();
     for text in texts {
         if text == "auto" {
-            places.extend(chosen(values, shape));
+            places.extend(chosen(values, shape, look));
         } else if let ("top1", [_], Some(best)) = (text.as_str(), &axes(shape)[..], argmax(values))
         {
             let positions = vec![best];
             let text = self::text(best, shape);
             places.push(At { text, positions });
+        } else if text == "top1" {
+            places.extend(chosen(values, shape, look).into_iter().take(1));
         } else {
             let positions = parse(flag, text, shape)?;
             let text = text.clone();
@@ -74,7 +90,10 @@ pub(crate) fn text(position: usize, shape: &[usize]) -> String {
     parts.join(",")
 }
 
-fn chosen(values: &[f64], shape: &[usize]) -> Vec<At> {
+fn chosen(values: &[f64], shape: &[usize], look: Look) -> Vec<At> {
+    if let Look::Boxes(boxes) = look {
+        return boxes.chosen(values);
+    }
     let picture = match axes(shape).as_slice() {
         [c, h, w] if *h > 2 && *w > 2 => Array::new(values, &[*c, *h, *w]),
         _ => None,
@@ -88,9 +107,9 @@ fn chosen(values: &[f64], shape: &[usize]) -> Vec<At> {
     };
     let [c, h, w] = array.shape();
     // Of a segmenter the class that wins, of a picture all channels.
-    let labels = match segments::are_in(shape) {
-        true => LabelMap::new(values, shape),
-        false => None,
+    let labels = match look {
+        Look::Classes => LabelMap::new(values, shape),
+        _ => None,
     };
     let mean: Vec<f64> = (0..h * w)
         .map(|i| {
@@ -163,7 +182,7 @@ pub(crate) fn marks(places: &[At], shape: &[usize]) -> Vec<Mark> {
     places.iter().enumerate().map(mark).collect()
 }
 
-/// Flat positions that one such flag names: one, or one per channel for `all,y,x`.
+/// Flat positions that one such flag names: one, one per channel for `all,y,x`, or all of a part, as `0,10..20,8..`.
 ///
 /// `k` indexes a vector, `c,y,x` a picture; a leading batch axis of size 1 goes unsaid.
 pub(crate) fn parse(flag: &str, text: &str, shape: &[usize]) -> Result<Vec<usize>> {
@@ -189,8 +208,22 @@ pub(crate) fn parse(flag: &str, text: &str, shape: &[usize]) -> Result<Vec<usize
     }
     let mut positions = vec![0];
     for (axis, (part, &size)) in parts.iter().zip(&axes).enumerate() {
+        let number = |text: &str| text.trim().parse::<usize>().ok();
+        let range = part.split_once("..").and_then(|(from, to)| {
+            Some(match to.trim() {
+                "" => number(from)?..size,
+                to => number(from)?..number(to)?,
+            })
+        });
         let indices: Vec<usize> = if axis == 0 && *part == "all" {
             (0..size).collect()
+        } else if let Some(range) = range {
+            if range.is_empty() || range.end > size {
+                return Err(wrong(format!(
+                    "`{part}` is no part of axis {axis}, which has {size} entries"
+                )));
+            }
+            range.collect()
         } else {
             let index: usize = part
                 .parse()
@@ -212,7 +245,7 @@ pub(crate) fn parse(flag: &str, text: &str, shape: &[usize]) -> Result<Vec<usize
 
 #[cfg(test)]
 mod tests {
-    use super::{marks, parse, places, text};
+    use super::{Look, marks, parse, places, text};
 
     #[test]
     fn names_single_entries_and_all_channels() {
@@ -222,6 +255,10 @@ mod tests {
             [2 * 20 + 5 + 3]
         );
         assert_eq!(parse("--at", "all,1,3", &[3, 4, 5]).unwrap(), [8, 28, 48]);
+        assert_eq!(
+            parse("--at", "2,1..3,3..", &[3, 4, 5]).unwrap(),
+            [48, 49, 53, 54]
+        );
     }
 
     #[test]
@@ -231,6 +268,8 @@ mod tests {
             ("1,2", &[1, 3, 4, 5]),
             ("0,4,0", &[1, 3, 4, 5]),
             ("0,all,0", &[1, 3, 4, 5]),
+            ("0,2..2,0", &[1, 3, 4, 5]),
+            ("0,1..5,0", &[1, 3, 4, 5]),
             ("-1", &[10]),
             ("", &[10]),
         ] {
@@ -245,7 +284,7 @@ mod tests {
         // A vertical edge at x = 20 in an otherwise flat 40×40 picture of 3 channels.
         let values: Vec<f64> = (0..3 * 1600).map(|i| f64::from(i % 40 >= 20)).collect();
         let shape = [1, 3, 40, 40];
-        let found = places("--at", &["auto".into()], &values, &shape).unwrap();
+        let found = places("--at", &["auto".into()], &values, &shape, Look::Plain).unwrap();
         assert_eq!(found.len(), 6);
         let marks = marks(&found, &shape);
         assert!((19..=20).contains(&marks[0].x), "{:?}", marks[0]);
@@ -262,6 +301,7 @@ mod tests {
             &["auto".into(), "0".into()],
             &[0.1, 3.0, 2.0],
             &[1, 3],
+            Look::Plain,
         )
         .unwrap();
         let order: Vec<&str> = scores.iter().map(|at| at.text.as_str()).collect();
@@ -283,7 +323,7 @@ mod tests {
             let values: Vec<f64> = (0..shape.iter().product::<usize>())
                 .map(|i| (i * 7 % 5) as f64)
                 .collect();
-            let found = places("--at", &["auto".into()], &values, shape).unwrap();
+            let found = places("--at", &["auto".into()], &values, shape, Look::Plain).unwrap();
             assert!(!found.is_empty(), "{shape:?}");
             for at in found {
                 assert_eq!(

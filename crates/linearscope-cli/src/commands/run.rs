@@ -2,19 +2,20 @@
 
 use clap::Args;
 use linearscope_analysis::{LinearOperator, ranking};
-use linearscope_picture::{Band, Sheet};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::{
     args::Common,
+    boxes,
     command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
     ends::Shaped,
     error::Result,
     kind::Kind,
     picture::View,
-    segments::{self, LabelMap},
+    segments::LabelMap,
     session::Session,
+    task::Task,
 };
 
 /// `run`.
@@ -50,6 +51,25 @@ pub(crate) const SEGMENTS: TableAbout = TableAbout {
         ("label", "its name, where the recipe has labels"),
         ("pixels", "how many places it wins"),
         ("share", "the same over all places"),
+    ],
+};
+
+/// What a detector's boxes are.
+pub(crate) const BOXES: TableAbout = TableAbout {
+    name: "boxes",
+    rows: "of a detector: the best box of each of the five best classes",
+    columns: &[
+        ("box", "its number"),
+        ("class", "number of the class"),
+        ("label", "its name, where the recipe has labels"),
+        (
+            "score",
+            "of the class, times that of there being anything where the network says so",
+        ),
+        (
+            "coordinates",
+            "the four numbers that say where, as the network gives them",
+        ),
     ],
 };
 
@@ -92,6 +112,7 @@ impl OnPicture for Run {
         ],
         tables: &[
             SEGMENTS,
+            BOXES,
             TableAbout {
                 name: "scores",
                 rows: "the five best scores, best first",
@@ -135,21 +156,16 @@ impl OnPicture for Run {
             }
             session.save_table("scores", &best)?;
         }
-        if let Some(labels) = LabelMap::new(&output, &shape).filter(|_| segments::are_in(&shape)) {
-            session.save_whole("classes", &labels.of, &labels.size)?;
-            session.save_table("segments", &labels.segments(session))?;
-            if let Some(panel) = labels.panel(session) {
-                let sheet = Sheet {
-                    title: format!("What {} sees where", session.model),
-                    bands: vec![Band {
-                        heading: String::new(),
-                        panels: vec![panel],
-                    }],
-                    ..Sheet::default()
-                };
-                session.save_sheet("classes", &sheet)?;
-            }
+        if session.task == Some(Task::Segmenter)
+            && let Some(labels) = LabelMap::new(&output, &shape)
+        {
+            labels.save(session)?;
             summary.extend(labels.lines(session));
+        }
+        if let Some(boxes) = session.boxes {
+            let best = boxes.best(session, &output);
+            session.save_table("boxes", &best)?;
+            summary.extend(boxes::lines(&best));
         }
         Ok(Told {
             line: summary[0].clone(),

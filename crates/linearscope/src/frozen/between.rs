@@ -9,7 +9,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     linear::batch,
-    program::NodeId,
+    program::{Clip, NodeId},
 };
 
 impl<B: Backend> Recorded<B> {
@@ -125,18 +125,19 @@ impl<B: Backend> Recorded<B> {
         Ok(only(made))
     }
 
-    /// [`Program::deconvolution`](crate::program::Program::deconvolution) of k cotangents of `to` down to `from`.
+    /// [`Program::clipped`](crate::program::Program::clipped) of k cotangents of `to` down to `from`.
     ///
     /// # Errors
-    /// As [`apply_between`](Self::apply_between); [`Error::GeneralMap`] as [`Program::deconvolution`](crate::program::Program::deconvolution).
-    pub fn deconvolution_between(
+    /// As [`apply_between`](Self::apply_between); [`Error::GeneralMap`] as [`Program::clipped`](crate::program::Program::clipped).
+    pub fn clipped_between(
         &self,
         y: FloatTensor<B>,
         from: Option<NodeId>,
         to: Option<NodeId>,
+        clip: Clip,
     ) -> Result<FloatTensor<B>> {
         self.carried_back(y, from, to, |seed, target| {
-            self.prepared().deconvolution(&[seed], &[target])
+            self.prepared().clipped(&[seed], &[target], clip)
         })
     }
 

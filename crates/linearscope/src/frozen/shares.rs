@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result, guarded},
     host,
     linear::batch,
-    program::{Carry, Node, NodeId, Operation, SourceKind},
+    program::{Carry, Node, NodeId, Operation, RelevanceLayer, RelevanceRule, SourceKind},
 };
 
 /// One source and its contribution ⟨q, b⟩ to a linear functional of the output.
@@ -101,6 +101,46 @@ impl<B: Backend> Recorded<B> {
         })?;
         let s = found.remove(1);
         Ok((found.remove(0), s))
+    }
+
+    /// Layer-wise relevance propagation of k relevances of the only output down to the only input, `[k, ..input]`, see
+    /// [`Program::relevance`](crate::program::Program::relevance); `x0` is the input it was frozen at, without a probe
+    /// axis.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::NoProbes`]; those of [`Program::relevance`](crate::program::Program::relevance).
+    pub fn relevance(
+        &self,
+        x0: &FloatTensor<B>,
+        y: &FloatTensor<B>,
+        stabiliser: f64,
+        rule: impl Fn(&RelevanceLayer<'_>) -> RelevanceRule,
+    ) -> Result<FloatTensor<B>> {
+        let program = self.program();
+        let (to, input) = (
+            self.end(None, program.outputs())?,
+            self.end(None, program.inputs())?,
+        );
+        self.check_at("the relevance", y, to)?;
+        let shape = program.shape(input)?;
+        if x0.shape() != *shape {
+            return Err(Error::Shape {
+                what: "x₀".into(),
+                got: x0.shape().to_vec(),
+                expected: shape.to_vec(),
+                hint: "; it has no probe axis".into(),
+            });
+        }
+        let x0 = std::slice::from_ref(x0);
+        let most = self.at_once(2 * program.probe_bytes());
+        let mut found = in_batches::<B>(most, std::slice::from_ref(y), |y| {
+            let seeds = [(to, y[0].clone())];
+            let found = program.relevance(x0, &seeds, stabiliser, &rule)?.remove(0);
+            Ok(vec![found.unwrap_or_else(|| {
+                zeros(self.loaded(), y[0].shape()[0], shape)
+            })])
+        })?;
+        Ok(found.remove(0))
     }
 
     /// What the sources of every layer add to every entry of each output, `[layers, ..output]`, in

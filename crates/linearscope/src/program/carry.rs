@@ -7,7 +7,7 @@ use burn_backend::{
 };
 
 use super::{
-    Node, NodeId, Program,
+    Node, NodeId, NodeIndex, Program,
     replay::part_of,
     traverse::{Along, Backwards, Constant, Here},
 };
@@ -123,7 +123,14 @@ impl<B: Backend, H: Fn(&Node<B>) -> bool> Backwards<B> for Carried<'_, H> {
         Ok((q, B::float_add(s, said)))
     }
 
-    fn term(&mut self, c: f64, size: f64, (q, s): Both<B>) -> Both<B> {
+    fn term(
+        &mut self,
+        _here: &Here<'_, B>,
+        _of: NodeIndex,
+        c: f64,
+        size: f64,
+        (q, s): Both<B>,
+    ) -> Both<B> {
         let share = match self.carry {
             Carry::Conserving => c.abs() / size,
             Carry::Scored | Carry::Plain => c,

@@ -12,6 +12,7 @@ mod id;
 mod memory;
 mod places;
 mod regions;
+mod relevance;
 mod replay;
 mod simplify;
 mod times;
@@ -23,11 +24,13 @@ mod tests;
 
 pub use account::Account;
 pub use carry::Carry;
+pub use deconvolution::Clip;
 pub use flips::Flip;
 pub use id::{NodeId, NodeIndex};
 pub use memory::machine_budget;
 pub use places::Placed;
 pub use regions::Regions;
+pub use relevance::{RelevanceLayer, RelevanceRule};
 pub use times::NodeTime;
 pub use window::Window;
 

@@ -167,7 +167,14 @@ impl<B: Backend> Backwards<B> for Fields {
         Ok(region)
     }
 
-    fn term(&mut self, _c: f64, _size: f64, region: Region) -> Region {
+    fn term(
+        &mut self,
+        _here: &Here<'_, B>,
+        _of: NodeIndex,
+        _c: f64,
+        _size: f64,
+        region: Region,
+    ) -> Region {
         region
     }
 

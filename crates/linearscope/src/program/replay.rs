@@ -191,7 +191,14 @@ where
         Ok(q)
     }
 
-    fn term(&mut self, c: f64, _size: f64, q: FloatTensor<B>) -> FloatTensor<B> {
+    fn term(
+        &mut self,
+        _here: &Here<'_, B>,
+        _of: NodeIndex,
+        c: f64,
+        _size: f64,
+        q: FloatTensor<B>,
+    ) -> FloatTensor<B> {
         batch::scaled::<B>(q, c)
     }
 

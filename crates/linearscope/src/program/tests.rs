@@ -17,7 +17,7 @@ use burn_flex::{Flex, FlexDevice, FlexTensor};
 use linearscope_test_support::numbers::Random;
 
 use super::{
-    Node, NodeId, NodeIndex, Operation, Program, SourceKind,
+    Clip, Node, NodeId, NodeIndex, Operation, Program, SourceKind,
     traverse::{Along, Backwards, Constant, Forwards, Here},
 };
 use crate::{
@@ -214,7 +214,7 @@ fn backwards_is_its_transpose() {
             Ok(())
         };
         let with_sources = program.contributions(&given, &ends, hearing).unwrap();
-        let plain = program.deconvolution(&given, &ends).unwrap();
+        let plain = program.clipped(&given, &ends, Clip::Deconvolution).unwrap();
         let read = |x: &Option<FlexTensor>| x.clone().map(numbers);
         for (i, target) in [targets[0], targets[1], targets[0]].into_iter().enumerate() {
             let n = len(&program, ids[target]);
@@ -341,7 +341,7 @@ impl Backwards<Flex> for Counting {
     fn source(&mut self, _: &Here<'_, Flex>, _: &Constant<Flex>, q: Token) -> Result<Token> {
         Ok(q)
     }
-    fn term(&mut self, _c: f64, _size: f64, q: Token) -> Token {
+    fn term(&mut self, _: &Here<'_, Flex>, _: NodeIndex, _c: f64, _size: f64, q: Token) -> Token {
         q
     }
     fn part(&mut self, _: &Here<'_, Flex>, _: Along, _q: Token) -> Option<Token> {

@@ -92,8 +92,15 @@ pub(super) trait Backwards<B: Backend> {
         q: Self::Value,
     ) -> Result<Self::Value>;
 
-    /// What goes to the term with coefficient c of a sum; `size` is Σ |c| over all of them.
-    fn term(&mut self, c: f64, size: f64, q: Self::Value) -> Self::Value;
+    /// What goes to the term c x of a sum, x that of node `of`; `size` is Σ |c| over all of them.
+    fn term(
+        &mut self,
+        here: &Here<'_, B>,
+        of: NodeIndex,
+        c: f64,
+        size: f64,
+        q: Self::Value,
+    ) -> Self::Value;
 
     /// What goes to one part of a concatenation, if anything does.
     fn part(&mut self, here: &Here<'_, B>, along: Along, q: Self::Value) -> Option<Self::Value>;
@@ -228,7 +235,7 @@ impl<B: Backend> Program<B> {
                         let size = terms.iter().map(|(c, _)| c.abs()).sum();
                         let going = terms.iter().filter(|(_, of)| passes[of.0]);
                         for (&(c, of), q) in with_each(going, q) {
-                            let q = visitor.term(c, size, q);
+                            let q = visitor.term(&here, of, c, size, q);
                             add(visitor, &mut pending[of.0], q);
                         }
                     }

@@ -1,0 +1,501 @@
+//! Layer-wise relevance propagation: a backward sweep in which each layer shares out what it got among its inputs.
+//!
+//! With a layer z = W a + b, the relevance R of its outputs and a stabiliser ε, LRP-ε gives input i
+//! aᵢ (Wᵀ R / (z + ε sign z))ᵢ (Bach et al., *On pixel-wise explanations for non-linear classifier decisions by
+//! layer-wise relevance propagation*, 2015); other rules put other weights in place of W. All divide by what came
+//! forth at x₀, so that such a sweep is no adjoint, and no part of F.
+//!
+//! Of a program's nodes a *layer* is a map with weights together with what follows it before anything is decided or
+//! joined: biases, and gains that do not depend on x₀ (a batch norm after a convolution is merged with it). What else
+//! there is needs no choice: where each output has one input, relevance goes there whole (units, masks, pooling by
+//! maximum, reshaping, norms on their own); sums, averages and interpolations share it out in proportion to what they
+//! add, as LRP-ε does.
+
+use std::sync::Arc;
+
+use burn_backend::{
+    Backend, Scalar, Shape, TensorMetadata, get_or_init_device_settings, tensor::FloatTensor,
+};
+
+use super::{
+    NodeId, NodeIndex, Operation, Program, SourceKind,
+    replay::part_of,
+    traverse::{Along, Backwards, Constant, Here},
+};
+use crate::{
+    coefficient::{Coefficient, Origin},
+    error::{Error, Result},
+    interrupt::Interrupt,
+    linear::{Arrangement, LinearMap, Structure, Transform, batch},
+};
+
+/// How a layer z = W a + b shares out its relevance R among its inputs. w⁺ and w⁻ are the weights above and below 0,
+/// a⁺ and a⁻ likewise; s divides R by what stands behind it, stabilised.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum RelevanceRule {
+    /// a ⊙ Wᵀ s(z) with a stabiliser of its own; 0 is LRP-0.
+    Epsilon(f64),
+    /// Weights w + γ w⁺ for outputs above 0 and w + γ w⁻ for those below, for inputs of either sign (Montavon et al.,
+    /// 2019; Andéol et al., 2021).
+    Gamma(f64),
+    /// α times what raises z less β times what lowers it, α − β = 1 (Bach et al., 2015). α = 1 is LRP-z⁺.
+    AlphaBeta(f64, f64),
+    /// The same to every input, whatever the weights (Lapuschkin et al., 2019).
+    Flat,
+    /// In proportion to w² (Montavon et al., 2017).
+    WSquare,
+    /// For inputs between bounds, one of each a channel: a ⊙ Wᵀs − l ⊙ W⁺ᵀs − h ⊙ W⁻ᵀs, s of the same difference
+    /// (LRP-z-box, Montavon et al., 2017).
+    Box {
+        /// l, a number a channel (axis 1), or one for all.
+        low: Vec<f64>,
+        /// h.
+        high: Vec<f64>,
+    },
+}
+
+/// A layer that a [`RelevanceRule`] is chosen for.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RelevanceLayer<'a> {
+    /// The network node of its weights.
+    pub name: &'a str,
+    /// Its number among such layers, in order.
+    pub number: usize,
+    /// Whether its weights are filters: a convolution, transposed or not.
+    pub convolution: bool,
+    /// Whether a map with weights comes before it. Layers that have none are first.
+    pub first: bool,
+}
+
+/// A weighted map, the gains and sources after it, and where they end.
+struct Layer<B: Backend> {
+    /// The map with its gains in it.
+    map: Arc<dyn LinearMap<B>>,
+    input: NodeIndex,
+    end: NodeIndex,
+    rule: RelevanceRule,
+}
+
+impl<B: Backend> Program<B> {
+    /// The relevance of each input for `seeds`, relevances `[k, ..shape]` of nodes; `None` where no seed depends on
+    /// it. `x0` are the inputs at which the program was recorded, without a probe axis.
+    ///
+    /// Σ over the inputs misses Σ over the seeds by what biases and stabilisers take; it is the caller's to tell.
+    ///
+    /// Cost: a replay at x₀, and a sweep of one adjoint a layer for [`RelevanceRule::Epsilon`], 2 for z⁺, 4 for other
+    /// rules, of k relevances each; memory: the values at x₀ of all layers' ends and inputs.
+    ///
+    /// # Errors
+    /// As [`backward`](Self::backward); [`Error::GeneralMap`] for a map of which nothing is known, and for a gain that
+    /// does not go into the weights it follows; [`Error::Shape`] for bounds that are not of a layer's input.
+    pub fn relevance(
+        &self,
+        x0: &[FloatTensor<B>],
+        seeds: &[(NodeId, FloatTensor<B>)],
+        stabiliser: f64,
+        rule: impl Fn(&RelevanceLayer<'_>) -> RelevanceRule,
+    ) -> Result<Vec<Option<FloatTensor<B>>>> {
+        let seeds = self.batches("the relevance", seeds)?;
+        let inputs = self.indices(&self.inputs)?;
+        let passes = self.dependants(&inputs);
+        let (layers, role) = self.relevance_layers(rule)?;
+        let values = self.relevance_values(x0, &layers, &passes)?;
+        let mut sweep = Sweep {
+            program: self,
+            layers,
+            role,
+            values,
+            stabiliser,
+            interrupt: &self.interrupt,
+        };
+        self.backwards(seeds, &inputs, &passes, &mut sweep)
+    }
+
+    /// All layers with their rules, and of each node which layer it is a part of.
+    #[allow(clippy::type_complexity)]
+    fn relevance_layers(
+        &self,
+        rule: impl Fn(&RelevanceLayer<'_>) -> RelevanceRule,
+    ) -> Result<(Vec<Layer<B>>, Vec<Option<usize>>)> {
+        let mut readers: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            node.operation
+                .operands()
+                .for_each(|of| readers[of.0].push(index));
+        }
+        let outputs = self.indices(&self.outputs)?;
+        let mut layers: Vec<Layer<B>> = Vec::new();
+        let mut role = vec![None; self.nodes.len()];
+        // Whether a node depends on any layer.
+        let mut behind = vec![false; self.nodes.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            behind[index] |= node.operation.operands().any(|of| behind[of.0]);
+            let Operation::Map { map, input } = &node.operation else {
+                continue;
+            };
+            let Structure::Weighted(weights) = map.structure() else {
+                continue;
+            };
+            let arrangement = weights.filters().map(|filters| filters.arrangement);
+            let convolution = matches!(
+                arrangement,
+                Some(Arrangement::OutIn { .. } | Arrangement::InOut { .. })
+            );
+            let rule = rule(&RelevanceLayer {
+                name: &node.name,
+                number: layers.len(),
+                convolution,
+                first: !behind[index],
+            });
+            behind[index] = true;
+            let (mut map, mut end) = (map.clone(), index);
+            role[index] = Some(layers.len());
+            while !outputs.contains(&NodeIndex(end)) {
+                let [next] = readers[end][..] else { break };
+                match &self.nodes[next].operation {
+                    Operation::Source {
+                        kind: SourceKind::Bias,
+                        ..
+                    } => {}
+                    Operation::Map { map: gain, .. } => {
+                        let Some(gain) = gain.structure().gain().filter(is_weight) else {
+                            break;
+                        };
+                        let Some(merged) = map.structure().then_gain(&gain) else {
+                            break;
+                        };
+                        map = merged;
+                    }
+                    _ => break,
+                }
+                role[next] = Some(layers.len());
+                end = next;
+            }
+            layers.push(Layer {
+                map,
+                input: *input,
+                end: NodeIndex(end),
+                rule,
+            });
+        }
+        Ok((layers, role))
+    }
+
+    /// The values at x₀ that rules divide by and multiply with, each `[1, ..shape]`.
+    fn relevance_values(
+        &self,
+        x0: &[FloatTensor<B>],
+        layers: &[Layer<B>],
+        passes: &[bool],
+    ) -> Result<Vec<Option<FloatTensor<B>>>> {
+        let mut needed = vec![false; self.nodes.len()];
+        for layer in layers {
+            (needed[layer.input.0], needed[layer.end.0]) = (true, true);
+        }
+        for (index, node) in self.nodes.iter().enumerate() {
+            let shares = match &node.operation {
+                Operation::Sum(terms) => terms.len() > 1,
+                Operation::Map { map, .. } => shares_out(map.structure()),
+                _ => false,
+            };
+            if shares && passes[index] {
+                needed[index] = true;
+                node.operation.operands().for_each(|of| needed[of.0] = true);
+            }
+        }
+        let stops: Vec<NodeId> = (self.ids().zip(&needed))
+            .filter_map(|(id, needed)| needed.then_some(id))
+            .collect();
+        let starts: Vec<(NodeId, FloatTensor<B>)> = (self.inputs.iter().zip(x0))
+            .map(|(id, x)| (*id, batch::of_one::<B>(x.clone())))
+            .collect();
+        let mut found = self.forward(&starts, &stops, true)?.into_iter();
+        Ok(needed
+            .into_iter()
+            .map(|needed| needed.then(|| found.next().expect("one a stop")))
+            .collect())
+    }
+}
+
+fn is_weight<T>(gain: &Coefficient<T>) -> bool {
+    gain.origin() == Origin::Weight
+}
+
+/// Whether an output may have several inputs, and fixed weights.
+fn shares_out<B: Backend>(structure: Structure<'_, B>) -> bool {
+    match structure {
+        Structure::NonNegative(_) | Structure::Interpolation(_) | Structure::Spread(_) => true,
+        Structure::General
+        | Structure::Zero(_)
+        | Structure::Identity(_)
+        | Structure::Multiple(..)
+        | Structure::Diagonal(_)
+        | Structure::SlopeMask(_)
+        | Structure::Mask(_)
+        | Structure::Reshape(_)
+        | Structure::View(_)
+        | Structure::Selection(_)
+        | Structure::Placement(_)
+        | Structure::Weighted(_) => false,
+    }
+}
+
+/// k relevances on their way back.
+struct Sweep<'a, B: Backend> {
+    program: &'a Program<B>,
+    layers: Vec<Layer<B>>,
+    /// The layer that a node is part of.
+    role: Vec<Option<usize>>,
+    /// At x₀, of the nodes whose values are asked for.
+    values: Vec<Option<FloatTensor<B>>>,
+    stabiliser: f64,
+    interrupt: &'a Interrupt,
+}
+
+impl<B: Backend> Sweep<'_, B> {
+    fn value(&self, of: NodeIndex) -> FloatTensor<B> {
+        let value = self.values[of.0].clone();
+        value.expect("values of layers and of what shares out are kept")
+    }
+
+    /// R / (z + ε sign z), where the sign of 0 is 1. Without a stabiliser nothing is said where z is 0.
+    fn over(&self, r: FloatTensor<B>, z: FloatTensor<B>, stabiliser: f64) -> FloatTensor<B> {
+        let bool_dtype = get_or_init_device_settings::<B>(&z.device()).bool_dtype;
+        let zero = B::float_equal_elem(z.clone(), Scalar::Float(0.0), bool_dtype);
+        let sign = B::float_sign(z.clone());
+        let sign = B::float_mask_fill(sign, zero.clone(), Scalar::Float(1.0));
+        let z = B::float_add(z, B::float_mul_scalar(sign, Scalar::Float(stabiliser)));
+        if stabiliser > 0.0 {
+            return B::float_div(r, z);
+        }
+        let z = B::float_mask_fill(z, zero.clone(), Scalar::Float(1.0));
+        let quotient = B::float_div(r, z);
+        let zero = B::bool_expand(zero, quotient.shape());
+        B::float_mask_fill(quotient, zero, Scalar::Float(0.0))
+    }
+
+    /// R of a layer's end as that of its input.
+    fn through(&self, layer: &Layer<B>, from: &Shape, r: FloatTensor<B>) -> Result<FloatTensor<B>> {
+        let (a, z) = (self.value(layer.input), self.value(layer.end));
+        let apply = |map: &Arc<dyn LinearMap<B>>, x: &FloatTensor<B>| {
+            map.apply_until(x.clone(), self.interrupt)
+        };
+        let back = |map: &Arc<dyn LinearMap<B>>, s: &FloatTensor<B>| {
+            map.adjoint_until(s.clone(), self.interrupt)
+        };
+        let with = |transform| match layer.map.structure().weights() {
+            Some(weights) => Ok(weights.with_weights(transform)),
+            None => Err(self.program.at(layer.end).unknown("a relevance")),
+        };
+        let above = |x: FloatTensor<B>| B::float_clamp_min(x, Scalar::Float(0.0));
+        let below = |x: FloatTensor<B>| B::float_clamp_max(x, Scalar::Float(0.0));
+        let times = |a: FloatTensor<B>, c: FloatTensor<B>| B::float_mul(c, a);
+        let scaled = batch::scaled::<B>;
+        // What the biases add: the rest of z.
+        let bias = || B::float_sub(z.clone(), apply(&layer.map, &a));
+        Ok(match &layer.rule {
+            RelevanceRule::Epsilon(epsilon) => {
+                let s = self.over(r, z, *epsilon);
+                times(a, back(&layer.map, &s))
+            }
+            RelevanceRule::AlphaBeta(alpha, beta) => {
+                let (up, down) = (with(Transform::Positive)?, with(Transform::Negative)?);
+                let b = bias();
+                let (high, low) = (above(a.clone()), below(a));
+                let part = |first: &Arc<_>, second: &Arc<_>, b: FloatTensor<B>| {
+                    let z = B::float_add(apply(first, &high), apply(second, &low));
+                    let s = self.over(r.clone(), B::float_add(z, b), self.stabiliser);
+                    B::float_add(
+                        times(high.clone(), back(first, &s)),
+                        times(low.clone(), back(second, &s)),
+                    )
+                };
+                let raised = scaled(part(&up, &down, above(b.clone())), *alpha);
+                match *beta {
+                    0.0 => raised,
+                    beta => B::float_sub(raised, scaled(part(&down, &up, below(b)), beta)),
+                }
+            }
+            RelevanceRule::Gamma(gamma) => {
+                let (up, down) = (with(Transform::Positive)?, with(Transform::Negative)?);
+                let b = bias();
+                let (high, low) = (above(a.clone()), below(a));
+                let bool_dtype = get_or_init_device_settings::<B>(&z.device()).bool_dtype;
+                let kept = |r: &FloatTensor<B>, where_not| {
+                    let where_not = B::bool_expand(where_not, r.shape());
+                    B::float_mask_fill(r.clone(), where_not, Scalar::Float(0.0))
+                };
+                // (W + γ W′) x, and its adjoint.
+                let apply_both = |first: &Arc<_>, x: &FloatTensor<B>| {
+                    B::float_add(apply(&layer.map, x), scaled(apply(first, x), *gamma))
+                };
+                let back_both = |first: &Arc<_>, s: &FloatTensor<B>| {
+                    B::float_add(back(&layer.map, s), scaled(back(first, s), *gamma))
+                };
+                let part = |first: &Arc<_>, second: &Arc<_>, b: FloatTensor<B>, r| {
+                    let z = B::float_add(apply_both(first, &high), apply_both(second, &low));
+                    let s = self.over(r, B::float_add(z, b), self.stabiliser);
+                    B::float_add(
+                        times(high.clone(), back_both(first, &s)),
+                        times(low.clone(), back_both(second, &s)),
+                    )
+                };
+                let zero = Scalar::Float(0.0);
+                let not_above = B::float_lower_equal_elem(z.clone(), zero, bool_dtype);
+                let not_below = B::float_greater_equal_elem(z.clone(), zero, bool_dtype);
+                let more = |b: FloatTensor<B>| scaled(b, *gamma);
+                let b_up = B::float_add(b.clone(), more(above(b.clone())));
+                let b_down = B::float_add(b.clone(), more(below(b)));
+                B::float_add(
+                    part(&up, &down, b_up, kept(&r, not_above)),
+                    part(&down, &up, b_down, kept(&r, not_below)),
+                )
+            }
+            rule @ (RelevanceRule::Flat | RelevanceRule::WSquare) => {
+                let squared = *rule == RelevanceRule::WSquare;
+                let map = with(if squared {
+                    Transform::Squared
+                } else {
+                    Transform::Ones
+                })?;
+                let ones = B::float_ones(batch::shape_of(1, from), &a.device(), a.dtype().into());
+                let mut z = apply(&map, &ones);
+                if squared {
+                    let b = bias();
+                    z = B::float_add(z, B::float_mul(b.clone(), b));
+                }
+                back(&map, &self.over(r, z, self.stabiliser))
+            }
+            RelevanceRule::Box { low, high } => {
+                let (up, down) = (with(Transform::Positive)?, with(Transform::Negative)?);
+                let bound = |values: &[f64]| self.bound(layer, values, from, &a);
+                let (low, high) = (bound(low)?, bound(high)?);
+                let z = B::float_sub(
+                    B::float_sub(apply(&layer.map, &a), apply(&up, &low)),
+                    apply(&down, &high),
+                );
+                let s = self.over(r, z, self.stabiliser);
+                B::float_sub(
+                    B::float_sub(times(a, back(&layer.map, &s)), times(low, back(&up, &s))),
+                    times(high, back(&down, &s)),
+                )
+            }
+        })
+    }
+
+    /// A number a channel, or one for all, as an input of a layer.
+    fn bound(
+        &self,
+        layer: &Layer<B>,
+        values: &[f64],
+        from: &Shape,
+        like: &FloatTensor<B>,
+    ) -> Result<FloatTensor<B>> {
+        let channels = from.get(1).copied().unwrap_or(1);
+        if values.len() != channels && values.len() != 1 {
+            return Err(Error::Shape {
+                what: format!(
+                    "the bounds of the box before \"{}\"",
+                    self.program.at(layer.end).name
+                ),
+                got: vec![values.len()],
+                expected: vec![channels],
+                hint: "; one number a channel of the layer's input, or one for all".into(),
+            });
+        }
+        let mut dims = vec![1; from.num_dims() + 1];
+        if values.len() == channels && from.num_dims() > 1 {
+            dims[2] = channels;
+        }
+        let data = burn_backend::TensorData::new(values.to_vec(), dims.clone());
+        let data = data.convert_dtype(like.dtype());
+        let bound = B::float_from_data(data, &like.device());
+        Ok(B::float_expand(bound, batch::shape_of(1, from)))
+    }
+}
+
+impl<B: Backend> Backwards<B> for Sweep<'_, B> {
+    type Value = FloatTensor<B>;
+
+    fn map(
+        &mut self,
+        here: &Here<'_, B>,
+        map: &Arc<dyn LinearMap<B>>,
+        from: &Shape,
+        r: FloatTensor<B>,
+    ) -> Result<FloatTensor<B>> {
+        if let Some(number) = self.role[here.index.0] {
+            return match map.structure() {
+                Structure::Weighted(_) => self.through(&self.layers[number], from, r),
+                // A gain that is in the weights before it.
+                _ => Ok(r),
+            };
+        }
+        let input = || {
+            here.node
+                .operation
+                .operands()
+                .next()
+                .expect("a map has one")
+        };
+        Ok(match map.structure() {
+            Structure::General => return Err(here.node.unknown("a relevance")),
+            // A unit, a norm on its own: one input an output.
+            Structure::Multiple(..)
+            | Structure::Diagonal(_)
+            | Structure::SlopeMask(_)
+            | Structure::Mask(_) => r,
+            Structure::Zero(_)
+            | Structure::Identity(_)
+            | Structure::Reshape(_)
+            | Structure::View(_)
+            | Structure::Selection(_)
+            | Structure::Placement(_) => map.adjoint_until(r, self.interrupt),
+            Structure::Spread(_) | Structure::NonNegative(_) | Structure::Interpolation(_) => {
+                let s = self.over(r, self.value(here.index), self.stabiliser);
+                B::float_mul(map.adjoint_until(s, self.interrupt), self.value(input()))
+            }
+            Structure::Weighted(_) => unreachable!("every map with weights is in a layer"),
+        })
+    }
+
+    fn source(
+        &mut self,
+        _here: &Here<'_, B>,
+        _b: &Constant<B>,
+        r: FloatTensor<B>,
+    ) -> Result<FloatTensor<B>> {
+        Ok(r)
+    }
+
+    fn term(
+        &mut self,
+        here: &Here<'_, B>,
+        of: NodeIndex,
+        c: f64,
+        _size: f64,
+        r: FloatTensor<B>,
+    ) -> FloatTensor<B> {
+        // Of one term alone.
+        let Some(z) = self.values[here.index.0].clone() else {
+            return r;
+        };
+        let s = self.over(r, z, self.stabiliser);
+        batch::scaled::<B>(B::float_mul(s, self.value(of)), c)
+    }
+
+    fn part(
+        &mut self,
+        here: &Here<'_, B>,
+        along: Along,
+        r: FloatTensor<B>,
+    ) -> Option<FloatTensor<B>> {
+        Some(part_of::<B>(here, along, r))
+    }
+
+    fn add(&mut self, sum: FloatTensor<B>, r: FloatTensor<B>) -> FloatTensor<B> {
+        B::float_add(sum, r)
+    }
+}
