@@ -384,3 +384,280 @@ fn segmenters_say_which_class_wins_where() {
     let html = std::fs::read_to_string(folder.path("a/report.html")).expect("a report");
     assert!(html.contains("the class that wins"));
 }
+
+/// 36 boxes of six numbers, one behind the other or side by side: the best box, its row, its attribution, a report.
+#[test]
+fn detectors_say_which_box_is_best() {
+    let folder = Folder::new();
+    let values: Vec<f32> = (0..6 * 48)
+        .map(|i| ((i * 7 % 13) as f32 - 6.0) / 20.0)
+        .collect();
+    let strides = || vec![ints("strides", &[4, 4])];
+    let mut shape = weights("shape", &[3], vec![]);
+    shape.data_type = 7;
+    shape.int64_data = vec![1, 6, 36];
+    let nodes = |last: bool| {
+        let mut nodes = vec![
+            node("Conv", &["x", "w"], "c", strides()),
+            node("Relu", &["c"], "d", vec![]),
+            node("Reshape", &["d", "shape"], "e", vec![]),
+        ];
+        let permute = if last { [0, 2, 1] } else { [0, 1, 2] };
+        nodes.push(node("Transpose", &["e"], "y", vec![ints("perm", &permute)]));
+        nodes
+    };
+    let all = || vec![weights("w", &[6, 3, 4, 4], values.clone()), shape.clone()];
+    let inputs: [(&str, i32, &[i64]); 1] = [("x", 1, &[1, 3, 24, 24])];
+    save(&folder, "behind.onnx", &inputs, nodes(true), all(), &["y"]);
+    save(&folder, "beside.onnx", &inputs, nodes(false), all(), &["y"]);
+    for (model, numbers, first) in [("behind.onnx", 6, 5), ("beside.onnx", 5, 4)] {
+        let told = folder.ok(&["run", model, "--input", &picture(), "--out", "o"]);
+        assert!(told.contains("box "), "{told}");
+        let (y, shape) = folder.npy("o/output.npy");
+        let at = |number: usize, of: usize| match shape[2] {
+            6 => y[number * 6 + of],
+            _ => y[of * 36 + number],
+        };
+        let score = |number: usize, of: usize| match first {
+            5 => at(number, 4) * at(number, of),
+            _ => at(number, of),
+        };
+        let scores = (0..36).flat_map(|number| (first..6).map(move |of| (number, of)));
+        let best = scores.reduce(|a, b| match score(b.0, b.1) > score(a.0, a.1) {
+            true => b,
+            false => a,
+        });
+        let (number, of) = best.expect("boxes");
+        let line = &folder.json("o/boxes.json")[0];
+        assert_eq!(line["box"], number, "{model}");
+        assert!((line["score"].as_f64().expect("a score") - score(number, of)).abs() < 1e-6);
+        folder.ok(&["row", model, "--input", &picture(), "--out", "o"]);
+        let rows = folder.json("o/rows.json");
+        assert_eq!(rows.as_array().map(Vec::len), Some(numbers), "{model}");
+        folder.ok(&["attribute", model, "--input", &picture(), "--out", "o"]);
+        let line = &folder.json("o/attributions.json")[0];
+        assert!(
+            line["label"]
+                .as_str()
+                .expect("a name")
+                .ends_with(&format!("of box {number}"))
+        );
+        assert!((line["score"].as_f64().expect("a score") - at(number, of)).abs() < 1e-6);
+        folder.ok(&[
+            "analyse",
+            model,
+            "--input",
+            &picture(),
+            "-k",
+            "1",
+            "--out",
+            "a",
+        ]);
+        let html = std::fs::read_to_string(folder.path("a/report.html")).expect("a report");
+        assert!(html.contains("best box") && !html.contains("Where a pixel goes"));
+    }
+    let told = folder.fails(
+        2,
+        &[
+            "run",
+            "behind.onnx",
+            "--input",
+            &picture(),
+            "--task",
+            "classifier",
+        ],
+    );
+    assert!(told.contains("--task classifier"), "{told}");
+    folder.ok(&[
+        "analyse",
+        "behind.onnx",
+        "--input",
+        &picture(),
+        "--task",
+        "i2i",
+        "-k",
+        "1",
+        "--out",
+        "b",
+    ]);
+}
+
+/// Coordinates and scores as two outputs are read as one, unless one is named.
+#[test]
+fn boxes_and_scores_are_read_together() {
+    let folder = Folder::new();
+    let values = |count: usize| -> Vec<f32> {
+        (0..count)
+            .map(|i| ((i * 11 % 17) as f32 - 8.0) / 20.0)
+            .collect()
+    };
+    let mut nodes = Vec::new();
+    let mut constants = Vec::new();
+    for (name, numbers) in [("boxes", 4usize), ("scores", 3)] {
+        let conv = format!("{name}_c");
+        let flat = format!("{name}_f");
+        let (weight, shape) = (format!("{name}_w"), format!("{name}_s"));
+        nodes.push(node(
+            "Conv",
+            &["x", &weight],
+            &conv,
+            vec![ints("strides", &[4, 4])],
+        ));
+        nodes.push(node("Reshape", &[&conv, &shape], &flat, vec![]));
+        nodes.push(node(
+            "Transpose",
+            &[&flat],
+            name,
+            vec![ints("perm", &[0, 2, 1])],
+        ));
+        constants.push(weights(
+            &weight,
+            &[numbers as i64, 3, 4, 4],
+            values(numbers * 48),
+        ));
+        let mut to = weights(&shape, &[3], vec![]);
+        to.data_type = 7;
+        to.int64_data = vec![1, numbers as i64, 36];
+        constants.push(to);
+    }
+    made::save(
+        &folder,
+        "pair.onnx",
+        vec![made::value("x", FLOAT, &[1, 3, 24, 24])],
+        nodes,
+        constants,
+        // Scores first: whichever has four numbers has the coordinates.
+        vec![
+            made::value("scores", FLOAT, &[1, 36, 3]),
+            made::value("boxes", FLOAT, &[1, 36, 4]),
+        ],
+    );
+    let run = |more: &[&str], out: &str| {
+        let args = ["run", "pair.onnx", "--input", &picture(), "--out", out];
+        folder.ok(&[&args[..], more].concat());
+        folder.npy(&format!("{out}/output.npy"))
+    };
+    let (y, shape) = run(&[], "o");
+    assert_eq!(shape, [1, 36, 7]);
+    let (boxes, _) = run(&["--output", "boxes"], "b");
+    let (scores, _) = run(&["--output", "scores"], "s");
+    for number in 0..36 {
+        assert_eq!(
+            y[number * 7..number * 7 + 4],
+            boxes[number * 4..number * 4 + 4]
+        );
+        assert_eq!(
+            y[number * 7 + 4..number * 7 + 7],
+            scores[number * 3..number * 3 + 3]
+        );
+    }
+    let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let best = folder.json("o/boxes.json")[0]["score"]
+        .as_f64()
+        .expect("a score");
+    assert!((best - most).abs() < 1e-6);
+}
+
+/// The map of a segmenter's class is of its score where it wins.
+#[test]
+fn a_class_is_attributed_where_it_wins() {
+    let folder = Folder::new();
+    let values = (0..5 * 27)
+        .map(|i| ((i * 7 % 13) as f32 - 6.0) / 20.0)
+        .collect();
+    let nodes = vec![
+        node("Conv", &["x", "w"], "c", vec![ints("pads", &[1, 1, 1, 1])]),
+        node("Relu", &["c"], "y", vec![]),
+    ];
+    let inputs: [(&str, i32, &[i64]); 1] = [("x", 1, &[1, 3, 24, 24])];
+    save(
+        &folder,
+        "seg.onnx",
+        &inputs,
+        nodes,
+        vec![weights("w", &[5, 3, 3, 3], values)],
+        &["y"],
+    );
+    folder.ok(&["attribute", "seg.onnx", "--input", &picture(), "--out", "o"]);
+    folder.ok(&["run", "seg.onnx", "--input", &picture(), "--out", "r"]);
+    let (y, _) = folder.npy("r/output.npy");
+    let line = &folder.json("o/attributions.json")[0];
+    let class: usize = line["target"]
+        .as_str()
+        .expect("a class")
+        .parse()
+        .expect("a number");
+    let wins = |at: usize| {
+        (0..5).all(|c| {
+            y[class * 576 + at] >= y[c * 576 + at]
+                && (c >= class || y[class * 576 + at] > y[c * 576 + at])
+        })
+    };
+    let sum: f64 = (0..576)
+        .filter(|&at| wins(at))
+        .map(|at| y[class * 576 + at])
+        .sum();
+    assert!((line["score"].as_f64().expect("a score") - sum).abs() < 1e-4 * sum.abs());
+    assert!(line["gap"].as_f64().expect("a gap").abs() < 1e-5);
+    let segments = folder.json("r/segments.json");
+    assert_eq!(segments[0]["class"], class);
+}
+
+/// An attack on one score goes for the other sign.
+#[test]
+fn one_score_is_attacked_by_its_sign() {
+    let folder = Folder::new();
+    for (name, sign) in [("up.onnx", 1.0f32), ("down.onnx", -1.0)] {
+        let values = (0..27).map(|i| sign * (i % 5 + 1) as f32 / 100.0).collect();
+        let nodes = vec![
+            node("Conv", &["x", "w"], "c", vec![]),
+            node("GlobalAveragePool", &["c"], "p", vec![]),
+            node("Flatten", &["p"], "y", vec![]),
+        ];
+        let inputs: [(&str, i32, &[i64]); 1] = [("x", 1, &[1, 3, 24, 24])];
+        save(
+            &folder,
+            name,
+            &inputs,
+            nodes,
+            vec![weights("w", &[1, 3, 3, 3], values)],
+            &["y"],
+        );
+        let told = folder.ok(&[
+            "attack",
+            name,
+            "--input",
+            &picture(),
+            "--eps",
+            "4",
+            "--out",
+            name.trim_end_matches(".onnx"),
+        ]);
+        assert!(
+            told.contains("the same sign") || told.contains("the other sign"),
+            "{told}"
+        );
+        let found = folder.json(&format!("{}/manifest.json", name.trim_end_matches(".onnx")));
+        let path = &found["attack"]["path"];
+        let score = |at: usize| path[at]["score"].as_f64().expect("a score");
+        // Towards 0 from either side.
+        assert!(
+            score(1) * f64::from(sign) < score(0) * f64::from(sign),
+            "{path}"
+        );
+        for more in [&["--loss", "cross-entropy"][..], &["--target", "0"]] {
+            let args = [
+                "attack",
+                name,
+                "--input",
+                &picture(),
+                "--eps",
+                "4",
+                "--out",
+                "x",
+            ];
+            let told = folder.fails(2, &[&args[..], more].concat());
+            assert!(told.contains(more[0]), "{told}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The program as a process, each test in a folder of its own.
 
 mod attack;
+mod attribute;
 mod contributions;
 mod dimensions;
 mod ends;
