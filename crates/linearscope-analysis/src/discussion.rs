@@ -26,10 +26,10 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Propagation {
-    /// Weighted by what the class makes of them; the default for votes.
-    #[default]
+    /// Weighted by what the class makes of them.
     Scored,
-    /// Shared out so that a discussion sums to its score.
+    /// Shared out so that a discussion sums to its score; the default.
+    #[default]
     Conserving,
     /// Equation 18 as printed, normalised.
     Paper,

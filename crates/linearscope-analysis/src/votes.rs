@@ -44,7 +44,7 @@ pub struct VoteConfig {
 }
 
 impl Default for VoteConfig {
-    /// The scored propagation, all terms, channels summed, 16 classes at a time.
+    /// The conserving propagation, all terms, channels summed, 16 classes at a time.
     fn default() -> Self {
         Self {
             propagation: Propagation::default(),
@@ -194,6 +194,43 @@ impl Running {
     }
 }
 
+/// Discussions of some classes, a part of them on each core: much of a sweep is work of one core. What comes out does not
+/// depend on how many there are.
+fn side_by_side<'a>(
+    f: &FrozenNetwork,
+    classes: &'a [usize],
+    config: &VoteConfig,
+) -> Result<Vec<(&'a [usize], Discussions)>> {
+    let of = |part| discussions_of(f, part, config.propagation, config.terms);
+    // A graphics card has one queue.
+    let cores = match f.backend_name().contains("flex") {
+        true => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+        false => 1,
+    };
+    let parts: Vec<&[usize]> = classes
+        .chunks(classes.len().div_ceil(cores).max(1))
+        .collect();
+    let ([first, others @ ..], true) = (&parts[..], parts.len() > 1) else {
+        return Ok(vec![(classes, of(classes)?)]);
+    };
+    std::thread::scope(|scope| {
+        let of = &of;
+        let spawned: Vec<_> = (others.iter())
+            .map(|part| scope.spawn(move || of(part)))
+            .collect();
+        let mut found = vec![of(first)];
+        for handle in spawned {
+            found.push(
+                handle
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            );
+        }
+        let pairs = parts.iter().zip(found);
+        pairs.map(|(part, found)| Ok((*part, found?))).collect()
+    })
+}
+
 /// The votes of every pixel among all classes. Progress counts classes.
 ///
 /// Where it is stopped, by the observer or in the middle of a product, when two classes or more have been heard,
@@ -246,21 +283,22 @@ pub fn votes(
     let (mut gaps, mut factors) = (vec![f64::NAN; classes], vec![f64::NAN; classes]);
     for chunk in order.chunks(config.chunk.max(1)) {
         let progress = Progress::new("counting votes", running.seen, classes);
-        let found = tell(&mut observer, progress)
-            .and_then(|()| discussions_of(f, chunk, config.propagation, config.terms));
+        let found = tell(&mut observer, progress).and_then(|()| side_by_side(f, chunk, config));
         // Of one class alone every pixel would abstain.
         let Some(found) = unless_stopped(found, running.seen >= 2)? else {
             break;
         };
-        let discussions = numbers(found.pixels)?;
-        for (&class, discussion) in chunk.iter().zip(discussions.chunks(n)) {
-            match config.by_channel {
-                true => running.hear(class, discussion),
-                false => running.hear(class, &summed(discussion, c)),
+        for (part, found) in found {
+            let discussions = numbers(found.pixels)?;
+            for (&class, discussion) in part.iter().zip(discussions.chunks(n)) {
+                match config.by_channel {
+                    true => running.hear(class, discussion),
+                    false => running.hear(class, &summed(discussion, c)),
+                }
             }
-        }
-        for (i, &class) in chunk.iter().enumerate() {
-            (gaps[class], factors[class]) = (found.gaps[i], found.factors[i]);
+            for (i, &class) in part.iter().enumerate() {
+                (gaps[class], factors[class]) = (found.gaps[i], found.factors[i]);
+            }
         }
     }
     let heard = (running.seen < classes).then(|| order[..running.seen].to_vec());

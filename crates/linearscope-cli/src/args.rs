@@ -221,7 +221,7 @@ impl Between {
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Hearing {
     /// How the sources' part is carried back to pixels
-    #[arg(long, default_value = "scored")]
+    #[arg(long, default_value = "conserving")]
     pub discussion: Propagation,
     /// Which terms are included: all, input (the pixels alone, gradient × input), or the sources of one layer
     /// by name or number

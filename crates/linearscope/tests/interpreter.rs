@@ -12,7 +12,8 @@ use burn::{
 };
 use linearscope::{
     Error, Frozen, Interpreter, Interrupt, Network, Paired, Ports, Recorded, RuleSet,
-    program::Carry, training::Traced,
+    program::{Carry, Clip},
+    training::Traced,
 };
 use std::sync::Arc;
 
@@ -222,7 +223,7 @@ fn what_carries_a_stopped_interrupt_refuses() {
                 .adjoint_between(y.clone(), Some(at), None)
                 .map(|_| ()),
             engine
-                .deconvolution_between(y.clone(), Some(at), None)
+                .clipped_between(y.clone(), Some(at), None, Clip::Guided)
                 .map(|_| ()),
             engine
                 .affine_between(x.clone(), None, Some(at), std::slice::from_ref(&x0))

@@ -116,7 +116,7 @@ fn readings_and_voices_differ_and_conserve() {
         "j",
     ]);
     let shown: serde_json::Value = serde_json::from_str(&out).expect("JSON");
-    assert_eq!(shown["votes"]["reading"], "scored");
+    assert_eq!(shown["votes"]["reading"], "conserving");
 }
 
 #[test]

@@ -9,12 +9,13 @@ use burn_backend::{
 use super::{
     Node, NodeId, NodeIndex, Program,
     replay::part_of,
+    shares::Shares,
     traverse::{Along, Backwards, Constant, Here},
 };
 use crate::{
     error::Result,
     interrupt::Interrupt,
-    linear::{LinearMap, Structure, Transform, batch, singly},
+    linear::{LinearMap, batch},
 };
 
 /// What a source adds to s, and how s passes a map.
@@ -33,7 +34,8 @@ type Both<B> = (FloatTensor<B>, FloatTensor<B>);
 
 impl<B: Backend> Program<B> {
     /// Sweep backwards from `seeds`, `[k, ..output]`, to the inputs, with s = 0 to begin with:
-    /// `(q, s)` at each input; `None` where no output depends on it.
+    /// `(q, s)` at each input; `None` where no output depends on it. The first that conserves keeps the magnitudes of
+    /// all weights for those that follow.
     ///
     /// # Errors
     /// As [`backward`](Self::backward); [`Error::GeneralMap`](crate::Error::GeneralMap) where
@@ -65,8 +67,16 @@ impl<B: Backend> Program<B> {
         };
         let inputs = self.indices(&self.inputs)?;
         let passes = self.dependants(&inputs);
+        let shares = match carry {
+            Carry::Conserving => match seeds.first() {
+                Some((_, like)) => Some(self.shares(like)?),
+                None => None,
+            },
+            Carry::Scored | Carry::Plain => None,
+        };
         let mut carried = Carried {
             carry,
+            shares,
             heard,
             interrupt: &self.interrupt,
         };
@@ -79,26 +89,30 @@ impl<B: Backend> Program<B> {
     }
 }
 
-struct Carried<'a, H> {
+struct Carried<'a, B: Backend, H> {
     carry: Carry,
+    /// Of each node, where s is shared out.
+    shares: Option<&'a [Option<Shares<B>>]>,
     heard: H,
     interrupt: &'a Interrupt,
 }
 
-impl<B: Backend, H: Fn(&Node<B>) -> bool> Backwards<B> for Carried<'_, H> {
+impl<B: Backend, H: Fn(&Node<B>) -> bool> Backwards<B> for Carried<'_, B, H> {
     type Value = Both<B>;
 
     fn map(
         &mut self,
         here: &Here<'_, B>,
         map: &Arc<dyn LinearMap<B>>,
-        from: &Shape,
+        _from: &Shape,
         (q, s): Both<B>,
     ) -> Result<Both<B>> {
-        let s = match self.carry {
-            Carry::Conserving => shared(map.as_ref(), s, batch::shape_of(1, from), self.interrupt)
-                .ok_or_else(|| here.node.unknown("a conserving discussion"))?,
-            Carry::Scored | Carry::Plain => map.adjoint_until(s, self.interrupt),
+        let s = match self.shares {
+            Some(shares) => shares[here.index.0]
+                .as_ref()
+                .ok_or_else(|| here.node.unknown("a conserving discussion"))?
+                .of_map(&**map, s, self.interrupt),
+            None => map.adjoint_until(s, self.interrupt),
         };
         Ok((map.adjoint_until(q, self.interrupt), s))
     }
@@ -125,17 +139,24 @@ impl<B: Backend, H: Fn(&Node<B>) -> bool> Backwards<B> for Carried<'_, H> {
 
     fn term(
         &mut self,
-        _here: &Here<'_, B>,
-        _of: NodeIndex,
+        here: &Here<'_, B>,
+        of: NodeIndex,
         c: f64,
         size: f64,
         (q, s): Both<B>,
     ) -> Both<B> {
-        let share = match self.carry {
-            Carry::Conserving => c.abs() / size,
-            Carry::Scored | Carry::Plain => c,
+        let shares = self.shares.and_then(|shares| shares[here.index.0].as_ref());
+        let s = match shares.and_then(|shares| shares.of_term(of, c, &s)) {
+            Some(s) => s,
+            None => batch::scaled::<B>(
+                s,
+                match self.carry {
+                    Carry::Conserving => c.abs() / size,
+                    Carry::Scored | Carry::Plain => c,
+                },
+            ),
         };
-        (batch::scaled::<B>(q, c), batch::scaled::<B>(s, share))
+        (batch::scaled::<B>(q, c), s)
     }
 
     fn part(&mut self, here: &Here<'_, B>, along: Along, (q, s): Both<B>) -> Option<Both<B>> {
@@ -145,53 +166,4 @@ impl<B: Backend, H: Fn(&Node<B>) -> bool> Backwards<B> for Carried<'_, H> {
     fn add(&mut self, (q0, s0): Both<B>, (q, s): Both<B>) -> Both<B> {
         (B::float_add(q0, q), B::float_add(s0, s))
     }
-}
-
-/// s shared out among a map's inputs so that its sum stays: by the size of the weights for weighted
-/// maps, entry by entry for diagonal ones, by the shares of what is summed for all others. Where
-/// an output has no inputs (zero padding) its s is lost. `None`: nobody knows the shares.
-fn shared<B: Backend>(
-    map: &dyn LinearMap<B>,
-    s: FloatTensor<B>,
-    input: Shape,
-    interrupt: &Interrupt,
-) -> Option<FloatTensor<B>> {
-    Some(match map.structure() {
-        Structure::General => return None,
-        Structure::Multiple(..)
-        | Structure::Diagonal(_)
-        | Structure::SlopeMask(_)
-        | Structure::Mask(_) => s,
-        // Each output has one input, which gets all of it.
-        Structure::Identity(_)
-        | Structure::Reshape(_)
-        | Structure::View(_)
-        | Structure::Selection(_) => map.adjoint_until(s, interrupt),
-        Structure::Zero(_)
-        | Structure::Placement(_)
-        | Structure::Spread(_)
-        | Structure::NonNegative(_)
-        | Structure::Interpolation(_) => by_shares(map, s, input, interrupt),
-        Structure::Weighted(weights) => {
-            let sizes = weights.with_weights(Transform::Absolute);
-            by_shares(&*sizes, s, input, interrupt)
-        }
-    })
-}
-
-/// s shared out in the proportions in which a map sums ones.
-fn by_shares<B: Backend>(
-    map: &dyn LinearMap<B>,
-    s: FloatTensor<B>,
-    input: Shape,
-    interrupt: &Interrupt,
-) -> FloatTensor<B> {
-    let ones = B::float_ones(input, &s.device(), s.dtype().into());
-    let total = map.apply_until(ones, interrupt);
-    let bool_dtype = get_or_init_device_settings::<B>(&s.device()).bool_dtype;
-    let none = B::float_equal_elem(total.clone(), Scalar::Float(0.0), bool_dtype);
-    let total = B::float_mask_fill(total, none, Scalar::Float(1.0));
-    // Of weights that are not prepared, by the backend: at least between probes it can be stopped.
-    let s = B::float_div(s, total);
-    singly::<B>(s, interrupt, |s| map.adjoint_until(s, interrupt))
 }

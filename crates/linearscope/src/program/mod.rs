@@ -14,6 +14,7 @@ mod places;
 mod regions;
 mod relevance;
 mod replay;
+mod shares;
 mod simplify;
 mod times;
 mod traverse;
@@ -34,7 +35,11 @@ pub use relevance::{RelevanceLayer, RelevanceRule};
 pub use times::NodeTime;
 pub use window::Window;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use burn_backend::{Backend, DType, Shape, tensor::FloatTensor};
 
@@ -45,6 +50,7 @@ use crate::{
     linear::{LinearMap, Stored},
 };
 use id::Tag;
+use shares::Shares;
 
 /// Whose constant a source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -208,6 +214,8 @@ pub struct Program<B: Backend> {
     dtype: DType,
     /// The node that holds the output of each named node of the network.
     places: BTreeMap<Arc<str>, NodeId>,
+    /// How each map shares out what is conserved; made when first asked for.
+    shares: OnceLock<Vec<Option<Shares<B>>>>,
     interrupt: Interrupt,
 }
 
@@ -281,6 +289,7 @@ impl<B: Backend> Program<B> {
             layers,
             dtype,
             places,
+            shares: OnceLock::new(),
             interrupt: Interrupt::new(),
         }
     }

@@ -7,7 +7,10 @@
 //! In order, until nothing changes: a gain moves before a reshape; reshapes join; gains join; a
 //! gain per output channel goes into the convolution before it. Exact to rounding.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use burn_backend::{Backend, Shape};
 
@@ -70,6 +73,7 @@ impl<B: Backend> Program<B> {
             layers: self.layers.clone(),
             dtype: self.dtype,
             places: self.places.clone(),
+            shares: OnceLock::new(),
             interrupt: self.interrupt.clone(),
         }
     }
