@@ -83,8 +83,8 @@ fn test(wgpu: bool) -> bool {
     tally.run(&all);
     if wgpu {
         // One workspace with more features: what they do not touch stays compiled.
-        let features = "linearscope-tests/wgpu";
-        let targets = ["--test", "promises_wgpu"];
+        let features = "linearscope-tests/wgpu,linearscope-analysis/faer";
+        let targets = ["--test", "promises_wgpu", "--test", "faer"];
         let command = ["test", "--release", "--workspace", "--features", features];
         tally.run(&[&command[..], &targets].concat());
     }

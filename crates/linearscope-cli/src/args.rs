@@ -122,6 +122,25 @@ pub(crate) struct RecipeFlags {
     pub labels: Option<PathBuf>,
 }
 
+impl RecipeFlags {
+    /// The flags that say how a picture becomes x₀, of those that were given.
+    pub(crate) fn given(&self) -> Vec<&'static str> {
+        let given = [
+            ("--range", self.range.is_some()),
+            ("--mean", self.mean.is_some()),
+            ("--std", self.std.is_some()),
+            ("--channels", self.channels.is_some()),
+            ("--resize", self.resize.is_some()),
+            ("--crop", self.crop.is_some()),
+            ("--interpolation", self.interpolation.is_some()),
+            ("--background", self.background.is_some()),
+            ("--profiles", self.profiles.is_some()),
+        ];
+        let given = given.into_iter().filter(|(_, given)| *given);
+        given.map(|(flag, _)| flag).collect()
+    }
+}
+
 /// The names that a flag takes, as `--help` lists them.
 fn one_of<T, const N: usize>(names: [&'static str; N]) -> impl TypedValueParser<Value = T>
 where

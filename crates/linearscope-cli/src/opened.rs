@@ -385,6 +385,16 @@ impl Opened {
         };
         if let Some(recipe) = recipe.as_ref().filter(|_| !arrays) {
             self.notice(recipe.line());
+            for doubt in recipe.doubts() {
+                self.notice(doubt);
+            }
+        }
+        let unused = self.common.recipe.given();
+        if arrays && !unused.is_empty() {
+            self.notice(format!(
+                "an array is used as it is: {} has no effect on it",
+                unused.join(", ")
+            ));
         }
         self.prepared.push(Prepared {
             arrays,
@@ -516,6 +526,19 @@ impl Opened {
                 boxes.count,
                 if boxes.objectness { "whether anything is there, " } else { "" },
                 boxes.classes(),
+            ));
+        }
+        let scored = match (task, boxes, output) {
+            (_, Some(boxes), _) => Some(boxes.classes()),
+            (Some(Task::Segmenter), _, &[_, channels, ..]) => Some(channels),
+            (Some(Task::Classifier), ..) => Some(frozen.output_len()),
+            _ => None,
+        };
+        if let (Some(labels), Some(scored)) = (classes, scored)
+            && labels != scored
+        {
+            self.notice(format!(
+                "there are {labels} labels for {scored} classes: names may be those of others"
             ));
         }
         Ok((task, boxes))

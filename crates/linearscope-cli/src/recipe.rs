@@ -221,6 +221,32 @@ impl Recipe {
         format!("recipe: {}", parts.join(", "))
     }
 
+    /// What looks like a mistake in it.
+    pub(crate) fn doubts(&self) -> Vec<String> {
+        let preprocess = &self.preprocess;
+        let (range, mean, std) = (preprocess.range(), preprocess.mean(), preprocess.std());
+        let mut doubts = Vec::new();
+        // A mean is one of pixels, which lie between 0 and the range; −1..1 and the like are made with one within.
+        if let Some(far) = mean.iter().find(|mean| mean.abs() > 2.0 * range) {
+            doubts.push(format!(
+                "the mean {far} is far outside 0 to {range}, the range of a picture here; --range 255 is usual with it"
+            ));
+        }
+        if let Some(far) = std.iter().find(|std| range / **std < 0.1) {
+            doubts.push(format!(
+                "divided by {far}, a picture of range {range} is nearly flat; --range 255 is usual with it"
+            ));
+        }
+        let small = |values: &[f64]| values.iter().any(|v| *v != 0.0 && v.abs() < 1.0);
+        if range > 1.0 && small(mean) && mean.iter().all(|mean| *mean < 1.0) {
+            doubts.push(format!(
+                "the mean {} is next to nothing in a range of {range}; --range 1 is usual with it",
+                mean[0]
+            ));
+        }
+        doubts
+    }
+
     /// Class names, if the recipe has them.
     pub(crate) fn labels(&self) -> Result<Option<Vec<String>>> {
         let labels = self.labels.as_deref().map(read_labels);

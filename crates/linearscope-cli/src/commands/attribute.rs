@@ -77,7 +77,7 @@ pub(crate) const ABOUT: &About = &About {
     details: "By default what the score makes of each pixel, and of the biases on its way, shared out so that the map \
         sums to the score. Other methods are those of Captum and zennit; each says whether it sums, and by how much it \
         misses. Also says how far the reading holds, towards pictures that say nothing.",
-    example: "attribute net.onnx --input cat.jpg --target top1 --method conserving --method grad-cam",
+    example: "attribute net.onnx --input cat.jpg --method grad-cam",
     pictures: Pictures::Folders,
     files: &[
         FileAbout(

@@ -95,6 +95,7 @@ const RESULTS: About = About {
     includes: &[
         <super::analyse::Analyse as OnPicture>::ABOUT,
         contributions::ABOUT,
+        super::attribute::ABOUT,
         svd::ABOUT,
         super::votes::ABOUT,
         super::maps::ABOUT,

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::{
-    folder::{Folder, ops, picture, sr, text},
+    folder::{Folder, assets, ops, ops_input, picture, sr, text},
     report::commands,
 };
 
@@ -226,4 +226,40 @@ fn recipe_flags_take_negative_numbers_and_refuse_nonsense() {
         let error = folder.fails(2, &[&base[..], &[flag, value]].concat());
         assert!(error.contains(flag), "{flag} {value}: {error}");
     }
+}
+
+/// What looks like a mistake is said, and computed all the same.
+#[test]
+fn doubtful_recipes_are_noticed() {
+    let folder = Folder::new();
+    let vgg = assets().join("vgg/vgg.onnx").display().to_string();
+    let scene = assets().join("pictures/scene.png").display().to_string();
+    std::fs::write(folder.path("many.txt"), "thing\n".repeat(1000)).expect("written");
+    let notices = |more: &[&str]| {
+        let args = [&["run", &vgg, "--input", &scene, "--out", "o"], more].concat();
+        let out = folder.run(&args);
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        text(&out.stderr)
+    };
+    assert!(notices(&["--mean", "123,117,104"]).contains("--range 255"));
+    assert!(notices(&["--std", "58,57,57"]).contains("nearly flat"));
+    assert!(notices(&["--range", "255"]).contains("--range 1"));
+    assert!(notices(&["--labels", "many.txt"]).contains("1000 labels for 8 classes"));
+    let usual = notices(&[]);
+    assert!(
+        !usual.contains("usual with it") && !usual.contains("labels for"),
+        "{usual}"
+    );
+    let args = [
+        "run",
+        &ops(),
+        "--input",
+        &ops_input(),
+        "--mean",
+        "0.5",
+        "--crop",
+        "4",
+    ];
+    let told = text(&folder.run(&args).stderr);
+    assert!(told.contains("--mean, --crop has no effect"), "{told}");
 }

@@ -58,6 +58,7 @@ fn the_demo_ends_in_a_report_whose_commands_run() {
     assert_eq!(
         kinds,
         [
+            "attribute",
             "column",
             "contributions",
             "maps",
