@@ -158,7 +158,7 @@ fn occlusion(
 ) -> Result<Vec<Vec<f64>>> {
     let shape = f.input_shape().to_vec();
     let (channels, h, w) = (shape[1], shape[2], shape[3]);
-    let (x0, baseline) = (read(f.x0())?, around.baseline(f)?);
+    let (x0, baseline) = (read(f.x0())?, around.baseline_of(f)?);
     // The last patch ends at the border.
     let starts = |side: usize| -> Vec<usize> {
         let mut starts: Vec<usize> = (0..=side - patch).step_by(stride).collect();

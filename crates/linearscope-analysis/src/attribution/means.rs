@@ -84,7 +84,7 @@ fn integrated(
     around: &Surroundings,
     observer: &mut impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Vec<Attribution>> {
-    let (x0, baseline) = (read(f.x0())?, around.baseline(f)?);
+    let (x0, baseline) = (read(f.x0())?, around.baseline_of(f)?);
     let shape = f.input_shape().to_vec();
     let data = burn::tensor::TensorData::new(baseline.clone(), shape);
     let from = crate::vectors::numbers(FrozenNetwork::forward(f.frozen().loaded(), data)?)?;

@@ -320,7 +320,7 @@ setters!(
 );
 
 impl Surroundings {
-    fn baseline(&self, f: &FrozenNetwork) -> Result<Vec<f64>> {
+    fn baseline_of(&self, f: &FrozenNetwork) -> Result<Vec<f64>> {
         match &self.baseline {
             None => Ok(vec![0.0; f.input_len()]),
             Some(baseline) if baseline.len() == f.input_len() => Ok(baseline.clone()),
