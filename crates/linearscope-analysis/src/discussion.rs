@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     frozen::FrozenNetwork,
     operator::{LinearOperator, indicators},
-    vectors::{batched, flat, numbers, read},
+    vectors::{batched, flat, numbers, over, read},
 };
 
 /// How sources are carried back to pixels.
@@ -222,7 +222,7 @@ pub fn discussions_of_sums(
     let gaps = numbers(pixels.clone())?
         .chunks(n)
         .zip(&scores)
-        .map(|(d, score)| (d.iter().sum::<f64>() - score) / score.abs())
+        .map(|(d, score)| over(d.iter().sum::<f64>() - score, score.abs()))
         .collect();
     Ok(Discussions {
         pixels,

@@ -148,19 +148,45 @@ pub(crate) struct Read {
     pub file: Value,
 }
 
-/// Refuse an array that has its channels last where the network has them first.
-fn expect_first(path: &Path, shape: &[usize], signature: &Signature) -> Result<()> {
+/// An array as a network with its channels first takes it: one that can only have them last is turned, and a plane alone
+/// is the one channel that there is. Both are said.
+fn as_first(
+    path: &Path,
+    values: Vec<f64>,
+    shape: Vec<usize>,
+    signature: &Signature,
+) -> Result<(Vec<f64>, Vec<usize>)> {
     let takes: Vec<Option<usize>> = signature
         .dims
         .iter()
         .map(|dim| dim.as_ref().ok().copied())
         .collect();
     let pixel = &takes[takes.len().saturating_sub(3)..];
-    if takes.len() == 4 || takes.len() == 3 {
-        let fits = Layout::expect_channels_first(shape, pixel);
-        fits.map_err(|error| Failure::from(error).at(path))?;
+    if takes.len() != 4 && takes.len() != 3 {
+        return Ok((values, shape));
     }
-    Ok(())
+    if let (Some(1), &[h, w], 4) = (pixel[0], &shape[..], takes.len()) {
+        console::notice(&format!(
+            "{}: shape [{h}, {w}] is taken as the one channel",
+            path.display()
+        ));
+        return Ok((values, vec![1, h, w]));
+    }
+    let lead = shape.len().saturating_sub(3);
+    if takes.len() == 4
+        && lead <= 1
+        && matches!(Layout::of(&shape, pixel), Ok(Some(Layout::ChannelsLast)))
+    {
+        let (values, turned) = to_first(&values, &shape, lead);
+        console::notice(&format!(
+            "{}: shape {shape:?} has its channels last: transposed to {turned:?}",
+            path.display()
+        ));
+        return Ok((values, turned));
+    }
+    let fits = Layout::expect_channels_first(&shape, pixel);
+    fits.map_err(|error| Failure::from(error).at(path))?;
+    Ok((values, shape))
 }
 
 /// An array whose channels are last, as its file and the network's have them, with its channels first.
@@ -209,10 +235,7 @@ pub(crate) fn read_input(
         let (values, shape) = npy::read(path)?;
         let (values, shape) = match channels_last {
             true => from_last(path, values, shape, signature)?,
-            false => {
-                expect_first(path, &shape, signature)?;
-                (values, shape)
-            }
+            false => as_first(path, values, shape, signature)?,
         };
         return Ok(Read {
             values,

@@ -4,7 +4,10 @@ use std::ops::ControlFlow;
 
 use burn::tensor::TensorData;
 
-use super::{Attribution, ForwardMethod, Method, Surroundings, tangent_at};
+use super::{
+    map::{Attribution, Surroundings, tangent_at},
+    method::{ForwardMethod, Method},
+};
 use crate::{
     error::{Error, Result, tell},
     frozen::FrozenNetwork,

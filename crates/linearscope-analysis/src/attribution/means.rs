@@ -4,7 +4,10 @@ use std::ops::ControlFlow;
 
 use linearscope::SplitMix64;
 
-use super::{Attribution, MeanMethod, Method, Surroundings, rows, tangent_at};
+use super::{
+    map::{Attribution, Surroundings, rows, tangent_at},
+    method::{MeanMethod, Method},
+};
 use crate::{
     error::{Error, Result, tell},
     frozen::FrozenNetwork,

@@ -458,8 +458,12 @@ fn caption(one: &Attribution) -> String {
     }
 }
 
-fn percent(x: f64) -> String {
-    format!("{} %", significant(100.0 * x.abs(), 2))
+/// A gap over the score, of which there may be none.
+fn percent(gap: f64) -> String {
+    match gap.is_finite() {
+        true => format!("{} %", significant(100.0 * gap.abs(), 2)),
+        false => "more than all".into(),
+    }
 }
 
 /// The same in a line, with what else there is to say.

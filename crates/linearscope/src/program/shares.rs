@@ -123,7 +123,10 @@ impl<B: Backend> Forwards<B> for Maker<'_, B> {
                 };
                 // Some outputs may have no inputs at all, or only such as depend on none.
                 let partly = live.is_some()
-                    || matches!(structure, Structure::Placement(_) | Structure::Spread(_));
+                    || matches!(
+                        structure,
+                        Structure::Zero(_) | Structure::Placement(_) | Structure::Spread(_)
+                    );
                 let live = live.unwrap_or_else(|| self.ones(from));
                 let total = apply(sizes.as_deref().unwrap_or(&**map), live);
                 let (total, live) = self.without_zeros(total);

@@ -111,7 +111,7 @@ pub(super) fn sources_are_carried(what: &str, frozen: &Frozen, random: &mut Rand
 }
 
 /// What [`Carry::Conserving`] makes of a seed, by a dense matrix for every map: an output's s goes to its
-/// inputs in the proportions of the sizes of their weights.
+/// inputs in the proportions of the sizes of their weights, as far as they depend on the network's input.
 fn conserved(frozen: &Frozen, seed: &[f64]) -> Vec<f64> {
     let program = &frozen.program;
     let nodes = program.nodes();
@@ -124,12 +124,14 @@ fn conserved(frozen: &Frozen, seed: &[f64]) -> Vec<f64> {
     let add = |slot: &mut [f64], x: &[f64], c: f64| {
         slot.iter_mut().zip(x).for_each(|(sum, x)| *sum += c * x);
     };
+    let lives = lives(program.nodes());
     for (id, node) in nodes.iter().enumerate().rev() {
         let [q, mut s] = pending[id].clone();
         match &node.operation {
             Operation::Input(_) => {}
             Operation::Map { map, input } => {
-                let [q, s] = back(&**map, &program.nodes()[input.0].shape, &q, &s);
+                let from = &program.nodes()[input.0].shape;
+                let [q, s] = back(&**map, from, &lives[input.0], &q, &s);
                 add(&mut pending[input.0][0], &q, 1.0);
                 add(&mut pending[input.0][1], &s, 1.0);
             }
@@ -142,10 +144,14 @@ fn conserved(frozen: &Frozen, seed: &[f64]) -> Vec<f64> {
                 add(&mut pending[input.0][1], &s, 1.0);
             }
             Operation::Sum(terms) => {
-                let all: f64 = terms.iter().map(|(c, _)| c.abs()).sum();
                 for (c, of) in terms {
                     add(&mut pending[of.0][0], &q, *c);
-                    add(&mut pending[of.0][1], &s, c.abs() / all);
+                    for (i, s) in s.iter().enumerate() {
+                        let all: f64 = terms.iter().map(|(c, of)| c.abs() * lives[of.0][i]).sum();
+                        if all != 0.0 {
+                            pending[of.0][1][i] += c.abs() * lives[of.0][i] / all * s;
+                        }
+                    }
                 }
             }
             Operation::Concat {
@@ -171,34 +177,120 @@ fn conserved(frozen: &Frozen, seed: &[f64]) -> Vec<f64> {
     pending[at(program.inputs()[0])][1].clone()
 }
 
+/// 1 for the entries of each node that depend on the network's input, 0 for padding and the like.
+fn lives(nodes: &[Node<burn_flex::Flex>]) -> Vec<Vec<f64>> {
+    let mut lives: Vec<Vec<f64>> = Vec::new();
+    for node in nodes {
+        let live = match &node.operation {
+            Operation::Input(_) => vec![1.0; node.shape.num_elements()],
+            Operation::Map { map, input } => {
+                let matrix = Matrix::new(&**map, &nodes[input.0].shape, node.shape.num_elements());
+                matrix.live(&**map, &lives[input.0])
+            }
+            Operation::Source { input, .. } => lives[input.0].clone(),
+            Operation::Sum(terms) => (0..node.shape.num_elements())
+                .map(|i| f64::from(terms.iter().any(|(_, of)| lives[of.0][i] != 0.0)))
+                .collect(),
+            Operation::Concat {
+                parts,
+                dim,
+                extents,
+            } => {
+                let inner: usize = node.shape[dim + 1..].iter().product();
+                let outer: usize = node.shape[..*dim].iter().product();
+                let mut live = Vec::new();
+                for o in 0..outer {
+                    for (of, extent) in parts.iter().zip(extents) {
+                        let each = extent * inner;
+                        live.extend_from_slice(&lives[of.0][o * each..(o + 1) * each]);
+                    }
+                }
+                live
+            }
+        };
+        lives.push(live);
+    }
+    lives
+}
+
+/// A map as a dense matrix, with the sizes of its weights.
+struct Matrix {
+    columns: Vec<f64>,
+    n: usize,
+    m: usize,
+    stays: bool,
+    signed: bool,
+}
+
+impl Matrix {
+    fn new(map: &dyn LinearMap<burn_flex::Flex>, input: &Shape, m: usize) -> Self {
+        let n = input.num_elements();
+        let columns = map.apply(tensor(&identity(n), &batch::shape_of(n, input).to_vec()));
+        let columns = numbers(columns);
+        let off = |o: usize, i: usize| i != o && columns[i * m + o] != 0.0;
+        let diagonal = n == m && !(0..m).any(|o| (0..n).any(|i| off(o, i)));
+        Self {
+            n,
+            m,
+            // A unit that x₀ shut keeps what is said behind it; nothing is behind a constant.
+            stays: diagonal && !matches!(map.structure(), Structure::Zero(_)),
+            // The weights of an interpolation sum to 1 with their signs.
+            signed: matches!(map.structure(), Structure::Interpolation(_)),
+            columns,
+        }
+    }
+
+    fn w(&self, o: usize, i: usize) -> f64 {
+        self.columns[i * self.m + o]
+    }
+
+    fn share(&self, o: usize, i: usize) -> f64 {
+        match self.signed {
+            true => self.w(o, i),
+            false => self.w(o, i).abs(),
+        }
+    }
+
+    /// What its outputs sum of the entries that live.
+    fn total(&self, o: usize, live: &[f64]) -> f64 {
+        (0..self.n).map(|i| self.share(o, i) * live[i]).sum()
+    }
+
+    fn live(&self, map: &dyn LinearMap<burn_flex::Flex>, live: &[f64]) -> Vec<f64> {
+        let leaves_out = matches!(
+            map.structure(),
+            Structure::Zero(_) | Structure::Placement(_) | Structure::Spread(_)
+        );
+        match (self.stays, live.contains(&0.0) || leaves_out) {
+            (true, _) => live.to_vec(),
+            (_, false) => vec![1.0; self.m],
+            (_, true) => (0..self.m)
+                .map(|o| f64::from(self.total(o, live) != 0.0))
+                .collect(),
+        }
+    }
+}
+
 /// (Wᵀ q, s shared out) through one map.
 fn back(
     map: &dyn LinearMap<burn_flex::Flex>,
     input: &Shape,
+    live: &[f64],
     q: &[f64],
     s: &[f64],
 ) -> [Vec<f64>; 2] {
-    let (n, m) = (input.num_elements(), q.len());
-    let columns = map.apply(tensor(&identity(n), &batch::shape_of(n, input).to_vec()));
-    let columns = numbers(columns);
-    let w = |o: usize, i: usize| columns[i * m + o];
-    let diagonal = n == m && (0..m).all(|o| (0..n).all(|i| i == o || w(o, i) == 0.0));
-    // A unit that x₀ shut keeps what is said behind it; nothing is behind a constant.
-    let stays = diagonal && !matches!(map.structure(), Structure::Zero(_));
-    // The weights of an interpolation sum to 1 with their signs.
-    let signed = matches!(map.structure(), Structure::Interpolation(_));
-    let share = |o: usize, i: usize| if signed { w(o, i) } else { w(o, i).abs() };
-    let (mut values, mut shares) = (vec![0.0; n], vec![0.0; n]);
-    for o in 0..m {
-        let total: f64 = (0..n).map(|i| share(o, i)).sum();
-        for i in 0..n {
-            values[i] += w(o, i) * q[o];
-            if !stays && total != 0.0 {
-                shares[i] += share(o, i) / total * s[o];
+    let matrix = Matrix::new(map, input, q.len());
+    let (mut values, mut shares) = (vec![0.0; matrix.n], vec![0.0; matrix.n]);
+    for o in 0..matrix.m {
+        let total = matrix.total(o, live);
+        for i in 0..matrix.n {
+            values[i] += matrix.w(o, i) * q[o];
+            if !matrix.stays && total != 0.0 {
+                shares[i] += matrix.share(o, i) * live[i] / total * s[o];
             }
         }
     }
-    if stays {
+    if matrix.stays {
         shares = s.to_vec();
     }
     [values, shares]

@@ -1,0 +1,108 @@
+//! What an attribution is, and what all methods share.
+
+use burn::tensor::TensorData;
+use serde::{Deserialize, Serialize};
+
+use super::method::Method;
+use crate::{
+    attack::tangent,
+    error::{Error, Result},
+    frozen::FrozenNetwork,
+    operator::{LinearOperator, indicators},
+    vectors::{over, read},
+};
+
+/// What a score is measured from, and the bounds of inputs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Surroundings {
+    /// An input that says nothing, flat; `None`: zeros.
+    pub baseline: Option<Vec<f64>>,
+    /// The least and the largest value of each channel, or of all.
+    pub bounds: Option<[Vec<f64>; 2]>,
+}
+
+setters!(
+    Surroundings: with_baseline baseline: Option<Vec<f64>>, with_bounds bounds: Option<[Vec<f64>; 2]>
+);
+
+impl Surroundings {
+    pub(super) fn baseline_of(&self, f: &FrozenNetwork) -> Result<Vec<f64>> {
+        match &self.baseline {
+            None => Ok(vec![0.0; f.input_len()]),
+            Some(baseline) if baseline.len() == f.input_len() => Ok(baseline.clone()),
+            Some(baseline) => Err(Error::Length {
+                what: "the baseline",
+                got: [1, baseline.len()],
+                expected: f.input_len(),
+            }),
+        }
+    }
+}
+
+/// What each input entry adds to a score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attribution {
+    /// The method, by its name.
+    pub method: String,
+    /// The outputs whose scores are added, flat.
+    pub target: Vec<usize>,
+    /// Σ f(x₀) over the target.
+    pub score: f64,
+    /// An entry an input entry, C order of the input's shape. Methods that know places alone say the same for each
+    /// channel, shared out evenly.
+    pub map: Vec<f64>,
+    /// Σ map.
+    pub sum: f64,
+    /// What the method promises the sum to be; `None`: nothing.
+    pub promised: Option<f64>,
+    /// (sum − promised) over |score|; 0 where nothing is missed, infinite where the score is 0 and something is.
+    pub gap: Option<f64>,
+    /// What there is to say of this map: the layer of Grad-CAM, the nodes of integrated gradients.
+    pub note: Option<String>,
+}
+
+impl Attribution {
+    pub(super) fn new(
+        method: &Method,
+        target: &[usize],
+        score: f64,
+        map: Vec<f64>,
+        promised: Option<f64>,
+    ) -> Self {
+        let sum = map.iter().sum();
+        Self {
+            method: method.name(),
+            target: target.to_vec(),
+            score,
+            map,
+            sum,
+            promised,
+            gap: promised.map(|promised| over(sum - promised, score.abs())),
+            note: None,
+        }
+    }
+
+    pub(super) fn noted(self, note: String) -> Self {
+        Self {
+            note: Some(note),
+            ..self
+        }
+    }
+}
+
+/// The same network at some input under the rules that make F its Jacobian.
+pub(super) fn tangent_at(f: &FrozenNetwork, x: Vec<f64>) -> Result<FrozenNetwork> {
+    let frozen = f.frozen();
+    let x = TensorData::new(x, f.input_shape().to_vec());
+    let rules = tangent(frozen.rules())?;
+    FrozenNetwork::within(frozen.loaded().clone(), x, rules, frozen.budget())
+}
+
+/// Fᵀ of the indicators of targets, a row a target.
+pub(super) fn rows(f: &FrozenNetwork, targets: &[Vec<usize>]) -> Result<Vec<Vec<f64>>> {
+    let len = f.output_len();
+    let seeds = f.upload(indicators(targets, len), len);
+    let rows = read(f.apply_adjoint(seeds)?)?;
+    Ok(rows.chunks(f.input_len()).map(<[f64]>::to_vec).collect())
+}

@@ -1,0 +1,309 @@
+//! Which method: four families, by name.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::composite::Composite;
+
+/// Adjoints of a program recorded at x₀, with or without what sources say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdjointMethod {
+    /// Row ⊙ x₀ and the sources, shared out so that the map sums to the score; see
+    /// [`discussion`](crate::discussion).
+    Conserving,
+    /// The same, sources weighted by what the class makes of them.
+    Scored,
+    /// The same by the paper's equation 18.
+    Paper,
+    /// Row ⊙ x₀ alone, under the rules that the network is frozen with: the score without its residual.
+    Row,
+    /// The gradient, signed.
+    Gradient,
+    /// Magnitudes of the gradient (Simonyan et al., 2014).
+    Saliency,
+    /// Gradient ⊙ x₀: row ⊙ x₀ under the rules *taylor*.
+    GradientInput,
+}
+
+/// Backward sweeps that are no adjoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SweepMethod {
+    /// Layer-wise relevance propagation.
+    Lrp(Composite),
+    /// Units let through what is positive of what x₀ let through (Springenberg et al., 2015).
+    GuidedBackprop,
+    /// Units let through what is positive on the way back (Zeiler and Fergus, 2014).
+    Deconvolution,
+}
+
+/// Means over several freezings.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MeanMethod {
+    /// (x₀ − x′) ⊙ the mean gradient on the way from the baseline x′ to x₀, by Gauss–Legendre nodes (Sundararajan et
+    /// al., 2017). `None`: 8 nodes, then twice as many, until the map misses f(x₀) − f(x′) by at most 1 %, or 128.
+    IntegratedGradients {
+        /// How many nodes.
+        steps: Option<usize>,
+    },
+    /// The mean gradient around x₀ (Smilkov et al., 2017).
+    SmoothGrad {
+        /// How many gradients.
+        samples: usize,
+        /// Standard deviation of the noise, over the range of x₀.
+        noise: f64,
+        /// Of the noise.
+        seed: u64,
+    },
+}
+
+/// Forward passes alone, or a layer's values and gradient.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardMethod {
+    /// A layer's channels, weighted with their mean gradients, what is above 0, bilinearly enlarged to the input's
+    /// size (Selvaraju et al., 2017).
+    GradCam {
+        /// The node whose output it is; `None`: the last with places.
+        node: Option<String>,
+    },
+    /// What the score loses where a patch is put to the baseline, mean over the patches that cover a place (Zeiler and
+    /// Fergus, 2014).
+    Occlusion {
+        /// Side of the patch; `None`: an eighth of the shorter side.
+        patch: Option<usize>,
+        /// From patch to patch; `None`: half a patch.
+        stride: Option<usize>,
+    },
+}
+
+/// A method of attribution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// An adjoint.
+    Adjoint(AdjointMethod),
+    /// A sweep that is none.
+    Sweep(SweepMethod),
+    /// A mean of gradients.
+    Mean(MeanMethod),
+    /// Forward passes.
+    Forward(ForwardMethod),
+}
+
+/// The names of methods, as `--method` takes them, each with what it assumes in a line.
+pub const NAMES: [(&str, &str); 18] = [
+    (
+        "conserving",
+        "adjoint; sums to the score: pixels, and what biases add shared out among them",
+    ),
+    (
+        "scored",
+        "adjoint; the same, biases weighted by what the class makes of them; does not sum",
+    ),
+    (
+        "paper",
+        "adjoint; the same by the paper's equation 18; sums by its λ",
+    ),
+    (
+        "row",
+        "adjoint; row ⊙ x₀ of the frozen network; sums to the score without its residual",
+    ),
+    ("gradient", "adjoint; the signed gradient; no sum"),
+    ("saliency", "adjoint; magnitudes of the gradient; no sum"),
+    (
+        "gradient-input",
+        "adjoint; gradient ⊙ x₀; sums to the score only without biases",
+    ),
+    (
+        "lrp-epsilon",
+        "sweep; LRP-ε everywhere; sums up to biases and ε",
+    ),
+    (
+        "lrp-epsilon-plus",
+        "sweep; z⁺ in convolutions, ε in dense layers",
+    ),
+    (
+        "lrp-epsilon-plus-flat",
+        "sweep; the same, flat in the first layer",
+    ),
+    (
+        "lrp-epsilon-gamma-box",
+        "sweep; the input's box in the first layer, γ in convolutions, ε in dense layers",
+    ),
+    (
+        "lrp-epsilon-alpha2-beta1",
+        "sweep; αβ with 2 and 1 in convolutions, ε in dense layers",
+    ),
+    (
+        "guided-backprop",
+        "sweep; units pass what is positive of what x₀ let through; no sum",
+    ),
+    (
+        "deconvolution",
+        "sweep; units pass what is positive on the way back; no sum",
+    ),
+    (
+        "integrated-gradients",
+        "mean; sums to what the score is above the baseline's; one freezing a step",
+    ),
+    (
+        "smooth-grad",
+        "mean; the gradient over 25 noisy inputs; no sum",
+    ),
+    (
+        "grad-cam",
+        "forward; coarse: the last layer with places, enlarged; no sum",
+    ),
+    (
+        "occlusion",
+        "forward; what the score loses where a patch is the baseline; one pass a patch; no sum",
+    ),
+];
+
+impl Method {
+    /// Its name.
+    pub fn name(&self) -> String {
+        match self {
+            Method::Adjoint(AdjointMethod::Conserving) => "conserving".into(),
+            Method::Adjoint(AdjointMethod::Scored) => "scored".into(),
+            Method::Adjoint(AdjointMethod::Paper) => "paper".into(),
+            Method::Adjoint(AdjointMethod::Row) => "row".into(),
+            Method::Adjoint(AdjointMethod::Gradient) => "gradient".into(),
+            Method::Adjoint(AdjointMethod::Saliency) => "saliency".into(),
+            Method::Adjoint(AdjointMethod::GradientInput) => "gradient-input".into(),
+            Method::Sweep(SweepMethod::Lrp(composite)) => format!("lrp-{composite}"),
+            Method::Sweep(SweepMethod::GuidedBackprop) => "guided-backprop".into(),
+            Method::Sweep(SweepMethod::Deconvolution) => "deconvolution".into(),
+            Method::Mean(MeanMethod::IntegratedGradients { steps: None }) => {
+                "integrated-gradients".into()
+            }
+            Method::Mean(MeanMethod::IntegratedGradients { steps: Some(n) }) => {
+                format!("integrated-gradients:{n}")
+            }
+            Method::Mean(MeanMethod::SmoothGrad { .. }) => "smooth-grad".into(),
+            Method::Forward(ForwardMethod::GradCam { node: None }) => "grad-cam".into(),
+            Method::Forward(ForwardMethod::GradCam { node: Some(node) }) => {
+                format!("grad-cam:{node}")
+            }
+            Method::Forward(ForwardMethod::Occlusion { patch: None, .. }) => "occlusion".into(),
+            Method::Forward(ForwardMethod::Occlusion {
+                patch: Some(patch),
+                stride: None,
+            }) => format!("occlusion:{patch}"),
+            Method::Forward(ForwardMethod::Occlusion {
+                patch: Some(patch),
+                stride: Some(stride),
+            }) => format!("occlusion:{patch}/{stride}"),
+        }
+    }
+
+    /// Whether it has a sign: others say only how much.
+    pub fn is_signed(&self) -> bool {
+        !matches!(
+            self,
+            Method::Adjoint(AdjointMethod::Saliency)
+                | Method::Forward(ForwardMethod::GradCam { .. })
+        )
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+impl FromStr for Method {
+    type Err = String;
+
+    /// A name of [`NAMES`]; `integrated-gradients:50` with a number of steps, `grad-cam:NODE`, `occlusion:16` or
+    /// `occlusion:16/8` with patch and stride, `lrp-` with a composite of one's own ([`Composite`]).
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let (name, more) = match text.split_once(':') {
+            // A composite has colons of its own.
+            Some(_) if text.starts_with("lrp-") => (text, None),
+            Some((name, more)) => (name, Some(more)),
+            None => (text, None),
+        };
+        let number = |text: &str| match text.parse::<usize>() {
+            Ok(0) | Err(_) => Err(format!("`{text}` is not a number above 0")),
+            Ok(number) => Ok(number),
+        };
+        let method = match (name, more) {
+            ("conserving", None) => Method::Adjoint(AdjointMethod::Conserving),
+            ("scored", None) => Method::Adjoint(AdjointMethod::Scored),
+            ("paper", None) => Method::Adjoint(AdjointMethod::Paper),
+            ("row", None) => Method::Adjoint(AdjointMethod::Row),
+            ("gradient", None) => Method::Adjoint(AdjointMethod::Gradient),
+            ("saliency", None) => Method::Adjoint(AdjointMethod::Saliency),
+            ("gradient-input", None) => Method::Adjoint(AdjointMethod::GradientInput),
+            ("guided-backprop", None) => Method::Sweep(SweepMethod::GuidedBackprop),
+            ("deconvolution", None) => Method::Sweep(SweepMethod::Deconvolution),
+            ("integrated-gradients", steps) => Method::Mean(MeanMethod::IntegratedGradients {
+                steps: steps.map(number).transpose()?,
+            }),
+            ("smooth-grad", samples) => Method::Mean(MeanMethod::SmoothGrad {
+                samples: samples.map(number).transpose()?.unwrap_or(25),
+                noise: 0.15,
+                seed: 0,
+            }),
+            ("grad-cam", node) => Method::Forward(ForwardMethod::GradCam {
+                node: node.map(String::from),
+            }),
+            ("occlusion", size) => {
+                let (patch, stride) = match size.map(|size| size.split_once('/').ok_or(size)) {
+                    None => (None, None),
+                    Some(Err(patch)) => (Some(number(patch)?), None),
+                    Some(Ok((patch, stride))) => (Some(number(patch)?), Some(number(stride)?)),
+                };
+                Method::Forward(ForwardMethod::Occlusion { patch, stride })
+            }
+            (name, None) if name.starts_with("lrp-") => {
+                Method::Sweep(SweepMethod::Lrp(name["lrp-".len()..].parse()?))
+            }
+            _ => {
+                let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
+                return Err(format!(
+                    "there is no such method; there are {}",
+                    names.join(", ")
+                ));
+            }
+        };
+        Ok(method)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Method, NAMES};
+
+    #[test]
+    fn names_are_read_as_they_are_said() {
+        for (name, _) in NAMES {
+            let method: Method = name.parse().expect(name);
+            assert_eq!(method.name(), name);
+        }
+        for name in [
+            "integrated-gradients:20",
+            "occlusion:16",
+            "occlusion:16/4",
+            "grad-cam:a.b",
+        ] {
+            assert_eq!(name.parse::<Method>().expect(name).name(), name);
+        }
+        for name in [
+            "",
+            "magic",
+            "integrated-gradients:0",
+            "occlusion:4/0",
+            "lrp-magic",
+            "row:3",
+        ] {
+            assert!(name.parse::<Method>().is_err(), "{name}");
+        }
+    }
+}
