@@ -63,7 +63,7 @@ pub struct LayerContribution {
     pub kind: PartKind,
     /// Its part of the score.
     pub value: f64,
-    /// value / score.
+    /// value / score; 0 of a score of 0.
     pub share: f64,
 }
 
@@ -82,7 +82,7 @@ pub struct Contributions {
     pub biases: f64,
     /// What the constants of units add, of all layers; with the biases it is the residual.
     pub units: f64,
-    /// residual / score. Meaningless for a score ≤ 0, which is why that is flagged.
+    /// residual / score; 0 of a score of 0. Meaningless for a score ≤ 0, which is why that is flagged.
     pub residual_share: f64,
     /// The score is not positive: shares flip their sign.
     pub score_not_positive: bool,
@@ -154,7 +154,7 @@ pub fn contributions(f: &FrozenNetwork, target: usize) -> Result<Contributions> 
         name: name.to_string(),
         kind,
         value,
-        share: value / score,
+        share: part_of(value, score),
     };
     let mut layers = vec![entry(0, "input", PartKind::Input, input)];
     for (layer, name) in f.layers().iter().enumerate() {
@@ -199,11 +199,19 @@ pub fn contributions(f: &FrozenNetwork, target: usize) -> Result<Contributions> 
         residual,
         biases,
         units,
-        residual_share: residual / score,
+        residual_share: part_of(residual, score),
         score_not_positive: score <= 0.0,
         gap: (total - score).abs() / magnitude.max(f64::MIN_POSITIVE),
         layers,
     })
+}
+
+/// A part over a score; nothing is a part of no score.
+fn part_of(value: f64, score: f64) -> f64 {
+    match score {
+        0.0 => 0.0,
+        score => value / score,
+    }
 }
 
 /// The flat index of the largest output, the first of ties.
