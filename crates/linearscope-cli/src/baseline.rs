@@ -12,6 +12,7 @@ use crate::{
     console,
     ends::Shaped,
     error::{Failure, Result},
+    kind::Kind,
     session::Session,
 };
 
@@ -89,10 +90,7 @@ impl Named {
                 means.collect()
             }
             Self::Blur => {
-                let (h, w) = match shape {
-                    [.., h, w] if shape.len() > 2 => (*h, *w),
-                    _ => (1, plane(shape)),
-                };
+                let [h, w] = lines(shape);
                 blurred(&x0, h, w)
             }
         })
@@ -101,11 +99,21 @@ impl Named {
 
 /// Entries of one channel.
 fn plane(shape: &[usize]) -> usize {
-    let after = if shape.len() > 2 { 2 } else { 1 };
-    shape[after.min(shape.len())..]
-        .iter()
-        .product::<usize>()
-        .max(1)
+    let space = match (Kind::of(shape), shape) {
+        (Kind::Picture, [.., _, _]) => &shape[shape.len() - 2..],
+        (Kind::Signal | Kind::Volume, [_, _, space @ ..]) => space,
+        _ => shape,
+    };
+    space.iter().product::<usize>().max(1)
+}
+
+/// How many lines of which length are blurred together: of a signal each channel is one, of a volume each slice has its
+/// own.
+fn lines(shape: &[usize]) -> [usize; 2] {
+    match (Kind::of(shape), shape) {
+        (Kind::Picture | Kind::Volume, &[.., h, w]) => [h, w],
+        _ => [1, plane(shape)],
+    }
 }
 
 /// Means over boxes of an eighth of the shorter side to each side, thrice: nearly a Gaussian. Boxes end at the border.
@@ -283,7 +291,7 @@ pub(crate) fn trust(session: &mut Session) -> Result<Vec<Towards>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Baseline, Named, blurred, plane};
+    use super::{Baseline, Named, blurred, lines, plane};
 
     #[test]
     fn blurring_keeps_what_is_flat_and_levels_what_is_not() {
@@ -308,7 +316,14 @@ mod tests {
             "a/blur.png".parse(),
             Ok(Baseline::File("a/blur.png".into()))
         );
-        assert_eq!(plane(&[1, 3, 4, 5]), 20);
-        assert_eq!(plane(&[1, 8]), 8);
+        for (shape, of, together) in [
+            (&[1, 3, 4, 5][..], 20, [4, 5]),
+            (&[3, 4, 5], 20, [4, 5]),
+            (&[1, 3, 7], 7, [1, 7]),
+            (&[1, 2, 3, 4, 5], 60, [4, 5]),
+            (&[1, 8], 8, [1, 8]),
+        ] {
+            assert_eq!((plane(shape), lines(shape)), (of, together), "{shape:?}");
+        }
     }
 }
