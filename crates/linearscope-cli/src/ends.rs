@@ -128,8 +128,10 @@ impl EndFlags {
         let mut left_out = Vec::new();
         let all: Vec<String> = model.outputs().iter().map(|one| one.name.clone()).collect();
         let boxes = match self.output.as_deref() {
-            None | Some("all") => boxes_and_scores(model.outputs()),
-            Some(_) => None,
+            None | Some("all") if model.inputs().iter().any(|input| input.dims.len() == 4) => {
+                boxes_and_scores(model.outputs())
+            }
+            _ => None,
         };
         match self.output.as_deref() {
             _ if boxes.is_some() => {}

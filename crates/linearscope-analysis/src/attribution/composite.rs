@@ -216,10 +216,18 @@ fn selector(text: &str) -> std::result::Result<Selector, String> {
         ("conv", _) => Selector::Conv,
         ("dense", _) => Selector::Dense,
         (_, Some(("node", glob))) => Selector::Node(glob.into()),
-        (_, Some(("at", range))) => match range.split_once("..") {
-            Some((from, to)) => Selector::At(number(from)?, number(to)?),
-            None => Selector::At(number(range)?, number(range)? + 1),
-        },
+        (_, Some(("at", range))) => {
+            let (from, to) = match range.split_once("..") {
+                Some((from, to)) => (number(from)?, number(to)?),
+                None => (number(range)?, number(range)?.saturating_add(1)),
+            };
+            if from >= to {
+                return Err(format!(
+                    "`{text}` names no layers: {from} is not below {to}"
+                ));
+            }
+            Selector::At(from, to)
+        }
         _ => {
             return Err(format!(
                 "`{text}` names no layers; there are first, conv, dense, node:GLOB, at:N, at:N..M"

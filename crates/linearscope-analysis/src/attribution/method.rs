@@ -164,6 +164,9 @@ pub const NAMES: [(&str, &str); 18] = [
     ),
 ];
 
+/// Steps, samples and pixels beyond which a number is a mistake.
+const MOST: usize = 4097;
+
 impl Method {
     /// Its name.
     pub fn name(&self) -> String {
@@ -231,6 +234,7 @@ impl FromStr for Method {
         };
         let number = |text: &str| match text.parse::<usize>() {
             Ok(0) | Err(_) => Err(format!("`{text}` is not a number above 0")),
+            Ok(MOST..) => Err(format!("`{text}` is more than {} of anything", MOST - 1)),
             Ok(number) => Ok(number),
         };
         let method = match (name, more) {
@@ -299,6 +303,8 @@ mod tests {
             "",
             "magic",
             "integrated-gradients:0",
+            "integrated-gradients:5000",
+            "lrp-at:5..2=plus",
             "occlusion:4/0",
             "lrp-magic",
             "row:3",

@@ -156,7 +156,7 @@ impl OnPicture for Attribute {
                 "how far the reading F x + r holds (a smooth unit moves with every step: it is exact at x₀ alone):"
                     .into(),
             );
-        } else {
+        } else if !trust.is_empty() {
             summary.push("how far the reading F x + r holds:".into());
         }
         summary.extend(trust.iter().map(|one| format!("  {}", one.line())));
