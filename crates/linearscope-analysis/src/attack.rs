@@ -230,11 +230,17 @@ pub struct Gradient {
     pub scores: Vec<f64>,
 }
 
-/// The rules that make F the Jacobian; entries of one's own for ops that have no tangent (a rounding
-/// that is straight-through) stay.
-pub(crate) fn tangent(rules: &RuleSet) -> Result<RuleSet> {
+/// The network at x under the rules that make F its Jacobian; entries of one's own for ops that have no tangent (a
+/// rounding that is straight-through) stay.
+pub(crate) fn tangent(
+    loaded: &Arc<Loaded<Dispatch>>,
+    x: TensorData,
+    rules: &RuleSet,
+    budget: usize,
+) -> Result<FrozenNetwork> {
     let taylor = RuleSet::preset("taylor")?;
-    Ok(rules.entries().iter().cloned().fold(taylor, RuleSet::with))
+    let rules = rules.entries().iter().cloned().fold(taylor, RuleSet::with);
+    FrozenNetwork::within(loaded.clone(), x, rules, budget)
 }
 
 /// The true gradient of a loss, by a tangent program frozen at x and one adjoint product.
@@ -251,7 +257,7 @@ pub fn gradient(
     loss: Loss,
     class: usize,
 ) -> Result<Gradient> {
-    let tangent = FrozenNetwork::within(loaded.clone(), x, tangent(rules)?, budget)?;
+    let tangent = tangent(loaded, x, rules, budget)?;
     let scores = read(tangent.reference())?;
     if class >= scores.len() {
         return Err(Error::OutOfRange {

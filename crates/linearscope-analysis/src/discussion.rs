@@ -118,6 +118,28 @@ pub fn discussions_of(
     discussions_of_sums(f, &places, propagation, terms)
 }
 
+/// Σ f(x₀) over each target, a list of flat positions.
+///
+/// # Errors
+/// [`Error::Empty`] without targets, and for one without positions; [`Error::OutOfRange`].
+pub(crate) fn scores(f: &FrozenNetwork, targets: &[Vec<usize>]) -> Result<Vec<f64>> {
+    if targets.is_empty() || targets.iter().any(Vec::is_empty) {
+        return Err(Error::Empty {
+            what: "the list of outputs",
+        });
+    }
+    let y0 = read(f.reference())?;
+    if let Some(&outside) = targets.iter().flatten().find(|&&at| at >= y0.len()) {
+        return Err(Error::OutOfRange {
+            what: "the target",
+            index: vec![outside],
+            shape: f.output_shape().to_vec(),
+        });
+    }
+    let score = |target: &Vec<usize>| target.iter().map(|&at| y0[at]).sum();
+    Ok(targets.iter().map(score).collect())
+}
+
 /// [`discussions_of`] sums of outputs: each target is a list of positions whose scores are added, as the pixels of a
 /// region or a class over a mask.
 ///
@@ -142,22 +164,8 @@ pub fn discussions_of_sums(
         Terms::Layer(layer) => Some(layer),
         Terms::All | Terms::Input => None,
     };
-    if targets.is_empty() || targets.iter().any(Vec::is_empty) {
-        return Err(Error::Empty {
-            what: "the list of outputs",
-        });
-    }
+    let scores = scores(f, targets)?;
     let len = f.output_len();
-    if let Some(&outside) = targets.iter().flatten().find(|&&target| target >= len) {
-        return Err(Error::OutOfRange {
-            what: "the target",
-            index: vec![outside],
-            shape: f.output_shape().to_vec(),
-        });
-    }
-    let reference = read(f.reference())?;
-    let score = |target: &Vec<usize>| target.iter().map(|&at| reference[at]).sum();
-    let scores: Vec<f64> = targets.iter().map(score).collect();
     let seeds = f.upload(indicators(targets, len), len);
     let n = f.input_len();
     let mut factors = vec![1.0; targets.len()];

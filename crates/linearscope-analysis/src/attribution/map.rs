@@ -95,14 +95,17 @@ impl Attribution {
 pub(super) fn tangent_at(f: &FrozenNetwork, x: Vec<f64>) -> Result<FrozenNetwork> {
     let frozen = f.frozen();
     let x = TensorData::new(x, f.input_shape().to_vec());
-    let rules = tangent(frozen.rules())?;
-    FrozenNetwork::within(frozen.loaded().clone(), x, rules, frozen.budget())
+    tangent(frozen.loaded(), x, frozen.rules(), frozen.budget())
 }
 
 /// Fᵀ of the indicators of targets, a row a target.
 pub(super) fn rows(f: &FrozenNetwork, targets: &[Vec<usize>]) -> Result<Vec<Vec<f64>>> {
     let len = f.output_len();
     let seeds = f.upload(indicators(targets, len), len);
-    let rows = read(f.apply_adjoint(seeds)?)?;
-    Ok(rows.chunks(f.input_len()).map(<[f64]>::to_vec).collect())
+    Ok(inputs(f, &read(f.apply_adjoint(seeds)?)?))
+}
+
+/// Rows of a batch of inputs.
+pub(super) fn inputs(f: &FrozenNetwork, values: &[f64]) -> Vec<Vec<f64>> {
+    values.chunks(f.input_len()).map(<[f64]>::to_vec).collect()
 }

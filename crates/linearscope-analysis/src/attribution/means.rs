@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use burn::tensor::TensorData;
 use linearscope::SplitMix64;
 
 use super::{
@@ -13,7 +14,7 @@ use crate::{
     frozen::FrozenNetwork,
     operator::LinearOperator,
     progress::Progress,
-    vectors::read,
+    vectors::{numbers, read},
 };
 
 /// Nodes of integrated gradients to begin with, where nobody says how many.
@@ -56,7 +57,7 @@ pub(super) fn maps(
                 let noisy = x0.iter().map(|x| x + sigma * normal(&mut random));
                 (1.0 / samples as f64, noisy.collect())
             });
-            let means = weighted(f, targets, points.collect(), observer)?;
+            let means = weighted(f, targets, points, observer)?;
             let note = format!("{samples} inputs, noise of {sigma:.3}");
             let each = means.into_iter().zip(targets).zip(scores);
             Ok(each
@@ -89,8 +90,8 @@ fn integrated(
 ) -> Result<Vec<Attribution>> {
     let (x0, baseline) = (read(f.x0())?, around.baseline_of(f)?);
     let shape = f.input_shape().to_vec();
-    let data = burn::tensor::TensorData::new(baseline.clone(), shape);
-    let from = crate::vectors::numbers(FrozenNetwork::forward(f.frozen().loaded(), data)?)?;
+    let data = TensorData::new(baseline.clone(), shape);
+    let from = numbers(FrozenNetwork::forward(f.frozen().loaded(), data)?)?;
     let way: Vec<f64> = x0.iter().zip(&baseline).map(|(x, from)| x - from).collect();
     let mut nodes = steps.unwrap_or(FIRST);
     let mut found: Vec<Option<Attribution>> = vec![None; targets.len()];
@@ -102,7 +103,7 @@ fn integrated(
             (weight, point.collect())
         });
         let asked: Vec<Vec<usize>> = open.iter().map(|&i| targets[i].clone()).collect();
-        let means = weighted(f, &asked, points.collect(), observer)?;
+        let means = weighted(f, &asked, points, observer)?;
         let last = steps.is_some() || nodes >= MOST;
         let mut missed = Vec::new();
         for (i, mean) in open.into_iter().zip(means) {
@@ -129,12 +130,12 @@ fn integrated(
 fn weighted(
     f: &FrozenNetwork,
     targets: &[Vec<usize>],
-    points: Vec<(f64, Vec<f64>)>,
+    points: impl ExactSizeIterator<Item = (f64, Vec<f64>)>,
     observer: &mut impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Vec<Vec<f64>>> {
     let mut sums = vec![vec![0.0; f.input_len()]; targets.len()];
     let all = points.len();
-    for (done, (weight, point)) in points.into_iter().enumerate() {
+    for (done, (weight, point)) in points.enumerate() {
         tell(observer, Progress::new("taking gradients", done, all))?;
         let gradients = rows(&tangent_at(f, point)?, targets)?;
         for (sum, gradient) in sums.iter_mut().zip(gradients) {
@@ -155,9 +156,6 @@ fn gauss_legendre(n: usize) -> Vec<(f64, f64)> {
             let k = k as f64;
             let next = ((2.0 * k - 1.0) * x * now - (k - 1.0) * before) / k;
             (before, now) = (now, next);
-        }
-        if n == 0 {
-            return (1.0, 0.0);
         }
         (now, degree * (x * now - before) / (x * x - 1.0))
     };

@@ -27,6 +27,30 @@ pub enum AdjointMethod {
     GradientInput,
 }
 
+impl AdjointMethod {
+    const ALL: [Self; 7] = [
+        Self::Conserving,
+        Self::Scored,
+        Self::Paper,
+        Self::Row,
+        Self::Gradient,
+        Self::Saliency,
+        Self::GradientInput,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Conserving => "conserving",
+            Self::Scored => "scored",
+            Self::Paper => "paper",
+            Self::Row => "row",
+            Self::Gradient => "gradient",
+            Self::Saliency => "saliency",
+            Self::GradientInput => "gradient-input",
+        }
+    }
+}
+
 /// Backward sweeps that are no adjoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -171,13 +195,7 @@ impl Method {
     /// Its name.
     pub fn name(&self) -> String {
         match self {
-            Method::Adjoint(AdjointMethod::Conserving) => "conserving".into(),
-            Method::Adjoint(AdjointMethod::Scored) => "scored".into(),
-            Method::Adjoint(AdjointMethod::Paper) => "paper".into(),
-            Method::Adjoint(AdjointMethod::Row) => "row".into(),
-            Method::Adjoint(AdjointMethod::Gradient) => "gradient".into(),
-            Method::Adjoint(AdjointMethod::Saliency) => "saliency".into(),
-            Method::Adjoint(AdjointMethod::GradientInput) => "gradient-input".into(),
+            Method::Adjoint(adjoint) => adjoint.name().into(),
             Method::Sweep(SweepMethod::Lrp(composite)) => format!("lrp-{composite}"),
             Method::Sweep(SweepMethod::GuidedBackprop) => "guided-backprop".into(),
             Method::Sweep(SweepMethod::Deconvolution) => "deconvolution".into(),
@@ -237,14 +255,11 @@ impl FromStr for Method {
             Ok(MOST..) => Err(format!("`{text}` is more than {} of anything", MOST - 1)),
             Ok(number) => Ok(number),
         };
+        let mut adjoints = AdjointMethod::ALL.into_iter();
+        if let Some(adjoint) = adjoints.find(|one| one.name() == text) {
+            return Ok(Method::Adjoint(adjoint));
+        }
         let method = match (name, more) {
-            ("conserving", None) => Method::Adjoint(AdjointMethod::Conserving),
-            ("scored", None) => Method::Adjoint(AdjointMethod::Scored),
-            ("paper", None) => Method::Adjoint(AdjointMethod::Paper),
-            ("row", None) => Method::Adjoint(AdjointMethod::Row),
-            ("gradient", None) => Method::Adjoint(AdjointMethod::Gradient),
-            ("saliency", None) => Method::Adjoint(AdjointMethod::Saliency),
-            ("gradient-input", None) => Method::Adjoint(AdjointMethod::GradientInput),
             ("guided-backprop", None) => Method::Sweep(SweepMethod::GuidedBackprop),
             ("deconvolution", None) => Method::Sweep(SweepMethod::Deconvolution),
             ("integrated-gradients", steps) => Method::Mean(MeanMethod::IntegratedGradients {

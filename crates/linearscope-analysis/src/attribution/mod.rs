@@ -24,16 +24,16 @@ use linearscope::program::Clip;
 
 pub use composite::{Composite, LayerRule, Selector};
 pub use map::{Attribution, Surroundings};
-use map::{rows, tangent_at};
+use map::{inputs, rows, tangent_at};
 pub use method::{AdjointMethod, ForwardMethod, MeanMethod, Method, NAMES, SweepMethod};
 
 use crate::{
-    discussion::{Propagation, Terms, discussions_of_sums},
+    discussion::{Propagation, Terms, discussions_of_sums, scores},
     error::{Error, Result, tell},
     frozen::FrozenNetwork,
     operator::{LinearOperator, indicators},
     progress::Progress,
-    vectors::{batched, flat, read, shaped},
+    vectors::{batched, flat, numbers, read, shaped},
 };
 
 /// Attribute sums of outputs, each target a list of flat positions, to the input's entries. Progress counts the
@@ -61,8 +61,8 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Cost a target: adjoints and guided backpropagation 1 adjoint, with sources 2; those of the gradient freeze once more
-/// where a unit is smooth; LRP a replay and 1 to 4 adjoints; means a freezing and an adjoint a step; Grad-CAM a
+/// Cost a target: adjoints and guided backpropagation 1 adjoint, with sources 2; those of the gradient freeze once
+/// more; LRP a replay and 1 to 4 adjoints; means a freezing and an adjoint a step; Grad-CAM a
 /// freezing, a replay and a part of an adjoint; occlusion a forward a patch.
 ///
 /// # Errors
@@ -131,25 +131,6 @@ pub fn attribute(
     Ok(found)
 }
 
-/// Σ f(x₀) over each target.
-fn scores(f: &FrozenNetwork, targets: &[Vec<usize>]) -> Result<Vec<f64>> {
-    if targets.is_empty() || targets.iter().any(Vec::is_empty) {
-        return Err(Error::Empty {
-            what: "the list of outputs",
-        });
-    }
-    let y0 = read(f.reference())?;
-    if let Some(&outside) = targets.iter().flatten().find(|&&at| at >= y0.len()) {
-        return Err(Error::OutOfRange {
-            what: "the target",
-            index: vec![outside],
-            shape: f.output_shape().to_vec(),
-        });
-    }
-    let score = |target: &Vec<usize>| target.iter().map(|&at| y0[at]).sum();
-    Ok(targets.iter().map(score).collect())
-}
-
 fn adjoint_maps(
     f: &FrozenNetwork,
     targets: &[Vec<usize>],
@@ -157,8 +138,7 @@ fn adjoint_maps(
 ) -> Result<Vec<Vec<f64>>> {
     let discussed = |propagation| -> Result<Vec<Vec<f64>>> {
         let found = discussions_of_sums(f, targets, propagation, Terms::All)?;
-        let pixels = crate::vectors::numbers(found.pixels)?;
-        Ok(pixels.chunks(f.input_len()).map(<[f64]>::to_vec).collect())
+        Ok(inputs(f, &numbers(found.pixels)?))
     };
     let x0 = read(f.x0())?;
     let times_x0 = |rows: Vec<Vec<f64>>| -> Vec<Vec<f64>> {
@@ -211,6 +191,5 @@ fn sweep_maps(
             })?
         }
     };
-    let found = read(flat(found))?;
-    Ok(found.chunks(f.input_len()).map(<[f64]>::to_vec).collect())
+    Ok(inputs(f, &read(flat(found))?))
 }

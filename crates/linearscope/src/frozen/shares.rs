@@ -108,7 +108,8 @@ impl<B: Backend> Recorded<B> {
     /// axis.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::NoProbes`]; those of [`Program::relevance`](crate::program::Program::relevance).
+    /// [`Error::Shape`], [`Error::NoProbes`]; those of [`Program::relevance`](crate::program::Program::relevance) and
+    /// [`Relevance::of`](crate::program::Relevance::of).
     pub fn relevance(
         &self,
         x0: &FloatTensor<B>,
@@ -131,11 +132,11 @@ impl<B: Backend> Recorded<B> {
                 hint: "; it has no probe axis".into(),
             });
         }
-        let x0 = std::slice::from_ref(x0);
+        let relevance = program.relevance(std::slice::from_ref(x0), stabiliser, rule)?;
         let most = self.at_once(2 * program.probe_bytes());
         let mut found = in_batches::<B>(most, std::slice::from_ref(y), |y| {
             let seeds = [(to, y[0].clone())];
-            let found = program.relevance(x0, &seeds, stabiliser, &rule)?.remove(0);
+            let found = relevance.of(&seeds)?.remove(0);
             Ok(vec![found.unwrap_or_else(|| {
                 zeros(self.loaded(), y[0].shape()[0], shape)
             })])

@@ -68,15 +68,12 @@ impl<B: Backend> Program<B> {
         let inputs = self.indices(&self.inputs)?;
         let passes = self.dependants(&inputs);
         let shares = match carry {
-            Carry::Conserving => match seeds.first() {
-                Some((_, like)) => Some(self.shares(like)?),
-                None => None,
-            },
+            Carry::Conserving => seeds.first().map(|(_, like)| self.shares(like)),
             Carry::Scored | Carry::Plain => None,
         };
         let mut carried = Carried {
             carry,
-            shares,
+            shares: shares.transpose()?,
             heard,
             interrupt: &self.interrupt,
         };
@@ -146,16 +143,12 @@ impl<B: Backend, H: Fn(&Node<B>) -> bool> Backwards<B> for Carried<'_, B, H> {
         (q, s): Both<B>,
     ) -> Both<B> {
         let shares = self.shares.and_then(|shares| shares[here.index.0].as_ref());
-        let s = match shares.and_then(|shares| shares.of_term(of, c, &s)) {
-            Some(s) => s,
-            None => batch::scaled::<B>(
-                s,
-                match self.carry {
-                    Carry::Conserving => c.abs() / size,
-                    Carry::Scored | Carry::Plain => c,
-                },
-            ),
+        let by_place = shares.and_then(|shares| shares.of_term(of, c, &s));
+        let share = match self.carry {
+            Carry::Conserving => c.abs() / size,
+            Carry::Scored | Carry::Plain => c,
         };
+        let s = by_place.unwrap_or_else(|| batch::scaled::<B>(s, share));
         (batch::scaled::<B>(q, c), s)
     }
 

@@ -31,7 +31,7 @@ pub use id::{NodeId, NodeIndex};
 pub use memory::machine_budget;
 pub use places::Placed;
 pub use regions::Regions;
-pub use relevance::{RelevanceLayer, RelevanceRule};
+pub use relevance::{Relevance, RelevanceLayer, RelevanceRule};
 pub use times::NodeTime;
 pub use window::Window;
 

@@ -70,6 +70,7 @@ pub struct RelevanceLayer<'a> {
 }
 
 /// A weighted map, the gains and sources after it, and where they end.
+#[derive(Debug)]
 struct Layer<B: Backend> {
     /// The map with its gains in it.
     map: Arc<dyn LinearMap<B>>,
@@ -79,38 +80,32 @@ struct Layer<B: Backend> {
 }
 
 impl<B: Backend> Program<B> {
-    /// The relevance of each input for `seeds`, relevances `[k, ..shape]` of nodes; `None` where no seed depends on
-    /// it. `x0` are the inputs at which the program was recorded, without a probe axis.
+    /// What relevances are swept back with: all layers with the rules that `rule` chooses, and their values at `x0`, the
+    /// inputs at which the program was recorded, without a probe axis. Divisions are stabilised with `stabiliser`.
     ///
-    /// Σ over the inputs misses Σ over the seeds by what biases and stabilisers take; it is the caller's to tell.
-    ///
-    /// Cost: a replay at x₀, and a sweep of one adjoint a layer for [`RelevanceRule::Epsilon`], 2 for z⁺, 4 for other
-    /// rules, of k relevances each; memory: the values at x₀ of all layers' ends and inputs.
+    /// Cost: a replay at x₀; memory: the values at x₀ of all layers' ends and inputs.
     ///
     /// # Errors
-    /// As [`backward`](Self::backward); [`Error::GeneralMap`] for a map of which nothing is known, and for a gain that
-    /// does not go into the weights it follows; [`Error::Shape`] for bounds that are not of a layer's input.
+    /// As [`forward`](Self::forward).
     pub fn relevance(
         &self,
         x0: &[FloatTensor<B>],
-        seeds: &[(NodeId, FloatTensor<B>)],
         stabiliser: f64,
         rule: impl Fn(&RelevanceLayer<'_>) -> RelevanceRule,
-    ) -> Result<Vec<Option<FloatTensor<B>>>> {
-        let seeds = self.batches("the relevance", seeds)?;
+    ) -> Result<Relevance<'_, B>> {
         let inputs = self.indices(&self.inputs)?;
         let passes = self.dependants(&inputs);
         let (layers, role) = self.relevance_layers(rule)?;
         let values = self.relevance_values(x0, &layers, &passes)?;
-        let mut sweep = Sweep {
+        Ok(Relevance {
             program: self,
+            inputs,
+            passes,
             layers,
             role,
             values,
             stabiliser,
-            interrupt: &self.interrupt,
-        };
-        self.backwards(seeds, &inputs, &passes, &mut sweep)
+        })
     }
 
     /// All layers with their rules, and of each node which layer it is a part of.
@@ -242,19 +237,45 @@ fn shares_out<B: Backend>(structure: Structure<'_, B>) -> bool {
     }
 }
 
-/// k relevances on their way back.
-struct Sweep<'a, B: Backend> {
+/// A program's layers with their rules and values at x₀, which relevances go back through. Made by
+/// [`Program::relevance`].
+#[derive(Debug)]
+pub struct Relevance<'a, B: Backend> {
     program: &'a Program<B>,
+    inputs: Vec<NodeIndex>,
+    /// The nodes that depend on an input.
+    passes: Vec<bool>,
     layers: Vec<Layer<B>>,
     /// The layer that a node is part of.
     role: Vec<Option<usize>>,
     /// At x₀, of the nodes whose values are asked for.
     values: Vec<Option<FloatTensor<B>>>,
     stabiliser: f64,
-    interrupt: &'a Interrupt,
 }
 
-impl<B: Backend> Sweep<'_, B> {
+impl<B: Backend> Relevance<'_, B> {
+    /// The relevance of each input for `seeds`, relevances `[k, ..shape]` of nodes; `None` where no seed depends on
+    /// it.
+    ///
+    /// Σ over the inputs misses Σ over the seeds by what biases and stabilisers take; it is the caller's to tell.
+    ///
+    /// Cost: a sweep of one adjoint a layer for [`RelevanceRule::Epsilon`], 2 for z⁺, 4 for other rules, of k relevances
+    /// each.
+    ///
+    /// # Errors
+    /// As [`Program::backward`]; [`Error::GeneralMap`] for a map of which nothing is known; [`Error::Shape`] for bounds
+    /// that are not of a layer's input.
+    pub fn of(&self, seeds: &[(NodeId, FloatTensor<B>)]) -> Result<Vec<Option<FloatTensor<B>>>> {
+        let seeds = self.program.batches("the relevance", seeds)?;
+        let mut sweep = Sweep(self);
+        self.program
+            .backwards(seeds, &self.inputs, &self.passes, &mut sweep)
+    }
+
+    fn interrupt(&self) -> &Interrupt {
+        &self.program.interrupt
+    }
+
     fn value(&self, of: NodeIndex) -> FloatTensor<B> {
         let value = self.values[of.0].clone();
         value.expect("values of layers and of what shares out are kept")
@@ -280,10 +301,10 @@ impl<B: Backend> Sweep<'_, B> {
     fn through(&self, layer: &Layer<B>, from: &Shape, r: FloatTensor<B>) -> Result<FloatTensor<B>> {
         let (a, z) = (self.value(layer.input), self.value(layer.end));
         let apply = |map: &Arc<dyn LinearMap<B>>, x: &FloatTensor<B>| {
-            map.apply_until(x.clone(), self.interrupt)
+            map.apply_until(x.clone(), self.interrupt())
         };
         let back = |map: &Arc<dyn LinearMap<B>>, s: &FloatTensor<B>| {
-            map.adjoint_until(s.clone(), self.interrupt)
+            map.adjoint_until(s.clone(), self.interrupt())
         };
         let with = |transform| match layer.map.structure().weights() {
             Some(weights) => Ok(weights.with_weights(transform)),
@@ -303,45 +324,31 @@ impl<B: Backend> Sweep<'_, B> {
             RelevanceRule::AlphaBeta(alpha, beta) => {
                 let (up, down) = (with(Transform::Positive)?, with(Transform::Negative)?);
                 let b = bias();
-                let (high, low) = (above(a.clone()), below(a));
-                let part = |first: &Arc<_>, second: &Arc<_>, b: FloatTensor<B>| {
-                    let z = B::float_add(apply(first, &high), apply(second, &low));
-                    let s = self.over(r.clone(), B::float_add(z, b), self.stabiliser);
-                    B::float_add(
-                        times(high.clone(), back(first, &s)),
-                        times(low.clone(), back(second, &s)),
-                    )
-                };
-                let raised = scaled(part(&up, &down, above(b.clone())), *alpha);
+                let signs = [above(a.clone()), below(a)];
+                let half = |b, maps| self.by_sign(&signs, maps, (apply, back), b, r.clone());
+                let raised = scaled(half(above(b.clone()), [&up, &down]), *alpha);
                 match *beta {
                     0.0 => raised,
-                    beta => B::float_sub(raised, scaled(part(&down, &up, below(b)), beta)),
+                    beta => B::float_sub(raised, scaled(half(below(b), [&down, &up]), beta)),
                 }
             }
             RelevanceRule::Gamma(gamma) => {
                 let (up, down) = (with(Transform::Positive)?, with(Transform::Negative)?);
                 let b = bias();
-                let (high, low) = (above(a.clone()), below(a));
+                let signs = [above(a.clone()), below(a)];
                 let bool_dtype = get_or_init_device_settings::<B>(&z.device()).bool_dtype;
                 let kept = |r: &FloatTensor<B>, where_not| {
                     let where_not = B::bool_expand(where_not, r.shape());
                     B::float_mask_fill(r.clone(), where_not, Scalar::Float(0.0))
                 };
                 // (W + γ W′) x, and its adjoint.
-                let apply_both = |first: &Arc<_>, x: &FloatTensor<B>| {
+                let apply_both = |first: &Arc<dyn LinearMap<B>>, x: &FloatTensor<B>| {
                     B::float_add(apply(&layer.map, x), scaled(apply(first, x), *gamma))
                 };
-                let back_both = |first: &Arc<_>, s: &FloatTensor<B>| {
+                let back_both = |first: &Arc<dyn LinearMap<B>>, s: &FloatTensor<B>| {
                     B::float_add(back(&layer.map, s), scaled(back(first, s), *gamma))
                 };
-                let part = |first: &Arc<_>, second: &Arc<_>, b: FloatTensor<B>, r| {
-                    let z = B::float_add(apply_both(first, &high), apply_both(second, &low));
-                    let s = self.over(r, B::float_add(z, b), self.stabiliser);
-                    B::float_add(
-                        times(high.clone(), back_both(first, &s)),
-                        times(low.clone(), back_both(second, &s)),
-                    )
-                };
+                let half = |b, maps, r| self.by_sign(&signs, maps, (apply_both, back_both), b, r);
                 let zero = Scalar::Float(0.0);
                 let not_above = B::float_lower_equal_elem(z.clone(), zero, bool_dtype);
                 let not_below = B::float_greater_equal_elem(z.clone(), zero, bool_dtype);
@@ -349,8 +356,8 @@ impl<B: Backend> Sweep<'_, B> {
                 let b_up = B::float_add(b.clone(), more(above(b.clone())));
                 let b_down = B::float_add(b.clone(), more(below(b)));
                 B::float_add(
-                    part(&up, &down, b_up, kept(&r, not_above)),
-                    part(&down, &up, b_down, kept(&r, not_below)),
+                    half(b_up, [&up, &down], kept(&r, not_above)),
+                    half(b_down, [&down, &up], kept(&r, not_below)),
                 )
             }
             rule @ (RelevanceRule::Flat | RelevanceRule::WSquare) => {
@@ -385,6 +392,26 @@ impl<B: Backend> Sweep<'_, B> {
         })
     }
 
+    /// a⁺ ⊙ W₁ᵀs + a⁻ ⊙ W₂ᵀs with s of W₁a⁺ + W₂a⁻ + b, for two maps and what applies them, forth and back.
+    fn by_sign(
+        &self,
+        [high, low]: &[FloatTensor<B>; 2],
+        [first, second]: [&Arc<dyn LinearMap<B>>; 2],
+        (apply, back): (
+            impl Fn(&Arc<dyn LinearMap<B>>, &FloatTensor<B>) -> FloatTensor<B>,
+            impl Fn(&Arc<dyn LinearMap<B>>, &FloatTensor<B>) -> FloatTensor<B>,
+        ),
+        b: FloatTensor<B>,
+        r: FloatTensor<B>,
+    ) -> FloatTensor<B> {
+        let z = B::float_add(apply(first, high), apply(second, low));
+        let s = self.over(r, B::float_add(z, b), self.stabiliser);
+        B::float_add(
+            B::float_mul(back(first, &s), high.clone()),
+            B::float_mul(back(second, &s), low.clone()),
+        )
+    }
+
     /// A number a channel, or one for all, as an input of a layer.
     fn bound(
         &self,
@@ -416,6 +443,9 @@ impl<B: Backend> Sweep<'_, B> {
     }
 }
 
+/// k relevances on their way back.
+struct Sweep<'a, B: Backend>(&'a Relevance<'a, B>);
+
 impl<B: Backend> Backwards<B> for Sweep<'_, B> {
     type Value = FloatTensor<B>;
 
@@ -426,9 +456,10 @@ impl<B: Backend> Backwards<B> for Sweep<'_, B> {
         from: &Shape,
         r: FloatTensor<B>,
     ) -> Result<FloatTensor<B>> {
-        if let Some(number) = self.role[here.index.0] {
+        let relevance = self.0;
+        if let Some(number) = relevance.role[here.index.0] {
             return match map.structure() {
-                Structure::Weighted(_) => self.through(&self.layers[number], from, r),
+                Structure::Weighted(_) => relevance.through(&relevance.layers[number], from, r),
                 // A gain that is in the weights before it.
                 _ => Ok(r),
             };
@@ -452,10 +483,13 @@ impl<B: Backend> Backwards<B> for Sweep<'_, B> {
             | Structure::Reshape(_)
             | Structure::View(_)
             | Structure::Selection(_)
-            | Structure::Placement(_) => map.adjoint_until(r, self.interrupt),
+            | Structure::Placement(_) => map.adjoint_until(r, relevance.interrupt()),
             Structure::Spread(_) | Structure::NonNegative(_) | Structure::Interpolation(_) => {
-                let s = self.over(r, self.value(here.index), self.stabiliser);
-                B::float_mul(map.adjoint_until(s, self.interrupt), self.value(input()))
+                let s = relevance.over(r, relevance.value(here.index), relevance.stabiliser);
+                B::float_mul(
+                    map.adjoint_until(s, relevance.interrupt()),
+                    relevance.value(input()),
+                )
             }
             Structure::Weighted(_) => unreachable!("every map with weights is in a layer"),
         })
@@ -478,12 +512,13 @@ impl<B: Backend> Backwards<B> for Sweep<'_, B> {
         _size: f64,
         r: FloatTensor<B>,
     ) -> FloatTensor<B> {
+        let relevance = self.0;
         // Of one term alone.
-        let Some(z) = self.values[here.index.0].clone() else {
+        let Some(z) = relevance.values[here.index.0].clone() else {
             return r;
         };
-        let s = self.over(r, z, self.stabiliser);
-        batch::scaled::<B>(B::float_mul(s, self.value(of)), c)
+        let s = relevance.over(r, z, relevance.stabiliser);
+        batch::scaled::<B>(B::float_mul(s, relevance.value(of)), c)
     }
 
     fn part(

@@ -111,7 +111,12 @@ impl<B: Backend> Forwards<B> for Maker<'_, B> {
             | Structure::Reshape(_)
             | Structure::View(_)
             | Structure::Selection(_) => (Shares::One, live.map(|live| apply(&**map, live))),
-            structure => {
+            structure @ (Structure::Zero(_)
+            | Structure::Placement(_)
+            | Structure::Spread(_)
+            | Structure::NonNegative(_)
+            | Structure::Interpolation(_)
+            | Structure::Weighted(_)) => {
                 let (sizes, side_by_side) = match structure {
                     Structure::Weighted(weights) => {
                         let sizes = weights.with_weights(Transform::Absolute);
