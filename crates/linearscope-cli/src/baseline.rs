@@ -51,7 +51,7 @@ impl std::str::FromStr for Baseline {
 }
 
 impl Named {
-    pub(crate) fn word(self) -> &'static str {
+    fn word(self) -> &'static str {
         match self {
             Self::Black => "black",
             Self::White => "white",
@@ -61,8 +61,16 @@ impl Named {
         }
     }
 
+    /// Black, where there is black.
+    fn usual(session: &Session) -> Self {
+        match bounds(session) {
+            Some(_) => Self::Black,
+            None => Self::Zeros,
+        }
+    }
+
     /// The array, flat.
-    pub(crate) fn values(self, session: &Session) -> Result<Vec<f64>> {
+    fn values(self, session: &Session) -> Result<Vec<f64>> {
         let x0 = session.numbers(session.frozen.x0())?;
         let shape = session.frozen.input_shape();
         let level = |white: bool| {
@@ -153,10 +161,7 @@ fn blurred(values: &[f64], h: usize, w: usize) -> Vec<f64> {
 impl Baseline {
     /// The one that is meant where none is named.
     pub(crate) fn usual(session: &Session) -> Self {
-        Self::Named(match bounds(session) {
-            Some(_) => Named::Black,
-            None => Named::Zeros,
-        })
+        Self::Named(Named::usual(session))
     }
 
     pub(crate) fn words(&self) -> String {
@@ -188,14 +193,12 @@ impl Baseline {
 /// Black and white of each channel in the network's units, where x₀ is a picture.
 pub(crate) fn bounds(session: &Session) -> Option<[Vec<f64>; 2]> {
     let recipe = session.painter.recipe.as_ref();
-    let preprocess = &recipe.filter(|_| !session.from_array)?.preprocess;
-    let ends = (0..preprocess.mean().len()).map(|c| {
-        let black = preprocess.normalised(c, 0.0);
-        let white = preprocess.normalised(c, preprocess.range());
-        (black.min(white), black.max(white))
-    });
-    let (low, high) = ends.unzip();
-    Some([low, high])
+    Some(recipe.filter(|_| !session.from_array)?.bounds())
+}
+
+/// A part of one in percent, two digits of it.
+pub(crate) fn percent(part: f64) -> String {
+    format!("{} %", significant(100.0 * part, 2))
 }
 
 /// How far the reading at x₀ holds towards a picture.
@@ -220,7 +223,6 @@ impl Towards {
 
     /// In a sentence.
     pub(crate) fn line(&self) -> String {
-        let percent = |x: f64| format!("{} %", significant(100.0 * x, 2));
         let off = format!(
             "{} off at 10 %, {} at the end",
             percent(self.error_at_tenth),
@@ -243,10 +245,7 @@ impl Towards {
 /// How far the reading holds, towards black (of arrays, zeros), a blurred picture and its mean.
 pub(crate) fn trust(session: &mut Session) -> Result<Vec<Towards>> {
     console::step("measuring how far the reading holds");
-    let first = match bounds(session) {
-        Some(_) => Named::Black,
-        None => Named::Zeros,
-    };
+    let first = Named::usual(session);
     let x0 = session.numbers(session.frozen.x0())?;
     let frozen = &session.frozen;
     let len = x0.len();

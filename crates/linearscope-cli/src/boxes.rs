@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::{
     commands::{position::At, votes::name},
+    error::Result,
     session::Session,
 };
 
@@ -62,10 +63,22 @@ impl Boxes {
         })
     }
 
-    /// The same where it is known how many classes there are, or that coordinates and scores were two outputs.
-    pub(crate) fn known(self, classes: Option<usize>, joined: bool) -> Self {
+    /// Of coordinates and scores that were two outputs: `[1, boxes, 4 + classes]`, however many there are.
+    pub(crate) fn joined(shape: &[usize]) -> Option<Self> {
+        let &[1, count, numbers] = shape else {
+            return None;
+        };
+        Some(Self {
+            count,
+            numbers,
+            last: true,
+            objectness: false,
+        })
+    }
+
+    /// The same where it is known how many classes there are.
+    pub(crate) fn known(self, classes: Option<usize>) -> Self {
         let objectness = match classes {
-            _ if joined => false,
             Some(classes) if classes + COORDINATES == self.numbers => false,
             Some(classes) if classes + COORDINATES + 1 == self.numbers => true,
             _ => self.objectness,
@@ -117,7 +130,7 @@ impl Boxes {
 
     /// The best box of each of the best classes. Of several alike only the best is here: boxes are not compared,
     /// since what their coordinates mean differs from network to network.
-    pub(crate) fn best(&self, session: &Session, values: &[f64]) -> Vec<Best> {
+    fn best(&self, session: &Session, values: &[f64]) -> Vec<Best> {
         let each = self.best_of_each(values);
         let scores: Vec<f64> = each.iter().map(|one| one.1).collect();
         let classes = ranking(&scores).into_iter().take(LISTED);
@@ -135,6 +148,13 @@ impl Boxes {
                 }
             })
             .collect()
+    }
+
+    /// [`best`](Self::best), written.
+    pub(crate) fn save(&self, session: &mut Session, values: &[f64]) -> Result<Vec<Best>> {
+        let best = self.best(session, values);
+        session.save_table("boxes", &best)?;
+        Ok(best)
     }
 
     /// The best box's best class and its other numbers, the score first.
@@ -176,7 +196,7 @@ impl Boxes {
 }
 
 /// The best boxes as a table.
-pub(crate) fn table(best: &[Best]) -> Table {
+pub(crate) fn table(session: &Session, best: &[Best]) -> Table {
     let columns = [
         Column::number("box"),
         Column::number("score"),
@@ -184,14 +204,10 @@ pub(crate) fn table(best: &[Best]) -> Table {
         Column::text("where"),
     ];
     best.iter().fold(Table::new(columns), |table, one| {
-        let class = match &one.label {
-            Some(label) => format!("{} {label}", one.class),
-            None => format!("class {}", one.class),
-        };
         table.row([
             Cell::number(one.number as f64, one.number.to_string()),
             Cell::number(one.score, format!("{:.4}", one.score)),
-            Cell::text(class),
+            Cell::text(name(session, one.class)),
             Cell::text(&one.coordinates),
         ])
     })
@@ -243,9 +259,11 @@ mod tests {
         values[5 * 24 + 7] = 0.8;
         assert_eq!(texts(&first, &values), ["5,7", "0,7", "1,7", "2,7", "3,7"]);
         assert_eq!(first.place(5 * 24 + 7), (7, 5));
-        assert!(first.known(Some(1), false).objectness);
-        assert!(!last.known(Some(2), false).objectness);
-        assert!(!last.known(None, true).objectness);
+        assert!(first.known(Some(1)).objectness);
+        assert!(!last.known(Some(2)).objectness);
+        let joined = Boxes::joined(&[1, 24, 6]).expect("boxes");
+        assert!(!joined.objectness);
+        assert_eq!((joined.count, joined.numbers, joined.last), (24, 6, true));
         assert_eq!(Boxes::of(&[1, 24, 4]), None);
         assert_eq!(Boxes::of(&[1, 197, 768]), None);
         assert_eq!(Boxes::of(&[24, 6]), None);

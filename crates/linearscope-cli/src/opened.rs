@@ -161,11 +161,17 @@ fn as_first(
         .iter()
         .map(|dim| dim.as_ref().ok().copied())
         .collect();
-    let pixel = &takes[takes.len().saturating_sub(3)..];
-    if takes.len() != 4 && takes.len() != 3 {
-        return Ok((values, shape));
-    }
-    if let (Some(1), &[h, w], 4) = (pixel[0], &shape[..], takes.len()) {
+    let pixel = match &takes[..] {
+        [_, pixel @ ..] if pixel.len() == 3 => pixel,
+        // Without a batch nothing is turned.
+        pixel if pixel.len() == 3 => {
+            let fits = Layout::expect_channels_first(&shape, pixel);
+            fits.map_err(|error| Failure::from(error).at(path))?;
+            return Ok((values, shape));
+        }
+        _ => return Ok((values, shape)),
+    };
+    if let (Some(1), &[h, w]) = (pixel[0], &shape[..]) {
         console::notice(&format!(
             "{}: shape [{h}, {w}] is taken as the one channel",
             path.display()
@@ -173,10 +179,7 @@ fn as_first(
         return Ok((values, vec![1, h, w]));
     }
     let lead = shape.len().saturating_sub(3);
-    if takes.len() == 4
-        && lead <= 1
-        && matches!(Layout::of(&shape, pixel), Ok(Some(Layout::ChannelsLast)))
-    {
+    if lead <= 1 && matches!(Layout::of(&shape, pixel), Ok(Some(Layout::ChannelsLast))) {
         let (values, turned) = to_first(&values, &shape, lead);
         console::notice(&format!(
             "{}: shape {shape:?} has its channels last: transposed to {turned:?}",
@@ -531,16 +534,9 @@ impl Opened {
             None if joined => Some(Task::Detector),
             None => Task::of(frozen.input_shape(), output),
         };
-        let boxes = match (task, output) {
-            (Some(Task::Detector), &[1, count, numbers]) if joined => Some(Boxes {
-                count,
-                numbers,
-                last: true,
-                objectness: false,
-            }),
-            (Some(Task::Detector), _) => {
-                Boxes::of(output).map(|boxes| boxes.known(classes, joined))
-            }
+        let boxes = match task {
+            Some(Task::Detector) if joined => Boxes::joined(output),
+            Some(Task::Detector) => Boxes::of(output).map(|boxes| boxes.known(classes)),
             _ => None,
         };
         if let Some(boxes) = boxes {

@@ -221,6 +221,18 @@ impl Recipe {
         format!("recipe: {}", parts.join(", "))
     }
 
+    /// The least and the largest value of each channel in the network's units: black and white, whichever is which.
+    pub(crate) fn bounds(&self) -> [Vec<f64>; 2] {
+        let preprocess = &self.preprocess;
+        let ends = (0..preprocess.mean().len()).map(|c| {
+            let black = preprocess.normalised(c, 0.0);
+            let white = preprocess.normalised(c, preprocess.range());
+            (black.min(white), black.max(white))
+        });
+        let (low, high) = ends.unzip();
+        [low, high]
+    }
+
     /// What looks like a mistake in it.
     pub(crate) fn doubts(&self) -> Vec<String> {
         let preprocess = &self.preprocess;

@@ -2,12 +2,16 @@
 
 use linearscope_analysis::argmax;
 use linearscope_picture::{
-    Band, MOST_CLASSES, OTHER_CLASSES, Panel, Raster, Sheet, class_colours,
+    Band, MOST_CLASSES, Panel, Raster, Sheet, class_colours,
     page::{Cell, Column, Table},
 };
 use serde::Serialize;
 
-use crate::{commands::votes::name, error::Result, session::Session};
+use crate::{
+    commands::votes::{name, painted},
+    error::Result,
+    session::Session,
+};
 
 /// The class that wins at each place.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,29 +79,9 @@ impl LabelMap {
 
     /// In colours, with what they stand for; none where it is too thin for a picture.
     fn panel(&self, session: &Session) -> Option<Panel> {
-        let counted = self.counted();
-        let drawn: Vec<usize> = counted.iter().take(MOST_CLASSES).map(|one| one.0).collect();
-        let colours = class_colours(&drawn);
-        let colour = |class: usize| {
-            let place = drawn.iter().position(|of| *of == class);
-            place.map_or(OTHER_CLASSES, |at| colours[at])
-        };
-        let share =
-            |pixels: usize| format!("{:.1} %", 100.0 * pixels as f64 / self.of.len() as f64);
-        let mut key: Vec<([u8; 3], String)> = counted
-            .iter()
-            .take(MOST_CLASSES)
-            .map(|&(class, pixels)| {
-                (
-                    colour(class),
-                    format!("{} {}", share(pixels), name(session, class)),
-                )
-            })
-            .collect();
-        let others: usize = counted.iter().skip(MOST_CLASSES).map(|one| one.1).sum();
-        if others > 0 {
-            key.push((OTHER_CLASSES, format!("{} other classes", share(others))));
-        }
+        let mut counts = self.counted();
+        counts.truncate(MOST_CLASSES);
+        let (colour, key) = painted(session, &counts, self.of.len(), self.of.len());
         let raster = Raster::of_classes(&self.of, self.size, colour, Sheet::MOST)?;
         Some(Panel::new("the class that wins", raster).key(key))
     }

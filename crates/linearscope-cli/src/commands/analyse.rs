@@ -273,9 +273,8 @@ pub(crate) fn chapter(
         first.push(labels.table(session).render());
     }
     if let Some(boxes) = session.boxes {
-        let best = boxes.best(session, &y0);
-        session.save_table("boxes", &best)?;
-        first.push(boxes::table(&best).render());
+        let best = boxes.save(session, &y0)?;
+        first.push(boxes::table(session, &best).render());
     }
     chapter.parts.push(Part {
         heading: if classifier { "What it says" } else { "What it makes" }.into(),

@@ -286,16 +286,12 @@ fn ball(args: &Attack, recipe: Option<&Recipe>, n: usize) -> Ball {
     let Some(recipe) = recipe else {
         return Ball::of(args.eps, n);
     };
-    let preprocess = &recipe.preprocess;
+    let (preprocess, [low, high]) = (&recipe.preprocess, recipe.bounds());
     let each = n / preprocess.mean().len();
     let mut ball = Ball::of(args.eps, n);
     for i in 0..n {
         let c = i / each;
-        let (black, white) = (
-            preprocess.normalised(c, 0.0),
-            preprocess.normalised(c, preprocess.range()),
-        );
-        (ball.low[i], ball.high[i]) = (black.min(white), black.max(white));
+        (ball.low[i], ball.high[i]) = (low[c], high[c]);
         if args.eps_unit == EpsUnit::Pixel {
             let levels = args.eps / 255.0 * preprocess.range();
             ball.radius[i] = (levels / preprocess.std()[c]).abs();

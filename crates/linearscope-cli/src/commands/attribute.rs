@@ -12,7 +12,7 @@ use serde_json::json;
 use super::position;
 use crate::{
     args::Common,
-    baseline::{Baseline, bounds, trust},
+    baseline::{Baseline, bounds, percent, trust},
     command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
     console,
     ends::Shaped,
@@ -221,6 +221,28 @@ fn named(session: &Session, text: &str) -> Result<Option<usize>> {
     }
 }
 
+/// The scores of a segmenter's class at the places that it wins.
+fn where_it_wins(session: &Session, labels: &LabelMap, class: usize, text: &str) -> Result<Target> {
+    let plane = labels.of.len();
+    let places = (0..plane).filter(|&at| labels.of[at] as usize == class);
+    let positions: Vec<usize> = places.map(|at| class * plane + at).collect();
+    if positions.is_empty() {
+        return Err(Failure::input(format!(
+            "--target {text}: the class wins nowhere in this picture"
+        ))
+        .hint(format!("{class},Y,X names its score at one place")));
+    }
+    let share = positions.len() as f64 / plane as f64;
+    let name = session
+        .label(class)
+        .map_or(format!("class {class}"), String::from);
+    Ok(Target {
+        text: class.to_string(),
+        label: Some(format!("{name} where it wins, {:.1} %", 100.0 * share)),
+        positions,
+    })
+}
+
 fn targets(session: &Session, texts: &[String], y0: &[f64]) -> Result<Vec<Target>> {
     let shape = session.frozen.output_shape();
     let labels = match session.task {
@@ -246,7 +268,7 @@ fn targets(session: &Session, texts: &[String], y0: &[f64]) -> Result<Vec<Target
                 Failure::input(format!("--target {text}: there is no such class")).hint(hint)
             })?),
         };
-        if let (Some(labels), &[_, classes, h, w]) = (&labels, shape) {
+        if let (Some(labels), &[_, classes, ..]) = (&labels, shape) {
             let class = match (text.as_str(), by_name) {
                 (_, Some(class)) => Some(class),
                 ("top1", _) => labels.most().first().copied(),
@@ -259,23 +281,7 @@ fn targets(session: &Session, texts: &[String], y0: &[f64]) -> Result<Vec<Target
                         classes - 1
                     )));
                 }
-                let places = (0..h * w).filter(|&at| labels.of[at] as usize == class);
-                let positions: Vec<usize> = places.map(|at| class * h * w + at).collect();
-                if positions.is_empty() {
-                    return Err(Failure::input(format!(
-                        "--target {text}: the class wins nowhere in this picture"
-                    ))
-                    .hint(format!("{class},Y,X names its score at one place")));
-                }
-                let share = positions.len() as f64 / (h * w) as f64;
-                let name = session
-                    .label(class)
-                    .map_or(format!("class {class}"), String::from);
-                found.push(Target {
-                    text: class.to_string(),
-                    label: Some(format!("{name} where it wins, {:.1} %", 100.0 * share)),
-                    positions,
-                });
+                found.push(where_it_wins(session, labels, class, text)?);
                 continue;
             }
         }
@@ -401,7 +407,7 @@ pub(crate) fn find(
     session.save_table("attributions", &lines)?;
     session.note("baseline", baseline.words());
     let mut drawn = None;
-    if !bands.iter().all(|band| band.panels.is_empty()) {
+    if !bands.is_empty() {
         let sheet = Sheet {
             title: format!("What each pixel adds, {}", session.model),
             notes: Vec::new(),
@@ -446,7 +452,7 @@ fn caption(one: &Attribution) -> String {
         (Some(promised), Some(gap)) if gap.abs() > 5e-4 => format!(
             "sums to {sum} of {}: {} of the score {}",
             significant(promised, 4),
-            percent(gap),
+            missed(gap),
             if one.sum < promised {
                 "missing"
             } else {
@@ -459,9 +465,9 @@ fn caption(one: &Attribution) -> String {
 }
 
 /// A gap over the score, of which there may be none.
-fn percent(gap: f64) -> String {
+fn missed(gap: f64) -> String {
     match gap.is_finite() {
-        true => format!("{} %", significant(100.0 * gap.abs(), 2)),
+        true => percent(gap.abs()),
         false => "more than all".into(),
     }
 }
@@ -473,7 +479,7 @@ fn said(one: &Attribution) -> String {
             "sums to {} of {}, a gap of {} of the score",
             significant(one.sum, 5),
             significant(promised, 5),
-            percent(gap)
+            missed(gap)
         ),
         _ => format!(
             "sums to {}, which it does not promise",

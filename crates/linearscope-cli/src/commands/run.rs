@@ -163,8 +163,7 @@ impl OnPicture for Run {
             summary.extend(labels.lines(session));
         }
         if let Some(boxes) = session.boxes {
-            let best = boxes.best(session, &output);
-            session.save_table("boxes", &best)?;
+            let best = boxes.save(session, &output)?;
             summary.extend(boxes::lines(&best));
         }
         Ok(Told {

@@ -297,6 +297,37 @@ pub(crate) fn coloured(table: &[Tally], top: usize) -> Vec<usize> {
     voted.take(most).map(|tally| tally.class).collect()
 }
 
+/// Colours, and what they stand for.
+type Key = Vec<([u8; 3], String)>;
+
+/// The colours of some classes with so many places each, others grey; and what they stand for, in shares of `of` places, of
+/// which `all` have a class.
+pub(crate) fn painted(
+    session: &Session,
+    counts: &[(usize, usize)],
+    all: usize,
+    of: usize,
+) -> (impl Fn(usize) -> [u8; 3], Key) {
+    let classes: Vec<usize> = counts.iter().map(|one| one.0).collect();
+    let colours = class_colours(&classes);
+    let share = |places: usize| format!("{:.1} %", 100.0 * places as f64 / of as f64);
+    let mut key: Key = (counts.iter().zip(&colours))
+        .map(|(&(class, places), colour)| {
+            let text = format!("{} {}", share(places), name(session, class));
+            (*colour, text)
+        })
+        .collect();
+    let others = all - counts.iter().map(|one| one.1).sum::<usize>();
+    if others > 0 {
+        key.push((OTHER_CLASSES, format!("{} other classes", share(others))));
+    }
+    let colour = move |class: usize| {
+        let place = classes.iter().position(|of| *of == class);
+        place.map_or(OTHER_CLASSES, |at| colours[at])
+    };
+    (colour, key)
+}
+
 /// Votes in colours, with what they stand for; a panel a channel where channels vote. None where the
 /// input is no picture.
 pub(crate) fn panels(
@@ -313,37 +344,20 @@ pub(crate) fn panels(
     if size[0].max(size[1]) < 4 || size[0].min(size[1]) < 2 {
         return Vec::new();
     }
-    let place = |class: usize| coloured.iter().position(|of| *of == class);
-    let colours = class_colours(coloured);
-    let colour = |class| place(class).map_or(OTHER_CLASSES, |at| colours[at]);
-    let of = found.of.len() as f64;
-    let share = |votes: usize| format!("{:.1} %", 100.0 * votes as f64 / of);
-    let mut key: Vec<([u8; 3], String)> = coloured
-        .iter()
-        .map(|&class| {
-            let text = format!("{} {}", share(found.counts[class]), name(session, class));
-            (colour(class), text)
-        })
-        .collect();
-    let others: usize = found
-        .counts
-        .iter()
-        .enumerate()
-        .filter(|(class, _)| place(*class).is_none())
-        .map(|(_, votes)| votes)
-        .sum();
-    if others > 0 {
-        key.push((OTHER_CLASSES, format!("{} other classes", share(others))));
-    }
+    let counts = coloured.iter().map(|&class| (class, found.counts[class]));
+    let counts: Vec<(usize, usize)> = counts.collect();
+    let of = found.of.len();
+    let (colour, mut key) = painted(session, &counts, of - found.abstained, of);
     if found.abstained > 0 {
-        key.push(([255; 3], format!("{} abstain", share(found.abstained))));
+        let share = 100.0 * found.abstained as f64 / of as f64;
+        key.push(([255; 3], format!("{share:.1} % abstain")));
     }
     found
         .of
         .chunks(size[0] * size[1])
         .enumerate()
         .filter_map(|(channel, votes)| {
-            let raster = Raster::of_classes(votes, size, colour, Sheet::MOST)?;
+            let raster = Raster::of_classes(votes, size, &colour, Sheet::MOST)?;
             let title = match channels {
                 1 => title.to_string(),
                 _ => format!("{title} · channel {channel}"),

@@ -2,15 +2,7 @@
 
 use std::fs;
 
-use crate::folder::{Folder, assets, ops, ops_input, picture, sr};
-
-fn vgg() -> String {
-    assets().join("vgg/vgg.onnx").display().to_string()
-}
-
-fn scene() -> String {
-    assets().join("pictures/scene.png").display().to_string()
-}
+use crate::folder::{Folder, ops, ops_input, picture, scene, sr, vgg};
 
 #[test]
 fn an_attack_in_pixels_stays_within_them() {

@@ -2,15 +2,7 @@
 
 use std::fs;
 
-use crate::folder::{Folder, assets, close, ops, ops_input, picture, sr};
-
-fn vgg() -> String {
-    assets().join("vgg/vgg.onnx").display().to_string()
-}
-
-fn scene() -> String {
-    assets().join("pictures/scene.png").display().to_string()
-}
+use crate::folder::{Folder, close, ops, ops_input, picture, scene, sr, vgg};
 
 #[test]
 fn the_default_map_sums_to_the_score_and_lies_over_the_photograph() {

@@ -329,10 +329,8 @@ fn bytes_in_and_an_index_out_are_read_as_numbers() {
     folder.ok(&["inspect", "only.onnx"]);
 }
 
-/// Five classes at every place of a picture: labels, the winning class's row, a report.
-#[test]
-fn segmenters_say_which_class_wins_where() {
-    let folder = Folder::new();
+/// A segmenter of five classes, `seg.onnx`.
+fn segmenter(folder: &Folder) {
     let values = (0..5 * 27)
         .map(|i| ((i * 7 % 13) as f32 - 6.0) / 20.0)
         .collect();
@@ -341,14 +339,15 @@ fn segmenters_say_which_class_wins_where() {
         node("Relu", &["c"], "y", vec![]),
     ];
     let weights = vec![weights("w", &[5, 3, 3, 3], values)];
-    save(
-        &folder,
-        "seg.onnx",
-        &[("x", 1, &[1, 3, 24, 24])],
-        nodes,
-        weights,
-        &["y"],
-    );
+    let inputs: [(&str, i32, &[i64]); 1] = [("x", 1, &[1, 3, 24, 24])];
+    save(folder, "seg.onnx", &inputs, nodes, weights, &["y"]);
+}
+
+/// Five classes at every place of a picture: labels, the winning class's row, a report.
+#[test]
+fn segmenters_say_which_class_wins_where() {
+    let folder = Folder::new();
+    segmenter(&folder);
     folder.ok(&["run", "seg.onnx", "--input", &picture(), "--out", "o"]);
     let (y, shape) = folder.npy("o/output.npy");
     assert_eq!(shape, [1, 5, 24, 24]);
@@ -562,22 +561,7 @@ fn boxes_and_scores_are_read_together() {
 #[test]
 fn a_class_is_attributed_where_it_wins() {
     let folder = Folder::new();
-    let values = (0..5 * 27)
-        .map(|i| ((i * 7 % 13) as f32 - 6.0) / 20.0)
-        .collect();
-    let nodes = vec![
-        node("Conv", &["x", "w"], "c", vec![ints("pads", &[1, 1, 1, 1])]),
-        node("Relu", &["c"], "y", vec![]),
-    ];
-    let inputs: [(&str, i32, &[i64]); 1] = [("x", 1, &[1, 3, 24, 24])];
-    save(
-        &folder,
-        "seg.onnx",
-        &inputs,
-        nodes,
-        vec![weights("w", &[5, 3, 3, 3], values)],
-        &["y"],
-    );
+    segmenter(&folder);
     folder.ok(&["attribute", "seg.onnx", "--input", &picture(), "--out", "o"]);
     folder.ok(&["run", "seg.onnx", "--input", &picture(), "--out", "r"]);
     let (y, _) = folder.npy("r/output.npy");

@@ -24,6 +24,15 @@ pub(crate) fn picture() -> String {
     assets().join("tiny_sr/input.png").display().to_string()
 }
 
+/// A classifier of the objects in scenes.
+pub(crate) fn vgg() -> String {
+    assets().join("vgg/vgg.onnx").display().to_string()
+}
+
+pub(crate) fn scene() -> String {
+    assets().join("pictures/scene.png").display().to_string()
+}
+
 /// A folder of its own, and the program in it.
 pub(crate) struct Folder(process::Folder);
 

@@ -10,11 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::folder::{Folder, assets, ops, ops_input, picture, sr};
-
-fn vgg() -> String {
-    assets().join("vgg/vgg.onnx").display().to_string()
-}
+use crate::folder::{Folder, assets, ops, ops_input, picture, sr, vgg};
 
 /// Every file below a folder and its bytes; `run.json` says when and where, and is left out.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

@@ -4,17 +4,13 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::folder::{Folder, assets, picture, sr};
+use crate::folder::{Folder, assets, picture, sr, vgg};
 
 fn copied(folder: &Folder, names: &[&str], from: &str) {
     fs::create_dir(folder.path("in")).expect("a folder");
     for name in names {
         fs::copy(from, folder.path(&format!("in/{name}"))).expect("copied");
     }
-}
-
-fn vgg() -> String {
-    assets().join("vgg/vgg.onnx").display().to_string()
 }
 
 /// One line of JSON for each picture.

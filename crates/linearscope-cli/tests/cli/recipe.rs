@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::{
-    folder::{Folder, assets, ops, ops_input, picture, sr, text},
+    folder::{Folder, ops, ops_input, picture, scene, sr, text, vgg},
     report::commands,
 };
 
@@ -232,8 +232,7 @@ fn recipe_flags_take_negative_numbers_and_refuse_nonsense() {
 #[test]
 fn doubtful_recipes_are_noticed() {
     let folder = Folder::new();
-    let vgg = assets().join("vgg/vgg.onnx").display().to_string();
-    let scene = assets().join("pictures/scene.png").display().to_string();
+    let (vgg, scene) = (vgg(), scene());
     std::fs::write(folder.path("many.txt"), "thing\n".repeat(1000)).expect("written");
     let notices = |more: &[&str]| {
         let args = [&["run", &vgg, "--input", &scene, "--out", "o"], more].concat();

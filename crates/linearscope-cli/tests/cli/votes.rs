@@ -2,15 +2,7 @@
 
 use std::fs;
 
-use crate::folder::{Folder, assets, ops, ops_input, picture, sr, text};
-
-fn vgg() -> String {
-    assets().join("vgg/vgg.onnx").display().to_string()
-}
-
-fn scene() -> String {
-    assets().join("pictures/scene.png").display().to_string()
-}
+use crate::folder::{Folder, ops, ops_input, picture, scene, sr, text, vgg};
 
 /// An `.npy` of 32-bit integers and its shape.
 fn whole(folder: &Folder, name: &str) -> (Vec<i32>, Vec<u64>) {
