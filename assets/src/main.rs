@@ -10,6 +10,12 @@
 //! ```text
 //! cargo run --release -p linearscope-assets -- shares|votes|attacks --out DIR [--data DIR]
 //! ```
+//!
+//! Scenes that no training has seen, each with the place of its object, for `linearscope evaluate --masks`:
+//!
+//! ```text
+//! cargo run --release -p linearscope-assets -- scenes --steps 24 --seed 7 --out DIR
+//! ```
 
 mod export;
 mod facades;
@@ -33,6 +39,28 @@ type Any<T> = Result<T, Box<dyn std::error::Error>>;
 /// Seed of the pictures the demo shows; no training or judging uses it.
 const SHOWN: u64 = 4242;
 
+/// Scenes and the places of their objects, in two folders, by number and kind.
+fn scene_folder(out: &Path, count: usize, seed: u64) -> Any<()> {
+    let (pictures, masks) = (out.join("scenes"), out.join("masks"));
+    std::fs::create_dir_all(&pictures)?;
+    std::fs::create_dir_all(&masks)?;
+    let mut random = Random::new(SHOWN ^ seed);
+    for number in 0..count {
+        let scene = scenes::scene(&mut random);
+        let name = format!("{number:03}-{}.png", scenes::KINDS[scene.kind]);
+        scene.picture.to_image().save(pictures.join(&name))?;
+        mask_of(&scene).save(masks.join(&name))?;
+    }
+    Ok(())
+}
+
+/// The share of each pixel that the object covers, as a picture.
+fn mask_of(scene: &scenes::Scene) -> image::GrayImage {
+    let level = |i: usize| image::Luma([(255.0 * scene.mask[i]).round() as u8]);
+    let side = scenes::SIDE as u32;
+    image::GrayImage::from_fn(side, side, |x, y| level((y * side + x) as usize))
+}
+
 /// The demo's inputs: a scene with the place of its object, a façade with its labels, and a part of
 /// a held-out photograph, reduced.
 fn pictures(out: &Path) -> Any<()> {
@@ -44,10 +72,7 @@ fn pictures(out: &Path) -> Any<()> {
         .find(|scene| scenes::KINDS[scene.kind] == "star")
         .expect("scenes do not end");
     scene.picture.to_image().save(folder.join("scene.png"))?;
-    let level = |i: usize| image::Luma([(255.0 * scene.mask[i]).round() as u8]);
-    let side = scenes::SIDE as u32;
-    let mask = image::GrayImage::from_fn(side, side, |x, y| level((y * side + x) as usize));
-    mask.save(folder.join("scene_mask.png"))?;
+    mask_of(&scene).save(folder.join("scene_mask.png"))?;
     let facade = facades::facade(&mut random);
     facade.picture.to_image().save(folder.join("facade.png"))?;
     facade
@@ -88,6 +113,9 @@ fn main() -> Any<()> {
     };
     if name == "pictures" {
         return pictures(&out);
+    }
+    if name == "scenes" {
+        return scene_folder(&out, steps.unwrap_or(24), seed);
     }
     let data = data.as_deref();
     let measured = match name.as_str() {

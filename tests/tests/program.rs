@@ -411,8 +411,8 @@ fn every_sweep_is_cut_and_gives_the_same_bits() {
             });
             for carry in [Carry::Scored, Carry::Conserving, Carry::Plain] {
                 both(&format!("{carry:?}"), &|f| {
-                    let (q, s) = f.carried(&y, carry, None).unwrap();
-                    vec![q, s]
+                    let (q, s, elsewhere) = f.carried(&y, carry, None).unwrap();
+                    vec![q, s, elsewhere]
                 });
             }
             let x0 = upload::<Flex>(&pseudo_input(&shape, scale, 5), &FlexDevice, dtype);

@@ -15,7 +15,7 @@ use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
     discussion::{Propagation, Terms, discussions, discussions_of},
     progress::unobserved,
-    projection,
+    projection, ranking,
     vectors::{numbers, read},
     votes::{ABSTAINS, VoteConfig, classes, discussed, votes},
 };
@@ -116,6 +116,88 @@ fn a_table_ranks_votes_beside_scores() {
         assert_eq!(mask.iter().filter(|m| **m).count(), row.votes);
     }
     assert_eq!(found.moved(&found), 0.0);
+}
+
+/// Votes among some classes are those of their dense discussions, whatever the order and the chunks.
+#[test]
+fn votes_among_some_classes() {
+    let f = tiny();
+    let all: Vec<usize> = (0..f.output_len()).collect();
+    let whole = votes(&f, &VoteConfig::default(), unobserved).expect("votes");
+    assert!(whole.heard.is_none() && whole.asked() == all.len());
+    let best_first = |among: &[usize]| -> Vec<usize> {
+        let order = ranking(&whole.scores);
+        order
+            .into_iter()
+            .filter(|class| among.contains(class))
+            .collect()
+    };
+    for among in [vec![3, 1], vec![0, 4, 2], vec![4, 3, 2, 1]] {
+        let mut sorted = among.clone();
+        sorted.sort_unstable();
+        let dense = discussions(&f, &sorted, Propagation::default()).expect("discussions");
+        let dense = summed(&numbers(dense.pixels).expect("reads"), 3, 143);
+        let numbered = by_hand(&dense, sorted.len(), 143).into_iter();
+        let expected: Vec<i32> = numbered
+            .map(|vote| usize::try_from(vote).map_or(ABSTAINS, |at| sorted[at] as i32))
+            .collect();
+        for chunk in [1, 2, 100] {
+            let config = VoteConfig::default()
+                .with_classes(Some(among.clone()))
+                .with_chunk(chunk);
+            let mut told = Vec::new();
+            let found = votes(&f, &config, |progress| {
+                told.push(progress.of);
+                ControlFlow::Continue(())
+            })
+            .expect("votes");
+            assert_eq!(found.of, expected, "{among:?}");
+            assert_eq!(found.heard, Some(best_first(&among)));
+            assert!(!found.is_partial() && found.asked() == among.len());
+            assert_eq!(told, vec![among.len(); among.len().div_ceil(chunk)]);
+            assert_eq!(found.scores, whole.scores);
+            for class in 0..all.len() {
+                let heard = among.contains(&class);
+                assert_eq!(found.was_heard(class), heard);
+                assert_eq!(found.gaps[class].is_nan(), !heard);
+                assert!(heard || found.counts[class] == 0);
+            }
+            // The best scores are in the table all the same.
+            let best = found.table().into_iter().find(|tally| tally.rank == 1);
+            assert_eq!(
+                best.map(|tally| tally.class),
+                Some(ranking(&whole.scores)[0])
+            );
+        }
+    }
+    // All of them in any order are all.
+    let config = VoteConfig::default().with_classes(Some(vec![4, 2, 0, 1, 3]));
+    assert_eq!(votes(&f, &config, unobserved).expect("votes"), whole);
+    // Stopped, they say so.
+    let config = VoteConfig::default()
+        .with_classes(Some(vec![4, 2, 0]))
+        .with_chunk(2);
+    let stopped = votes(&f, &config, |progress| match progress.done {
+        0 => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    })
+    .expect("votes among two");
+    assert!(stopped.is_partial() && stopped.asked() == 3);
+    assert_eq!(stopped.heard, Some(best_first(&[4, 2, 0])[..2].to_vec()));
+}
+
+#[test]
+fn classes_that_cannot_be_voted_for_are_refused() {
+    let f = tiny();
+    for (among, why) in [
+        (vec![2], "at least two"),
+        (vec![2, 2], "class 2 is there twice"),
+        (vec![2, 5], "[5] is outside [5]"),
+    ] {
+        let config = VoteConfig::default().with_classes(Some(among));
+        let error = votes(&f, &config, unobserved).expect_err("refused");
+        assert!(error.to_string().contains(why), "{error}");
+    }
 }
 
 /// What the pixels and every layer say by themselves adds up to the whole, whatever the reading.

@@ -136,12 +136,12 @@ pub fn compare(
             observer(&Progress { doing, ..*progress })
         })?;
         // Of some classes on one side there is nothing to compare.
-        match &found.heard {
-            None => Ok(found),
-            Some(heard) => {
-                let progress = Progress::new(doing, heard.len(), found.scores.len());
+        match (found.is_partial(), &found.heard) {
+            (true, Some(heard)) => {
+                let progress = Progress::new(doing, heard.len(), found.asked());
                 Err(Error::Stopped(progress))
             }
+            _ => Ok(found),
         }
     };
     let votes = match before.output_len() {

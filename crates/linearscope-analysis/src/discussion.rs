@@ -5,7 +5,8 @@
 //!
 //! - *scored*: s ← Wᵀ(s + q ⊙ b̂), D = q₀ ⊙ x₀ + s₀. It does not sum to the score: the gap is told.
 //! - *conserving*: the same with W's shares of what passes, |Wᵢⱼ| / Σₖ|Wᵢₖ| for weighted maps, so
-//!   that nothing is lost or made and D sums to the score.
+//!   that nothing is lost or made and D sums to the score. What sources say at entries that depend on no
+//!   pixel (a pruned filter's bias, a window wholly on padding) is shared out evenly among all, and told.
 //! - *paper*: equation 18 of the paper leaves the class out of what sources say: s ← Wᵀ(s + b̂),
 //!   D = q₀ ⊙ x₀ + λ s₀ with the λ for which D sums to the score. λ is told; a class whose own
 //!   words count for less than λ s₀ is one whose discussion means little.
@@ -61,6 +62,9 @@ pub struct Discussions {
     pub gaps: Vec<f64>,
     /// λ for each target; 1 where the propagation has none.
     pub factors: Vec<f64>,
+    /// The part of each D that sources say where nothing depends on a pixel, shared out evenly among all pixels; 0 but
+    /// for the conserving propagation.
+    pub evenly: Vec<f64>,
 }
 
 /// The discussions of outputs (flat) in one backward sweep for all of them.
@@ -169,12 +173,13 @@ pub fn discussions_of_sums(
     let seeds = f.upload(indicators(targets, len), len);
     let n = f.input_len();
     let mut factors = vec![1.0; targets.len()];
+    let mut evenly = vec![0.0; targets.len()];
     let carried = |seeds: Tensor<2>, carry, layer| {
         let seeds = batched(seeds, f.output_shape());
-        let (q, s) = f
+        let (q, s, elsewhere) = f
             .recorded_for("a discussion")?
             .carried(&seeds, carry, layer)?;
-        Ok::<_, Error>((flat(q), flat(s)))
+        Ok::<_, Error>((flat(q), flat(s), flat(elsewhere)))
     };
     let (own, sources) = match (propagation, terms) {
         (_, Terms::Input) => (f.apply_adjoint(seeds)? * f.x0(), None),
@@ -182,7 +187,7 @@ pub fn discussions_of_sums(
             let own = f.apply_adjoint(seeds.clone())? * f.x0();
             // Nothing of the class is in what the sources say: one target speaks for all.
             let first = seeds.narrow(0, 0, 1);
-            let (_, made) = carried(first.clone(), Carry::Plain, None)?;
+            let (_, made, _) = carried(first.clone(), Carry::Plain, None)?;
             let made_sum: f64 = read(made.clone())?.iter().sum();
             let said = read(own.clone())?;
             for (i, (factor, said)) in factors.iter_mut().zip(said.chunks(n)).enumerate() {
@@ -204,12 +209,13 @@ pub fn discussions_of_sums(
             (own, Some(factors.matmul(made)))
         }
         (Propagation::Scored, _) => {
-            let (q, s) = carried(seeds, Carry::Scored, layer)?;
+            let (q, s, _) = carried(seeds, Carry::Scored, layer)?;
             (q * f.x0(), Some(s))
         }
         (Propagation::Conserving, _) => {
-            let (q, s) = carried(seeds, Carry::Conserving, layer)?;
-            (q * f.x0(), Some(s))
+            let (q, s, elsewhere) = carried(seeds, Carry::Conserving, layer)?;
+            evenly = read(elsewhere.clone())?;
+            (q * f.x0(), Some(s + elsewhere.div_scalar(n as f64)))
         }
     };
     let pixels = match (terms, sources) {
@@ -237,5 +243,6 @@ pub fn discussions_of_sums(
         scores,
         gaps,
         factors,
+        evenly,
     })
 }

@@ -12,6 +12,7 @@
 //! | what passes, and how much | [`svd`], [`spectrum`] |
 //! | which layer's biases made a score | [`contribution`] |
 //! | how much does each pixel add to a score | [`attribution`] |
+//! | is a method any good | [`evaluation`] |
 //! | what does each pixel say, and for which class | [`discussion`], [`votes`] |
 //! | what does an attack change | [`attack`], [`difference`], [`comparison`] |
 //! | how far does it reach, what is copied, what is a template | [`maps`] |
@@ -54,6 +55,7 @@ pub mod difference;
 pub mod discussion;
 mod error;
 mod estimate;
+pub mod evaluation;
 mod frozen;
 mod locality;
 pub mod maps;

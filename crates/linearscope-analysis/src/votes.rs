@@ -3,7 +3,8 @@
 //! Of every class the pixel discussion is taken ([`discussion`](crate::discussion)), channels are
 //! summed, and the class whose discussion is largest has the pixel's vote. Classes go by in chunks, those of
 //! the largest scores first; what is kept is the best so far, so that memory does not grow with the number of
-//! classes, and a sweep that is stopped has heard the classes that matter.
+//! classes, and a sweep that is stopped has heard the classes that matter. [`VoteConfig::classes`] lets only some of them
+//! be voted for.
 //!
 //! A pixel about which all classes say exactly the same (a part of the picture that nothing reads:
 //! all say 0) *abstains*; an arg-max would give it to class 0. Where some but not all tie for the
@@ -30,7 +31,7 @@ use crate::{
 pub const ABSTAINS: i32 = -1;
 
 /// How votes are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct VoteConfig {
     /// How sources are carried back to pixels.
@@ -41,23 +42,28 @@ pub struct VoteConfig {
     pub by_channel: bool,
     /// Classes discussed side by side; results do not depend on it.
     pub chunk: usize,
+    /// Vote among these classes only: at least two, each once, in any order. `None`: all.
+    #[serde(default)]
+    pub classes: Option<Vec<usize>>,
 }
 
 impl Default for VoteConfig {
-    /// The conserving propagation, all terms, channels summed, 16 classes at a time.
+    /// The conserving propagation, all terms, channels summed, 16 classes at a time, among all.
     fn default() -> Self {
         Self {
             propagation: Propagation::default(),
             terms: Terms::default(),
             by_channel: false,
             chunk: 16,
+            classes: None,
         }
     }
 }
 
 setters!(
     VoteConfig: with_propagation propagation: Propagation, with_terms terms: Terms,
-    with_by_channel by_channel: bool, with_chunk chunk: usize
+    with_by_channel by_channel: bool, with_chunk chunk: usize,
+    with_classes classes: Option<Vec<usize>>
 );
 
 /// Who voted for what.
@@ -80,10 +86,13 @@ pub struct Votes {
     pub gaps: Vec<f64>,
     /// The paper's λ of each class; 1 in other propagations. NaN for classes that were not heard.
     pub factors: Vec<f64>,
-    /// The classes that were heard, largest score first, where the sweep was stopped before it had heard all:
-    /// these are the votes among them. `None`: all.
+    /// The classes that were heard, largest score first, where these are not all of the network's: the sweep was stopped
+    /// before, or asked to hear some only. These are the votes among them. `None`: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Vec<usize>>,
+    /// How many classes were to be heard, where only some were. `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub among: Option<usize>,
 }
 
 /// A class and its votes.
@@ -194,31 +203,87 @@ impl Running {
     }
 }
 
+/// The classes to hear, the largest score first.
+///
+/// # Errors
+/// [`Error::OutOfRange`]; [`Error::Setting`] for fewer than two and for one that is named twice.
+fn to_hear(among: Option<&[usize]>, scores: &[f64]) -> Result<Vec<usize>> {
+    let mut order = ranking(scores);
+    let Some(among) = among else {
+        return Ok(order);
+    };
+    let refused = |got, allowed| Error::Setting {
+        what: "the list of classes to vote among",
+        got,
+        allowed,
+    };
+    let mut asked = vec![false; scores.len()];
+    for &class in among {
+        match asked.get_mut(class) {
+            None => {
+                return Err(Error::OutOfRange {
+                    what: "the class to vote among",
+                    index: vec![class],
+                    shape: vec![scores.len()],
+                });
+            }
+            Some(true) => {
+                return Err(refused(
+                    format!("{} classes long", among.len()),
+                    format!("class {class} is there twice; name each once"),
+                ));
+            }
+            Some(asked) => *asked = true,
+        }
+    }
+    if among.len() < 2 {
+        return Err(refused(
+            format!("{among:?}"),
+            "a vote is among at least two classes".into(),
+        ));
+    }
+    order.retain(|&class| asked[class]);
+    Ok(order)
+}
+
+/// How so many classes are shared out: among how many threads, and how many each discusses at a time. Of `fit` classes
+/// the probes fit the memory, whoever discusses them.
+fn shared_out(classes: usize, cores: usize, fit: usize) -> [usize; 2] {
+    let threads = cores.min(fit).min(classes).max(1);
+    [threads, (fit / threads).max(1)]
+}
+
 /// Discussions of some classes, a part of them on each core: much of a sweep is work of one core. What comes out does not
-/// depend on how many there are.
+/// depend on how many there are. All threads together keep within the memory of one.
 fn side_by_side<'a>(
     f: &FrozenNetwork,
     classes: &'a [usize],
     config: &VoteConfig,
 ) -> Result<Vec<(&'a [usize], Discussions)>> {
     let of = |part| discussions_of(f, part, config.propagation, config.terms);
-    // A graphics card has one queue.
-    let cores = match f.backend_name().contains("flex") {
-        true => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
-        false => 1,
+    let [threads, at_once] = match f.recorded() {
+        // A sweep takes two vectors along.
+        Some(recorded) if f.backend_name().contains("flex") => {
+            let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+            shared_out(classes.len(), cores, recorded.probes_at_once() / 2)
+        }
+        // A graphics card has one queue, and a tape is for one.
+        _ => [1, classes.len()],
     };
-    let parts: Vec<&[usize]> = classes
-        .chunks(classes.len().div_ceil(cores).max(1))
-        .collect();
-    let ([first, others @ ..], true) = (&parts[..], parts.len() > 1) else {
+    if threads == 1 {
         return Ok(vec![(classes, of(classes)?)]);
+    }
+    let in_turn = |part: &'a [usize]| -> Result<Vec<_>> {
+        let turns = part.chunks(at_once);
+        turns.map(|some| Ok((some, of(some)?))).collect()
     };
+    let parts: Vec<&[usize]> = classes.chunks(classes.len().div_ceil(threads)).collect();
     std::thread::scope(|scope| {
-        let of = &of;
-        let spawned: Vec<_> = (others.iter())
-            .map(|part| scope.spawn(move || of(part)))
+        let in_turn = &in_turn;
+        let spawned: Vec<_> = (parts[1..].iter())
+            .map(|part| scope.spawn(move || in_turn(part)))
             .collect();
-        let mut found = vec![of(first)];
+        let mut found = vec![in_turn(parts[0])];
         for handle in spawned {
             found.push(
                 handle
@@ -226,12 +291,27 @@ fn side_by_side<'a>(
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
             );
         }
-        let pairs = parts.iter().zip(found);
-        pairs.map(|(part, found)| Ok((*part, found?))).collect()
+        let found: Vec<_> = found.into_iter().collect::<Result<_>>()?;
+        Ok(found.into_iter().flatten().collect())
     })
 }
 
-/// The votes of every pixel among all classes. Progress counts classes.
+/// [`side_by_side`] where nothing was discussed before: the first class alone, by which the program is prepared once and
+/// not by every thread.
+fn after_one<'a>(
+    f: &FrozenNetwork,
+    classes: &'a [usize],
+    config: &VoteConfig,
+) -> Result<Vec<(&'a [usize], Discussions)>> {
+    let (first, others) = classes.split_at(classes.len().min(1));
+    let mut found = side_by_side(f, first, config)?;
+    if !others.is_empty() {
+        found.extend(side_by_side(f, others, config)?);
+    }
+    Ok(found)
+}
+
+/// The votes of every pixel among all classes, or those of [`VoteConfig::classes`]. Progress counts classes.
 ///
 /// Where it is stopped, by the observer or in the middle of a product, when two classes or more have been heard,
 /// their votes are the result, and [`Votes::heard`] says which they are; until then it is an error
@@ -261,7 +341,8 @@ fn side_by_side<'a>(
 /// Cost: that of [`discussions_of`] for every class; memory: one chunk's discussions.
 ///
 /// # Errors
-/// [`Error::NotAClassifier`]; [`Error::Batch`]; [`Error::Stopped`]; as [`discussions_of`].
+/// [`Error::NotAClassifier`]; [`Error::Batch`]; [`Error::Stopped`]; for [`VoteConfig::classes`] [`Error::OutOfRange`] and
+/// [`Error::Setting`], of fewer than two or the same twice; as [`discussions_of`].
 pub fn votes(
     f: &FrozenNetwork,
     config: &VoteConfig,
@@ -278,12 +359,15 @@ pub fn votes(
         shape.insert(0, c);
     }
     let scores = read(f.reference())?;
-    let order = ranking(&scores);
+    let order = to_hear(config.classes.as_deref(), &scores)?;
     let mut running = Running::new(pixels);
     let (mut gaps, mut factors) = (vec![f64::NAN; classes], vec![f64::NAN; classes]);
     for chunk in order.chunks(config.chunk.max(1)) {
-        let progress = Progress::new("counting votes", running.seen, classes);
-        let found = tell(&mut observer, progress).and_then(|()| side_by_side(f, chunk, config));
+        let progress = Progress::new("counting votes", running.seen, order.len());
+        let found = tell(&mut observer, progress).and_then(|()| match running.seen {
+            0 => after_one(f, chunk, config),
+            _ => side_by_side(f, chunk, config),
+        });
         // Of one class alone every pixel would abstain.
         let Some(found) = unless_stopped(found, running.seen >= 2)? else {
             break;
@@ -321,6 +405,7 @@ pub fn votes(
         gaps,
         factors,
         heard,
+        among: (order.len() < classes).then_some(order.len()),
     })
 }
 
@@ -343,9 +428,19 @@ pub fn discussed(
 }
 
 impl Votes {
-    /// Whether the sweep was stopped before all classes were heard, see [`heard`](Self::heard).
+    /// How many classes were to be heard.
+    pub fn asked(&self) -> usize {
+        self.among.unwrap_or(self.scores.len())
+    }
+
+    /// Whether the sweep was stopped before all classes that were to be were heard, see [`heard`](Self::heard).
     pub fn is_partial(&self) -> bool {
-        self.heard.is_some()
+        (self.heard.as_ref()).is_some_and(|heard| heard.len() < self.asked())
+    }
+
+    /// Whether pixels could vote for a class.
+    pub fn was_heard(&self, class: usize) -> bool {
+        (self.heard.as_ref()).is_none_or(|heard| heard.contains(&class))
     }
 
     /// Every class's votes and score, most votes first; among equals the larger score first.
@@ -452,6 +547,37 @@ mod tests {
     }
 
     #[test]
+    fn some_classes_are_heard_best_first() {
+        let scores = [0.5, 3.0, -1.0, 2.0];
+        assert_eq!(to_hear(None, &scores).unwrap(), [1, 3, 0, 2]);
+        assert_eq!(to_hear(Some(&[2, 3]), &scores).unwrap(), [3, 2]);
+        assert_eq!(to_hear(Some(&[0, 1, 2, 3]), &scores).unwrap(), [1, 3, 0, 2]);
+        for (among, why) in [
+            (&[1usize][..], "is [1], but a vote is among at least two"),
+            (&[], "is [], but a vote is among at least two"),
+            (&[1, 2, 1], "class 1 is there twice"),
+            (&[1, 4], "the class to vote among [4] is outside [4]"),
+        ] {
+            let told = to_hear(Some(among), &scores).unwrap_err().to_string();
+            assert!(told.contains(why), "{told}");
+        }
+    }
+
+    #[test]
+    fn threads_together_keep_within_the_memory() {
+        // Room for all: a class a core. Room for few: fewer threads. Room for more than cores: several each.
+        assert_eq!(shared_out(16, 16, 100), [16, 6]);
+        assert_eq!(shared_out(16, 16, 3), [3, 1]);
+        assert_eq!(shared_out(16, 4, 10), [4, 2]);
+        assert_eq!(shared_out(1, 16, 100), [1, 100]);
+        assert_eq!(shared_out(16, 16, 0), [1, 1]);
+        for (cores, fit) in [(1, 1), (2, 5), (7, 20), (64, 64)] {
+            let [threads, at_once] = shared_out(16, cores, fit);
+            assert!(threads <= cores && threads * at_once <= fit);
+        }
+    }
+
+    #[test]
     fn overlap() {
         let (a, b) = ([true, true, false, false], [false, true, true, false]);
         assert_eq!(intersection_over_union(&a, &b), 1.0 / 3.0);
@@ -467,6 +593,7 @@ mod tests {
             gaps: vec![0.0; 2],
             factors: vec![1.0; 2],
             heard: None,
+            among: None,
         };
         assert_eq!(votes.loudest(2), [-1, 1, -1, 0]);
         assert_eq!(votes.loudest(9), votes.of);

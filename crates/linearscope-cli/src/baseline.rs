@@ -61,11 +61,11 @@ impl Named {
         }
     }
 
-    /// Black, where there is black.
-    fn usual(session: &Session) -> Self {
+    /// Those that need no file, the usual one first: black, where there is black.
+    fn usual(session: &Session) -> &'static [Self] {
         match bounds(session) {
-            Some(_) => Self::Black,
-            None => Self::Zeros,
+            Some(_) => &[Self::Black, Self::White, Self::Mean, Self::Blur],
+            None => &[Self::Zeros, Self::Mean, Self::Blur],
         }
     }
 
@@ -159,9 +159,10 @@ fn blurred(values: &[f64], h: usize, w: usize) -> Vec<f64> {
 }
 
 impl Baseline {
-    /// The one that is meant where none is named.
-    pub(crate) fn usual(session: &Session) -> Self {
-        Self::Named(Named::usual(session))
+    /// Those that are meant where none is named, the one that scores are measured from first.
+    pub(crate) fn usual(session: &Session) -> Vec<Self> {
+        let usual = Named::usual(session).iter();
+        usual.map(|named| Self::Named(*named)).collect()
     }
 
     pub(crate) fn words(&self) -> String {
@@ -245,7 +246,7 @@ impl Towards {
 /// How far the reading holds, towards black (of arrays, zeros), a blurred picture and its mean.
 pub(crate) fn trust(session: &mut Session) -> Result<Vec<Towards>> {
     console::step("measuring how far the reading holds");
-    let first = Named::usual(session);
+    let first = Named::usual(session)[0];
     let x0 = session.numbers(session.frozen.x0())?;
     let frozen = &session.frozen;
     let len = x0.len();

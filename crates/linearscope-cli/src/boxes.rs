@@ -18,7 +18,7 @@ const COORDINATES: usize = 4;
 const LISTED: usize = 5;
 
 /// How boxes lie in an output `[1, boxes, numbers]` or `[1, numbers, boxes]`: of each box four coordinates, whether
-/// there is anything in it, and a score a class.
+/// there is anything in it, a score a class, and maybe other numbers behind those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Boxes {
     pub count: usize,
@@ -28,6 +28,9 @@ pub(crate) struct Boxes {
     pub last: bool,
     /// The fifth number says whether anything is in the box.
     pub objectness: bool,
+    /// How many scores there are. Numbers behind them are something else: coefficients of masks, an angle, the
+    /// score of there being nothing.
+    pub classes: usize,
 }
 
 /// The best box of a class.
@@ -41,6 +44,43 @@ pub(crate) struct Best {
     pub score: f64,
     /// The four numbers that say where, as the network gives them.
     pub coordinates: String,
+    /// What its score is, where that is no matter of course.
+    #[serde(skip)]
+    raw: Option<Raw>,
+}
+
+/// Scores before their logistic, as some of them lie outside of 0..1. Two numbers below 0 have a product above 0, so that
+/// boxes are ranked by log σ(anything there) + log σ(class).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Raw {
+    /// Shown as σ(anything there) · σ(class).
+    Product,
+    /// Of a class alone. Its logistic has the order of the number itself, which is shown.
+    Alone,
+}
+
+impl Raw {
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Product => {
+                "raw scores: ranked by their logistic; a score is σ(anything there) · σ(class)"
+            }
+            Self::Alone => "raw scores: ranked by their logistic, shown as the network gives them",
+        }
+    }
+
+    /// Over a column of them.
+    fn column(self) -> &'static str {
+        match self {
+            Self::Product => "score, σ · σ",
+            Self::Alone => "raw score",
+        }
+    }
+}
+
+/// log σ(x), without overflow on either side.
+fn log_logistic(x: f64) -> f64 {
+    x.min(0.0) - (-x.abs()).exp().ln_1p()
 }
 
 impl Boxes {
@@ -55,35 +95,122 @@ impl Boxes {
             _ if enough(a) && b >= 4 * a => Some((b, a, false)),
             _ => None,
         }
-        .map(|(count, numbers, last)| Self {
+        .map(|(count, numbers, last)| Self::lying(count, numbers, last))
+    }
+
+    fn lying(count: usize, numbers: usize, last: bool) -> Self {
+        let boxes = Self {
             count,
             numbers,
             last,
-            objectness: last && numbers > COORDINATES + 1,
-        })
+            objectness: false,
+            classes: numbers - COORDINATES,
+        };
+        boxes.with_objectness(last && numbers > COORDINATES + 1)
     }
 
-    /// Of coordinates and scores that were two outputs: `[1, boxes, 4 + classes]`, however many there are.
-    pub(crate) fn joined(shape: &[usize]) -> Option<Self> {
-        let &[1, count, numbers] = shape else {
-            return None;
+    fn with_objectness(self, objectness: bool) -> Self {
+        Self {
+            objectness,
+            classes: self.numbers - COORDINATES - usize::from(objectness),
+            ..self
+        }
+    }
+
+    /// Where the user says that it is a detector: of whichever axis the labels tell that it holds a box's numbers,
+    /// else of the shorter one.
+    pub(crate) fn told(shape: &[usize], labels: Option<usize>) -> Option<Self> {
+        let &[1, a, b] = shape else { return None };
+        let tells = |numbers: usize| {
+            labels.is_some_and(|labels| {
+                labels > 0
+                    && [COORDINATES, COORDINATES + 1]
+                        .map(|more| more + labels)
+                        .contains(&numbers)
+            })
         };
-        Some(Self {
-            count,
-            numbers,
-            last: true,
-            objectness: false,
-        })
+        let last = match (tells(a), tells(b)) {
+            (true, false) => false,
+            (false, true) => true,
+            _ => a >= b,
+        };
+        let (count, numbers) = if last { (a, b) } else { (b, a) };
+        let enough = count > 0 && numbers > COORDINATES;
+        enough.then(|| Self::lying(count, numbers, last).known(labels))
+    }
+
+    /// Of coordinates and scores that were two outputs: `[1, boxes, 4 + classes]`, however many there are. Of fewer
+    /// labels the scores behind them are something else.
+    pub(crate) fn joined(shape: &[usize], labels: Option<usize>) -> Option<Self> {
+        match *shape {
+            [1, count, numbers] if numbers > COORDINATES => {
+                let boxes = Self::lying(count, numbers, true).with_objectness(false);
+                Some(boxes.limited(labels))
+            }
+            _ => None,
+        }
     }
 
     /// The same where it is known how many classes there are.
-    pub(crate) fn known(self, classes: Option<usize>) -> Self {
-        let objectness = match classes {
-            Some(classes) if classes + COORDINATES == self.numbers => false,
-            Some(classes) if classes + COORDINATES + 1 == self.numbers => true,
+    pub(crate) fn known(self, labels: Option<usize>) -> Self {
+        let objectness = match labels {
+            // A file without any says nothing.
+            Some(0) => self.objectness,
+            Some(labels) if labels + COORDINATES == self.numbers => false,
+            Some(labels) if labels + COORDINATES + 1 == self.numbers => true,
             _ => self.objectness,
         };
-        Self { objectness, ..self }
+        self.with_objectness(objectness).limited(labels)
+    }
+
+    /// No more classes than labels.
+    fn limited(self, labels: Option<usize>) -> Self {
+        match labels {
+            Some(labels) if (1..self.classes).contains(&labels) => Self {
+                classes: labels,
+                ..self
+            },
+            _ => self,
+        }
+    }
+
+    /// How the output is read, in words.
+    pub(crate) fn words(&self) -> String {
+        let anything = match self.objectness {
+            true => "whether anything is there, ",
+            false => "",
+        };
+        let others = match self.others() {
+            0 => String::new(),
+            others => format!(
+                ", as many as there are labels: {others} other {} of each box {} not read as scores",
+                if others == 1 { "number" } else { "numbers" },
+                if others == 1 { "is" } else { "are" },
+            ),
+        };
+        format!(
+            "the output is read as {} boxes of 4 coordinates, {anything}and {} classes{others} (--task says what \
+             else it is)",
+            self.count, self.classes
+        )
+    }
+
+    /// What there is to say of so many labels.
+    pub(crate) fn doubt(&self, labels: usize) -> Option<String> {
+        (labels != self.classes).then(|| {
+            format!(
+                "there are {labels} labels for {} classes: names may be those of others (a box of 4 coordinates and \
+                 {labels} classes has {} numbers; these have {})",
+                self.classes,
+                labels.saturating_add(COORDINATES),
+                self.numbers
+            )
+        })
+    }
+
+    /// Numbers behind the scores.
+    fn others(&self) -> usize {
+        self.numbers - self.scores().end
     }
 
     /// Where a number of a box is in the output.
@@ -102,41 +229,61 @@ impl Boxes {
         }
     }
 
-    /// How many classes it tells apart.
-    pub(crate) fn classes(&self) -> usize {
-        self.scores().len()
-    }
-
     fn scores(&self) -> Range<usize> {
-        COORDINATES + usize::from(self.objectness)..self.numbers
+        let first = COORDINATES + usize::from(self.objectness);
+        first..first + self.classes
     }
 
-    /// The best score of each class, and its box.
+    /// Whether any score, or whether anything is there, lies outside of 0..1.
+    pub(crate) fn raw(&self, values: &[f64]) -> Option<Raw> {
+        let (mut read, raw) = match self.objectness {
+            true => (COORDINATES..self.scores().end, Raw::Product),
+            false => (self.scores(), Raw::Alone),
+        };
+        let outside = |value: f64| !value.is_nan() && !(0.0..=1.0).contains(&value);
+        read.any(|of| (0..self.count).any(|number| outside(values[self.position(number, of)])))
+            .then_some(raw)
+    }
+
+    /// The best box of one class, and its score.
+    fn best_of(&self, values: &[f64], raw: Option<Raw>, class: usize) -> (usize, f64) {
+        let of = self.scores().start + class;
+        let score = |number: usize| {
+            let score = values[self.position(number, of)];
+            let anything = || values[self.position(number, COORDINATES)];
+            match (self.objectness, raw) {
+                (true, Some(_)) => log_logistic(anything()) + log_logistic(score),
+                (true, None) => anything() * score,
+                (false, _) => score,
+            }
+        };
+        let scores: Vec<f64> = (0..self.count).map(score).collect();
+        let best = argmax(&scores).unwrap_or(0);
+        (best, scores.get(best).copied().unwrap_or(f64::NAN))
+    }
+
+    /// The best box of each class, and by what classes are ranked: of raw scores with a number that says whether
+    /// anything is there the logarithm, else the score.
     fn best_of_each(&self, values: &[f64]) -> Vec<(usize, f64)> {
-        let score = |number: usize, of: usize| {
-            let anything = match self.objectness {
-                true => values[self.position(number, COORDINATES)],
-                false => 1.0,
-            };
-            anything * values[self.position(number, of)]
-        };
-        let of_class = |of: usize| {
-            let scores: Vec<f64> = (0..self.count).map(|number| score(number, of)).collect();
-            let best = argmax(&scores).unwrap_or(0);
-            (best, scores.get(best).copied().unwrap_or(f64::NAN))
-        };
-        self.scores().map(of_class).collect()
+        let raw = self.raw(values);
+        let best = |class| self.best_of(values, raw, class);
+        (0..self.classes).map(best).collect()
     }
 
     /// The best box of each of the best classes. Of several alike only the best is here: boxes are not compared,
     /// since what their coordinates mean differs from network to network.
     fn best(&self, session: &Session, values: &[f64]) -> Vec<Best> {
         let each = self.best_of_each(values);
+        let raw = self.raw(values);
         let scores: Vec<f64> = each.iter().map(|one| one.1).collect();
         let classes = ranking(&scores).into_iter().take(LISTED);
         classes
             .map(|class| {
-                let (number, score) = each[class];
+                let (number, ranked) = each[class];
+                let score = match raw {
+                    Some(Raw::Product) => ranked.exp(),
+                    _ => ranked,
+                };
                 let at = |of| format!("{:.4}", values[self.position(number, of)]);
                 let coordinates: Vec<String> = (0..COORDINATES).map(at).collect();
                 Best {
@@ -145,6 +292,7 @@ impl Boxes {
                     label: session.label(class).map(String::from),
                     score,
                     coordinates: coordinates.join(" "),
+                    raw,
                 }
             })
             .collect()
@@ -173,14 +321,44 @@ impl Boxes {
                     .filter(|of| *of >= COORDINATES),
             )
             .chain(0..COORDINATES)
-            .map(|of| At {
-                text: match self.last {
-                    true => format!("{number},{of}"),
-                    false => format!("{of},{number}"),
-                },
-                positions: vec![self.position(number, of)],
-            })
+            .map(|of| self.at(number, of))
             .collect()
+    }
+
+    /// The score of a class's best box; nothing where there is no such class.
+    pub(crate) fn of_class(&self, values: &[f64], class: usize) -> Vec<At> {
+        if class >= self.classes {
+            return Vec::new();
+        }
+        let (number, _) = self.best_of(values, self.raw(values), class);
+        vec![self.at(number, self.scores().start + class)]
+    }
+
+    fn at(&self, number: usize, of: usize) -> At {
+        At {
+            text: match (self.count, self.last) {
+                // Axes of one entry go unsaid.
+                (1, _) => format!("{of}"),
+                (_, true) => format!("{number},{of}"),
+                (_, false) => format!("{of},{number}"),
+            },
+            positions: vec![self.position(number, of)],
+        }
+    }
+
+    /// What `--target` and `--at` take, for hints.
+    pub(crate) fn forms(&self) -> String {
+        let form = match self.last {
+            true => "BOX,NUMBER",
+            false => "NUMBER,BOX",
+        };
+        format!(
+            "give {form}, with boxes 0 to {} of numbers 0 to {} each, or a class, which means the score of its best \
+             box: by number, 0 to {}, or in `attribute` by its label",
+            self.count - 1,
+            self.numbers - 1,
+            self.classes - 1
+        )
     }
 
     /// What a position of the output says, in words.
@@ -189,7 +367,8 @@ impl Boxes {
         let what = match of {
             0..COORDINATES => format!("coordinate {of}"),
             COORDINATES if self.objectness => "anything there".into(),
-            of => name(session, of - self.scores().start),
+            of if self.scores().contains(&of) => name(session, of - self.scores().start),
+            of => format!("number {of}"),
         };
         format!("{what} of box {number}")
     }
@@ -197,9 +376,10 @@ impl Boxes {
 
 /// The best boxes as a table.
 pub(crate) fn table(session: &Session, best: &[Best]) -> Table {
+    let raw = best.first().and_then(|one| one.raw);
     let columns = [
         Column::number("box"),
-        Column::number("score"),
+        Column::number(raw.map_or("score", Raw::column)),
         Column::text("class"),
         Column::text("where"),
     ];
@@ -225,12 +405,15 @@ pub(crate) fn lines(best: &[Best]) -> Vec<String> {
             one.label.as_deref().unwrap_or("")
         )
     };
-    best.iter().map(|one| line(one).trim_end().into()).collect()
+    let raw = best.first().and_then(|one| one.raw);
+    let raw = raw.map(|raw| format!("  {}", raw.words()));
+    let lines = best.iter().map(|one| line(one).trim_end().into());
+    raw.into_iter().chain(lines).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Boxes;
+    use super::{Boxes, Raw, log_logistic};
 
     #[test]
     fn boxes_lie_either_way() {
@@ -261,11 +444,122 @@ mod tests {
         assert_eq!(first.place(5 * 24 + 7), (7, 5));
         assert!(first.known(Some(1)).objectness);
         assert!(!last.known(Some(2)).objectness);
-        let joined = Boxes::joined(&[1, 24, 6]).expect("boxes");
+        let joined = Boxes::joined(&[1, 24, 6], None).expect("boxes");
         assert!(!joined.objectness);
         assert_eq!((joined.count, joined.numbers, joined.last), (24, 6, true));
+        // One label fewer is no sign of an objectness where coordinates and scores were two outputs.
+        let joined = Boxes::joined(&[1, 24, 6], Some(1)).expect("boxes");
+        assert_eq!((joined.objectness, joined.classes), (false, 1));
         assert_eq!(Boxes::of(&[1, 24, 4]), None);
         assert_eq!(Boxes::of(&[1, 197, 768]), None);
         assert_eq!(Boxes::of(&[24, 6]), None);
+    }
+
+    /// Two numbers below 0 are no box, however large their product.
+    #[test]
+    fn raw_scores_are_ranked_by_their_logistic() {
+        let boxes = Boxes::of(&[1, 24, 6]).expect("boxes");
+        let mut values = vec![0.0; 144];
+        for number in 0..24 {
+            (values[number * 6 + 4], values[number * 6 + 5]) = (-20.0, -20.0);
+        }
+        (values[7 * 6 + 4], values[7 * 6 + 5]) = (2.0, 1.0);
+        (values[9 * 6 + 4], values[9 * 6 + 5]) = (-900.0, 900.0);
+        assert_eq!(boxes.raw(&values), Some(Raw::Product));
+        assert_eq!(boxes.chosen(&values)[0].text, "7,5");
+        let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
+        let (number, ranked) = boxes.best_of_each(&values)[0];
+        assert_eq!(number, 7);
+        assert!((ranked.exp() - logistic(2.0) * logistic(1.0)).abs() < 1e-15);
+        // A slow twin where that neither overflows nor rounds to 1, and the limits where it would.
+        for x in [-30.0, -1.0, 0.0, 0.5, 30.0] {
+            assert!((log_logistic(x) - logistic(x).ln()).abs() < 1e-13, "{x}");
+        }
+        assert_eq!((log_logistic(-1e4), log_logistic(1e4)), (-1e4, 0.0));
+        // Within 0..1 they are what they say.
+        let within: Vec<f64> = values.iter().map(|x| logistic(*x)).collect();
+        assert_eq!(boxes.raw(&within), None);
+        assert_eq!(boxes.chosen(&within)[0].text, "7,5");
+        // Numbers that are no scores say nothing of them.
+        let mut within = within;
+        for number in 0..24 {
+            within[number * 6] = 640.0;
+        }
+        assert_eq!(boxes.raw(&within), None);
+    }
+
+    /// YOLOs that segment, with and without "is there anything", and a background behind the classes.
+    #[test]
+    fn classes_are_no_more_than_labels() {
+        for (shape, labels, objectness, classes, others) in [
+            (&[1, 8400, 84][..], Some(80), false, 80, 0),
+            (&[1, 84, 8400], Some(80), false, 80, 0),
+            (&[1, 25200, 85], Some(80), true, 80, 0),
+            (&[1, 116, 8400], Some(80), false, 80, 32),
+            (&[1, 25200, 117], Some(80), true, 80, 32),
+            (&[1, 116, 8400], None, false, 112, 0),
+            // More labels than there is room for are told, and so is a file without any.
+            (&[1, 84, 8400], Some(1000), false, 80, 0),
+            (&[1, 84, 8400], Some(0), false, 80, 0),
+        ] {
+            let boxes = Boxes::of(shape).expect("boxes").known(labels);
+            let found = (boxes.objectness, boxes.classes, boxes.others());
+            assert_eq!(found, (objectness, classes, others), "{shape:?} {labels:?}");
+            assert_eq!(
+                boxes.words().contains("other"),
+                others > 0,
+                "{}",
+                boxes.words()
+            );
+            let told = labels.and_then(|labels| boxes.doubt(labels));
+            assert_eq!(told.is_some(), matches!(labels, Some(0 | 1000)), "{told:?}");
+        }
+        // A coefficient of 9 is no score.
+        let boxes = Boxes::of(&[1, 8, 32]).expect("boxes").known(Some(2));
+        let mut values = vec![0.5; 8 * 32];
+        values[5 * 32 + 3] = 0.75;
+        values[7 * 32 + 4] = 9.0;
+        assert_eq!(boxes.raw(&values), None);
+        assert_eq!(boxes.chosen(&values)[0].text, "5,3");
+    }
+
+    #[test]
+    fn a_class_means_its_best_box() {
+        let boxes = Boxes::of(&[1, 28, 7]).expect("boxes");
+        let mut values = vec![0.0; 28 * 7];
+        (values[3 * 7 + 4], values[3 * 7 + 5]) = (0.9, 0.8);
+        (values[5 * 7 + 4], values[5 * 7 + 6]) = (0.5, 0.5);
+        let texts = |class| -> Vec<String> {
+            let found = boxes.of_class(&values, class);
+            found.into_iter().map(|at| at.text).collect()
+        };
+        assert_eq!(
+            (texts(0), texts(1)),
+            (vec!["3,5".into()], vec!["5,6".into()])
+        );
+        assert_eq!(boxes.of_class(&values, 1)[0].positions, [5 * 7 + 6]);
+        assert!(texts(2).is_empty());
+        assert!(boxes.forms().contains("BOX,NUMBER") && boxes.forms().contains("0 to 1,"));
+    }
+
+    /// What is said to be a detector need not have many more boxes than numbers.
+    #[test]
+    fn told_boxes_lie_along_the_longer_axis_or_as_labels_say() {
+        let lies = |shape: &[usize], labels| {
+            Boxes::told(shape, labels).map(|boxes| (boxes.count, boxes.numbers, boxes.last))
+        };
+        assert_eq!(lies(&[1, 100, 92], None), Some((100, 92, true)));
+        assert_eq!(lies(&[1, 84, 100], None), Some((100, 84, false)));
+        assert_eq!(lies(&[1, 9, 9], None), Some((9, 9, true)));
+        // 20 boxes of 4 + 80 numbers, of 5 + 80.
+        assert_eq!(lies(&[1, 20, 84], Some(80)), Some((20, 84, true)));
+        assert_eq!(lies(&[1, 85, 20], Some(80)), Some((20, 85, false)));
+        // Both axes would do, or neither.
+        assert_eq!(lies(&[1, 84, 85], Some(80)), Some((85, 84, false)));
+        assert_eq!(lies(&[1, 20, 84], Some(3)), Some((84, 20, false)));
+        assert!(Boxes::told(&[1, 85, 20], Some(80)).is_some_and(|boxes| boxes.objectness));
+        for shape in [&[1, 100, 4][..], &[1, 10], &[2, 100, 9], &[1, 0, 9]] {
+            assert_eq!(Boxes::told(shape, None), None, "{shape:?}");
+        }
     }
 }

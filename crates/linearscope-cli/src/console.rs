@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use linearscope::Interrupt;
 use linearscope_analysis::Progress;
 
@@ -34,9 +34,7 @@ const EVERY: Duration = Duration::from_secs(30);
 
 fn style(counts: bool) -> ProgressStyle {
     let template = match counts {
-        true => {
-            "{spinner} {msg} {bar:24} {human_pos}/{human_len} · {per_sec:0} · {eta} left{prefix}"
-        }
+        true => "{spinner} {msg} {bar:24} {human_pos}/{human_len} · {per_sec:0}{prefix}",
         false => "{spinner} {msg} · {elapsed}",
     };
     ProgressStyle::with_template(template).expect("a template that a test renders")
@@ -123,32 +121,86 @@ pub(crate) fn print(line: &str) {
     }
 }
 
+/// Since when something is being done, and from where.
+struct Pace {
+    doing: &'static str,
+    began: Instant,
+    /// How many were done then, and when it was told last.
+    first: usize,
+    last: usize,
+}
+
+impl Pace {
+    /// Whether `at` goes on with what was told last; else it begins here.
+    fn goes_on(&mut self, at: &Progress) -> bool {
+        let goes_on = self.doing == at.doing && self.last <= at.done;
+        if !goes_on {
+            (self.doing, self.began, self.first) = (at.doing, Instant::now(), at.done);
+        }
+        self.last = at.done;
+        goes_on
+    }
+
+    /// The time left after so much, where steps are alike: those of a solver that works until a residual is small are not.
+    fn left(&self, at: &Progress, elapsed: Duration) -> Option<String> {
+        let since = |count: usize| count.saturating_sub(self.first);
+        match at.residual > 0.0 {
+            true => None,
+            false => left(elapsed, since(at.done), since(at.of)),
+        }
+    }
+}
+
 /// An observer of long computations that says how far they are, and stops them on Ctrl-C.
 pub(crate) fn observer() -> impl FnMut(&Progress) -> ControlFlow<()> {
-    let (mut told, mut began) = (Instant::now(), Instant::now());
-    let mut doing = "";
+    let mut told = Instant::now();
+    let mut pace = Pace {
+        doing: "",
+        began: told,
+        first: 0,
+        last: 0,
+    };
     move |at| {
-        if doing != at.doing {
-            (doing, began) = (at.doing, Instant::now());
-            if let Some(bar) = &*BAR {
+        let goes_on = pace.goes_on(at);
+        if let Some(bar) = &*BAR {
+            if !goes_on {
                 bar.reset();
                 bar.set_style(style(true));
-                bar.set_message(prefixed(doing));
+                bar.set_message(prefixed(at.doing));
             }
-        }
-        if let Some(bar) = &*BAR {
+            let left = pace.left(at, pace.began.elapsed());
+            let left = left.map_or(String::new(), |left| format!(" · {left}"));
             bar.set_length(at.of as u64);
             bar.set_position(at.done as u64);
-            bar.set_prefix(details(at));
+            bar.set_prefix(left + &details(at));
         } else if told.elapsed() > EVERY {
             told = Instant::now();
-            said(&plain(at, began.elapsed()));
+            said(&plain(at, pace.left(at, pace.began.elapsed())));
         }
         match stopped() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
     }
+}
+
+/// About how long the rest takes, at the rate so far: `done` of `of` in `elapsed`. Nothing in the first three seconds, where
+/// only a few are left, and where it is not known of how many.
+fn left(elapsed: Duration, done: usize, of: usize) -> Option<String> {
+    const FEW: f64 = 3.0;
+    if done == 0 || done >= of || elapsed.as_secs_f64() < FEW {
+        return None;
+    }
+    let seconds = elapsed.as_secs_f64() * (of - done) as f64 / done as f64;
+    let about = match seconds {
+        ..=FEW => return None,
+        ..57.5 => format!("{:.0} s", 5.0 * (seconds / 5.0).round().max(1.0)),
+        ..3570.0 => format!("{:.0} min", seconds / 60.0),
+        // Half an hour is too much to round away where few are left.
+        ..34200.0 => format!("{} h", (seconds / 1800.0).round() / 2.0),
+        _ => format!("{:.0} h", seconds / 3600.0),
+    };
+    Some(format!("about {about} left"))
 }
 
 /// What an iteration counts besides its steps.
@@ -164,11 +216,10 @@ fn details(at: &Progress) -> String {
 }
 
 /// One line for a log.
-fn plain(at: &Progress, since: Duration) -> String {
+fn plain(at: &Progress, left: Option<String>) -> String {
     let mut text = prefixed(&format!("{}: {} of {}", at.doing, at.done, at.of));
-    if at.done > 0 && at.of > at.done {
-        let left = since.mul_f64((at.of - at.done) as f64 / at.done as f64);
-        text += &format!(", about {} left", HumanDuration(left));
+    if let Some(left) = left {
+        text += &format!(", {left}");
     }
     text + &details(at)
 }
@@ -182,14 +233,61 @@ mod tests {
         let mut at = Progress::new("counting votes", 25, 100);
         at.products = 50;
         assert_eq!(
-            plain(&at, Duration::from_secs(60)),
-            "counting votes: 25 of 100, about 3 minutes left · 50 products"
+            plain(&at, left(Duration::from_secs(60), at.done, at.of)),
+            "counting votes: 25 of 100, about 3 min left · 50 products"
         );
-        // Nothing done yet tells no time.
-        let line = plain(&Progress::new("counting votes", 0, 100), Duration::ZERO);
+        let line = plain(&Progress::new("counting votes", 0, 100), None);
         assert_eq!(line, "counting votes: 0 of 100");
         for counts in [true, false] {
             style(counts);
         }
+    }
+
+    #[test]
+    fn the_time_left_is_that_of_the_rate_so_far() {
+        let of = |elapsed: f64, done, of| left(Duration::from_secs_f64(elapsed), done, of);
+        for (elapsed, done, all, expected) in [
+            (4.0, 1, 2, Some("5 s")),
+            (10.0, 1, 5, Some("40 s")),
+            (10.0, 20, 100, Some("40 s")),
+            (29.0, 1, 3, Some("1 min")),
+            (30.0, 1, 4, Some("2 min")),
+            (60.0, 25, 100, Some("3 min")),
+            (60.0, 1, 61, Some("1 h")),
+            (60.0, 1, 91, Some("1.5 h")),
+            (600.0, 1, 121, Some("20 h")),
+            // Too early, too little left, nothing done, all done, of an unknown number.
+            (2.9, 1, 1000, None),
+            (10.0, 8, 10, None),
+            (100.0, 0, 10, None),
+            (100.0, 10, 10, None),
+            (100.0, 12, 10, None),
+            (100.0, 7, 0, None),
+        ] {
+            let expected = expected.map(|about| format!("about {about} left"));
+            assert_eq!(of(elapsed, done, all), expected, "{elapsed} {done} {all}");
+        }
+    }
+
+    #[test]
+    fn a_pace_is_that_of_what_is_being_done() {
+        let mut pace = Pace {
+            doing: "reading rows",
+            began: Instant::now(),
+            first: 10,
+            last: 20,
+        };
+        // 10 of 40 in a minute.
+        let minute = Duration::from_secs(60);
+        let mut at = Progress::new("reading rows", 20, 50);
+        assert!(pace.goes_on(&at));
+        assert_eq!(pace.left(&at, minute).as_deref(), Some("about 3 min left"));
+        at.residual = f64::INFINITY;
+        assert_eq!(pace.left(&at, minute), None);
+        // The same once more, or something else, begins anew.
+        assert!(!pace.goes_on(&Progress::new("reading rows", 5, 50)));
+        assert_eq!((pace.first, pace.last), (5, 5));
+        assert!(!pace.goes_on(&Progress::new("reading columns", 7, 50)));
+        assert_eq!((pace.first, pace.last), (7, 7));
     }
 }

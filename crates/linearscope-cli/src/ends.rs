@@ -169,9 +169,15 @@ impl EndFlags {
             model = model.with_outputs(&[&all[0]])?;
         }
         let (scores, mut argmax) = model.without_final_argmax()?;
-        // Inputs that this output does not need are none.
-        let name = scores.outputs()[0].name.clone();
-        model = scores.with_outputs(&[&name])?;
+        model = match boxes {
+            // These two are read as they are, whatever the layout of the picture.
+            Some(_) => scores,
+            // Inputs that this output does not need are none.
+            None => {
+                let name = scores.outputs()[0].name.clone();
+                scores.with_outputs(&[&name])?
+            }
+        };
         argmax.append(&mut left_out);
         if !argmax.is_empty() {
             console::notice(&format!(
@@ -183,6 +189,7 @@ impl EndFlags {
         if let Some(layout) = self.layout {
             model = model.with_channels_last(layout == Layout::ChannelsLast);
         }
+        model = rows_as_they_are(model);
         let [input] = model.inputs() else {
             return Err(several(&model));
         };
@@ -245,6 +252,25 @@ fn boxes_and_scores(outputs: &[Signature]) -> Option<[String; 2]> {
         true => [first.name.clone(), second.name.clone()],
         false => [second.name.clone(), first.name.clone()],
     })
+}
+
+/// An output of three axes of a picture has rows of numbers, as `[1, boxes, numbers]`, and no channels: only the
+/// picture is turned.
+fn rows_as_they_are(model: Model) -> Model {
+    let ([input], [output]) = (model.inputs(), model.outputs()) else {
+        return model;
+    };
+    if input.dims.len() != 4 || !output.channels_last || output.dims.len() > 3 {
+        return model;
+    }
+    let without = model.with_channels_last(false);
+    // Turns an output of as many axes as the picture has and no other, whether they are declared or not.
+    let with = without.with_channels_last(true);
+    match (with.outputs()[0].channels_last, input.channels_last) {
+        (true, _) => model,
+        (false, true) => with,
+        (false, false) => without,
+    }
 }
 
 /// Too many inputs, or none.

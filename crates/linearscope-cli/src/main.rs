@@ -12,6 +12,7 @@ mod ends;
 mod error;
 mod job;
 mod kind;
+mod labels;
 mod npy;
 mod opened;
 mod picture;

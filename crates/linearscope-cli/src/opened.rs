@@ -11,7 +11,7 @@ use std::{
 use burn::tensor::{Device, FloatDType, TensorData};
 use burn_dispatch::Dispatch;
 use linearscope::{Loaded, Network, RuleSet, device, program::machine_budget};
-use linearscope_analysis::{FrozenNetwork, LinearOperator};
+use linearscope_analysis::{FrozenNetwork, LinearOperator, vectors};
 use linearscope_onnx::{Model, Signature};
 use linearscope_preprocess::{Layout, Picture};
 use serde_json::{Map, Value, json};
@@ -523,34 +523,35 @@ impl Opened {
     ) -> Result<(Option<Task>, Option<Boxes>)> {
         let output = frozen.output_shape();
         let joined = self.ends.boxes_joined;
-        let task = match self.common.task {
-            Some(task) if !(task.fits(output) || joined && task == Task::Detector) => {
-                return Err(Failure::input(format!(
-                    "--task {}: the output has shape {output:?}",
-                    task.name()
-                )));
-            }
-            Some(task) => Some(task),
-            None if joined => Some(Task::Detector),
-            None => Task::of(frozen.input_shape(), output),
+        let taken = match joined {
+            true => Some(Task::Detector),
+            false => Task::of(frozen.input_shape(), output),
         };
-        let boxes = match task {
-            Some(Task::Detector) if joined => Boxes::joined(output),
-            Some(Task::Detector) => Boxes::of(output).map(|boxes| boxes.known(classes)),
+        let said = self.common.task;
+        let task = match said {
+            Some(task) if !(task.fits(output, classes) || joined && task == Task::Detector) => {
+                return Err(task.misfit(output, classes, taken));
+            }
+            said => said.or(taken),
+        };
+        let boxes = match (task, said) {
+            (Some(Task::Detector), _) if joined => Boxes::joined(output, classes),
+            (Some(Task::Detector), Some(_)) => Boxes::told(output, classes),
+            (Some(Task::Detector), None) => Boxes::of(output).map(|boxes| boxes.known(classes)),
             _ => None,
         };
         if let Some(boxes) = boxes {
-            self.notice(format!(
-                "the output is read as {} boxes of 4 coordinates, {}and {} classes (--task says what else it is)",
-                boxes.count,
-                if boxes.objectness { "whether anything is there, " } else { "" },
-                boxes.classes(),
-            ));
+            self.notice(boxes.words());
+            if let Some(raw) = boxes.raw(&vectors::read(frozen.reference())?) {
+                self.notice(raw.words().into());
+            }
+            if let Some(doubt) = classes.and_then(|labels| boxes.doubt(labels)) {
+                self.notice(doubt);
+            }
         }
-        let scored = match (task, boxes, output) {
-            (_, Some(boxes), _) => Some(boxes.classes()),
-            (Some(Task::Segmenter), _, &[_, channels, ..]) => Some(channels),
-            (Some(Task::Classifier), ..) => Some(frozen.output_len()),
+        let scored = match (task, output) {
+            (Some(Task::Segmenter), &[_, channels, ..]) => Some(channels),
+            (Some(Task::Classifier), _) => Some(frozen.output_len()),
             _ => None,
         };
         if let (Some(labels), Some(scored)) = (classes, scored)

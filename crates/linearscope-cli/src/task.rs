@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::{boxes::Boxes, kind::Kind};
+use crate::{boxes::Boxes, error::Failure, kind::Kind};
 
 /// What a network does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
@@ -44,14 +44,57 @@ impl Task {
         }
     }
 
-    /// Whether an output of this shape can be looked at in this way.
-    pub(crate) fn fits(self, output: &[usize]) -> bool {
+    /// Whether an output of this shape can be looked at in this way, with so many labels.
+    pub(crate) fn fits(self, output: &[usize], labels: Option<usize>) -> bool {
         match self {
             Self::Classifier => Kind::of(output) == Kind::Scores,
             Self::Segmenter => matches!(output, [1, _, _, _]),
-            Self::Detector => Boxes::of(output).is_some(),
+            Self::Detector => Boxes::told(output, labels).is_some(),
             Self::Sr | Self::I2i => !matches!(Kind::of(output), Kind::Scores | Kind::Other),
         }
+    }
+
+    /// The shapes of outputs that it fits.
+    fn shapes(self) -> &'static str {
+        match self {
+            Self::Classifier => "one number a class, as [1, classes]",
+            Self::Segmenter => "classes at places, as [1, classes, h, w]",
+            Self::Detector => {
+                "[1, boxes, numbers] or [1, numbers, boxes] with more than 4 numbers a box"
+            }
+            Self::Sr | Self::I2i => {
+                "a picture [1, c, h, w], a signal [1, c, l] or a volume [1, c, d, h, w]"
+            }
+        }
+    }
+
+    /// That it does not fit, and what the shapes say themselves.
+    pub(crate) fn misfit(
+        self,
+        output: &[usize],
+        labels: Option<usize>,
+        taken: Option<Self>,
+    ) -> Failure {
+        let without = match taken {
+            Some(taken) => format!("it is taken for `{}`", taken.name()),
+            None => "nothing is known of it".into(),
+        };
+        let fitting = Self::value_variants()
+            .iter()
+            .filter(|task| task.fits(output, labels));
+        let fitting: Vec<String> = fitting
+            .map(|task| format!("--task {}", task.name()))
+            .collect();
+        let fitting = match &fitting[..] {
+            [] => String::new(),
+            some => format!("; what fits is {}", some.join(", ")),
+        };
+        Failure::input(format!(
+            "--task {}: the output has to be {}, and has shape {output:?}",
+            self.name(),
+            self.shapes()
+        ))
+        .hint(format!("without --task {without}{fitting}"))
     }
 
     /// As flags and manifests write it.
@@ -88,12 +131,59 @@ mod tests {
         ] {
             assert_eq!(Task::of(input, output), task, "{input:?} {output:?}");
             assert!(
-                task.is_none_or(|task| task.fits(output)),
+                task.is_none_or(|task| task.fits(output, None)),
                 "{input:?} {output:?}"
             );
         }
-        assert!(!Task::Segmenter.fits(&[1, 1000]));
-        assert!(!Task::Classifier.fits(&[1, 3, 8, 8]));
+        assert!(!Task::Segmenter.fits(&[1, 1000], None));
+        assert!(!Task::Classifier.fits(&[1, 3, 8, 8], None));
+        // Said to be a detector, an output need not look like one.
+        for (output, fits) in [
+            (&[1, 100, 92][..], true),
+            (&[1, 197, 768], true),
+            (&[1, 100, 4], false),
+            (&[1, 1000], false),
+        ] {
+            assert_eq!(Task::Detector.fits(output, None), fits, "{output:?}");
+        }
         assert_eq!(Task::Detector.name(), "detector");
+    }
+
+    #[test]
+    fn a_misfit_says_what_fits() {
+        let picture = &[1, 3, 64, 64];
+        for (task, output, says) in [
+            (
+                Task::Detector,
+                &[1, 1000][..],
+                ["more than 4 numbers", "[1, 1000]", "taken for `classifier`"],
+            ),
+            (
+                Task::Classifier,
+                &[1, 84, 8400],
+                ["[1, classes]", "[1, 84, 8400]", "taken for `detector`"],
+            ),
+            (
+                Task::Segmenter,
+                &[1, 26, 37],
+                ["[1, classes, h, w]", "[1, 26, 37]", "nothing is known"],
+            ),
+            (
+                Task::Sr,
+                &[1, 1000],
+                [
+                    "[1, c, h, w]",
+                    "what fits is --task classifier",
+                    "taken for",
+                ],
+            ),
+        ] {
+            let failure = task.misfit(output, None, Task::of(picture, output));
+            let text = format!("{} {}", failure.message, failure.hint.expect("a hint"));
+            assert!(text.starts_with(&format!("--task {}: ", task.name())));
+            for part in says {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+        }
     }
 }

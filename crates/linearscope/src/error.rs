@@ -245,6 +245,16 @@ pub enum Error {
         /// What was asked for.
         asked: String,
     },
+    /// The box of a relevance before a layer whose inputs have no bounds that are known.
+    #[error(
+        "the box before \"{node}\" has no bounds: {because}; take another rule for this layer, such as z⁺"
+    )]
+    NoBounds {
+        /// The layer's network node.
+        node: String,
+        /// What stands between it and the input.
+        because: String,
+    },
     /// A device that is not compiled in, not there, or does not open.
     #[error("device \"{name}\" {because}; there are: {}", available.join(", "))]
     Device {

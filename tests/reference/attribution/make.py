@@ -6,6 +6,9 @@
 writes the networks (`*.onnx`, batch norms not fused, random weights) and `golden.json`: of each map its norm, its sum and
 64 entries at random places, with the versions that made them. zennit's stabiliser is 1e-6 everywhere, batch norms are
 merged by its canonisers, and sums of branches are its `Sum` layers.
+
+Beside the maps stand `deep-lift`, Captum's between the picture and `baseline()`, with f(x) − f(baseline) as `promised`,
+and `full-grad`, of shape [h, w], by `full_grad` below.
 """
 
 import json
@@ -15,8 +18,10 @@ import warnings
 
 import captum
 import captum.attr
+import captum.attr._core.deep_lift as deep_lift
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 import torchvision
 import zennit
 import zennit.composites
@@ -121,9 +126,15 @@ def picture():
     return (torch.remainder(at * 37, 101) / 101 * 2 - 0.8).reshape(1, 3, SIDE, SIDE)
 
 
-def record(maps, name, found):
+def baseline():
+    """The picture's formula with another stride, on a smaller scale: what DeepLift compares with."""
+    at = torch.arange(3 * SIDE * SIDE, dtype=torch.float64)
+    return (torch.remainder(at * 53, 89) / 89 * 0.6 - 0.2).reshape(1, 3, SIDE, SIDE)
+
+
+def record(maps, name, found, places=False):
     found = found.detach().reshape(-1)
-    if found.numel() == SIDE * SIDE:  # said of places, shared out evenly
+    if found.numel() == SIDE * SIDE and not places:  # said of places, shared out evenly
         found = (found / 3).repeat(3)
     at = torch.randperm(found.numel(), generator=torch.Generator().manual_seed(len(maps)))[:64]
     assert found.norm() > 0, f"{name} says nothing: take another seed"
@@ -151,6 +162,63 @@ def by_captum(model, x, target, layer, maps):
     record(maps, "occlusion:4/2", occluded[:, 0])
     cam = attr.LayerGradCam(model, layer).attribute(x, target, relu_attributions=True)
     record(maps, "grad-cam", attr.LayerAttribution.interpolate(cam, (SIDE, SIDE), "bilinear"))
+
+
+class Apart(nn.Module):
+    def forward(self, x):
+        return x.clone()
+
+
+def by_deep_lift(model, x, target, more):
+    # Captum knows ReLU, and takes the gradient of ReLU6.
+    deep_lift.SUPPORTED_NON_LINEAR[nn.ReLU6] = deep_lift.nonlinear
+    # Where a pool reads a unit's very output, Captum's hook of the unit runs first and keeps what came before the pool's
+    # rule: the pool passes its gradient, and the sum is missed. A copy between them helps.
+    if isinstance(model, nn.Sequential):
+        apart = [[Apart(), module] if isinstance(module, nn.MaxPool2d) else [module] for module in model]
+        model = nn.Sequential(*sum(apart, []))
+    found, missed = captum.attr.DeepLift(model).attribute(x, baseline(), target, return_convergence_delta=True)
+    promised = (model(x) - model(baseline()))[0, target].item()
+    assert missed.abs() < 1e-12 and abs(found.sum().item() - promised) < 1e-12, "DeepLift keeps the sum"
+    record(more, "deep-lift", found)
+    more["deep-lift"]["promised"] = promised
+
+
+def full_grad(model, x, target):
+    """FullGrad (Srinivas and Fleuret, 2019), [h, w], as the authors' code has it (github.com/idiap/fullgrad-saliency).
+
+    Of the input, ψ(∂f/∂x ⊙ x); of each convolution with a bias, ψ(∂f/∂z ⊙ b), z its output; of each batch norm
+    ψ(∂f/∂z ⊙ (β − γ μ/√(σ² + ε))). ψ takes magnitudes, then for each of these tensors, over all its channels, subtracts
+    the least and divides by the largest + 1e-6, then enlarges bilinearly to the input's size with corners aligned.
+    The sum over all their channels is the map. Biases of linear layers have no place and are left out.
+    """
+    def psi(found):
+        found = found.abs()
+        found = found - found.min()
+        found = found / (found.max() + 1e-6)
+        return F.interpolate(found, (SIDE, SIDE), mode="bilinear", align_corners=True).sum(dim=(0, 1))
+
+    implicit, hooks = [], []
+
+    def keep(bias):
+        def hook(module, inputs, output):
+            implicit.append((output, bias.reshape(1, -1, 1, 1)))
+        return hook
+
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is not None:
+            hooks.append(module.register_forward_hook(keep(module.bias)))
+        if isinstance(module, nn.BatchNorm2d):
+            scale = module.weight / torch.sqrt(module.running_var + module.eps)
+            hooks.append(module.register_forward_hook(keep(module.bias - scale * module.running_mean)))
+    of = x.clone().requires_grad_()
+    score = model(of)[0, target]
+    for hook in hooks:
+        hook.remove()
+    gradient, *gradients = torch.autograd.grad(score, [of] + [output for output, _ in implicit])
+    parts = [psi(gradient * x)]
+    parts += [psi(gradient * bias) for gradient, (_, bias) in zip(gradients, implicit)]
+    return torch.stack(parts).sum(dim=0), len(parts)
 
 
 def by_zennit(make, canonizers, x, target, maps):
@@ -230,7 +298,12 @@ def main():
         by_captum(model, x, target, layer(model), captum_maps)
         maps.update(captum_maps)
         by_zennit(make, canonizers, x, target, maps)
-        golden[name] = {"target": target, "scores": scores.tolist(), "maps": maps}
+        more = {}
+        by_deep_lift(model, x, target, more)
+        found, parts = full_grad(model, x, target)
+        record(more, "full-grad", found, places=True)
+        more["full-grad"].update(shape=list(found.shape), parts=parts)
+        golden[name] = {"target": target, "scores": scores.tolist(), "maps": maps, **more}
         print(name, target, len(maps))
     (HERE / "golden.json").write_text(json.dumps(golden, indent=1) + "\n")
 

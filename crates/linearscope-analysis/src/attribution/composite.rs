@@ -108,12 +108,12 @@ impl Composite {
         Ok(())
     }
 
-    /// The rule of a layer.
+    /// The rule of a layer, and which entry it is of; `None`: of none.
     pub(super) fn rule(
         &self,
         layer: &RelevanceLayer<'_>,
         bounds: Option<&[Vec<f64>; 2]>,
-    ) -> RelevanceRule {
+    ) -> (RelevanceRule, Option<usize>) {
         let fits = |selector: &Selector| match selector {
             Selector::All => true,
             Selector::First => layer.first,
@@ -122,9 +122,9 @@ impl Composite {
             Selector::Node(glob) => WildMatch::new(glob).matches(layer.name),
             Selector::At(from, to) => (*from..*to).contains(&layer.number),
         };
-        let found = self.rules.iter().find(|(selector, _)| fits(selector));
-        let rule = found.map_or(LayerRule::Epsilon(STABILISER), |(_, rule)| *rule);
-        match rule {
+        let entry = self.rules.iter().position(|(selector, _)| fits(selector));
+        let rule = entry.map_or(LayerRule::Epsilon(STABILISER), |entry| self.rules[entry].1);
+        let rule = match rule {
             LayerRule::Epsilon(epsilon) => RelevanceRule::Epsilon(epsilon),
             LayerRule::Gamma(gamma) => RelevanceRule::Gamma(gamma),
             LayerRule::AlphaBeta(alpha, beta) => RelevanceRule::AlphaBeta(alpha, beta),
@@ -134,7 +134,20 @@ impl Composite {
                 let [low, high] = bounds.cloned().unwrap_or_default();
                 RelevanceRule::Box { low, high }
             }
-        }
+        };
+        (rule, entry)
+    }
+
+    /// What there is to say of entries that no layer fits: those that name layers.
+    pub(super) fn unfit(&self, fits: &[bool]) -> Option<String> {
+        let entries = self.rules.iter().zip(fits);
+        let unfit: Vec<String> = entries
+            .filter(|((selector, _), fits)| {
+                !**fits && matches!(selector, Selector::Node(_) | Selector::At(..))
+            })
+            .map(|((selector, rule), _)| format!("{selector}{rule}"))
+            .collect();
+        (!unfit.is_empty()).then(|| format!("no layer fits {}", unfit.join(", ")))
     }
 }
 

@@ -18,25 +18,43 @@ use crate::{
 pub struct Surroundings {
     /// An input that says nothing, flat; `None`: zeros.
     pub baseline: Option<Vec<f64>>,
+    /// Those that expected gradients begin at, in turn; empty: the baseline alone.
+    pub baselines: Vec<Vec<f64>>,
     /// The least and the largest value of each channel, or of all.
     pub bounds: Option<[Vec<f64>; 2]>,
+    /// The number of the group that each input entry is ablated with; `None`: patches of a picture, else each alone.
+    pub groups: Option<Vec<usize>>,
 }
 
 setters!(
-    Surroundings: with_baseline baseline: Option<Vec<f64>>, with_bounds bounds: Option<[Vec<f64>; 2]>
+    Surroundings: with_baseline baseline: Option<Vec<f64>>, with_baselines baselines: Vec<Vec<f64>>,
+    with_bounds bounds: Option<[Vec<f64>; 2]>, with_groups groups: Option<Vec<usize>>
 );
 
 impl Surroundings {
-    pub(super) fn baseline_of(&self, f: &FrozenNetwork) -> Result<Vec<f64>> {
+    pub(crate) fn baseline_of(&self, f: &FrozenNetwork) -> Result<Vec<f64>> {
         match &self.baseline {
             None => Ok(vec![0.0; f.input_len()]),
-            Some(baseline) if baseline.len() == f.input_len() => Ok(baseline.clone()),
-            Some(baseline) => Err(Error::Length {
-                what: "the baseline",
-                got: [1, baseline.len()],
-                expected: f.input_len(),
-            }),
+            Some(baseline) => fitting(f, baseline),
         }
+    }
+
+    pub(super) fn baselines_of(&self, f: &FrozenNetwork) -> Result<Vec<Vec<f64>>> {
+        match &self.baselines[..] {
+            [] => Ok(vec![self.baseline_of(f)?]),
+            several => several.iter().map(|one| fitting(f, one)).collect(),
+        }
+    }
+}
+
+fn fitting(f: &FrozenNetwork, baseline: &[f64]) -> Result<Vec<f64>> {
+    match baseline.len() == f.input_len() {
+        true => Ok(baseline.to_vec()),
+        false => Err(Error::Length {
+            what: "the baseline",
+            got: [1, baseline.len()],
+            expected: f.input_len(),
+        }),
     }
 }
 
@@ -83,16 +101,16 @@ impl Attribution {
         }
     }
 
-    pub(super) fn noted(self, note: String) -> Self {
+    pub(super) fn noted(self, note: impl Into<Option<String>>) -> Self {
         Self {
-            note: Some(note),
+            note: note.into(),
             ..self
         }
     }
 }
 
 /// The same network at some input under the rules that make F its Jacobian.
-pub(super) fn tangent_at(f: &FrozenNetwork, x: Vec<f64>) -> Result<FrozenNetwork> {
+pub(crate) fn tangent_at(f: &FrozenNetwork, x: Vec<f64>) -> Result<FrozenNetwork> {
     let frozen = f.frozen();
     let x = TensorData::new(x, f.input_shape().to_vec());
     tangent(frozen.loaded(), x, frozen.rules(), frozen.budget())

@@ -33,6 +33,19 @@ pub(super) fn maps(
     observer: &mut impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Vec<Attribution>> {
     match mean {
+        MeanMethod::IntegratedGradients { steps: Some(0) } => Err(Error::Setting {
+            what: "integrated gradients",
+            got: "0 nodes".into(),
+            allowed: "they take one node or more".into(),
+        }),
+        MeanMethod::ExpectedGradients { samples, seed } => expected(
+            f,
+            targets,
+            scores,
+            (method, samples, seed),
+            around,
+            observer,
+        ),
         MeanMethod::IntegratedGradients { steps } => {
             integrated(f, targets, scores, (method, steps), around, observer)
         }
@@ -58,7 +71,10 @@ pub(super) fn maps(
                 (1.0 / samples as f64, noisy.collect())
             });
             let means = weighted(f, targets, points, observer)?;
-            let note = format!("{samples} inputs, noise of {sigma:.3}");
+            let note = match sigma == 0.0 {
+                true => "no noise: x₀ is the same everywhere, or the noise is 0".into(),
+                false => format!("{samples} inputs, noise of {sigma:.3}"),
+            };
             let each = means.into_iter().zip(targets).zip(scores);
             Ok(each
                 .map(|((map, target), &score)| {
@@ -123,6 +139,64 @@ fn integrated(
     Ok(found
         .into_iter()
         .map(|one| one.expect("each was open once"))
+        .collect())
+}
+
+/// Means over baselines of (x₀ − x′) ⊙ the gradient at a point on the way, one in each of `samples` parts of it.
+fn expected(
+    f: &FrozenNetwork,
+    targets: &[Vec<usize>],
+    scores: &[f64],
+    (method, samples, seed): (&Method, usize, u64),
+    around: &Surroundings,
+    observer: &mut impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Vec<Attribution>> {
+    let baselines = around.baselines_of(f)?;
+    if samples < baselines.len() {
+        return Err(Error::Setting {
+            what: "expected gradients",
+            got: format!("{samples} samples of {} baselines", baselines.len()),
+            allowed: "each baseline takes one sample or more".into(),
+        });
+    }
+    let x0 = read(f.x0())?;
+    let mut random = SplitMix64::new(seed);
+    let mut maps = vec![vec![0.0; x0.len()]; targets.len()];
+    let mut before = vec![0.0; targets.len()];
+    let mut done = 0;
+    for (number, baseline) in baselines.iter().enumerate() {
+        // As many of each as of any other, or one more.
+        let own = (samples - number).div_ceil(baselines.len());
+        let data = TensorData::new(baseline.clone(), f.input_shape().to_vec());
+        let from = numbers(FrozenNetwork::forward(f.frozen().loaded(), data)?)?;
+        let share = own as f64 / samples as f64;
+        for (before, target) in before.iter_mut().zip(targets) {
+            *before += share * target.iter().map(|&at| from[at]).sum::<f64>();
+        }
+        for part in 0..own {
+            tell(observer, Progress::new("taking gradients", done, samples))?;
+            done += 1;
+            let at = (part as f64 + 0.5 * (random.next_uniform() + 1.0)) / own as f64;
+            let way = |(x, from): (&f64, &f64)| x - from;
+            let point = x0
+                .iter()
+                .zip(baseline)
+                .map(|(x, from)| from + at * (x - from));
+            let gradients = rows(&tangent_at(f, point.collect())?, targets)?;
+            for (map, gradient) in maps.iter_mut().zip(gradients) {
+                let ways = x0.iter().zip(baseline).map(way);
+                for ((sum, g), way) in map.iter_mut().zip(gradient).zip(ways) {
+                    *sum += g * way / samples as f64;
+                }
+            }
+        }
+    }
+    let note = format!("{samples} samples, {} baselines", baselines.len());
+    let each = maps.into_iter().zip(targets).zip(scores.iter().zip(before));
+    Ok(each
+        .map(|((map, target), (&score, before))| {
+            Attribution::new(method, target, score, map, Some(score - before)).noted(note.clone())
+        })
         .collect())
 }
 

@@ -61,6 +61,8 @@ pub enum SweepMethod {
     GuidedBackprop,
     /// Units let through what is positive on the way back (Zeiler and Fergus, 2014).
     Deconvolution,
+    /// The rescale rule of DeepLift (Shrikumar et al., 2017): units pass the secant between x₀ and the baseline.
+    DeepLift,
 }
 
 /// Means over several freezings.
@@ -72,6 +74,14 @@ pub enum MeanMethod {
     IntegratedGradients {
         /// How many nodes.
         steps: Option<usize>,
+    },
+    /// The mean over baselines of (x₀ − x′) ⊙ the gradient on the way, at points by chance, one in each equal part of
+    /// it (Erion et al., 2021).
+    ExpectedGradients {
+        /// How many gradients, over all baselines.
+        samples: usize,
+        /// Of the points.
+        seed: u64,
     },
     /// The mean gradient around x₀ (Smilkov et al., 2017).
     SmoothGrad {
@@ -93,6 +103,25 @@ pub enum ForwardMethod {
     GradCam {
         /// The node whose output it is; `None`: the last with places.
         node: Option<String>,
+    },
+    /// Row ⊙ value of a layer, summed over channels, bilinearly enlarged to the input's size.
+    Layer {
+        /// The node whose output it is; `None`: the last with places.
+        node: Option<String>,
+    },
+    /// Magnitudes of what pixels and sources add, layer by layer, enlarged and added up (Srinivas and Fleuret, 2019).
+    FullGrad,
+    /// What the score loses without a group of entries, shared out evenly among them.
+    Ablation {
+        /// Side of the patches of a picture; `None`: an eighth of the shorter side.
+        patch: Option<usize>,
+    },
+    /// The mean score over random masks that show a place (Petsiuk et al., 2018).
+    Rise {
+        /// How many masks.
+        masks: usize,
+        /// Of the masks.
+        seed: u64,
     },
     /// What the score loses where a patch is put to the baseline, mean over the patches that cover a place (Zeiler and
     /// Fergus, 2014).
@@ -119,7 +148,7 @@ pub enum Method {
 }
 
 /// The names of methods, as `--method` takes them, each with what it assumes in a line.
-pub const NAMES: [(&str, &str); 18] = [
+pub const NAMES: [(&str, &str); 24] = [
     (
         "conserving",
         "adjoint; sums to the score: pixels, and what biases add shared out among them",
@@ -171,8 +200,16 @@ pub const NAMES: [(&str, &str); 18] = [
         "sweep; units pass what is positive on the way back; no sum",
     ),
     (
+        "deep-lift",
+        "sweep; units by their secant between the baseline and x₀; sums to what the score is above the baseline's",
+    ),
+    (
         "integrated-gradients",
         "mean; sums to what the score is above the baseline's; one freezing a step",
+    ),
+    (
+        "expected-gradients",
+        "mean; the same over several baselines, 32 random points; sums but for chance",
     ),
     (
         "smooth-grad",
@@ -183,6 +220,22 @@ pub const NAMES: [(&str, &str); 18] = [
         "forward; coarse: the last layer with places, enlarged; no sum",
     ),
     (
+        "layer",
+        "forward; row ⊙ value of the last layer with places, enlarged; no sum",
+    ),
+    (
+        "full-grad",
+        "forward; magnitudes of what pixels and biases add in every layer, enlarged; no sum",
+    ),
+    (
+        "feature-ablation",
+        "forward; what the score loses without each patch, or group; no sum",
+    ),
+    (
+        "rise",
+        "forward; the mean score over 500 random masks that show a place; no sum",
+    ),
+    (
         "occlusion",
         "forward; what the score loses where a patch is the baseline; one pass a patch; no sum",
     ),
@@ -190,6 +243,20 @@ pub const NAMES: [(&str, &str); 18] = [
 
 /// Steps, samples and pixels beyond which a number is a mistake.
 const MOST: usize = 4097;
+/// Samples of expected gradients, inputs of SmoothGrad and masks of RISE where nobody says how many.
+const SAMPLES: usize = 32;
+const NOISY: usize = 25;
+const MASKS: usize = 500;
+
+/// A name, with a number that is not the usual one.
+fn counted(name: &str, number: usize, usual: usize) -> String {
+    perhaps(name, (number != usual).then_some(&number))
+}
+
+/// A name, with what is said of it.
+fn perhaps(name: &str, more: Option<&impl fmt::Display>) -> String {
+    more.map_or(name.into(), |more| format!("{name}:{more}"))
+}
 
 impl Method {
     /// Its name.
@@ -199,17 +266,26 @@ impl Method {
             Method::Sweep(SweepMethod::Lrp(composite)) => format!("lrp-{composite}"),
             Method::Sweep(SweepMethod::GuidedBackprop) => "guided-backprop".into(),
             Method::Sweep(SweepMethod::Deconvolution) => "deconvolution".into(),
+            Method::Sweep(SweepMethod::DeepLift) => "deep-lift".into(),
+            Method::Mean(MeanMethod::ExpectedGradients { samples, .. }) => {
+                counted("expected-gradients", *samples, SAMPLES)
+            }
             Method::Mean(MeanMethod::IntegratedGradients { steps: None }) => {
                 "integrated-gradients".into()
             }
             Method::Mean(MeanMethod::IntegratedGradients { steps: Some(n) }) => {
                 format!("integrated-gradients:{n}")
             }
-            Method::Mean(MeanMethod::SmoothGrad { .. }) => "smooth-grad".into(),
-            Method::Forward(ForwardMethod::GradCam { node: None }) => "grad-cam".into(),
-            Method::Forward(ForwardMethod::GradCam { node: Some(node) }) => {
-                format!("grad-cam:{node}")
+            Method::Mean(MeanMethod::SmoothGrad { samples, .. }) => {
+                counted("smooth-grad", *samples, NOISY)
             }
+            Method::Forward(ForwardMethod::GradCam { node }) => perhaps("grad-cam", node.as_ref()),
+            Method::Forward(ForwardMethod::Layer { node }) => perhaps("layer", node.as_ref()),
+            Method::Forward(ForwardMethod::FullGrad) => "full-grad".into(),
+            Method::Forward(ForwardMethod::Ablation { patch }) => {
+                perhaps("feature-ablation", patch.as_ref())
+            }
+            Method::Forward(ForwardMethod::Rise { masks, .. }) => counted("rise", *masks, MASKS),
             Method::Forward(ForwardMethod::Occlusion { patch: None, .. }) => "occlusion".into(),
             Method::Forward(ForwardMethod::Occlusion {
                 patch: Some(patch),
@@ -227,7 +303,7 @@ impl Method {
         !matches!(
             self,
             Method::Adjoint(AdjointMethod::Saliency)
-                | Method::Forward(ForwardMethod::GradCam { .. })
+                | Method::Forward(ForwardMethod::GradCam { .. } | ForwardMethod::FullGrad)
         )
     }
 }
@@ -241,8 +317,9 @@ impl fmt::Display for Method {
 impl FromStr for Method {
     type Err = String;
 
-    /// A name of [`NAMES`]; `integrated-gradients:50` with a number of steps, `grad-cam:NODE`, `occlusion:16` or
-    /// `occlusion:16/8` with patch and stride, `lrp-` with a composite of one's own ([`Composite`]).
+    /// A name of [`NAMES`]; with a number of steps, samples or masks as `integrated-gradients:50`; `grad-cam:NODE`,
+    /// `layer:NODE`; `feature-ablation:16`, `occlusion:16` or `occlusion:16/8` with patch and stride; `lrp-` with a
+    /// composite of one's own ([`Composite`]).
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let (name, more) = match text.split_once(':') {
             // A composite has colons of its own.
@@ -262,16 +339,32 @@ impl FromStr for Method {
         let method = match (name, more) {
             ("guided-backprop", None) => Method::Sweep(SweepMethod::GuidedBackprop),
             ("deconvolution", None) => Method::Sweep(SweepMethod::Deconvolution),
+            ("deep-lift", None) => Method::Sweep(SweepMethod::DeepLift),
+            ("expected-gradients", samples) => Method::Mean(MeanMethod::ExpectedGradients {
+                samples: samples.map(number).transpose()?.unwrap_or(SAMPLES),
+                seed: 0,
+            }),
             ("integrated-gradients", steps) => Method::Mean(MeanMethod::IntegratedGradients {
                 steps: steps.map(number).transpose()?,
             }),
             ("smooth-grad", samples) => Method::Mean(MeanMethod::SmoothGrad {
-                samples: samples.map(number).transpose()?.unwrap_or(25),
+                samples: samples.map(number).transpose()?.unwrap_or(NOISY),
                 noise: 0.15,
                 seed: 0,
             }),
             ("grad-cam", node) => Method::Forward(ForwardMethod::GradCam {
                 node: node.map(String::from),
+            }),
+            ("layer", node) => Method::Forward(ForwardMethod::Layer {
+                node: node.map(String::from),
+            }),
+            ("full-grad", None) => Method::Forward(ForwardMethod::FullGrad),
+            ("feature-ablation", patch) => Method::Forward(ForwardMethod::Ablation {
+                patch: patch.map(number).transpose()?,
+            }),
+            ("rise", masks) => Method::Forward(ForwardMethod::Rise {
+                masks: masks.map(number).transpose()?.unwrap_or(MASKS),
+                seed: 0,
             }),
             ("occlusion", size) => {
                 let (patch, stride) = match size.map(|size| size.split_once('/').ok_or(size)) {
@@ -311,6 +404,11 @@ mod tests {
             "occlusion:16",
             "occlusion:16/4",
             "grad-cam:a.b",
+            "layer:a.b",
+            "rise:7",
+            "smooth-grad:3",
+            "expected-gradients:64",
+            "feature-ablation:8",
         ] {
             assert_eq!(name.parse::<Method>().expect(name).name(), name);
         }
@@ -323,6 +421,9 @@ mod tests {
             "occlusion:4/0",
             "lrp-magic",
             "row:3",
+            "rise:0",
+            "full-grad:3",
+            "feature-ablation:x",
         ] {
             assert!(name.parse::<Method>().is_err(), "{name}");
         }

@@ -13,18 +13,22 @@
 //! [`Attribution::gap`] how far it is off.
 
 mod composite;
-mod forward;
+mod layers;
 mod map;
 mod means;
 mod method;
+mod perturbation;
+mod secant;
 
-use std::ops::ControlFlow;
+use std::{cell::RefCell, ops::ControlFlow};
 
 use linearscope::program::Clip;
 
 pub use composite::{Composite, LayerRule, Selector};
+use layers::Weighing;
+pub(crate) use map::tangent_at;
 pub use map::{Attribution, Surroundings};
-use map::{inputs, rows, tangent_at};
+use map::{inputs, rows};
 pub use method::{AdjointMethod, ForwardMethod, MeanMethod, Method, NAMES, SweepMethod};
 
 use crate::{
@@ -62,8 +66,9 @@ use crate::{
 /// ```
 ///
 /// Cost a target: adjoints and guided backpropagation 1 adjoint, with sources 2; those of the gradient freeze once
-/// more; LRP a replay and 1 to 4 adjoints; means a freezing and an adjoint a step; Grad-CAM a
-/// freezing, a replay and a part of an adjoint; occlusion a forward a patch.
+/// more; LRP a replay and 1 to 4 adjoints; DeepLift 2 freezings, 2 replays and an adjoint; means a freezing and an
+/// adjoint a step; Grad-CAM and FullGrad a freezing, a replay and an adjoint; for all targets together occlusion,
+/// ablation and RISE a forward a patch, group or mask.
 ///
 /// # Errors
 /// [`Error::OutOfRange`]; [`Error::Empty`]; [`Error::Setting`] for bounds or layers there are not;
@@ -76,48 +81,16 @@ pub fn attribute(
     mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Vec<Attribution>> {
     let scores = scores(f, targets)?;
-    let promising = |maps: Vec<Vec<f64>>, promised: &dyn Fn(usize) -> Option<f64>| {
-        let each = maps.into_iter().zip(targets).enumerate();
-        each.map(|(i, (map, target))| Attribution::new(method, target, scores[i], map, promised(i)))
-            .collect::<Vec<_>>()
-    };
     let found = match method {
-        Method::Adjoint(adjoint) => {
-            let maps = adjoint_maps(f, targets, *adjoint)?;
-            let residual = match adjoint {
-                AdjointMethod::Row => read(f.residual()?)?,
-                _ => Vec::new(),
-            };
-            promising(maps, &|i| match adjoint {
-                AdjointMethod::Conserving | AdjointMethod::Paper => Some(scores[i]),
-                AdjointMethod::Row => {
-                    let r: f64 = targets[i].iter().map(|&at| residual[at]).sum();
-                    Some(scores[i] - r)
-                }
-                AdjointMethod::Scored
-                | AdjointMethod::Gradient
-                | AdjointMethod::Saliency
-                | AdjointMethod::GradientInput => None,
-            })
-        }
-        Method::Sweep(sweep) => {
-            let maps = sweep_maps(f, targets, sweep, around)?;
-            promising(maps, &|i| match sweep {
-                SweepMethod::Lrp(_) => Some(scores[i]),
-                SweepMethod::GuidedBackprop | SweepMethod::Deconvolution => None,
-            })
-        }
+        Method::Adjoint(adjoint) => adjoints(f, targets, &scores, (method, *adjoint))?,
+        Method::Sweep(sweep) => sweeps(f, targets, &scores, (method, sweep), around)?,
         Method::Mean(mean) => {
             means::maps(f, targets, &scores, (method, *mean), around, &mut observer)?
         }
-        Method::Forward(forward) => forward::maps(
-            f,
-            targets,
-            &scores,
-            (method, forward),
-            around,
-            &mut observer,
-        )?,
+        Method::Forward(forward) => {
+            let parts = forwards(f, targets, &scores, forward, around, &mut observer)?;
+            maps(method, targets, &scores, parts, |_| None)
+        }
     };
     tell(&mut observer, Progress::new("attributing", 1, 1))?;
     for one in &found {
@@ -131,14 +104,42 @@ pub fn attribute(
     Ok(found)
 }
 
-fn adjoint_maps(
+/// Maps with what there is to say of each.
+type Noted = (Vec<Vec<f64>>, Vec<Option<String>>);
+
+/// Attributions of maps, whose sums are promised to be something.
+fn maps(
+    method: &Method,
+    targets: &[Vec<usize>],
+    scores: &[f64],
+    (maps, notes): Noted,
+    promised: impl Fn(usize) -> Option<f64>,
+) -> Vec<Attribution> {
+    let each = maps.into_iter().zip(notes).zip(targets).enumerate();
+    each.map(|(i, ((map, note), target))| {
+        Attribution::new(method, target, scores[i], map, promised(i)).noted(note)
+    })
+    .collect()
+}
+
+/// Maps of which there is nothing to say, or the same of each.
+fn all(maps: Vec<Vec<f64>>, note: Option<String>) -> Noted {
+    let notes = vec![note; maps.len()];
+    (maps, notes)
+}
+
+fn adjoints(
     f: &FrozenNetwork,
     targets: &[Vec<usize>],
-    method: AdjointMethod,
-) -> Result<Vec<Vec<f64>>> {
-    let discussed = |propagation| -> Result<Vec<Vec<f64>>> {
+    scores: &[f64],
+    (method, adjoint): (&Method, AdjointMethod),
+) -> Result<Vec<Attribution>> {
+    let discussed = |propagation| -> Result<Noted> {
         let found = discussions_of_sums(f, targets, propagation, Terms::All)?;
-        Ok(inputs(f, &numbers(found.pixels)?))
+        let notes = found.evenly.iter().zip(scores);
+        let notes = notes.map(|(evenly, score)| spread(*evenly, *score));
+        let notes = notes.collect();
+        Ok((inputs(f, &numbers(found.pixels)?), notes))
     };
     let x0 = read(f.x0())?;
     let times_x0 = |rows: Vec<Vec<f64>>| -> Vec<Vec<f64>> {
@@ -146,37 +147,67 @@ fn adjoint_maps(
         rows.into_iter().map(one).collect()
     };
     let gradients = || rows(&tangent_at(f, x0.clone())?, targets);
-    Ok(match method {
+    let parts = match adjoint {
         AdjointMethod::Conserving => discussed(Propagation::Conserving)?,
         AdjointMethod::Scored => discussed(Propagation::Scored)?,
         AdjointMethod::Paper => discussed(Propagation::Paper)?,
-        AdjointMethod::Row => times_x0(rows(f, targets)?),
-        AdjointMethod::Gradient => gradients()?,
-        AdjointMethod::GradientInput => times_x0(gradients()?),
+        AdjointMethod::Row => all(times_x0(rows(f, targets)?), None),
+        AdjointMethod::Gradient => all(gradients()?, None),
+        AdjointMethod::GradientInput => all(times_x0(gradients()?), None),
         AdjointMethod::Saliency => {
             let one = |row: Vec<f64>| row.into_iter().map(f64::abs).collect();
-            gradients()?.into_iter().map(one).collect()
+            all(gradients()?.into_iter().map(one).collect(), None)
         }
+    };
+    let residual = match adjoint {
+        AdjointMethod::Row => read(f.residual()?)?,
+        _ => Vec::new(),
+    };
+    let promised = |i: usize| match adjoint {
+        AdjointMethod::Conserving | AdjointMethod::Paper => Some(scores[i]),
+        AdjointMethod::Row => {
+            let r: f64 = targets[i].iter().map(|&at| residual[at]).sum();
+            Some(scores[i] - r)
+        }
+        AdjointMethod::Scored
+        | AdjointMethod::Gradient
+        | AdjointMethod::Saliency
+        | AdjointMethod::GradientInput => None,
+    };
+    Ok(maps(method, targets, scores, parts, promised))
+}
+
+/// What is said of a part that no pixel has said.
+fn spread(evenly: f64, score: f64) -> Option<String> {
+    // Rounding of sums that cancel is nothing to speak of.
+    (evenly.abs() > 1e-6 * score.abs()).then(|| {
+        format!("{evenly:.4} of it is said by biases where nothing depends on the input, and spread evenly")
     })
 }
 
-fn sweep_maps(
+fn sweeps(
     f: &FrozenNetwork,
     targets: &[Vec<usize>],
-    method: &SweepMethod,
+    scores: &[f64],
+    (method, sweep): (&Method, &SweepMethod),
     around: &Surroundings,
-) -> Result<Vec<Vec<f64>>> {
+) -> Result<Vec<Attribution>> {
     let len = f.output_len();
     let seeds = indicators(targets, len);
-    let found = match method {
+    let (found, note) = match sweep {
+        SweepMethod::DeepLift => {
+            let (found, promised) = secant::maps(f, targets, around)?;
+            let parts = all(found, None);
+            return Ok(maps(method, targets, scores, parts, |i| Some(promised[i])));
+        }
         SweepMethod::GuidedBackprop | SweepMethod::Deconvolution => {
-            let clip = match method {
+            let clip = match sweep {
                 SweepMethod::GuidedBackprop => Clip::Guided,
                 _ => Clip::Deconvolution,
             };
             let y = batched(f.upload(seeds, len), f.output_shape());
             let recorded = f.recorded_for("a clipped sweep")?;
-            recorded.clipped_between(y, None, None, clip)?
+            (recorded.clipped_between(y, None, None, clip)?, None)
         }
         SweepMethod::Lrp(composite) => {
             composite.check(around.bounds.is_some())?;
@@ -186,10 +217,78 @@ fn sweep_maps(
             let y = batched(f.upload(scored.collect(), len), f.output_shape());
             let x0 = shaped(f.x0(), f.input_shape());
             let recorded = f.recorded_for("a relevance")?;
-            recorded.relevance(&x0, &y, composite.stabiliser, |layer| {
-                composite.rule(layer, around.bounds.as_ref())
-            })?
+            let fits = RefCell::new(vec![false; composite.rules.len()]);
+            let found = recorded.relevance(&x0, &y, composite.stabiliser, |layer| {
+                let (rule, entry) = composite.rule(layer, around.bounds.as_ref());
+                if let Some(entry) = entry {
+                    fits.borrow_mut()[entry] = true;
+                }
+                rule
+            })?;
+            (found, composite.unfit(&fits.into_inner()))
         }
     };
-    Ok(inputs(f, &read(flat(found))?))
+    let parts = all(inputs(f, &read(flat(found))?), note);
+    let promised = |i: usize| match sweep {
+        SweepMethod::Lrp(_) => Some(scores[i]),
+        SweepMethod::GuidedBackprop | SweepMethod::Deconvolution | SweepMethod::DeepLift => None,
+    };
+    Ok(maps(method, targets, scores, parts, promised))
+}
+
+fn forwards(
+    f: &FrozenNetwork,
+    targets: &[Vec<usize>],
+    scores: &[f64],
+    method: &ForwardMethod,
+    around: &Surroundings,
+    observer: &mut impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Noted> {
+    let (places, note) = match method {
+        ForwardMethod::Ablation { patch } => {
+            let (found, note) =
+                perturbation::ablation(f, targets, scores, *patch, around, observer)?;
+            return Ok(all(found, Some(note)));
+        }
+        ForwardMethod::GradCam { node } => {
+            let [_, h, w] = perturbation::picture(f)?;
+            let weighing = Weighing::GradCam;
+            let (found, _, node) = layers::of_layer(f, targets, weighing, node.as_deref(), [h, w])?;
+            (found, vec![format!("of the layer {node}"); targets.len()])
+        }
+        ForwardMethod::Layer { node } => {
+            let [_, h, w] = perturbation::picture(f)?;
+            let weighing = Weighing::Shares;
+            let (found, sums, node) =
+                layers::of_layer(f, targets, weighing, node.as_deref(), [h, w])?;
+            let note = |sum| format!("of the layer {node}, where it sums to {sum:.4}");
+            (found, sums.iter().map(note).collect())
+        }
+        ForwardMethod::FullGrad => {
+            let [_, h, w] = perturbation::picture(f)?;
+            let (found, note) = layers::full_grad(f, targets, [h, w])?;
+            (found, vec![note; targets.len()])
+        }
+        ForwardMethod::Occlusion { patch, stride } => {
+            let size = (*patch, *stride);
+            let (found, note) =
+                perturbation::occlusion(f, targets, scores, size, around, observer)?;
+            (found, vec![note; targets.len()])
+        }
+        ForwardMethod::Rise { masks, seed } => {
+            let masks = (*masks, *seed);
+            let (found, note) = perturbation::rise(f, targets, masks, around, observer)?;
+            (found, vec![note; targets.len()])
+        }
+    };
+    // Places alone: each channel has an even share.
+    let [channels, ..] = perturbation::picture(f)?;
+    let shared = |places: Vec<f64>| -> Vec<f64> {
+        let share = |v: &f64| v / channels as f64;
+        (0..channels)
+            .flat_map(|_| places.iter().map(share))
+            .collect()
+    };
+    let found = places.into_iter().map(shared).collect();
+    Ok((found, note.into_iter().map(Some).collect()))
 }

@@ -17,10 +17,12 @@ use linearscope_picture::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{attribute, column, contributions, fields, maps, position, row, run, svd, votes};
+use super::{
+    attribute::{self, How, trusted},
+    column, contributions, fields, maps, position, row, run, svd, votes,
+};
 use crate::{
     args::{Between, Common},
-    baseline::trust,
     boxes,
     command::{About, FileAbout, Group, OnPicture, Pictures, Told},
     error::{Failure, Result},
@@ -452,8 +454,12 @@ pub(crate) fn chapter(
 fn attribution(session: &mut Session, command: &str) -> Result<Part> {
     let method = [Method::Adjoint(AdjointMethod::Conserving)];
     let top = ["top1".to_string()];
-    let found = attribute::find(session, &top, &method, None, Overlay::default())?;
-    let trust = trust(session)?;
+    let how = How {
+        methods: &method,
+        ..How::default()
+    };
+    let found = attribute::find(session, &top, &how, Overlay::default())?;
+    let trust = trusted(session)?;
     let mut lines = found.summary.clone();
     lines.extend(trust.iter().map(|one| one.line()));
     Ok(Part {

@@ -1,9 +1,14 @@
 //! `attribute`: how much each pixel adds to a score, by any method, over the photograph.
 
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
 use clap::{Args, ValueEnum};
 use linearscope_analysis::{
     LinearOperator,
-    attribution::{self, Attribution, Method, Surroundings},
+    attribution::{self, Attribution, Method, NAMES, Surroundings},
 };
 use linearscope_picture::{Array, Band, Overlay, Panel, Sheet, Sign, significant};
 use serde::Serialize;
@@ -12,11 +17,12 @@ use serde_json::json;
 use super::position;
 use crate::{
     args::Common,
-    baseline::{Baseline, bounds, percent, trust},
+    baseline::{Baseline, Towards, bounds, percent, trust},
     command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
     console,
     ends::Shaped,
     error::{Failure, Result},
+    labels::class_named,
     picture::View,
     segments::LabelMap,
     session::Session,
@@ -31,13 +37,20 @@ pub(crate) struct Attribute {
     #[arg(long, default_value = "top1", value_name = "TARGET")]
     pub target: Vec<String>,
     /// How: conserving, row, gradient-input, lrp-epsilon-plus, integrated-gradients, grad-cam, occlusion and others;
-    /// docs/attributions.md has them all. Repeat for several
-    #[arg(long, default_value = "conserving", value_name = "METHOD")]
+    /// `--help` has them all. Repeat for several
+    #[arg(long, default_value = "conserving", value_name = "METHOD", long_help = methods_in_words())]
     pub method: Vec<Method>,
     /// What a picture that says nothing is: black, white, mean, blur, zeros, or a file [default: black; of arrays,
-    /// zeros]
+    /// zeros]. Repeat for several, which expected gradients take in turn [default: the four; of arrays, zeros, mean and
+    /// blur]
     #[arg(long, value_name = "PICTURE")]
-    pub baseline: Option<Baseline>,
+    pub baseline: Vec<Baseline>,
+    /// The least and the largest value of an array's entries, for the box of LRP [default of pictures: black and white]
+    #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true)]
+    pub bounds: Option<Bounds>,
+    /// An array of the input's shape: entries with the same number are ablated together by feature-ablation
+    #[arg(long, value_name = "FILE")]
+    pub groups: Option<PathBuf>,
     /// Which values are drawn
     #[arg(long, default_value = "both")]
     pub sign: Signs,
@@ -47,6 +60,39 @@ pub(crate) struct Attribute {
     #[command(flatten)]
     #[serde(skip)]
     pub common: Common,
+}
+
+/// Two numbers, the first below the second.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Bounds([f64; 2]);
+
+impl FromStr for Bounds {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let numbers: Option<Vec<f64>> = text
+            .split(',')
+            .map(|part| part.trim().parse().ok())
+            .collect();
+        match numbers.as_deref() {
+            Some(&[low, high]) if low < high && low.is_finite() && high.is_finite() => {
+                Ok(Self([low, high]))
+            }
+            _ => Err("expected two numbers, the first below the second, such as 0,1".into()),
+        }
+    }
+}
+
+/// All methods, a line each.
+fn methods_in_words() -> String {
+    let mut text =
+        String::from("How, each with what it assumes and whether it sums. Repeat for several\n\n");
+    for (name, words) in NAMES {
+        text += &format!("{name}: {words}\n");
+    }
+    text + "\nWith a colon more is said: integrated-gradients:50, smooth-grad:50 and expected-gradients:100 how many \
+            gradients, rise:1000 how many masks, grad-cam:NODE and layer:NODE which layer, occlusion:16/8 patch and \
+            stride, feature-ablation:16 the patch, lrp-first=box,conv=gamma:0.5,epsilon rules by layer"
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
@@ -145,10 +191,15 @@ impl OnPicture for Attribute {
             sign: self.sign.drawn(),
             percentile: self.percentile,
         };
-        let baseline = self.baseline.as_ref();
-        let found = find(session, &self.target, &self.method, baseline, overlay)?;
+        let how = How {
+            methods: &self.method,
+            baselines: &self.baseline,
+            bounds: self.bounds,
+            groups: self.groups.as_deref(),
+        };
+        let found = find(session, &self.target, &how, overlay)?;
         let mut summary = found.summary;
-        let trust = trust(session)?;
+        let trust = trusted(session)?;
         if let Some(first) = trust.first()
             && first.is_smooth()
         {
@@ -169,6 +220,71 @@ impl OnPicture for Attribute {
     }
 }
 
+/// How scores are attributed.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct How<'a> {
+    pub methods: &'a [Method],
+    /// What scores are measured from, those of expected gradients; empty: the usual.
+    pub baselines: &'a [Baseline],
+    /// Of the input; `None`: black and white.
+    pub bounds: Option<Bounds>,
+    /// A file with what is ablated together.
+    pub groups: Option<&'a Path>,
+}
+
+impl How<'_> {
+    /// What is around x₀, and the baseline in words.
+    pub(crate) fn surroundings(&self, session: &Session) -> Result<(Surroundings, String)> {
+        let usual = Baseline::usual(session);
+        let baseline = self.baselines.first().unwrap_or(&usual[0]);
+        let several = if self.baselines.is_empty() {
+            &usual
+        } else {
+            self.baselines
+        };
+        let values = |one: &Baseline| one.values(session);
+        let bounds = match self.bounds {
+            Some(Bounds([low, high])) => Some([vec![low], vec![high]]),
+            None => bounds(session),
+        };
+        let around = Surroundings::default()
+            .with_baseline(Some(values(baseline)?))
+            .with_baselines(several.iter().map(values).collect::<Result<_>>()?)
+            .with_bounds(bounds)
+            .with_groups(self.groups.map(|path| groups(session, path)).transpose()?);
+        Ok((around, baseline.words()))
+    }
+}
+
+/// The group of each input entry, by an array of whole numbers.
+fn groups(session: &Session, path: &Path) -> Result<Vec<usize>> {
+    let shape = session.frozen.input_shape().to_vec();
+    let found = session.numbers(session.read_array(path, &shape, Shaped::Input)?)?;
+    let whole = |(at, number): (usize, &f64)| match *number >= 0.0 && number.fract() == 0.0 {
+        true => Ok(*number as usize),
+        false => Err(Failure::input(format!(
+            "{}: entry {at} is {number}, no number of a group",
+            path.display()
+        ))
+        .hint("whole numbers from 0 on, the same for entries that are ablated together")),
+    };
+    found.iter().enumerate().map(whole).collect()
+}
+
+/// How far the reading holds; what cannot be measured takes nothing else down.
+pub(crate) fn trusted(session: &mut Session) -> Result<Vec<Towards>> {
+    match trust(session) {
+        Err(failure) if !failure.is_interruption() => {
+            console::notice(&format!(
+                "how far the reading holds is not known: {}",
+                failure.message
+            ));
+            Ok(Vec::new())
+        }
+        found => found,
+    }
+}
+
 /// What `attribute` found.
 pub(crate) struct Found {
     pub sheet: Option<Sheet>,
@@ -178,14 +294,14 @@ pub(crate) struct Found {
 }
 
 /// What is attributed: positions whose scores are added.
-struct Target {
-    text: String,
-    label: Option<String>,
-    positions: Vec<usize>,
+pub(crate) struct Target {
+    pub text: String,
+    pub label: Option<String>,
+    pub positions: Vec<usize>,
 }
 
 impl Target {
-    fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         match &self.label {
             Some(label) => format!("{label} ({})", self.text),
             None => format!("output {}", self.text),
@@ -193,31 +309,10 @@ impl Target {
     }
 }
 
-/// The class that a name means: the whole label, else the one label that holds it.
-fn named(session: &Session, text: &str) -> Result<Option<usize>> {
-    let Some(labels) = &session.labels else {
-        return Ok(None);
-    };
-    let wanted = text.to_lowercase();
-    let lower: Vec<String> = labels.iter().map(|label| label.to_lowercase()).collect();
-    if let Some(class) = lower.iter().position(|label| *label == wanted) {
-        return Ok(Some(class));
-    }
-    let holding: Vec<usize> = (0..lower.len())
-        .filter(|&i| lower[i].contains(&wanted))
-        .collect();
-    match holding[..] {
-        [] => Ok(None),
-        [class] => Ok(Some(class)),
-        _ => {
-            let some: Vec<&str> = holding.iter().take(5).map(|&i| &*labels[i]).collect();
-            Err(Failure::input(format!(
-                "--target {text}: {} labels hold it: {}{}",
-                holding.len(),
-                some.join("; "),
-                if holding.len() > 5 { "; …" } else { "" }
-            )))
-        }
+fn found_by_name(session: &Session, text: &str) -> Result<Option<usize>> {
+    match &session.labels {
+        Some(labels) => class_named("--target", text, labels),
+        None => Ok(None),
     }
 }
 
@@ -243,7 +338,7 @@ fn where_it_wins(session: &Session, labels: &LabelMap, class: usize, text: &str)
     })
 }
 
-fn targets(session: &Session, texts: &[String], y0: &[f64]) -> Result<Vec<Target>> {
+pub(crate) fn targets(session: &Session, texts: &[String], y0: &[f64]) -> Result<Vec<Target>> {
     let shape = session.frozen.output_shape();
     let labels = match session.task {
         Some(Task::Segmenter) => LabelMap::new(y0, shape),
@@ -258,7 +353,7 @@ fn targets(session: &Session, texts: &[String], y0: &[f64]) -> Result<Vec<Target
         let keyword = numeric || text == "auto" || text == "top1" || text.starts_with("all,");
         let by_name = match keyword {
             true => None,
-            false => Some(named(session, text)?.ok_or_else(|| {
+            false => Some(found_by_name(session, text)?.ok_or_else(|| {
                 let hint = match session.labels {
                     Some(_) => {
                         "no label holds it; `top1`, a number, or c,y,x name a target without labels"
@@ -285,16 +380,8 @@ fn targets(session: &Session, texts: &[String], y0: &[f64]) -> Result<Vec<Target
                 continue;
             }
         }
-        if let Some(class) = by_name {
-            let text = class.to_string();
-            let positions = position::parse("--target", &text, shape)?;
-            found.push(Target {
-                label: session.named(class),
-                text,
-                positions,
-            });
-            continue;
-        }
+        // A class is its number; of a detector its best box.
+        let text = &by_name.map_or(text.clone(), |class| class.to_string());
         for at in position::places(
             "--target",
             std::slice::from_ref(text),
@@ -320,30 +407,36 @@ fn targets(session: &Session, texts: &[String], y0: &[f64]) -> Result<Vec<Target
 pub(crate) fn find(
     session: &mut Session,
     texts: &[String],
-    methods: &[Method],
-    baseline: Option<&Baseline>,
+    how: &How<'_>,
     overlay: Overlay,
 ) -> Result<Found> {
     let y0 = session.numbers(session.frozen.reference())?;
     let targets = targets(session, texts, &y0)?;
-    let usual = Baseline::usual(session);
-    let baseline = baseline.unwrap_or(&usual);
-    let around = Surroundings::default()
-        .with_baseline(Some(baseline.values(session)?))
-        .with_bounds(bounds(session));
+    let (around, baseline) = how.surroundings(session)?;
     let positions: Vec<Vec<usize>> = targets.iter().map(|one| one.positions.clone()).collect();
     // A method at a time, all targets side by side.
-    let mut by_method = Vec::new();
-    for method in methods {
+    let (mut methods, mut by_method, mut unfit) = (Vec::new(), Vec::new(), Vec::new());
+    for method in how.methods {
         console::step(&format!("attributing by {method}"));
         let observer = console::observer();
-        by_method.push(attribution::attribute(
-            &session.frozen,
-            &positions,
-            method,
-            &around,
-            observer,
-        )?);
+        let found = attribution::attribute(&session.frozen, &positions, method, &around, observer);
+        match found {
+            Ok(found) => {
+                methods.push(method);
+                by_method.push(found);
+            }
+            Err(error) if error.is_stopped() => return Err(error.into()),
+            // One that cannot be had here loses the others nothing.
+            Err(error) => unfit.push((method, error)),
+        }
+    }
+    if methods.is_empty()
+        && let Some((_, error)) = unfit.pop()
+    {
+        return Err(error.into());
+    }
+    for (method, error) in &unfit {
+        console::notice(&format!("{method} is left out: {error}"));
     }
     let shape = session.frozen.input_shape().to_vec();
     let (mut lines, mut summary, mut values) = (Vec::new(), Vec::new(), Vec::new());
@@ -359,7 +452,7 @@ pub(crate) fn find(
             target.title(),
             significant(by_method[0][i].score, 5)
         ));
-        for (method, found) in methods.iter().zip(&by_method) {
+        for (&method, found) in methods.iter().zip(&by_method) {
             let one = &found[i];
             summary.push(format!("  {}", said(one)));
             lines.push(line(target, one));
@@ -405,7 +498,7 @@ pub(crate) fn find(
     };
     session.save_shaped("attribution", &values, &dims, lead, Shaped::Input)?;
     session.save_table("attributions", &lines)?;
-    session.note("baseline", baseline.words());
+    session.note("baseline", baseline);
     let mut drawn = None;
     if !bands.is_empty() {
         let sheet = Sheet {
@@ -424,7 +517,14 @@ pub(crate) fn find(
             .map(|line| line.trim())
             .collect::<Vec<_>>()
             .join("; "),
-        summary,
+        summary: summary
+            .into_iter()
+            .chain(
+                unfit
+                    .iter()
+                    .map(|(method, error)| format!("  {:24} left out: {error}", method.name())),
+            )
+            .collect(),
         numbers: json!(lines),
     })
 }

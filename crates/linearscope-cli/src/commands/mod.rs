@@ -10,6 +10,7 @@ pub(crate) mod column;
 pub(crate) mod completions;
 pub(crate) mod contributions;
 pub(crate) mod demo;
+pub(crate) mod evaluate;
 pub(crate) mod fields;
 pub(crate) mod inspect;
 pub(crate) mod maps;
@@ -32,6 +33,7 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<analyse::Analyse>(),
     Entry::of::<run::Run>(),
     Entry::of::<attribute::Attribute>(),
+    Entry::of::<evaluate::Evaluate>(),
     Entry::of::<row::Row>(),
     Entry::of::<contributions::Contributions>(),
     Entry::of::<votes::Votes>(),

@@ -46,7 +46,7 @@ pub(crate) fn axes(shape: &[usize]) -> Vec<usize> {
 
 /// The places that `--at` or `--target` names in a tensor of this shape and these values; `auto` chooses six: of a
 /// picture places from its strongest edge to its flattest part, of boxes the best one's numbers, of anything else the
-/// largest values. `top1` is the first that `auto` chooses.
+/// largest values. `top1` is the first that `auto` chooses. Of boxes one number is a class: the score of its best box.
 pub(crate) fn places(
     flag: &str,
     texts: &[String],
@@ -65,6 +65,8 @@ pub(crate) fn places(
             places.push(At { text, positions });
         } else if text == "top1" {
             places.extend(chosen(values, shape, look).into_iter().take(1));
+        } else if let (Look::Boxes(boxes), [_, _]) = (look, &axes(shape)[..]) {
+            places.extend(of_boxes(flag, text, values, shape, boxes)?);
         } else {
             let positions = parse(flag, text, shape)?;
             let text = text.clone();
@@ -72,6 +74,32 @@ pub(crate) fn places(
         }
     }
     Ok(places)
+}
+
+/// Of a detector: one number is a class, which means its best box, two are a place.
+fn of_boxes(
+    flag: &str,
+    text: &str,
+    values: &[f64],
+    shape: &[usize],
+    boxes: Boxes,
+) -> Result<Vec<At>> {
+    let wrong = |why: &str| Failure::input(format!("{flag} {text}: {why}")).hint(boxes.forms());
+    if text.contains(',') {
+        let positions = parse(flag, text, shape).map_err(|failure| failure.hint(boxes.forms()))?;
+        let text = text.into();
+        return Ok(vec![At { text, positions }]);
+    }
+    let Ok(class) = text.trim().parse() else {
+        return Err(wrong("of a detector it is a class or one number of a box"));
+    };
+    match boxes.of_class(values, class) {
+        none if none.is_empty() => Err(wrong(&format!(
+            "there are {} classes, counted from 0",
+            boxes.classes
+        ))),
+        found => Ok(found),
+    }
 }
 
 /// A flat position as `--at` and `--target` take it.
@@ -246,6 +274,7 @@ pub(crate) fn parse(flag: &str, text: &str, shape: &[usize]) -> Result<Vec<usize
 #[cfg(test)]
 mod tests {
     use super::{Look, marks, parse, places, text};
+    use crate::boxes::Boxes;
 
     #[test]
     fn names_single_entries_and_all_channels() {
@@ -276,6 +305,33 @@ mod tests {
             let failure = parse("--at", text, shape).expect_err(text);
             assert_eq!(failure.code, 2);
             assert!(failure.message.contains(&format!("--at {text}")));
+        }
+    }
+
+    #[test]
+    fn a_number_alone_is_a_class_of_a_detector() {
+        let boxes = Boxes::of(&[1, 28, 7]).expect("boxes");
+        let mut values = vec![0.1; 28 * 7];
+        (values[3 * 7 + 4], values[3 * 7 + 6]) = (0.9, 0.8);
+        let at = |text: &str| {
+            let look = Look::Boxes(boxes);
+            places("--target", &[text.into()], &values, &[1, 28, 7], look)
+        };
+        for (text, place) in [("1", "3,6"), ("3,6", "3,6"), ("top1", "3,6")] {
+            let found = at(text).expect(text);
+            assert_eq!(
+                (&found[0].text[..], &found[0].positions[..]),
+                (place, &[27][..])
+            );
+        }
+        for text in ["cat", "2", "28,0", "0,7", "-1", "1..3"] {
+            let failure = at(text).expect_err(text);
+            assert!(failure.message.starts_with(&format!("--target {text}: ")));
+            let hint = failure.hint.expect("what is possible");
+            assert!(
+                hint.contains("BOX,NUMBER") && hint.contains("a class"),
+                "{hint}"
+            );
         }
     }
 

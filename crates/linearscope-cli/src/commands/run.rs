@@ -64,7 +64,7 @@ pub(crate) const BOXES: TableAbout = TableAbout {
         ("label", "its name, where the recipe has labels"),
         (
             "score",
-            "of the class, times that of there being anything where the network says so",
+            "of the class, times that of there being anything where the network says so; of raw scores the logistic of both",
         ),
         (
             "coordinates",

@@ -3,7 +3,8 @@
 use clap::Args;
 use linearscope_analysis::{
     LinearOperator,
-    discussion::Terms,
+    discussion::{Propagation, Terms},
+    ranking,
     votes::{self, Tally, VoteConfig},
 };
 use linearscope_picture::{
@@ -18,6 +19,7 @@ use crate::{
     command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
     console,
     error::{Failure, Result},
+    labels::{Labelled, class_named, labelled},
     picture::View,
     session::Session,
 };
@@ -28,6 +30,10 @@ pub(crate) struct Votes {
     /// How many classes are written out: discussions of the best scores, masks of the most voted
     #[arg(long, default_value_t = 5, value_name = "K")]
     pub top: usize,
+    /// Vote among these classes only: `top:50` for the best scores of the picture, numbers as `3,17,281`, or names. Repeat
+    /// for more, as for names that hold a comma [default: all]
+    #[arg(long, value_name = "top:N|CLASS,…")]
+    pub among: Vec<String>,
     #[command(flatten)]
     pub hearing: Hearing,
     /// Let each channel of a pixel vote by itself
@@ -44,7 +50,9 @@ pub(crate) const ABOUT: &About = &About {
     group: Group::Explain,
     summary: "Which class each pixel speaks for",
     details: "The discussion of a class says what its score makes of each pixel, and of the biases on the pixel's way to \
-        it. Each pixel votes for the class whose discussion is largest there. Costs two products for each class.",
+        it. Each pixel votes for the class whose discussion is largest there. A discussion sums to its score; the paper's \
+        (--discussion paper) leaves the class out of what biases say. Costs two products for each class; Ctrl-C keeps the \
+        votes among those that were heard, best scores first.",
     example: "votes net.onnx --input cat.jpg",
     pictures: Pictures::Folders,
     files: &[
@@ -103,14 +111,18 @@ impl OnPicture for Votes {
     }
 
     fn check(&self) -> Result<()> {
-        match self.top {
-            0 => Err(Failure::input("--top 0: at least one class is needed")),
-            _ => Ok(()),
+        if self.top == 0 {
+            return Err(Failure::input("--top 0: at least one class is needed"));
         }
+        for part in self.among.iter().flat_map(|text| text.split(',')) {
+            best(part).transpose()?;
+        }
+        Ok(())
     }
 
     fn picture(&self, session: &mut Session) -> Result<Told> {
         let config = config(session, &self.hearing, self.by_channel)?;
+        let config = config.with_classes(among(session, &self.among)?);
         let found = find(session, &config, self.top)?;
         Ok(Told {
             summary: found.summary,
@@ -152,6 +164,94 @@ pub(crate) fn config(session: &Session, hearing: &Hearing, by_channel: bool) -> 
         .with_by_channel(by_channel))
 }
 
+/// N of `top:N`; `None` of anything else.
+fn best(text: &str) -> Option<Result<usize>> {
+    let number = text.trim().strip_prefix("top:")?;
+    let wrong = |_| {
+        Failure::input(format!("--among {text}: {number} is no number of classes"))
+            .hint("top:50 are the 50 best scores")
+    };
+    Some(number.parse().map_err(wrong))
+}
+
+/// The classes of `--among` at this picture; `None`: all.
+fn among(session: &Session, texts: &[String]) -> Result<Option<Vec<usize>>> {
+    if texts.is_empty() {
+        return Ok(None);
+    }
+    // What is no classifier has no classes to choose from.
+    votes::classes(&session.frozen)?;
+    let scores = session.numbers(session.frozen.reference())?;
+    let labels = session.labels.as_ref().map(|labels| &labels[..]);
+    chosen(texts, labels, &ranking(&scores)).map(Some)
+}
+
+/// The classes that texts name, each once; `order` are all, the best score first.
+fn chosen(texts: &[String], labels: Option<&[String]>, order: &[usize]) -> Result<Vec<usize>> {
+    let mut classes = Vec::new();
+    for text in texts {
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        let parts: Vec<&str> = parts.collect();
+        let numbers = parts.iter().all(|part| part.parse::<usize>().is_ok());
+        // A comma may be one of a name; among numbers it is not.
+        let whole = match labels {
+            Some(labels) if parts.len() > 1 && !numbers => labelled(labels, text),
+            _ => None,
+        };
+        match whole {
+            Some(Labelled::Wholly(class)) => classes.push(class),
+            Some(Labelled::Partly(holding)) if holding.len() == 1 => classes.extend(holding),
+            _ => {
+                for part in parts {
+                    match best(part) {
+                        Some(number) => classes.extend(order.iter().take(number?)),
+                        None => classes.push(one(part, labels, order.len())?),
+                    }
+                }
+            }
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    classes.retain(|class| seen.insert(*class));
+    if classes.len() < 2 {
+        return Err(Failure::input(format!(
+            "--among {}: a vote is among at least two classes",
+            texts.join(" --among ")
+        ))
+        .hint("such as top:50, 3,17,281, or names of labels"));
+    }
+    Ok(classes)
+}
+
+/// The class that a number or a name means.
+fn one(text: &str, labels: Option<&[String]>, classes: usize) -> Result<usize> {
+    if let Ok(class) = text.parse::<usize>() {
+        return match class < classes {
+            true => Ok(class),
+            false => Err(Failure::input(format!(
+                "--among {text}: the network has classes 0 to {}",
+                classes - 1
+            ))),
+        };
+    }
+    let Some(labels) = labels else {
+        return Err(
+            Failure::input(format!("--among {text}: there is no such class"))
+                .hint("there are no labels to look in: --labels FILE, or name it by number"),
+        );
+    };
+    match class_named("--among", text, labels)? {
+        Some(class) if class < classes => Ok(class),
+        _ => Err(
+            Failure::input(format!("--among {text}: there is no such class"))
+                .hint("no label holds it; a number or top:50 needs no labels"),
+        ),
+    }
+}
+
 /// What `votes` found.
 pub(crate) struct Counted {
     /// Its sheet, if the input is a picture.
@@ -166,35 +266,50 @@ pub(crate) struct Counted {
     failure: Option<Failure>,
 }
 
+/// The discussion of a class, channels summed.
+struct Said {
+    discussion: Vec<f64>,
+    gap: f64,
+    factor: f64,
+}
+
 /// Count, write, and tell.
 pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Result<Counted> {
-    let found = votes::votes(&session.frozen, config, console::observer())?;
+    let f = &session.frozen;
+    // What is no classifier is told so before it is discussed.
+    votes::classes(f)?;
+    let scores = session.numbers(f.reference())?;
+    // The best scores first: they are shown whether they are voted for or not, and after a stop no product is made.
+    console::step("discussing the best scores");
+    let mut said = Vec::new();
+    let order = ranking(&scores);
+    for classes in order[..top.min(order.len())].chunks(config.chunk) {
+        let (each, of) = votes::discussed(f, classes, config)?;
+        let numbers = of.gaps.into_iter().zip(of.factors);
+        said.extend(
+            (each.into_iter().zip(numbers)).map(|(discussion, (gap, factor))| Said {
+                discussion,
+                gap,
+                factor,
+            }),
+        );
+    }
+    let found = votes::votes(f, config, console::observer())?;
     let table = found.table();
     let pixels = found.shape.clone();
     session.save_whole("votes", &found.of, &pixels)?;
     session.save_array("margin", &found.margin, &pixels)?;
 
-    // Discussions of the best scores, channels summed.
     let mut best: Vec<&Tally> = table.iter().filter(|tally| tally.rank <= top).collect();
     best.sort_by_key(|tally| tally.rank);
-    let plane = match config.by_channel {
-        true => &pixels[1..],
-        false => &pixels[..],
-    };
-    let mut discussions = Vec::new();
-    let partial = found.heard.as_ref().map(Vec::len);
-    // After a stop no product is made any more.
-    if partial.is_some() {
-        best.clear();
-    }
-    for chunk in best.chunks(config.chunk) {
-        let classes: Vec<usize> = chunk.iter().map(|tally| tally.class).collect();
-        discussions.extend(votes::discussed(&session.frozen, &classes, config)?.0);
-    }
+    let plane = &pixels[usize::from(config.by_channel)..];
+    let discussions: Vec<f64> = said
+        .iter()
+        .flat_map(|one| &one.discussion)
+        .copied()
+        .collect();
     let shape = [&[best.len()], plane].concat();
-    if partial.is_none() {
-        session.save_array("discussion", &discussions.concat(), &shape)?;
-    }
+    session.save_array("discussion", &discussions, &shape)?;
 
     // Masks of those with most votes.
     let chosen: Vec<&Tally> = table
@@ -225,13 +340,10 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
     let (best_classes, mask_classes) = (classes(&best), classes(&chosen));
     let details: Vec<Value> = best
         .iter()
-        .map(|tally| {
-            json!({
-                "class": tally.class,
-                "gap": found.gaps[tally.class],
-                "factor": found.factors[tally.class],
-            })
-        })
+        .zip(&said)
+        .map(
+            |(tally, said)| json!({ "class": tally.class, "gap": said.gap, "factor": said.factor }),
+        )
         .collect();
     session.note(
         "votes",
@@ -243,6 +355,8 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
                 Terms::Layer(layer) => session.frozen.layers()[layer].to_string(),
             },
             "by_channel": config.by_channel,
+            "among": found.asked(),
+            "classes_heard": found.heard,
             "pixels": found.of.len(),
             "abstained": found.abstained,
             "discussion_classes": best_classes,
@@ -251,22 +365,22 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
         }),
     );
 
-    let sheet = sheet(session, config, &found, &best, &chosen, &discussions, plane)?;
+    let sheet = sheet(session, config, &found, &best, &chosen, &said, top)?;
     if let Some(sheet) = &sheet {
         session.save_sheet("votes", sheet)?;
     }
     let most = table.first();
     let first = table.iter().find(|tally| tally.rank == 1);
-    let said = |tally: Option<&Tally>| {
+    let told = |tally: Option<&Tally>| {
         tally.map_or(String::new(), |tally| {
             let share = 100.0 * tally.share;
             format!("{} ({share:.1} % of the votes)", name(session, tally.class))
         })
     };
     Ok(Counted {
-        summary: summary(session, &found, &table, top),
+        summary: summary(session, config, &found, &table, top, &said),
         table: listing(session, &found, &table, top),
-        line: format!("best {}, most votes {}", said(first), said(most)),
+        line: format!("best {}, most votes {}", told(first), told(most)),
         numbers: json!({
             "best": first.map(|tally| tally.class),
             "share_of_best": first.map(|tally| tally.share),
@@ -274,8 +388,8 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
             "share_of_most": most.map(|tally| tally.share),
         }),
         sheet,
-        failure: partial.map(|heard| {
-            let of = found.scores.len();
+        failure: found.is_partial().then(|| {
+            let (heard, of) = (found.heard.as_ref().map_or(0, Vec::len), found.asked());
             Failure::interrupted(format!("interrupted after {heard} of {of} classes"))
                 .hint("the votes among these classes, best scores first, are written")
         }),
@@ -290,18 +404,64 @@ pub(crate) fn name(session: &Session, class: usize) -> String {
     }
 }
 
-/// The classes with most votes that get a colour.
+/// The same, and whether it could be voted for.
+fn name_where_heard(session: &Session, found: &votes::Votes, class: usize) -> String {
+    let name = name(session, class);
+    match found.was_heard(class) {
+        true => name,
+        false => format!("{name} (not voted on)"),
+    }
+}
+
+/// "50 of 1000 classes", or all.
+fn voted_on(found: &votes::Votes) -> String {
+    let all = found.scores.len();
+    match &found.heard {
+        None => format!("{all} classes"),
+        Some(heard) => format!("{} of {all} classes", heard.len()),
+    }
+}
+
+/// Whether a class is listed: one of the most voted, or of the best scores whether they have votes or not.
+fn is_listed(place: usize, tally: &Tally, top: usize) -> bool {
+    place < top || tally.rank <= top
+}
+
+/// The classes that get a colour, as many as `top` and as can be told apart: half of them the best scores, whether they
+/// have votes or not, the others those with most votes; most votes first.
 pub(crate) fn coloured(table: &[Tally], top: usize) -> Vec<usize> {
-    let most = top.min(MOST_CLASSES);
-    let voted = table.iter().filter(|tally| tally.votes > 0);
-    voted.take(most).map(|tally| tally.class).collect()
+    with_colours(table, top.div_ceil(2), top)
+}
+
+/// [`coloured`] of `top` best scores and `top` most voted ones, as far as colours reach: the five best scores first.
+fn in_colours(table: &[Tally], top: usize) -> Vec<usize> {
+    with_colours(table, top.min(5), top.saturating_mul(2))
+}
+
+/// At most `most` classes in the order of the table: the `best` scores, and those with most votes.
+fn with_colours(table: &[Tally], best: usize, most: usize) -> Vec<usize> {
+    let most = most.min(MOST_CLASSES);
+    let best = best.min(most);
+    let mut free = most - table.iter().filter(|tally| tally.rank <= best).count();
+    let mut takes = |tally: &&Tally| {
+        tally.rank <= best || {
+            let takes = free > 0 && tally.votes > 0;
+            free -= usize::from(takes);
+            takes
+        }
+    };
+    table
+        .iter()
+        .filter(|tally| takes(tally))
+        .map(|tally| tally.class)
+        .collect()
 }
 
 /// Colours, and what they stand for.
 type Key = Vec<([u8; 3], String)>;
 
 /// The colours of some classes with so many places each, others grey; and what they stand for, in shares of `of` places, of
-/// which `all` have a class.
+/// which `all` have a class. A class whose colour is that of another one that is shown has one for here only, and says so.
 pub(crate) fn painted(
     session: &Session,
     counts: &[(usize, usize)],
@@ -313,7 +473,9 @@ pub(crate) fn painted(
     let share = |places: usize| format!("{:.1} %", 100.0 * places as f64 / of as f64);
     let mut key: Key = (counts.iter().zip(&colours))
         .map(|(&(class, places), colour)| {
-            let text = format!("{} {}", share(places), name(session, class));
+            let own = class_colours(&[class])[0] == *colour;
+            let here = if own { "" } else { " · colour here only" };
+            let text = format!("{} {}{here}", share(places), name(session, class));
             (*colour, text)
         })
         .collect();
@@ -373,14 +535,16 @@ fn sheet(
     found: &votes::Votes,
     best: &[&Tally],
     chosen: &[&Tally],
-    discussions: &[Vec<f64>],
-    plane: &[usize],
+    said: &[Said],
+    top: usize,
 ) -> Result<Option<Sheet>> {
     let table = found.table();
-    let drawn = panels(session, "votes", found, &coloured(&table, chosen.len()));
+    let classes = in_colours(&table, top);
+    let drawn = panels(session, "votes", found, &classes);
     if drawn.is_empty() {
         return Ok(None);
     }
+    let plane = &found.shape[usize::from(config.by_channel)..];
     let x0 = session.numbers(session.frozen.x0())?;
     let shape = session.frozen.input_shape();
     let mut first = Vec::new();
@@ -392,7 +556,6 @@ fn sheet(
         of: found.loudest(found.of.len().div_ceil(10)),
         ..found.clone()
     };
-    let classes = coloured(&table, chosen.len());
     let loud = panels(session, "the loudest tenth", &loud, &classes);
     first.extend(loud.into_iter().map(|panel| panel.key(Vec::new())));
     // By channel a pixel is shown where one of its channels votes.
@@ -410,23 +573,20 @@ fn sheet(
         Some(Panel::new(title, raster).caption(caption))
     });
     let masks: Vec<Panel> = masks.collect();
-    let said = best
-        .iter()
-        .zip(discussions)
-        .flat_map(|(tally, discussion)| {
-            let title = name(session, tally.class);
-            let drawn = session
-                .painter
-                .signed(&title, discussion, plane, View::Whole);
-            let caption = format!(
-                "score {:.3}, sum {:+.1} % off",
-                tally.score,
-                100.0 * found.gaps[tally.class]
-            );
-            drawn
-                .into_iter()
-                .map(move |panel| panel.caption(caption.clone()))
-        });
+    let said = best.iter().zip(said).flat_map(|(tally, said)| {
+        let title = name_where_heard(session, found, tally.class);
+        let drawn = session
+            .painter
+            .signed(&title, &said.discussion, plane, View::Whole);
+        let caption = format!(
+            "score {:.3}, sum {:+.1} % off",
+            tally.score,
+            100.0 * said.gap
+        );
+        drawn
+            .into_iter()
+            .map(move |panel| panel.caption(caption.clone()))
+    });
     let said: Vec<Panel> = said.collect();
     let terms = match config.terms {
         Terms::All => String::new(),
@@ -440,8 +600,9 @@ fn sheet(
     Ok(Some(Sheet {
         title: format!("Pixel votes, {}", session.model),
         notes: vec![format!(
-            "Each pixel votes for the class whose discussion is largest there ({} discussions{terms}); \
+            "Each pixel votes for the class whose discussion is largest there, among {} ({} discussions{terms}); \
              channels are {}. Pixels about which all classes say the same abstain.",
+            voted_on(found),
             format!("{:?}", config.propagation).to_lowercase(),
             if config.by_channel { "apart" } else { "summed" },
         )],
@@ -455,7 +616,7 @@ fn sheet(
 
 /// The classes of the summary, with the colours of the sheet.
 fn listing(session: &Session, found: &votes::Votes, table: &[Tally], top: usize) -> Table {
-    let drawn = coloured(table, top);
+    let drawn = in_colours(table, top);
     let colours = class_colours(&drawn);
     let columns = [
         Column::number("votes"),
@@ -465,17 +626,17 @@ fn listing(session: &Session, found: &votes::Votes, table: &[Tally], top: usize)
         Column::text("class"),
     ];
     let caption = format!(
-        "{} votes among {} classes; {:.1} % of the pixels abstain",
+        "{} votes among {}; {:.1} % of the pixels abstain",
         found.of.len(),
-        found.scores.len(),
+        voted_on(found),
         100.0 * found.abstained as f64 / found.of.len().max(1) as f64
     );
     let mut listing = Table::new(columns).caption(caption);
     for (place, tally) in table.iter().enumerate() {
-        if place >= top && tally.rank != 1 {
+        if !is_listed(place, tally, top) {
             continue;
         }
-        let class = Cell::text(name(session, tally.class));
+        let class = Cell::text(name_where_heard(session, found, tally.class));
         let colour = drawn.iter().position(|class| *class == tally.class);
         listing = listing.row([
             Cell::number(tally.votes as f64, tally.votes.to_string()),
@@ -491,38 +652,151 @@ fn listing(session: &Session, found: &votes::Votes, table: &[Tally], top: usize)
     listing
 }
 
-fn summary(session: &Session, found: &votes::Votes, table: &[Tally], top: usize) -> Vec<String> {
+/// How the discussions differ from the others.
+fn in_words(propagation: Propagation) -> &'static str {
+    match propagation {
+        Propagation::Conserving => {
+            "conserving discussions sum to their scores; the paper's (--discussion paper) leave the class out of what \
+             biases say, times a λ by class"
+        }
+        Propagation::Paper => {
+            "the paper's discussions leave the class out of what biases say, times a λ by class; conserving ones, the \
+             default, do not"
+        }
+        Propagation::Scored => {
+            "scored discussions do not sum to their scores; conserving ones, the default, do, and the paper's \
+             (--discussion paper) leave the class out of what biases say"
+        }
+    }
+}
+
+fn summary(
+    session: &Session,
+    config: &VoteConfig,
+    found: &votes::Votes,
+    table: &[Tally],
+    top: usize,
+    said: &[Said],
+) -> Vec<String> {
     let of = found.of.len();
     let mut lines = vec![
         format!(
-            "{of} votes among {} classes, {} abstain ({:.1} %)",
-            found.scores.len(),
+            "{of} votes among {}, {} abstain ({:.1} %)",
+            voted_on(found),
             found.abstained,
             100.0 * found.abstained as f64 / of.max(1) as f64
         ),
         "   votes   share      score  rank  class".into(),
     ];
-    let shown = table
-        .iter()
-        .enumerate()
-        .filter(|(place, tally)| *place < top || tally.rank == 1);
-    for (_, tally) in shown {
+    let shown = table.iter().enumerate();
+    for (_, tally) in shown.filter(|(place, tally)| is_listed(*place, tally, top)) {
         lines.push(format!(
             "{:8}  {:5.1} %  {:9.4}  {:4}  {}",
             tally.votes,
             100.0 * tally.share,
             tally.score,
             tally.rank,
-            name(session, tally.class),
+            name_where_heard(session, found, tally.class),
         ));
     }
-    if let Some(best) = table.iter().find(|tally| tally.rank == 1) {
+    let best = table.iter().find(|tally| tally.rank == 1);
+    if let (Some(best), Some(said)) = (best, said.first()) {
         lines.push(format!(
             "the map for {} sums to {:.4}; its score is {:.4}",
             name(session, best.class),
-            best.score * (1.0 + found.gaps[best.class]),
+            best.score * (1.0 + said.gap),
             best.score,
         ));
     }
+    lines.push(in_words(config.propagation).into());
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(class: usize, votes: usize, rank: usize) -> Tally {
+        Tally {
+            class,
+            votes,
+            share: 0.0,
+            score: 0.0,
+            rank,
+        }
+    }
+
+    #[test]
+    fn the_best_scores_have_colours_without_votes() {
+        // 30 classes, most votes first; class 29 has the best score, 0 the worst, and the last ten have no votes.
+        let table: Vec<Tally> = (0..30)
+            .map(|class| tally(class, 20usize.saturating_sub(class), 30 - class))
+            .collect();
+        assert_eq!(in_colours(&table, 5), [0, 1, 2, 25, 26, 27, 28, 29]);
+        assert_eq!(in_colours(&table, 100), [0, 1, 2, 25, 26, 27, 28, 29]);
+        assert_eq!(in_colours(&table, 1), [0, 29]);
+        assert_eq!(coloured(&table, 1), [29]);
+        assert_eq!(coloured(&table, 3), [0, 28, 29]);
+        assert_eq!(coloured(&table, 100).len(), MOST_CLASSES);
+        // One that is both is there once, and nobody without votes has a colour for them.
+        let table = [tally(4, 9, 1), tally(2, 0, 2), tally(3, 0, 3)];
+        assert_eq!(in_colours(&table, 1), [4]);
+        assert_eq!(in_colours(&table, 2), [4, 2]);
+    }
+
+    fn labels() -> Vec<String> {
+        [
+            "tabby, tabby cat",
+            "pug",
+            "tiger cat",
+            "tiger",
+            "ice cream, icecream",
+            "4",
+        ]
+        .map(String::from)
+        .to_vec()
+    }
+
+    fn chosen_of(texts: &[&str]) -> Result<Vec<usize>> {
+        let texts: Vec<String> = texts.iter().map(|text| (*text).into()).collect();
+        chosen(&texts, Some(&labels()), &[3, 1, 0, 2, 5, 4])
+    }
+
+    #[test]
+    fn classes_are_named_by_score_number_and_label() {
+        for (texts, expected) in [
+            (&["top:3"][..], &[3, 1, 0][..]),
+            (&["top:100"], &[3, 1, 0, 2, 5, 4]),
+            (&["3,1, 0"], &[3, 1, 0]),
+            (&["3", "1"], &[3, 1]),
+            (&["tabby,pug"], &[0, 1]),
+            // The whole label before those that hold it.
+            (&["Tiger,PUG"], &[3, 1]),
+            // Commas of the name.
+            (&["tabby, tabby cat", "ice cream, icecream"], &[0, 4]),
+            (&["cream, ice", "1"], &[4, 1]),
+            // A number is a number, whatever labels are called, and each class is there once.
+            (&["4,5"], &[4, 5]),
+            (&["top:2,tiger,5", "1"], &[3, 1, 5]),
+        ] {
+            assert_eq!(chosen_of(texts).expect("classes"), expected, "{texts:?}");
+        }
+        for (texts, why) in [
+            (&["top:x"][..], "--among top:x: x is no number"),
+            (&["top:1"], "at least two classes"),
+            (&["3,3"], "at least two classes"),
+            (&[","], "at least two classes"),
+            (&["3,6"], "--among 6: the network has classes 0 to 5"),
+            (
+                &["cat,pug"],
+                "--among cat: 2 labels hold it: tabby, tabby cat; tiger cat",
+            ),
+            (&["dog,pug"], "--among dog: there is no such class"),
+        ] {
+            let told = chosen_of(texts).expect_err("refused").message;
+            assert!(told.contains(why), "{texts:?}: {told}");
+        }
+        let told = chosen(&["pug".into()], None, &[0, 1]).expect_err("refused");
+        assert!(told.hint.is_some_and(|hint| hint.contains("--labels")));
+    }
 }

@@ -3,8 +3,10 @@
 mod attack;
 mod attribute;
 mod contributions;
+mod detectors;
 mod dimensions;
 mod ends;
+mod evaluate;
 mod fields;
 mod folder;
 mod inspect;

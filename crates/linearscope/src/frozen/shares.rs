@@ -1,6 +1,6 @@
 //! What sources add to outputs: contributions and discussions.
 
-use burn_backend::{Backend, TensorMetadata, tensor::FloatTensor};
+use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
 
 use super::{
     batches::{check_cotangents, in_batches, replaying, zeros},
@@ -62,8 +62,8 @@ impl<B: Backend> Recorded<B> {
     }
 
     /// One backward sweep from k cotangents of the only output to the only input that takes along
-    /// what sources say, see [`Carry`]: `(q, s)`, each `[k, ..input]`. With a layer only its sources
-    /// are heard.
+    /// what sources say, see [`Carry`]: `(q, s, e)`, q and s `[k, ..input]`, and what of it no input can be given (see
+    /// [`Carriage::elsewhere`](crate::program::Carriage::elsewhere)), `[k, 1]`. With a layer only its sources are heard.
     ///
     /// # Errors
     /// [`Error::Shape`], [`Error::NoProbes`]; [`Error::OutOfRange`] for a layer there is not;
@@ -73,7 +73,7 @@ impl<B: Backend> Recorded<B> {
         y: &FloatTensor<B>,
         carry: Carry,
         layer: Option<usize>,
-    ) -> Result<(FloatTensor<B>, FloatTensor<B>)> {
+    ) -> Result<(FloatTensor<B>, FloatTensor<B>, FloatTensor<B>)> {
         let heard = |node: &Node<B>| layer.is_none_or(|layer| node.layer == layer);
         let program = self.prepared();
         let layers = program.layers().len();
@@ -94,13 +94,16 @@ impl<B: Backend> Recorded<B> {
         let most = self.at_once(2 * program.probe_bytes());
         let mut found = in_batches::<B>(most, std::slice::from_ref(y), |y| {
             let seeds = [(to, y[0].clone())];
-            let both = program.carry_of(&seeds, carry, heard)?.remove(0);
-            let zeros = || zeros(self.loaded(), y[0].shape()[0], shape);
-            let (q, s) = both.unwrap_or_else(|| (zeros(), zeros()));
-            Ok(vec![q, s])
+            let mut found = program.carry_of(&seeds, carry, heard)?;
+            let zeros = |shape: &Shape| zeros(self.loaded(), y[0].shape()[0], shape);
+            let both = found.inputs.remove(0);
+            let (q, s) = both.unwrap_or_else(|| (zeros(shape), zeros(shape)));
+            let elsewhere = found.elsewhere.unwrap_or_else(|| zeros(&Shape::from([1])));
+            Ok(vec![q, s, elsewhere])
         })?;
+        let elsewhere = found.remove(2);
         let s = found.remove(1);
-        Ok((found.remove(0), s))
+        Ok((found.remove(0), s, elsewhere))
     }
 
     /// Layer-wise relevance propagation of k relevances of the only output down to the only input, `[k, ..input]`, see
@@ -117,7 +120,7 @@ impl<B: Backend> Recorded<B> {
         stabiliser: f64,
         rule: impl Fn(&RelevanceLayer<'_>) -> RelevanceRule,
     ) -> Result<FloatTensor<B>> {
-        let program = self.program();
+        let program = self.prepared();
         let (to, input) = (
             self.end(None, program.outputs())?,
             self.end(None, program.inputs())?,
@@ -137,6 +140,49 @@ impl<B: Backend> Recorded<B> {
         let mut found = in_batches::<B>(most, std::slice::from_ref(y), |y| {
             let seeds = [(to, y[0].clone())];
             let found = relevance.of(&seeds)?.remove(0);
+            Ok(vec![found.unwrap_or_else(|| {
+                zeros(self.loaded(), y[0].shape()[0], shape)
+            })])
+        })?;
+        Ok(found.remove(0))
+    }
+
+    /// DeepLift's multipliers (the rescale rule) of k seeds of the only output, at the only input, `[k, ..input]`, see
+    /// [`Program::secant`](crate::program::Program::secant): between `x0`, where this was frozen, and `x1`, where `other`
+    /// was, both without a probe axis and by the rules *taylor*.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::NoProbes`]; those of [`Program::secant`](crate::program::Program::secant).
+    pub fn secant(
+        &self,
+        x0: &FloatTensor<B>,
+        other: &Self,
+        x1: &FloatTensor<B>,
+        y: &FloatTensor<B>,
+    ) -> Result<FloatTensor<B>> {
+        let program = self.prepared();
+        let (to, input) = (
+            self.end(None, program.outputs())?,
+            self.end(None, program.inputs())?,
+        );
+        self.check_at("the multiplier", y, to)?;
+        let shape = program.shape(input)?;
+        for (what, x) in [("x₀", x0), ("the baseline", x1)] {
+            if x.shape() != *shape {
+                return Err(Error::Shape {
+                    what: what.into(),
+                    got: x.shape().to_vec(),
+                    expected: shape.to_vec(),
+                    hint: "; it has no probe axis".into(),
+                });
+            }
+        }
+        let ends = [x0, x1].map(std::slice::from_ref);
+        let secant = program.secant(ends[0], other.prepared(), ends[1])?;
+        let most = self.at_once(2 * program.probe_bytes());
+        let mut found = in_batches::<B>(most, std::slice::from_ref(y), |y| {
+            let seeds = [(to, y[0].clone())];
+            let found = secant.adjoint(&seeds)?.remove(0);
             Ok(vec![found.unwrap_or_else(|| {
                 zeros(self.loaded(), y[0].shape()[0], shape)
             })])

@@ -6,6 +6,7 @@
 mod capture;
 mod cost;
 mod recognise;
+mod redraw;
 mod scores;
 
 pub(crate) use capture::ParameterNames;

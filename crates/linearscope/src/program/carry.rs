@@ -32,6 +32,16 @@ pub enum Carry {
 /// A cotangent q and what sources said on its way, s; each `[k, ..shape]`.
 type Both<B> = (FloatTensor<B>, FloatTensor<B>);
 
+/// What a sweep that listens to sources brought back.
+#[derive(Debug)]
+pub struct Carriage<B: Backend> {
+    /// `(q, s)` at each input; `None` where no output depends on it.
+    pub inputs: Vec<Option<(FloatTensor<B>, FloatTensor<B>)>>,
+    /// Σ q ⊙ b over entries that depend on no input, `[k, 1]`: what a pruned filter's bias says, or that of a window
+    /// wholly on padding. [`Carry::Conserving`] has no input to give it to; `None` where there is nothing of it.
+    pub elsewhere: Option<FloatTensor<B>>,
+}
+
 impl<B: Backend> Program<B> {
     /// Sweep backwards from `seeds`, `[k, ..output]`, to the inputs, with s = 0 to begin with:
     /// `(q, s)` at each input; `None` where no output depends on it. The first that conserves keeps the magnitudes of
@@ -46,20 +56,20 @@ impl<B: Backend> Program<B> {
         seeds: &[(NodeId, FloatTensor<B>)],
         carry: Carry,
     ) -> Result<Vec<Option<(FloatTensor<B>, FloatTensor<B>)>>> {
-        self.carry_of(seeds, carry, |_| true)
+        Ok(self.carry_of(seeds, carry, |_| true)?.inputs)
     }
 
-    /// [`carry`](Self::carry) that hears only the sources of nodes that `heard` holds for.
+    /// [`carry`](Self::carry) that hears only the sources of nodes that `heard` holds for, and keeps apart what no input
+    /// can be given.
     ///
     /// # Errors
     /// As [`carry`](Self::carry).
-    #[allow(clippy::type_complexity)]
     pub fn carry_of(
         &self,
         seeds: &[(NodeId, FloatTensor<B>)],
         carry: Carry,
         heard: impl Fn(&Node<B>) -> bool,
-    ) -> Result<Vec<Option<(FloatTensor<B>, FloatTensor<B>)>>> {
+    ) -> Result<Carriage<B>> {
         let seeds = self.batches("the cotangent", seeds)?;
         let silent = |(at, q): (_, FloatTensor<B>)| {
             let s = batch::zeros::<B>(&q, q.shape()[0], &self.at(at).shape);
@@ -75,14 +85,15 @@ impl<B: Backend> Program<B> {
             carry,
             shares: shares.transpose()?,
             heard,
+            elsewhere: None,
             interrupt: &self.interrupt,
         };
-        self.backwards(
-            seeds.into_iter().map(silent),
-            &inputs,
-            &passes,
-            &mut carried,
-        )
+        let seeds = seeds.into_iter().map(silent);
+        let found = self.backwards(seeds, &inputs, &passes, &mut carried)?;
+        Ok(Carriage {
+            inputs: found,
+            elsewhere: carried.elsewhere,
+        })
     }
 }
 
@@ -91,6 +102,8 @@ struct Carried<'a, B: Backend, H> {
     /// Of each node, where s is shared out.
     shares: Option<&'a [Option<Shares<B>>]>,
     heard: H,
+    /// Σ of what was said where nothing depends on an input, `[k, 1]`.
+    elsewhere: Option<FloatTensor<B>>,
     interrupt: &'a Interrupt,
 }
 
@@ -131,6 +144,22 @@ impl<B: Backend, H: Fn(&Node<B>) -> bool> Backwards<B> for Carried<'_, B, H> {
         );
         let unheard = B::float_equal_elem(q.clone(), Scalar::Float(0.0), bool_dtype);
         let said = B::float_mask_fill(said, B::bool_and(infinite, unheard), Scalar::Float(0.0));
+        let shares = self.shares.and_then(|shares| shares[here.index.0].as_ref());
+        let said = match shares {
+            Some(Shares::Source { live }) => {
+                let heard = B::float_mul(said.clone(), live.clone());
+                let [k, len] = [said.shape()[0], said.shape().num_elements()];
+                let lost = B::float_sub(said, heard.clone());
+                let lost = B::float_reshape(lost, Shape::from(vec![k, len / k.max(1)]));
+                let lost = B::float_sum_dim(lost, 1);
+                self.elsewhere = Some(match self.elsewhere.take() {
+                    Some(sum) => B::float_add(sum, lost),
+                    None => lost,
+                });
+                heard
+            }
+            _ => said,
+        };
         Ok((q, B::float_add(s, said)))
     }
 

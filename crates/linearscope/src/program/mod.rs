@@ -14,6 +14,7 @@ mod places;
 mod regions;
 mod relevance;
 mod replay;
+mod secant;
 mod shares;
 mod simplify;
 mod times;
@@ -24,7 +25,7 @@ mod window;
 mod tests;
 
 pub use account::Account;
-pub use carry::Carry;
+pub use carry::{Carriage, Carry};
 pub use deconvolution::Clip;
 pub use flips::Flip;
 pub use id::{NodeId, NodeIndex};
@@ -32,6 +33,7 @@ pub use memory::machine_budget;
 pub use places::Placed;
 pub use regions::Regions;
 pub use relevance::{Relevance, RelevanceLayer, RelevanceRule};
+pub use secant::Secant;
 pub use times::NodeTime;
 pub use window::Window;
 

@@ -45,10 +45,11 @@ pub enum RelevanceRule {
     Flat,
     /// In proportion to w² (Montavon et al., 2017).
     WSquare,
-    /// For inputs between bounds, one of each a channel: a ⊙ Wᵀs − l ⊙ W⁺ᵀs − h ⊙ W⁻ᵀs, s of the same difference
-    /// (LRP-z-box, Montavon et al., 2017).
+    /// For inputs between bounds: a ⊙ Wᵀs − l ⊙ W⁺ᵀs − h ⊙ W⁻ᵀs, s of the same difference (LRP-z-box, Montavon et al.,
+    /// 2017). The bounds are the program's input's, and brought to the layer through what stands between them: a
+    /// normalisation, padding, reshaping, averages.
     Box {
-        /// l, a number a channel (axis 1), or one for all.
+        /// l, a number a channel (axis 1) of the program's input, or one for all.
         low: Vec<f64>,
         /// h.
         high: Vec<f64>,
@@ -77,6 +78,8 @@ struct Layer<B: Backend> {
     input: NodeIndex,
     end: NodeIndex,
     rule: RelevanceRule,
+    /// Of the layer's input, for the box: the least and the largest values, `[1, ..shape]`.
+    bounds: Option<[FloatTensor<B>; 2]>,
 }
 
 impl<B: Backend> Program<B> {
@@ -86,7 +89,8 @@ impl<B: Backend> Program<B> {
     /// Cost: a replay at x₀; memory: the values at x₀ of all layers' ends and inputs.
     ///
     /// # Errors
-    /// As [`forward`](Self::forward).
+    /// As [`forward`](Self::forward); [`Error::Shape`] for bounds of a box that are not of the input;
+    /// [`Error::NoBounds`] for a box before a layer that does not read the input.
     pub fn relevance(
         &self,
         x0: &[FloatTensor<B>],
@@ -95,7 +99,13 @@ impl<B: Backend> Program<B> {
     ) -> Result<Relevance<'_, B>> {
         let inputs = self.indices(&self.inputs)?;
         let passes = self.dependants(&inputs);
-        let (layers, role) = self.relevance_layers(rule)?;
+        let (mut layers, role) = self.relevance_layers(rule)?;
+        for layer in &mut layers {
+            if let RelevanceRule::Box { low, high } = &layer.rule {
+                let found = self.bounds(layer.end, layer.input, [low, high], x0)?;
+                layer.bounds = Some(found);
+            }
+        }
         let values = self.relevance_values(x0, &layers, &passes)?;
         Ok(Relevance {
             program: self,
@@ -169,13 +179,105 @@ impl<B: Backend> Program<B> {
                 end = next;
             }
             layers.push(Layer {
-                map,
+                map: map.structure().prepared().unwrap_or(map),
                 input: *input,
                 end: NodeIndex(end),
                 rule,
+                bounds: None,
             });
         }
         Ok((layers, role))
+    }
+
+    /// Bounds of what node `at` computes, of those of the program's input, for the layer that ends at `end`.
+    fn bounds(
+        &self,
+        end: NodeIndex,
+        at: NodeIndex,
+        sides: [&[f64]; 2],
+        x0: &[FloatTensor<B>],
+    ) -> Result<[FloatTensor<B>; 2]> {
+        let refused = |because: String| {
+            let node = self.at(end).name.to_string();
+            Error::NoBounds { node, because }
+        };
+        let [x0_of_one] = x0 else {
+            return Err(refused("the network has several inputs".into()));
+        };
+        // What keeps the order of values, or turns it round.
+        let monotone = match &self.at(at).operation {
+            Operation::Input(_) => {
+                let [low, high] = sides.map(|values| self.side(values, x0_of_one));
+                return Ok([low?, high?]);
+            }
+            Operation::Source { kind, .. } => *kind == SourceKind::Bias,
+            Operation::Sum(terms) => terms.len() == 1,
+            Operation::Concat { .. } => true,
+            Operation::Map { map, .. } => match map.structure() {
+                Structure::Zero(_)
+                | Structure::Identity(_)
+                | Structure::Multiple(..)
+                | Structure::Reshape(_)
+                | Structure::View(_)
+                | Structure::Selection(_)
+                | Structure::Placement(_)
+                | Structure::Spread(_)
+                | Structure::NonNegative(_) => true,
+                structure @ Structure::Diagonal(_) => {
+                    structure.gain().is_some_and(|gain| is_weight(&gain))
+                }
+                Structure::General
+                | Structure::SlopeMask(_)
+                | Structure::Mask(_)
+                | Structure::Interpolation(_)
+                | Structure::Weighted(_) => false,
+            },
+        };
+        if !monotone {
+            let (node, word) = (&self.at(at).name, self.at(at).operation.name());
+            return Err(refused(format!(
+                "\"{node}\" ({word}) stands between the input and this layer"
+            )));
+        }
+        let mut starts = [Vec::new(), Vec::new()];
+        for of in self.at(at).operation.operands() {
+            let found = self.bounds(end, of, sides, x0)?;
+            for (starts, side) in starts.iter_mut().zip(found) {
+                starts.push((self.tag.id(of), side));
+            }
+        }
+        let [low, high] = starts.map(|starts| {
+            let found = self.forward(&starts, &[self.tag.id(at)], true)?;
+            Ok::<_, Error>(found.into_iter().next().expect("one stop"))
+        });
+        let (low, high) = (low?, high?);
+        let bool_dtype = get_or_init_device_settings::<B>(&low.device()).bool_dtype;
+        let turned = B::float_greater(low.clone(), high.clone(), bool_dtype);
+        Ok([
+            B::float_mask_where(low.clone(), turned.clone(), high.clone()),
+            B::float_mask_where(high, turned, low),
+        ])
+    }
+
+    /// A number a channel, or one for all, as the program's input, `[1, ..shape]`.
+    fn side(&self, values: &[f64], x0: &FloatTensor<B>) -> Result<FloatTensor<B>> {
+        let shape = x0.shape();
+        let channels = shape.get(1).copied().unwrap_or(1);
+        if values.len() != channels && values.len() != 1 {
+            return Err(Error::Shape {
+                what: "the bounds of the box".into(),
+                got: vec![values.len()],
+                expected: vec![channels],
+                hint: "; one number a channel of the input, or one for all".into(),
+            });
+        }
+        let mut dims = vec![1; shape.num_dims() + 1];
+        if values.len() == channels && shape.num_dims() > 1 {
+            dims[2] = channels;
+        }
+        let data = burn_backend::TensorData::new(values.to_vec(), dims);
+        let side = B::float_from_data(data.convert_dtype(x0.dtype()), &x0.device());
+        Ok(B::float_expand(side, batch::shape_of(1, &shape)))
     }
 
     /// The values at x₀ that rules divide by and multiply with, each `[1, ..shape]`.
@@ -263,8 +365,7 @@ impl<B: Backend> Relevance<'_, B> {
     /// each.
     ///
     /// # Errors
-    /// As [`Program::backward`]; [`Error::GeneralMap`] for a map of which nothing is known; [`Error::Shape`] for bounds
-    /// that are not of a layer's input.
+    /// As [`Program::backward`]; [`Error::GeneralMap`] for a map of which nothing is known.
     pub fn of(&self, seeds: &[(NodeId, FloatTensor<B>)]) -> Result<Vec<Option<FloatTensor<B>>>> {
         let seeds = self.program.batches("the relevance", seeds)?;
         let mut sweep = Sweep(self);
@@ -307,7 +408,10 @@ impl<B: Backend> Relevance<'_, B> {
             map.adjoint_until(s.clone(), self.interrupt())
         };
         let with = |transform| match layer.map.structure().weights() {
-            Some(weights) => Ok(weights.with_weights(transform)),
+            Some(weights) => {
+                let made = weights.with_weights(transform);
+                Ok(made.structure().prepared().unwrap_or(made))
+            }
             None => Err(self.program.at(layer.end).unknown("a relevance")),
         };
         let above = |x: FloatTensor<B>| B::float_clamp_min(x, Scalar::Float(0.0));
@@ -375,10 +479,10 @@ impl<B: Backend> Relevance<'_, B> {
                 }
                 back(&map, &self.over(r, z, self.stabiliser))
             }
-            RelevanceRule::Box { low, high } => {
+            RelevanceRule::Box { .. } => {
                 let (up, down) = (with(Transform::Positive)?, with(Transform::Negative)?);
-                let bound = |values: &[f64]| self.bound(layer, values, from, &a);
-                let (low, high) = (bound(low)?, bound(high)?);
+                let bounds = layer.bounds.clone();
+                let [low, high] = bounds.expect("every box has its bounds");
                 let z = B::float_sub(
                     B::float_sub(apply(&layer.map, &a), apply(&up, &low)),
                     apply(&down, &high),
@@ -410,36 +514,6 @@ impl<B: Backend> Relevance<'_, B> {
             B::float_mul(back(first, &s), high.clone()),
             B::float_mul(back(second, &s), low.clone()),
         )
-    }
-
-    /// A number a channel, or one for all, as an input of a layer.
-    fn bound(
-        &self,
-        layer: &Layer<B>,
-        values: &[f64],
-        from: &Shape,
-        like: &FloatTensor<B>,
-    ) -> Result<FloatTensor<B>> {
-        let channels = from.get(1).copied().unwrap_or(1);
-        if values.len() != channels && values.len() != 1 {
-            return Err(Error::Shape {
-                what: format!(
-                    "the bounds of the box before \"{}\"",
-                    self.program.at(layer.end).name
-                ),
-                got: vec![values.len()],
-                expected: vec![channels],
-                hint: "; one number a channel of the layer's input, or one for all".into(),
-            });
-        }
-        let mut dims = vec![1; from.num_dims() + 1];
-        if values.len() == channels && from.num_dims() > 1 {
-            dims[2] = channels;
-        }
-        let data = burn_backend::TensorData::new(values.to_vec(), dims.clone());
-        let data = data.convert_dtype(like.dtype());
-        let bound = B::float_from_data(data, &like.device());
-        Ok(B::float_expand(bound, batch::shape_of(1, from)))
     }
 }
 

@@ -1,12 +1,14 @@
 //! How s is shared out on its way back so that its sum stays.
 //!
 //! By the size of the weights for weighted maps, entry by entry for diagonal ones, by the shares of what is summed for
-//! all others. An entry that depends on no input, as padding does, gets nothing: what it got would be lost.
+//! all others. An entry that depends on no input, as padding does, gets nothing: what it got would be lost. What sources
+//! say at such entries is kept apart.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use burn_backend::{
-    Backend, DType, Scalar, Shape, TensorMetadata, get_or_init_device_settings, tensor::FloatTensor,
+    Backend, DType, Scalar, Shape, TensorMetadata, get_or_init_device_settings, read_sync,
+    tensor::FloatTensor,
 };
 
 use super::{
@@ -42,6 +44,11 @@ pub(super) enum Shares<B: Backend> {
         /// Σ |c| over those, 1 where that is 0.
         total: FloatTensor<B>,
     },
+    /// A source, some of whose entries depend on no input.
+    Source {
+        /// Which do.
+        live: FloatTensor<B>,
+    },
 }
 
 impl<B: Backend> Program<B> {
@@ -76,13 +83,18 @@ impl<B: Backend> Maker<'_, B> {
         B::float_ones(batch::shape_of(1, shape), &self.device, self.dtype.into())
     }
 
-    /// x with 1 where it is 0, and whether it is not.
-    fn without_zeros(&self, x: FloatTensor<B>) -> (FloatTensor<B>, FloatTensor<B>) {
+    /// x with 1 where it is 0, and where it is not; `None` where it nowhere is. Waits for the device, which is asked for
+    /// one number.
+    fn without_zeros(&self, x: FloatTensor<B>) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
         let bool_dtype = get_or_init_device_settings::<B>(&self.device).bool_dtype;
         let zero = B::float_equal_elem(x.clone(), Scalar::Float(0.0), bool_dtype);
+        let any = read_sync(B::bool_into_data(B::bool_any(zero.clone())));
+        if any.is_ok_and(|any| !any.iter::<bool>().any(|any| any)) {
+            return (x, None);
+        }
         let live = B::float_ones(x.shape(), &self.device, self.dtype.into());
         let live = B::float_mask_fill(live, zero.clone(), Scalar::Float(0.0));
-        (B::float_mask_fill(x, zero, Scalar::Float(1.0)), live)
+        (B::float_mask_fill(x, zero, Scalar::Float(1.0)), Some(live))
     }
 }
 
@@ -126,28 +138,24 @@ impl<B: Backend> Forwards<B> for Maker<'_, B> {
                     }
                     _ => (None, false),
                 };
-                // Some outputs may have no inputs at all, or only such as depend on none.
-                let partly = live.is_some()
-                    || matches!(
-                        structure,
-                        Structure::Zero(_) | Structure::Placement(_) | Structure::Spread(_)
-                    );
                 let live = live.unwrap_or_else(|| self.ones(from));
                 let total = apply(sizes.as_deref().unwrap_or(&**map), live);
-                let (total, live) = self.without_zeros(total);
+                let (total, found) = self.without_zeros(total);
                 let shares = Shares::Proportions {
                     map: sizes,
                     side_by_side,
                     total,
                 };
-                (shares, partly.then_some(live))
+                (shares, found)
             }
         };
         self.shares[here.index.0] = Some(shares);
         live
     }
 
-    fn source(&mut self, _here: &Here<'_, B>, _b: &Constant<B>, live: Self::Value) -> Self::Value {
+    fn source(&mut self, here: &Here<'_, B>, _b: &Constant<B>, live: Self::Value) -> Self::Value {
+        let shares = live.clone().map(|live| Shares::Source { live });
+        self.shares[here.index.0] = shares;
         live
     }
 
@@ -174,7 +182,7 @@ impl<B: Backend> Forwards<B> for Maker<'_, B> {
         }
         let (total, live) = self.without_zeros(total.expect("a sum has terms"));
         self.shares[here.index.0] = Some(Shares::Terms { lives, total });
-        (!whole).then_some(live)
+        live.filter(|_| !whole)
     }
 
     fn concat(&mut self, here: &Here<'_, B>, parts: Vec<(Along, Self::Value)>) -> Self::Value {
@@ -202,7 +210,7 @@ impl<B: Backend> Shares<B> {
         interrupt: &Interrupt,
     ) -> FloatTensor<B> {
         match self {
-            Shares::Own | Shares::Terms { .. } => s,
+            Shares::Own | Shares::Terms { .. } | Shares::Source { .. } => s,
             Shares::One => own.adjoint_until(s, interrupt),
             Shares::Proportions {
                 map,

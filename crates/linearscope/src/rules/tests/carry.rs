@@ -20,6 +20,7 @@ pub(super) fn sources_are_carried(what: &str, frozen: &Frozen, random: &mut Rand
         tensor(values, &batch::shape_of(k, shape).to_vec())
     };
     let (mut scored, mut plain) = (vec![0.0; n], vec![0.0; n]);
+    let mut said = 0.0;
     let mut by_layer = vec![vec![0.0; m]; program.layers().len()];
     for (id, node) in program.ids().zip(program.nodes()) {
         let Operation::Source { value, .. } = &node.operation else {
@@ -32,6 +33,7 @@ pub(super) fn sources_are_carried(what: &str, frozen: &Frozen, random: &mut Rand
         let len = node.shape.num_elements();
         let q = q.map_or(vec![0.0; len], numbers);
         let b = expanded(value.value(), &node.shape);
+        said += q.iter().zip(&b).map(|(q, b)| q * b).sum::<f64>();
         let starts = [(input, batch_of(&identity(n), n, &in_shape))];
         let columns = numbers(program.forward(&starts, &at, false).unwrap().remove(0));
         for (i, column) in columns.chunks(len).enumerate() {
@@ -81,12 +83,23 @@ pub(super) fn sources_are_carried(what: &str, frozen: &Frozen, random: &mut Rand
         assert_close(&format!("{what} q"), &numbers(q), &row, 1e-12);
         assert_close(&what, &numbers(s), &conserved(frozen, &seed), 1e-11);
     }
+    // Nothing is lost: what no input can be given is told.
+    let found = program.carry_of(&seeds, Carry::Conserving, |_| true);
+    let found = found.expect("known maps");
+    let heard: f64 = (found.inputs.into_iter().flatten())
+        .map(|(_, s)| numbers(s).iter().sum::<f64>())
+        .sum();
+    let elsewhere: f64 = found
+        .elsewhere
+        .map_or(0.0, |lost| numbers(lost).iter().sum());
+    let (heard, what) = (heard + elsewhere, format!("{what}, all that sources say"));
+    assert_close(&what, &[heard], &[said], 1e-10);
     // A layer at a time, they add up.
     let mut parts = vec![0.0; n];
     for layer in 0..program.layers().len() {
         let only = |node: &Node<_>| node.layer == layer;
         let found = program.carry_of(&seeds, Carry::Scored, only);
-        if let Some((_, s)) = found.expect("known maps").remove(0) {
+        if let Some((_, s)) = found.expect("known maps").inputs.remove(0) {
             let heard = numbers(s);
             parts.iter_mut().zip(heard).for_each(|(sum, s)| *sum += s);
         }
@@ -185,7 +198,7 @@ fn lives(nodes: &[Node<burn_flex::Flex>]) -> Vec<Vec<f64>> {
             Operation::Input(_) => vec![1.0; node.shape.num_elements()],
             Operation::Map { map, input } => {
                 let matrix = Matrix::new(&**map, &nodes[input.0].shape, node.shape.num_elements());
-                matrix.live(&**map, &lives[input.0])
+                matrix.live(&lives[input.0])
             }
             Operation::Source { input, .. } => lives[input.0].clone(),
             Operation::Sum(terms) => (0..node.shape.num_elements())
@@ -256,15 +269,10 @@ impl Matrix {
         (0..self.n).map(|i| self.share(o, i) * live[i]).sum()
     }
 
-    fn live(&self, map: &dyn LinearMap<burn_flex::Flex>, live: &[f64]) -> Vec<f64> {
-        let leaves_out = matches!(
-            map.structure(),
-            Structure::Zero(_) | Structure::Placement(_) | Structure::Spread(_)
-        );
-        match (self.stays, live.contains(&0.0) || leaves_out) {
-            (true, _) => live.to_vec(),
-            (_, false) => vec![1.0; self.m],
-            (_, true) => (0..self.m)
+    fn live(&self, live: &[f64]) -> Vec<f64> {
+        match self.stays {
+            true => live.to_vec(),
+            false => (0..self.m)
                 .map(|o| f64::from(self.total(o, live) != 0.0))
                 .collect(),
         }

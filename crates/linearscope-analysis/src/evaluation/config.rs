@@ -1,0 +1,62 @@
+//! How methods are evaluated.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// How methods are evaluated. A measure of which there is to be none is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EvaluationConfig {
+    /// Parts of the curves, 1 or more; at most one a place. Default 20.
+    pub steps: usize,
+    /// Random parts of x₀, of infidelity. Default 32.
+    pub perturbations: usize,
+    /// Inputs around x₀, of sensitivity. Default 4.
+    pub neighbours: usize,
+    /// How far off their entries are, over the range of x₀: above 0. Default 0.02.
+    pub radius: f64,
+    /// Networks with more and more weights re-drawn; at most one a layer. Default 3.
+    pub stages: usize,
+    /// Of all that is random. Default 0.
+    pub seed: u64,
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        Self {
+            steps: 20,
+            perturbations: 32,
+            neighbours: 4,
+            radius: 0.02,
+            stages: 3,
+            seed: 0,
+        }
+    }
+}
+
+setters!(
+    EvaluationConfig: with_steps steps: usize, with_perturbations perturbations: usize,
+    with_neighbours neighbours: usize, with_radius radius: f64, with_stages stages: usize,
+    with_seed seed: u64
+);
+
+impl EvaluationConfig {
+    pub(super) fn check(&self) -> Result<()> {
+        if self.steps == 0 {
+            return Err(Error::Setting {
+                what: "the number of steps",
+                got: "0".into(),
+                allowed: "a curve has at least one".into(),
+            });
+        }
+        if !self.radius.is_finite() || self.radius <= 0.0 {
+            return Err(Error::Setting {
+                what: "the radius of neighbours",
+                got: self.radius.to_string(),
+                allowed: "it is above 0; take 0 neighbours for no sensitivity".into(),
+            });
+        }
+        Ok(())
+    }
+}
