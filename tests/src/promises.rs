@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use burn_backend::{Backend, DType, TensorData};
+use burn_flex::{Flex, FlexDevice};
 use linearscope::{
     Loaded, Network, Recorded, RuleSet,
     conformance::{Allowed, OneToOne, all_hold, promises},
+    host,
 };
 
 use linearscope_test_support::shrinking;
 
-use crate::{random::Recipe, upload};
+use crate::{random::Recipe, relative, upload};
 
 /// Where the promises are tried.
 #[derive(Clone, Debug)]
@@ -41,12 +43,49 @@ impl<B: Backend> Platform<B> {
 
     /// The promises on `count` random networks drawn from `seed`.
     ///
+    /// Some amplify rounding: a norm of what is nearly constant divides by nearly nothing. Of these y₁ may miss y₀ by
+    /// [`AMPLIFIED`] times what a plain run in this dtype misses one in f64. Which kernels a backend has on this processor
+    /// decides that, so that no fixed limit holds for the same networks everywhere.
+    ///
     /// # Panics
     /// When one is broken, with the smallest network found that breaks it.
     pub fn keeps_on_random_networks(&self, count: u32, seed: u64) {
         shrinking::every(count, seed, Recipe::any(), |recipe| {
             let (network, x0) = recipe.network();
-            self.keeps(network, &x0, RuleSet::default())
+            let rounding = self
+                .rounding(&network, &x0)
+                .map_err(|error| error.to_string())?;
+            let mut on = self.clone();
+            on.allowed.exact = on.allowed.exact.max(AMPLIFIED * rounding);
+            on.keeps(network, &x0, RuleSet::default())
         });
     }
+
+    /// How far a plain run in this dtype is from one on the CPU in f64, relative to the latter.
+    fn rounding(&self, network: &Network, x0: &TensorData) -> Result<f64, linearscope::Error> {
+        let own = plain::<B>(network, x0, &self.device, self.dtype)?;
+        let fine = plain::<Flex>(network, x0, &FlexDevice, DType::F64)?;
+        Ok(relative(&own, &fine))
+    }
+}
+
+/// How many times the rounding of a plain run a replay, which sums in another order, may be off. Measured on the 200
+/// networks in f32 with AVX-512: 6.5 times in the one that misses by more than 1e-4 (1.03e-4, a plain run 1.6e-5), and of
+/// all others a plain run misses at most 2e-6, so that the fixed limit is theirs.
+const AMPLIFIED: f64 = 10.0;
+
+/// f(x₀) without any interpreter.
+fn plain<B: Backend>(
+    network: &Network,
+    x0: &TensorData,
+    device: &B::Device,
+    dtype: DType,
+) -> Result<Vec<f64>, linearscope::Error> {
+    let loaded = Loaded::<B>::new(Arc::new(network.clone()), device.clone(), dtype)?;
+    let y = loaded.forward(vec![upload::<B>(x0, device, dtype)])?;
+    let mut found = Vec::new();
+    for y in y {
+        found.extend(host::<B>(y)?);
+    }
+    Ok(found)
 }
