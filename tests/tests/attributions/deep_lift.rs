@@ -1,41 +1,29 @@
 //! DeepLift against Captum on four small networks (`reference/attribution/make.py` says how), and the sum it promises on
 //! random ones.
 
-use std::path::Path;
-
-use burn::tensor::{Device, FloatDType, TensorData};
+use burn::tensor::{Device, FloatDType};
 use linearscope::RuleSet;
 use linearscope_analysis::{
     FrozenNetwork,
     attribution::{Attribution, Surroundings, attribute},
     progress::unobserved,
 };
-use linearscope_onnx::Model;
 use linearscope_tests::{
     pseudo_input,
     random::{Head, Layer, Recipe},
 };
 use serde_json::Value;
 
-const SIDE: usize = 16;
+use super::{SIDE, frozen_at, picture};
 
 /// The numbers of `make.py`: its picture and its baseline.
 fn pictures() -> [Vec<f64>; 2] {
-    let all = || 0..3 * SIDE * SIDE;
-    let picture = |at: usize| ((at * 37) % 101) as f64 / 101.0 * 2.0 - 0.8;
     let baseline = |at: usize| ((at * 53) % 89) as f64 / 89.0 * 0.6 - 0.2;
-    [all().map(picture).collect(), all().map(baseline).collect()]
+    [picture(), (0..3 * SIDE * SIDE).map(baseline).collect()]
 }
 
 fn frozen(name: &str, x0: Vec<f64>) -> FrozenNetwork {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference/attribution");
-    let model = Model::load(folder.join(format!("{name}.onnx"))).expect("a model");
-    let shape = vec![1, 3, SIDE, SIDE];
-    let network = model
-        .network(std::slice::from_ref(&shape))
-        .expect("a network");
-    let loaded = FrozenNetwork::load(network, &Device::flex(), FloatDType::F64).expect("loads");
-    FrozenNetwork::new(loaded, TensorData::new(x0, shape), RuleSet::default()).expect("freezes")
+    frozen_at(name, FloatDType::F64, x0)
 }
 
 fn lifted(f: &FrozenNetwork, targets: &[Vec<usize>], baseline: Vec<f64>) -> Vec<Attribution> {

@@ -27,6 +27,10 @@ fn picture() -> Vec<f64> {
 }
 
 fn frozen(name: &str, dtype: FloatDType) -> FrozenNetwork {
+    frozen_at(name, dtype, picture())
+}
+
+fn frozen_at(name: &str, dtype: FloatDType, x0: Vec<f64>) -> FrozenNetwork {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference/attribution");
     let model = Model::load(folder.join(format!("{name}.onnx"))).expect("a model");
     let shape = vec![1, 3, SIDE, SIDE];
@@ -34,7 +38,7 @@ fn frozen(name: &str, dtype: FloatDType) -> FrozenNetwork {
         .network(std::slice::from_ref(&shape))
         .expect("a network");
     let loaded = FrozenNetwork::load(network, &Device::flex(), dtype).expect("loads");
-    let x0 = TensorData::new(picture(), shape);
+    let x0 = TensorData::new(x0, shape);
     FrozenNetwork::new(loaded, x0, RuleSet::default()).expect("freezes")
 }
 

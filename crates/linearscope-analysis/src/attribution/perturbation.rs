@@ -168,13 +168,10 @@ fn groups(
         }
         return Ok((groups.clone(), "by the groups given".into()));
     }
-    let Ok([channels, h, w]) = picture(f) else {
-        return match patch {
-            None => Ok(((0..n).collect(), "entry by entry".into())),
-            Some(_) => Err(picture(f).err().unwrap_or(Error::Empty {
-                what: "the picture",
-            })),
-        };
+    let [channels, h, w] = match (picture(f), patch) {
+        (Ok(picture), _) => picture,
+        (Err(_), None) => return Ok(((0..n).collect(), "entry by entry".into())),
+        (Err(refused), Some(_)) => return Err(refused),
     };
     let patch = patch.unwrap_or((h.min(w) / 8).max(1));
     if patch > h.min(w) {

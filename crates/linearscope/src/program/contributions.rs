@@ -2,7 +2,7 @@
 
 use burn_backend::{Backend, Slice, tensor::FloatTensor};
 
-use super::{Node, NodeId, Operation, Program, replay::Cotangents};
+use super::{Node, NodeId, Operation, Program, replay::Cotangents, traverse::Here};
 use crate::{
     error::Result,
     linear::{LinearMap, batch},
@@ -26,7 +26,7 @@ impl<B: Backend> Program<B> {
         let targets = self.indices(targets)?;
         let everywhere = vec![true; self.nodes.len()];
         let mut cotangents = Cotangents {
-            through: |_: &Node<B>, map: &dyn LinearMap<B>, q| {
+            through: |_: &Here<'_, B>, map: &dyn LinearMap<B>, q| {
                 Ok(map.adjoint_until(q, &self.interrupt))
             },
             on_source,

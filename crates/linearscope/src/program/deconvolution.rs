@@ -3,7 +3,7 @@
 
 use burn_backend::{Backend, tensor::FloatTensor};
 
-use super::{Node, NodeId, Program};
+use super::{NodeId, Program, traverse::Here};
 use crate::{
     error::Result,
     linear::{LinearMap, Structure},
@@ -32,8 +32,8 @@ impl<B: Backend> Program<B> {
         targets: &[NodeId],
         clip: Clip,
     ) -> Result<Vec<Option<FloatTensor<B>>>> {
-        let through = |node: &Node<B>, map: &dyn LinearMap<B>, q| match map.structure() {
-            Structure::General => Err(node.unknown("a clipped sweep")),
+        let through = |here: &Here<'_, B>, map: &dyn LinearMap<B>, q| match map.structure() {
+            Structure::General => Err(here.node.unknown("a clipped sweep")),
             Structure::SlopeMask(_) => Ok(match clip {
                 Clip::Deconvolution => B::relu(q),
                 Clip::Guided => map.adjoint_until(B::relu(q), &self.interrupt),

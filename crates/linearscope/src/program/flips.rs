@@ -25,6 +25,12 @@ pub struct Flip {
     pub flipped: usize,
 }
 
+/// Two programs are not of one network: at which node, and why.
+pub(super) fn differ(node: &str, because: String) -> Error {
+    let node = node.into();
+    Error::ProgramsDiffer { node, because }
+}
+
 impl<B: Backend> Program<B> {
     /// Compare every choice among finitely many with the one that the same unit made in `other`, a
     /// program of the same network by the same rules: the slope of a ReLU, the winner of a pool or
@@ -41,14 +47,7 @@ impl<B: Backend> Program<B> {
     /// [`Error::ProgramsDiffer`] where the two are not of one network; [`Error::GeneralMap`] for a map
     /// that may or may not have chosen; [`Error::Data`].
     pub fn flips(&self, other: &Self) -> Result<Vec<Flip>> {
-        let differ = |node: &str, because: String| Error::ProgramsDiffer {
-            node: node.into(),
-            because,
-        };
-        if self.nodes.len() != other.nodes.len() {
-            let (a, b) = (self.nodes.len(), other.nodes.len());
-            return Err(differ("", format!("one has {a} nodes, the other {b}")));
-        }
+        self.as_long_as(other)?;
         let again = self.said_again(other)?;
         let mut flips = Vec::new();
         for (id, (a, b)) in self.nodes.iter().zip(&other.nodes).enumerate() {
@@ -92,6 +91,14 @@ impl<B: Backend> Program<B> {
             });
         }
         Ok(flips)
+    }
+
+    /// Whether two programs have as many nodes.
+    pub(super) fn as_long_as(&self, other: &Self) -> Result<()> {
+        match (self.nodes.len(), other.nodes.len()) {
+            (a, b) if a == b => Ok(()),
+            (a, b) => Err(differ("", format!("one has {a} nodes, the other {b}"))),
+        }
     }
 
     /// Nodes that chose nothing new: a choice between two tensors is a sum of two masks, and what one lets

@@ -302,17 +302,7 @@ impl<B: Backend> Program<B> {
                 node.operation.operands().for_each(|of| needed[of.0] = true);
             }
         }
-        let stops: Vec<NodeId> = (self.ids().zip(&needed))
-            .filter_map(|(id, needed)| needed.then_some(id))
-            .collect();
-        let starts: Vec<(NodeId, FloatTensor<B>)> = (self.inputs.iter().zip(x0))
-            .map(|(id, x)| (*id, batch::of_one::<B>(x.clone())))
-            .collect();
-        let mut found = self.forward(&starts, &stops, true)?.into_iter();
-        Ok(needed
-            .into_iter()
-            .map(|needed| needed.then(|| found.next().expect("one a stop")))
-            .collect())
+        self.values_at(x0, &needed)
     }
 }
 

@@ -79,7 +79,7 @@ impl<B: Backend> Program<B> {
         &self,
         seeds: &[(NodeId, FloatTensor<B>)],
         targets: &[NodeId],
-        through: impl Fn(&Node<B>, &dyn LinearMap<B>, FloatTensor<B>) -> Result<FloatTensor<B>>,
+        through: impl Fn(&Here<'_, B>, &dyn LinearMap<B>, FloatTensor<B>) -> Result<FloatTensor<B>>,
     ) -> Result<Vec<Option<FloatTensor<B>>>> {
         let seeds = self.batches("the cotangent", seeds)?;
         let targets = self.indices(targets)?;
@@ -89,6 +89,28 @@ impl<B: Backend> Program<B> {
             on_source: |_: &Node<B>, _: &FloatTensor<B>, _: &FloatTensor<B>| Ok(()),
         };
         self.backwards(seeds, &targets, &passes, &mut cotangents)
+    }
+
+    /// F x + r at the nodes that are needed, each `[1, ..shape]`, of inputs without a probe axis.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub(super) fn values_at(
+        &self,
+        x: &[FloatTensor<B>],
+        needed: &[bool],
+    ) -> Result<Vec<Option<FloatTensor<B>>>> {
+        let stops: Vec<NodeId> = (self.ids().zip(needed))
+            .filter_map(|(id, needed)| needed.then_some(id))
+            .collect();
+        let starts: Vec<(NodeId, FloatTensor<B>)> = (self.inputs.iter().zip(x))
+            .map(|(id, x)| (*id, batch::of_one::<B>(x.clone())))
+            .collect();
+        let mut found = self.forward(&starts, &stops, true)?.into_iter();
+        Ok(needed
+            .iter()
+            .map(|needed| needed.then(|| found.next().expect("one a stop")))
+            .collect())
     }
 
     /// Ends of a replay, each with `[k, ..shape]` for one k ≥ 1.
@@ -166,7 +188,7 @@ pub(super) struct Cotangents<M, S> {
 
 impl<B: Backend, M, S> Backwards<B> for Cotangents<M, S>
 where
-    M: Fn(&Node<B>, &dyn LinearMap<B>, FloatTensor<B>) -> Result<FloatTensor<B>>,
+    M: Fn(&Here<'_, B>, &dyn LinearMap<B>, FloatTensor<B>) -> Result<FloatTensor<B>>,
     S: FnMut(&Node<B>, &FloatTensor<B>, &FloatTensor<B>) -> Result<()>,
 {
     type Value = FloatTensor<B>;
@@ -178,7 +200,7 @@ where
         _from: &Shape,
         q: FloatTensor<B>,
     ) -> Result<FloatTensor<B>> {
-        (self.through)(here.node, &**map, q)
+        (self.through)(here, &**map, q)
     }
 
     fn source(

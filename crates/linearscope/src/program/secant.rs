@@ -7,17 +7,15 @@
 use std::sync::Arc;
 
 use burn_backend::{
-    Backend, DType, Scalar, Shape, TensorMetadata, get_or_init_device_settings,
+    Backend, DType, Scalar, TensorMetadata, get_or_init_device_settings,
     tensor::{BoolTensor, FloatTensor},
 };
 
 use super::{
-    Node, NodeId, NodeIndex, Operation, Program, SourceKind,
-    replay::part_of,
-    traverse::{Along, Backwards, Constant, Here},
+    Node, NodeId, NodeIndex, Operation, Program, SourceKind, flips::differ, traverse::Here,
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     interrupt::Interrupt,
     linear::{Choice, Chosen, LinearMap, Structure, batch},
 };
@@ -40,9 +38,6 @@ use crate::{
 #[derive(Debug)]
 pub struct Secant<'a, B: Backend> {
     program: &'a Program<B>,
-    inputs: Vec<NodeIndex>,
-    /// The nodes that depend on an input.
-    passes: Vec<bool>,
     /// What each node's map passes.
     ways: Vec<Way<B>>,
 }
@@ -83,8 +78,9 @@ impl<B: Backend> Program<B> {
     /// each unit.
     ///
     /// # Errors
-    /// [`Error::ProgramsDiffer`] where the two do not match node for node; [`Error::GeneralMap`] for a map of which nothing
-    /// is known; [`Error::Data`]; as [`forward`](Self::forward).
+    /// [`Error::ProgramsDiffer`](crate::Error::ProgramsDiffer) where the two do not match node for node;
+    /// [`Error::GeneralMap`](crate::Error::GeneralMap) for a map of which nothing is known;
+    /// [`Error::Data`](crate::Error::Data); as [`forward`](Self::forward).
     pub fn secant(
         &self,
         x0: &[FloatTensor<B>],
@@ -106,7 +102,7 @@ impl<B: Backend> Program<B> {
             let operands = self.nodes[index].operation.operands();
             operands.for_each(|of| needed[of.0] = true);
         }
-        let values = [self.values_of(x0, &needed)?, other.values_of(x1, &needed)?];
+        let values = [self.values_at(x0, &needed)?, other.values_at(x1, &needed)?];
         let mut ways = Vec::with_capacity(kinds.len());
         for (index, kind) in kinds.into_iter().enumerate() {
             self.interrupt.check()?;
@@ -139,22 +135,13 @@ impl<B: Backend> Program<B> {
         self.interrupt.check()?;
         Ok(Secant {
             program: self,
-            inputs,
-            passes,
             ways,
         })
     }
 
     /// Whether the nodes of two programs match one by one.
     fn same_as(&self, other: &Self) -> Result<()> {
-        let differ = |node: &str, because: String| Error::ProgramsDiffer {
-            node: node.into(),
-            because,
-        };
-        if self.nodes.len() != other.nodes.len() {
-            let (a, b) = (self.nodes.len(), other.nodes.len());
-            return Err(differ("", format!("one has {a} nodes, the other {b}")));
-        }
+        self.as_long_as(other)?;
         let said = |node: &Node<B>| {
             let operands: Vec<usize> = node.operation.operands().map(|of| of.0).collect();
             let (name, shape) = (node.operation.name(), node.shape.to_vec());
@@ -257,27 +244,6 @@ impl<B: Backend> Program<B> {
         terms.len() > 1
             && terms.iter().all(|(_, of)| decided(*of))
             && next(sum).is_some_and(|next| is_left_over(&self.nodes[next]))
-    }
-
-    /// F x + r at the nodes asked for, each `[1, ..shape]`.
-    fn values_of(
-        &self,
-        x: &[FloatTensor<B>],
-        needed: &[bool],
-    ) -> Result<Vec<Option<FloatTensor<B>>>> {
-        let stops: Vec<NodeId> = (self.ids().zip(needed))
-            .filter_map(|(id, needed)| needed.then_some(id))
-            .collect();
-        let starts: Vec<(NodeId, FloatTensor<B>)> = (self.inputs.iter().zip(x))
-            .map(|(id, x)| (*id, batch::of_one::<B>(x.clone())))
-            .collect();
-        let mut found = self.forward(&starts, &stops, true)?.into_iter();
-        Ok((needed.iter())
-            .map(|needed| match needed {
-                true => found.next(),
-                false => None,
-            })
-            .collect())
     }
 }
 
@@ -388,77 +354,28 @@ impl<B: Backend> Secant<'_, B> {
         &self,
         seeds: &[(NodeId, FloatTensor<B>)],
     ) -> Result<Vec<Option<FloatTensor<B>>>> {
-        let seeds = self.program.batches("the multiplier", seeds)?;
-        let mut sweep = Sweep(self);
-        self.program
-            .backwards(seeds, &self.inputs, &self.passes, &mut sweep)
-    }
-}
-
-/// k multipliers on their way back.
-struct Sweep<'a, B: Backend>(&'a Secant<'a, B>);
-
-impl<B: Backend> Backwards<B> for Sweep<'_, B> {
-    type Value = FloatTensor<B>;
-
-    fn map(
-        &mut self,
-        here: &Here<'_, B>,
-        map: &Arc<dyn LinearMap<B>>,
-        _from: &Shape,
-        q: FloatTensor<B>,
-    ) -> Result<FloatTensor<B>> {
-        let interrupt = &self.0.program.interrupt;
-        Ok(match &self.0.ways[here.index.0] {
-            Way::Own => map.adjoint_until(q, interrupt),
-            Way::Slope(slope) => B::float_mul(q, slope.clone()),
-            Way::Mean(other) => {
-                let half = batch::scaled::<B>(q, 0.5);
-                B::float_add(
-                    map.adjoint_until(half.clone(), interrupt),
-                    other.adjoint_until(half, interrupt),
-                )
-            }
-            Way::Winners {
-                other,
-                shares: [first, second],
-            } => B::float_add(
-                map.adjoint_until(B::float_mul(q.clone(), first.clone()), interrupt),
-                other.adjoint_until(B::float_mul(q, second.clone()), interrupt),
-            ),
-        })
-    }
-
-    fn source(
-        &mut self,
-        _here: &Here<'_, B>,
-        _b: &Constant<B>,
-        q: FloatTensor<B>,
-    ) -> Result<FloatTensor<B>> {
-        Ok(q)
-    }
-
-    fn term(
-        &mut self,
-        _here: &Here<'_, B>,
-        _of: NodeIndex,
-        c: f64,
-        _size: f64,
-        q: FloatTensor<B>,
-    ) -> FloatTensor<B> {
-        batch::scaled::<B>(q, c)
-    }
-
-    fn part(
-        &mut self,
-        here: &Here<'_, B>,
-        along: Along,
-        q: FloatTensor<B>,
-    ) -> Option<FloatTensor<B>> {
-        Some(part_of::<B>(here, along, q))
-    }
-
-    fn add(&mut self, sum: FloatTensor<B>, q: FloatTensor<B>) -> FloatTensor<B> {
-        B::float_add(sum, q)
+        let program = self.program;
+        let through = |here: &Here<'_, B>, map: &dyn LinearMap<B>, q: FloatTensor<B>| {
+            let interrupt = &program.interrupt;
+            Ok(match &self.ways[here.index.0] {
+                Way::Own => map.adjoint_until(q, interrupt),
+                Way::Slope(slope) => B::float_mul(q, slope.clone()),
+                Way::Mean(other) => {
+                    let half = batch::scaled::<B>(q, 0.5);
+                    B::float_add(
+                        map.adjoint_until(half.clone(), interrupt),
+                        other.adjoint_until(half, interrupt),
+                    )
+                }
+                Way::Winners {
+                    other,
+                    shares: [first, second],
+                } => B::float_add(
+                    map.adjoint_until(B::float_mul(q.clone(), first.clone()), interrupt),
+                    other.adjoint_until(B::float_mul(q, second.clone()), interrupt),
+                ),
+            })
+        };
+        program.backward_through(seeds, &program.inputs, through)
     }
 }
