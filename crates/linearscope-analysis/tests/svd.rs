@@ -407,6 +407,41 @@ fn unconverged_is_an_error_with_what_there_is() {
     }
 }
 
+/// Whatever share of σ₁ the smallest wanted value is, in f32 too: H, which is σ squared, is left where it is too coarse.
+#[test]
+fn shares_of_the_largest_in_single_precision() {
+    for share in [0.5f64, 0.1, 0.03, 1e-2, 1e-3] {
+        let sigma: Vec<f64> = (0..24).map(|i| share.powf(f64::from(i) / 5.0)).collect();
+        for (rows, columns) in [(200, 50), (50, 200), (60, 60)] {
+            let f = with_spectrum(rows, columns, &sigma, FloatDType::F32);
+            let found = quiet(&f, &SvdConfig::new(6)).unwrap_or_else(|e| panic!("{share}: {e}"));
+            let what = format!("{share}, {rows}×{columns}");
+            assert_found(&found, &sigma[..6], 1e-5, &what);
+        }
+    }
+}
+
+/// Where memory holds fewer vectors, restarts come sooner; where it does not hold those that are needed, it is said
+/// how much would.
+#[test]
+fn bases_stay_within_their_memory() {
+    let sigma: Vec<f64> = (0..80).map(|i| 1.0 - 1e-2 * f64::from(i)).collect();
+    let f = with_spectrum(120, 80, &sigma, FloatDType::F64);
+    let config = SvdConfig::new(4).with_tolerance(1e-10);
+    let vector = 8 * (120 + 80);
+    let free = quiet(&f, &config).unwrap();
+    let wide = quiet(&f, &config.clone().with_max_memory(Some(29 * vector))).unwrap();
+    assert_eq!((&free.sigma, free.products), (&wide.sigma, wide.products));
+    let narrow = quiet(&f, &config.clone().with_max_memory(Some(11 * vector))).unwrap();
+    assert_found(&narrow, &sigma[..4], 1e-10, "ten vectors");
+    assert!(narrow.products > free.products);
+    let ten = quiet(&f, &config.clone().with_solver(lanczos(1, Some(10)))).unwrap();
+    assert_eq!(narrow.products, ten.products);
+    let error = quiet(&f, &config.with_max_memory(Some(6 * vector))).unwrap_err();
+    let needed = format!("{}", 7 * vector);
+    assert!(error.to_string().contains(&needed), "{error}");
+}
+
 #[test]
 fn the_observer_can_stop() {
     let sigma: Vec<f64> = (0..60).map(|i| 1.0 - 1e-2 * f64::from(i)).collect();

@@ -34,6 +34,16 @@ impl<'a, F: LinearOperator + ?Sized> InUnits<'a, F> {
         }
     }
 
+    /// In the units of another, its products counted.
+    pub(crate) fn after<G: ?Sized>(f: &'a F, other: &InUnits<'_, G>) -> Self {
+        Self {
+            f,
+            unit: other.unit.clone(),
+            products: other.products.clone(),
+            passes: other.passes.clone(),
+        }
+    }
+
     /// The operator itself.
     pub(crate) fn operator(&self) -> &'a F {
         self.f

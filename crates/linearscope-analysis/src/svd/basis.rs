@@ -1,4 +1,6 @@
-//! Orthonormal bases of long vectors, in blocks.
+//! Long vectors, many of them one matrix on the device; and orthonormal ones.
+
+use std::ops::Range;
 
 use burn::tensor::{FloatDType, Tensor};
 use linearscope::SplitMix64;
@@ -16,11 +18,18 @@ use crate::{
 /// How many entries of a vector are combined at a time: few enough that the sums of all columns stay in a cache.
 const PIECE: usize = 1 << 15;
 
-/// Orthonormal vectors of length `len`, as blocks of rows.
-#[derive(Clone, Debug)]
+/// Where no more than this share of a vector is left outside a basis, it is looked at again in units of its own:
+/// what two passes leave inside are roundings of the whole vector.
+const LITTLE: f64 = 1e-2;
+
+/// Vectors of length `len`, orthonormal where they are to be projected on: the first rows of a matrix that has
+/// room for more. One matrix, so that a pass over all vectors is two products and one transfer.
+#[derive(Debug)]
 pub(super) struct Basis {
-    blocks: Vec<Tensor<2>>,
+    /// `[room, len]`, nothing before the first vector. Not shared, so that rows are written in place.
+    vectors: Option<Tensor<2>>,
     len: usize,
+    room: usize,
     count: usize,
 }
 
@@ -34,25 +43,57 @@ pub(super) struct Orthonormal {
 }
 
 impl Basis {
-    pub(super) fn new(len: usize) -> Self {
+    /// No vectors, with room for so many.
+    pub(super) fn new(len: usize, room: usize) -> Self {
         Self {
-            blocks: Vec::new(),
+            vectors: None,
             len,
+            room,
             count: 0,
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.len
+    /// These rows, without room for more.
+    pub(super) fn of(vectors: Tensor<2>) -> Self {
+        let [count, len] = vectors.dims();
+        Self {
+            vectors: Some(vectors),
+            len,
+            room: count,
+            count,
+        }
     }
 
     pub(super) fn count(&self) -> usize {
         self.count
     }
 
+    /// Some of the vectors, as a view: gone before the next one is written.
+    fn rows(&self, range: Range<usize>) -> Tensor<2> {
+        let vectors = self.vectors.clone().expect("a basis with vectors");
+        vectors.slice([range])
+    }
+
+    /// Write rows from `first` on, from the column `column` on.
+    fn write(&mut self, first: usize, column: usize, block: Tensor<2>) {
+        let [rows, columns] = block.dims();
+        let vectors = self.vectors.take().expect("a basis with room");
+        let at = [first..first + rows, column..column + columns];
+        self.vectors = Some(vectors.slice_assign(at, block));
+    }
+
     pub(super) fn push(&mut self, block: Tensor<2>) {
-        self.count += block.dims()[0];
-        self.blocks.push(block);
+        let (first, rows) = (self.count, block.dims()[0]);
+        self.count += rows;
+        if self.vectors.is_none() && rows == self.room {
+            self.vectors = Some(block);
+            return;
+        }
+        if self.vectors.is_none() {
+            let options = (&block.device(), block.dtype());
+            self.vectors = Some(Tensor::zeros([self.room, self.len], options));
+        }
+        self.write(first, 0, block);
     }
 
     /// Take away the part of each row of `x` that lies in the basis, twice, adding the coefficients to the
@@ -65,30 +106,25 @@ impl Basis {
         column: usize,
         go_on: GoOn<'_>,
     ) -> Result<Tensor<2>> {
-        let rows = x.dims()[0];
+        if self.count == 0 {
+            return Ok(x);
+        }
         for _ in 0..2 {
-            let mut row = 0;
-            for block in &self.blocks {
-                go_on()?;
-                let overlap = x.clone().matmul(block.clone().transpose());
-                x = x - overlap.clone().matmul(block.clone());
-                let size = block.dims()[0];
-                for (index, value) in read(overlap)?.into_iter().enumerate() {
-                    let (i, j) = (index / size, index % size);
-                    let at = (row + j, column + i);
-                    coefficients.set(at.0, at.1, coefficients.at(at.0, at.1) + value);
-                }
-                row += size;
+            go_on()?;
+            let vectors = self.rows(0..self.count);
+            let overlap = x.clone().matmul(vectors.clone().transpose());
+            x = x - overlap.clone().matmul(vectors);
+            for (index, value) in read(overlap)?.into_iter().enumerate() {
+                let (i, j) = (index / self.count, index % self.count);
+                coefficients.add(j, column + i, value);
             }
-            debug_assert_eq!(row, self.count);
-            debug_assert!(column + rows <= coefficients.columns);
         }
         Ok(x)
     }
 
     /// Make the rows of `x` orthonormal against the basis and each other, and against `apart`, whose
     /// part of them is dropped. A row that has nothing new gives a random new vector, with
-    /// coefficient zero. Whether F's computations go on is asked at every block.
+    /// coefficient zero. Whether F's computations go on is asked at every pass.
     pub(super) fn orthonormalise(
         &self,
         f: &(impl LinearOperator + ?Sized),
@@ -115,7 +151,7 @@ impl Basis {
             FloatDType::F64 => 1e-14,
             _ => 1e-6,
         };
-        let mut found = Basis::new(self.len);
+        let mut found = Basis::new(self.len, room);
         for (row, &before) in before.iter().enumerate() {
             let vector = x.clone().narrow(0, row, 1);
             let mut inner = Dense::zeros(found.count, 1);
@@ -129,31 +165,35 @@ impl Basis {
             let norm = row_norms(&vector)?[0];
             let unit = if norm > noise * before {
                 coefficients.set(self.count + found.count, row, norm);
-                vector / norm
+                let unit = vector / norm;
+                match norm < LITTLE * before {
+                    true => self.apart_from(f, unit, &found, apart, 1)?,
+                    false => unit,
+                }
             } else {
-                self.fresh(f, &found, apart, random)?
+                let vector = f.upload(random.uniform(self.len), self.len);
+                self.apart_from(f, vector, &found, apart, 3)?
             };
             found.push(unit);
         }
-        let vectors = (!found.blocks.is_empty()).then(|| Tensor::cat(found.blocks, 0));
         Ok(Orthonormal {
-            vectors,
+            vectors: found.vectors,
             coefficients,
         })
     }
 
-    /// A random unit vector orthogonal to this basis and others, `[1, len]`.
-    fn fresh(
+    /// A unit vector of what is left of one outside this basis and others, `[1, len]`. Scaled between passes, so
+    /// that what is left is accurate however little it is.
+    fn apart_from(
         &self,
         f: &(impl LinearOperator + ?Sized),
+        mut vector: Tensor<2>,
         other: &Basis,
         apart: Option<&Basis>,
-        random: &mut SplitMix64,
+        passes: usize,
     ) -> Result<Tensor<2>, SvdError> {
         let go_on: GoOn<'_> = &|| f.check_interrupt();
-        let mut vector = f.upload(random.uniform(self.len), self.len);
-        // Scaled between passes, so that what is left is accurate however little it is.
-        for _ in 0..3 {
+        for _ in 0..passes {
             for basis in [Some(self), Some(other), apart].into_iter().flatten() {
                 vector = basis.project(vector, &mut Dense::zeros(basis.count, 1), 0, go_on)?;
             }
@@ -164,7 +204,7 @@ impl Basis {
     }
 
     /// Combinations Σⱼ weights[j, i] basisⱼ for the first `columns` columns, `[columns, len]`. There may be
-    /// weights for the first blocks only.
+    /// weights for the first vectors only.
     pub(super) fn combine(
         &self,
         f: &(impl LinearOperator + ?Sized),
@@ -172,38 +212,44 @@ impl Basis {
         columns: usize,
         go_on: GoOn<'_>,
     ) -> Result<Tensor<2>> {
-        let mut parts = Vec::new();
-        let mut row = 0;
-        for block in &self.blocks {
-            if row == weights.rows {
-                break;
-            }
-            let size = block.dims()[0];
-            let part: Vec<f64> = (0..columns)
-                .flat_map(|i| (row..row + size).map(move |j| weights.at(j, i)))
-                .collect();
-            parts.push((f.upload(part, size), block));
-            row += size;
-        }
+        let rows = f.upload(weights.columns_as_rows(columns), weights.rows);
         let mut pieces = Vec::new();
-        for start in (0..self.len).step_by(PIECE) {
+        for at in pieces_of(self.len) {
             go_on()?;
-            let some = PIECE.min(self.len - start);
-            let terms = parts.iter().map(|(part, block)| {
-                let piece = match some == self.len {
-                    true => (*block).clone(),
-                    false => (*block).clone().narrow(1, start, some),
-                };
-                part.clone().matmul(piece)
-            });
-            let sum = terms.reduce(|sum, term| sum + term);
-            pieces.push(sum.expect("a basis with vectors"));
+            pieces.push(rows.clone().matmul(self.piece(weights.rows, at)));
         }
         Ok(match pieces.len() {
             1 => pieces.remove(0),
             _ => Tensor::cat(pieces, 1),
         })
     }
+
+    /// Those combinations in place of the basis, without a second copy of it. Not to be stopped halfway.
+    pub(super) fn turn(
+        &mut self,
+        f: &(impl LinearOperator + ?Sized),
+        weights: &Dense,
+        columns: usize,
+    ) {
+        let rows = f.upload(weights.columns_as_rows(columns), weights.rows);
+        for at in pieces_of(self.len) {
+            let start = at.start;
+            let made = rows.clone().matmul(self.piece(weights.rows, at));
+            self.write(0, start, made);
+        }
+        self.count = columns;
+    }
+
+    /// Some entries of the first `count` vectors.
+    fn piece(&self, count: usize, at: Range<usize>) -> Tensor<2> {
+        self.rows(0..count).slice([0..count, at])
+    }
+}
+
+/// The entries of long vectors, some at a time.
+fn pieces_of(len: usize) -> impl Iterator<Item = Range<usize>> {
+    let starts = (0..len).step_by(PIECE);
+    starts.map(move |start| start..(start + PIECE).min(len))
 }
 
 #[cfg(test)]
@@ -215,21 +261,21 @@ mod tests {
     use super::{super::result::to_the_end, *};
     use crate::Dense as Matrix;
 
-    /// A sum over blocks, piece by piece, is that of whole vectors; in each piece and at each block it is asked
-    /// whether to go on.
+    /// A combination, piece by piece, is that of whole vectors, in place or not; at each piece and each pass it is
+    /// asked whether to go on.
     #[test]
     fn dense_work_asks_whether_to_go_on() {
         let len = 2 * PIECE + 5;
         let f = Matrix::new(vec![0.0; len], [1], [len], &Device::flex(), FloatDType::F64).unwrap();
         let mut random = SplitMix64::new(1);
-        let mut basis = Basis::new(len);
+        let mut basis = Basis::new(len, 5);
         let mut rows: Vec<Vec<f64>> = Vec::new();
         for size in [1, 2, 1] {
             let values = random.uniform(size * len);
             rows.extend(values.chunks(len).map(<[f64]>::to_vec));
             basis.push(f.upload(values, len));
         }
-        // Of the first two blocks.
+        // Of the first three vectors.
         let mut weights = Dense::zeros(3, 2);
         for (i, weight) in [2.0, -1.0, 0.5, 3.0, -0.25, 1.0].into_iter().enumerate() {
             weights.set(i / 2, i % 2, weight);
@@ -265,7 +311,11 @@ mod tests {
         let projected = basis.project(x.clone(), &mut coefficients, 0, &until(2));
         assert!(projected.is_err_and(stopped));
         basis.project(x, &mut coefficients, 0, &until(9)).unwrap();
-        assert_eq!(asked.get(), 6);
-        assert!(basis.combine(&f, &weights, 2, &to_the_end).is_ok());
+        assert_eq!(asked.get(), 2);
+        let copied = basis.combine(&f, &weights, 2, &to_the_end).unwrap();
+        basis.turn(&f, &weights, 2);
+        assert_eq!(basis.count(), 2);
+        let turned = basis.rows(0..2).into_data();
+        assert_eq!(turned, copied.into_data());
     }
 }

@@ -14,7 +14,8 @@ pub enum Solver {
     Lanczos {
         /// Vectors multiplied at once: more cost products and win batch speed.
         block: usize,
-        /// Vectors kept on either side before a restart; `None`: the larger of 4 K and K + 24.
+        /// Vectors kept on either side before a restart; `None`: the larger of 4 K and K + 24, or as many as
+        /// [`SvdConfig::max_memory`] holds.
         basis: Option<usize>,
     },
     /// Subspace iteration with Rayleigh–Ritz on K + `extra` vectors, all multiplied at once. Needs many
@@ -56,6 +57,10 @@ pub struct SvdConfig {
     /// Give up after the step that reaches so many products with F and Fᵀ; the 2 K products that
     /// measure the residuals come on top. Default 20 000.
     pub max_products: usize,
+    /// Bytes that the bases of the Lanczos solver may take. Where fewer vectors fit than it would keep, it restarts
+    /// sooner and takes more products. `None`: no limit.
+    #[serde(default)]
+    pub max_memory: Option<usize>,
     /// Seed of the starting vectors. Same seed, same machine: same bits.
     pub seed: u64,
     /// The solver. Default: Lanczos, one vector at a time.
@@ -69,6 +74,7 @@ impl SvdConfig {
             k,
             tolerance: 1e-5,
             max_products: 20_000,
+            max_memory: None,
             seed: 0,
             solver: Solver::Lanczos {
                 block: 1,
@@ -80,6 +86,7 @@ impl SvdConfig {
 
 setters!(
     SvdConfig: with_k k: usize, with_tolerance tolerance: f64, with_max_products max_products: usize,
+    with_max_memory max_memory: Option<usize>,
     with_seed seed: u64, with_solver solver: Solver
 );
 
@@ -112,6 +119,40 @@ pub(super) fn check(f: &(impl LinearOperator + ?Sized), config: &SvdConfig) -> R
             let of = format!("it is at least {least}, K and two blocks");
             return wrong("the basis size", basis.unwrap_or(0).to_string(), of);
         }
+        let vectors = basis.unwrap_or(least);
+        let bytes = (vectors + block).saturating_mul(bytes_a_vector(f));
+        if let Some(given) = config.max_memory.filter(|&given| given < bytes) {
+            let of = format!(
+                "{vectors} vectors on either side and a block more take {bytes} bytes: allow that, or ask for fewer \
+                 triplets"
+            );
+            return wrong("the memory for bases", format!("{given} bytes"), of);
+        }
     }
     Ok(())
+}
+
+/// Of one vector on either side.
+fn bytes_a_vector(f: &(impl LinearOperator + ?Sized)) -> usize {
+    let size = match f.dtype() {
+        FloatDType::F64 => 8,
+        FloatDType::F32 | FloatDType::Flex32 => 4,
+        FloatDType::F16 | FloatDType::BF16 => 2,
+    };
+    size * (f.input_len() + f.output_len())
+}
+
+/// Vectors that Lanczos keeps on either side before a restart.
+pub(super) fn basis_size(
+    f: &(impl LinearOperator + ?Sized),
+    config: &SvdConfig,
+    block: usize,
+    basis: Option<usize>,
+) -> usize {
+    let k = config.k;
+    let rank = f.input_len().min(f.output_len());
+    let within = |bytes: usize| (bytes / bytes_a_vector(f)).saturating_sub(block);
+    let fitting = config.max_memory.map_or(usize::MAX, within);
+    let wanted = (4 * k).max(k + 24).max(k + 4 * block);
+    basis.unwrap_or(wanted.min(fitting)).min(rank)
 }

@@ -4,6 +4,8 @@
 //! clustered spectra, and a dense library costs a newcomer minutes of compiling for matrices of 60
 //! columns. Jacobi always converges, to high relative accuracy (Demmel and Veselić, 1992).
 
+use std::ops::Range;
+
 use super::result::{GoOn, SvdError};
 use crate::{
     error::Error,
@@ -56,15 +58,52 @@ impl Dense {
         self.values[row * self.columns + column] = value;
     }
 
+    pub(super) fn add(&mut self, row: usize, column: usize, value: f64) {
+        self.values[row * self.columns + column] += value;
+    }
+
+    /// Put the entries of another matrix in, from (row, column) on.
+    pub(super) fn copy(&mut self, other: &Self, row: usize, column: usize) {
+        for i in 0..other.rows {
+            for j in 0..other.columns {
+                self.set(row + i, column + j, other.at(i, j));
+            }
+        }
+    }
+
     /// The same entries in a larger matrix, zeros elsewhere.
     pub(super) fn grown(&self, rows: usize, columns: usize) -> Self {
         let mut grown = Self::zeros(rows, columns);
-        for row in 0..self.rows {
-            for column in 0..self.columns {
-                grown.set(row, column, self.at(row, column));
+        grown.copy(self, 0, 0);
+        grown
+    }
+
+    /// Some of the rows.
+    pub(super) fn rows(&self, rows: Range<usize>) -> Self {
+        let mut some = Self::zeros(rows.len(), self.columns);
+        for (i, row) in rows.enumerate() {
+            for j in 0..self.columns {
+                some.set(i, j, self.at(row, j));
             }
         }
-        grown
+        some
+    }
+
+    /// Symmetric, by the upper triangle.
+    pub(super) fn mirrored(&self) -> Self {
+        let mut mirrored = self.clone();
+        for i in 0..self.rows {
+            for j in 0..i {
+                mirrored.set(i, j, self.at(j, i));
+            }
+        }
+        mirrored
+    }
+
+    /// The first columns one after the other.
+    pub(super) fn columns_as_rows(&self, columns: usize) -> Vec<f64> {
+        let column = |j| (0..self.rows).map(move |i| self.at(i, j));
+        (0..columns).flat_map(column).collect()
     }
 
     fn from_columns(columns: &[Vec<f64>], rows: usize) -> Self {

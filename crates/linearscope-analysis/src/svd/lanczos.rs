@@ -1,10 +1,15 @@
-//! Block Golub–Kahan–Lanczos with full reorthogonalisation and thick restart.
+//! Block Lanczos with full reorthogonalisation of the shorter side and thick restart.
 //!
-//! A *chain* is two orthonormal bases that grow together so that F V = U B and
-//! Fᵀ U = V Bᵀ + V₊ S, where V₊ is the next block and S touches the newest block of U only. With
-//! B = P Σ Qᵀ the triplets (σ, U p, V q) have F v − σ u = 0 and Fᵀ u − σ v = V₊ S p: the residual is
-//! known without a product. A restart keeps the best triplets as the first vectors of both bases,
-//! which preserves both equations.
+//! A [`Chain`] grows a basis V of the shorter side, and what F makes of it. It comes in two kinds. *By products*
+//! it keeps W = F V as it is, and H = Vᵀ Fᵀ F V; the eigenvectors of H are right vectors, left ones are W q / σ.
+//! Only V is made orthogonal: for an upscaler a tenth of the work and fewer passes over memory (for bidiagonals:
+//! Simon and Zha, *Low-rank matrix approximation using the Lanczos bidiagonalization process*, 2000). H is
+//! σ squared, so that σ is only good to ε σ₁²/σ. Where the tolerance asks for more, the chain has *two bases*
+//! (Golub and Kahan), F V = U B and Fᵀ U = V Bᵀ + V₊ S, each reorthogonalised in full.
+//!
+//! Either way residuals are known without a product: with V₊ the next block and S what the newest one
+//! leaves outside V, F v − σ u = 0 and Fᵀ u − σ v = V₊ S p (over σ and of q for H). A restart keeps the best triplets as
+//! the first vectors, which preserves these equations.
 //!
 //! A Krylov space from b starting vectors holds at most b vectors of a repeated singular value: the
 //! bicubic upscaler of a square picture has most σ twice, and one start sees each once. So a
@@ -18,14 +23,14 @@ use std::ops::ControlFlow;
 
 use super::{
     basis::Basis,
-    config::SvdConfig,
-    dense::Dense,
-    result::{Ended, Found, GoOn, SvdError, TripletResidual, progress, to_the_end, unless_stopped},
+    chain::{Chain, Kind, Ritz},
+    config::{SvdConfig, basis_size},
+    result::{Ended, Found, GoOn, SvdError, progress, unless_stopped},
 };
 use crate::{
     operator::{InUnits, LinearOperator},
     progress::Progress,
-    vectors::over,
+    vectors::{epsilon, over},
 };
 
 use burn::tensor::Tensor;
@@ -38,198 +43,22 @@ use linearscope::SplitMix64;
 /// on networks, which have no copies, the last costs twice the products of this.
 const CONFIRMING: usize = 4;
 
-/// What a chain's bases give. It stays so when they grow: it is about their first vectors, as many as `p` and
-/// `q` have rows.
-struct Ritz {
-    /// As columns: left vectors in U.
-    p: Dense,
-    sigma: Vec<f64>,
-    /// As columns: right vectors in V.
-    q: Dense,
-    /// ‖Fᵀ u − σ v‖ of each.
-    residuals: Vec<f64>,
-}
+/// Steps between two looks at what a chain gives, each a small dense decomposition, as long as residuals are more
+/// than [`NEAR`] tolerances.
+const LOOK: usize = 4;
+const NEAR: f64 = 10.0;
 
-/// Bases that grow, and vectors they stay apart from.
-struct Chain<'a> {
-    u: Basis,
-    v: Basis,
-    b: Dense,
-    /// The next block of V; none where nothing is left.
-    next: Option<Tensor<2>>,
-    apart: Option<(&'a Basis, &'a Basis)>,
-    /// Vectors on either side before a restart.
-    most: usize,
-}
+/// Roundings of σ₁² that H is allowed to have.
+const ROUNDINGS: f64 = 1.0;
 
-impl<'a> Chain<'a> {
-    fn new<F: LinearOperator + ?Sized>(
-        f: &F,
-        start: Tensor<2>,
-        apart: Option<(&'a Basis, &'a Basis)>,
-        most: usize,
-        random: &mut SplitMix64,
-    ) -> Result<Self, SvdError> {
-        let (u, v) = (Basis::new(f.output_len()), Basis::new(f.input_len()));
-        let next = v
-            .orthonormalise(f, start, apart.map(|(_, v)| v), random)?
-            .vectors;
-        Ok(Self {
-            u,
-            v,
-            b: Dense::default(),
-            next,
-            apart,
-            most,
-        })
-    }
-
-    /// Take the next block of V, make the one of U of it, and the block of V after.
-    fn step<F: LinearOperator + ?Sized>(
-        &mut self,
-        f: &InUnits<'_, F>,
-        block: Tensor<2>,
-        random: &mut SplitMix64,
-    ) -> Result<Ritz, SvdError> {
-        let product = f.apply(block.clone())?;
-        self.v.push(block);
-        let beside = self.apart.map(|(u, _)| u);
-        let new = self
-            .u
-            .orthonormalise(f.operator(), product, beside, random)?;
-        let (rows, columns) = (new.coefficients.rows, self.v.count());
-        let first = columns - new.coefficients.columns;
-        self.b = self.b.grown(rows, columns);
-        for row in 0..rows {
-            for column in first..columns {
-                self.b
-                    .set(row, column, new.coefficients.at(row, column - first));
-            }
-        }
-        let mut s = Dense::zeros(0, 0);
-        if let Some(block) = new.vectors {
-            let product = f.apply_adjoint(block.clone())?;
-            self.u.push(block);
-            let beside = self.apart.map(|(_, v)| v);
-            let new = self
-                .v
-                .orthonormalise(f.operator(), product, beside, random)?;
-            // S: the part outside V, of the newest block's columns.
-            let inside = self.v.count();
-            s = Dense::zeros(new.coefficients.rows - inside, new.coefficients.columns);
-            for row in 0..s.rows {
-                for column in 0..s.columns {
-                    s.set(row, column, new.coefficients.at(inside + row, column));
-                }
-            }
-            self.next = new.vectors;
-        }
-
-        let (p, sigma, q) = self.b.svd(&|| f.operator().check_interrupt())?;
-        let newest = self.u.count() - s.columns;
-        let residual = |i: usize| {
-            let parts = (0..s.rows).map(|row| {
-                (0..s.columns)
-                    .map(|j| s.at(row, j) * p.at(newest + j, i))
-                    .sum::<f64>()
-            });
-            parts.map(|x| x * x).sum::<f64>().sqrt()
-        };
-        let residuals = (0..sigma.len()).map(residual).collect();
-        Ok(Ritz {
-            p,
-            sigma,
-            q,
-            residuals,
-        })
-    }
-
-    /// The first `count` triplets' vectors.
-    fn vectors(
-        &self,
-        f: &(impl LinearOperator + ?Sized),
-        ritz: &Ritz,
-        count: usize,
-        go_on: GoOn<'_>,
-    ) -> Result<(Tensor<2>, Tensor<2>), SvdError> {
-        Ok((
-            self.u.combine(f, &ritz.p, count, go_on)?,
-            self.v.combine(f, &ritz.q, count, go_on)?,
-        ))
-    }
-
-    /// The best triplets there are, `wanted` at most.
-    fn found(
-        &self,
-        f: &(impl LinearOperator + ?Sized),
-        ritz: &Ritz,
-        wanted: usize,
-        ended: Ended,
-    ) -> Result<Found, SvdError> {
-        let count = wanted.min(ritz.sigma.len());
-        let (u, v) = self.vectors(f, ritz, count, &to_the_end)?;
-        Ok(ritz.found(u, v, ended))
-    }
-
-    /// Keep the best triplets, diagonal then, as the beginning of both bases, where no more fit; what the bases
-    /// give after that.
-    fn restart_if_full(
-        &mut self,
-        f: &(impl LinearOperator + ?Sized),
-        ritz: &Ritz,
-        wanted: usize,
-    ) -> Result<Option<Ritz>, SvdError> {
-        let following = self.next.as_ref().map_or(0, |x| x.dims()[0]);
-        let complete = self.u.count() + self.apart.map_or(0, |(u, _)| u.count()) >= f.output_len();
-        // With U complete one more block makes B complete, and the result exact.
-        if complete || self.v.count() + following <= self.most {
-            return Ok(None);
-        }
-        // The wanted ones and half of the rest: what is about to converge stays.
-        let kept = (wanted + (self.most.saturating_sub(wanted)) / 2)
-            .min(self.most.saturating_sub(following))
-            .clamp(1, ritz.sigma.len());
-        let (u, v) = self.vectors(f, ritz, kept, &|| f.check_interrupt())?;
-        Ok(Some(self.begin(u, v, ritz)))
-    }
-
-    /// Begin with the vectors of the first triplets, next block untouched; what the bases give then.
-    fn begin(&mut self, u: Tensor<2>, v: Tensor<2>, ritz: &Ritz) -> Ritz {
-        let kept = u.dims()[0];
-        (self.u, self.v) = (Basis::new(self.u.len()), Basis::new(self.v.len()));
-        self.u.push(u);
-        self.v.push(v);
-        self.b = Dense::diagonal(&ritz.sigma[..kept]);
-        let same = Dense::diagonal(&vec![1.0; kept]);
-        Ritz {
-            p: same.clone(),
-            sigma: ritz.sigma[..kept].to_vec(),
-            q: same,
-            residuals: ritz.residuals[..kept].to_vec(),
-        }
-    }
-}
-
-impl Ritz {
-    /// Vectors of the first triplets, with what is known of them: F v − σ u is 0, and the residual that of Fᵀ u.
-    fn found(&self, u: Tensor<2>, v: Tensor<2>, ended: Ended) -> Found {
-        let count = u.dims()[0];
-        let residual = |&left: &f64| TripletResidual {
-            right: 0.0,
-            left: over(left, self.sigma[0]),
-        };
-        Found {
-            u,
-            v,
-            sigma: self.sigma[..count].to_vec(),
-            residuals: self.residuals[..count].iter().map(residual).collect(),
-            ended,
-        }
-    }
+/// The share of σ₁ that σ_K must have for a chain by products: below it, what H's rounding does to σ and to
+/// residuals takes more than a quarter of the tolerance.
+fn least_share(f: &(impl LinearOperator + ?Sized), tolerance: f64) -> f64 {
+    4.0 * ROUNDINGS * epsilon(f.dtype()) / tolerance
 }
 
 /// Unit vectors u and v of the K best triplets, converged or not. Stopped in the middle of a step or a restart,
-/// those that the bases gave before it.
+/// those that the bases gave before it. F must not be wider than tall.
 pub(super) fn solve<F: LinearOperator + ?Sized>(
     f: &InUnits<'_, F>,
     config: &SvdConfig,
@@ -238,20 +67,39 @@ pub(super) fn solve<F: LinearOperator + ?Sized>(
     mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Found, SvdError> {
     let k = config.k;
-    let n = f.operator().input_len();
-    let rank = n.min(f.operator().output_len());
-    let most = basis
-        .unwrap_or((4 * k).max(k + 24).max(k + 4 * block))
-        .min(rank);
+    let operator = f.operator();
+    let n = operator.input_len();
+    let most = basis_size(operator, config, block, basis);
     let mut random = SplitMix64::new(config.seed);
-    let start = f.operator().upload(random.uniform(block.min(rank) * n), n);
-    let mut chain = Chain::new(f.operator(), start, None, most, &mut random)?;
-    let mut last = None;
-    let found = iterate(f, config, &mut chain, &mut last, &mut random, &mut observer);
-    unless_stopped(found, || {
-        let ritz: Ritz = last?;
-        Some(chain.found(f.operator(), &ritz, k, Ended::Stopped))
-    })
+    let mut start = operator.upload(random.uniform(block.min(n) * n), n);
+    let mut kind = match least_share(operator, config.tolerance) < 1.0 {
+        true => Kind::ByProducts,
+        false => Kind::TwoBases,
+    };
+    loop {
+        let mut chain = Chain::new(operator, kind, start, None, most, &mut random)?;
+        let mut last = None;
+        let found = iterate(f, config, &mut chain, &mut last, &mut random, &mut observer);
+        match found {
+            Ok(Outcome::Found(found)) => return Ok(found),
+            Ok(Outcome::TooSmall(vectors)) => {
+                (start, kind) = (vectors, Kind::TwoBases);
+            }
+            Err(error) => {
+                return unless_stopped(Err(error), || {
+                    let ritz: Ritz = last?;
+                    Some(chain.found(operator, &ritz, k, Ended::Stopped))
+                });
+            }
+        }
+    }
+}
+
+/// How a chain ended.
+enum Outcome {
+    Found(Found),
+    /// σ_K is too small a share of σ₁ for a chain by products; a start for a better one.
+    TooSmall(Tensor<2>),
 }
 
 /// Let a chain grow until it has converged and is confirmed. `last` is what its bases gave last.
@@ -262,47 +110,62 @@ fn iterate<F: LinearOperator + ?Sized>(
     last: &mut Option<Ritz>,
     random: &mut SplitMix64,
     observer: &mut impl FnMut(&Progress) -> ControlFlow<()>,
-) -> Result<Found, SvdError> {
+) -> Result<Outcome, SvdError> {
     let k = config.k;
+    let operator = f.operator();
+    let mut since = LOOK;
     loop {
         let Some(block) = chain.next.take() else {
             unreachable!("a chain without a next block has ended");
         };
-        let ritz: &Ritz = last.insert(chain.step(f, block, random)?);
-        let have = ritz.sigma.len();
-        let wanted = k.min(have);
-        let estimates: Vec<f64> = ritz.residuals[..wanted]
-            .iter()
-            .map(|&x| over(x, ritz.sigma[0]))
-            .collect();
-        // Half the tolerance leaves room for rounding in the true residual.
-        let good = |x: &&f64| **x <= 0.5 * config.tolerance;
-        let converged = estimates.iter().filter(good).count();
-        let worst = if have < k {
-            f64::INFINITY
-        } else {
-            estimates.iter().copied().fold(0.0, f64::max)
-        };
-        let progress = progress(converged, k, f.products(), worst);
+        let rows = block.dims()[0];
+        chain.step(f, block, random)?;
         let used_up = f.products() >= config.max_products;
         let exhausted = chain.next.is_none();
-        if let Some(ended) = Ended::after(observer(&progress), exhausted, used_up) {
-            return chain.found(f.operator(), ritz, k, ended);
+        since += 1;
+        if since < LOOK && !used_up && !exhausted && !chain.is_full() {
+            if observer(&at_work(last.as_ref(), config, f.products())).is_break() {
+                let ritz = chain.ritz(operator)?;
+                return Ok(Outcome::Found(chain.found(
+                    operator,
+                    &ritz,
+                    k,
+                    Ended::Stopped,
+                )?));
+            }
+            continue;
         }
-        if have >= k && converged == k {
+        let ritz: &Ritz = last.insert(chain.ritz(operator)?);
+        let at_work = at_work(Some(ritz), config, f.products());
+        since = match at_work.residual <= NEAR * config.tolerance {
+            true => LOOK,
+            false => 0,
+        };
+        let have = ritz.sigma.len();
+        let converged = have >= k && at_work.done == k;
+        let word = observer(&at_work);
+        if word.is_continue()
+            && (exhausted || converged || chain.is_full())
+            && chain.kind() == Kind::ByProducts
+            && !(ritz.sigma[k.min(have) - 1]
+                > least_share(operator, config.tolerance) * ritz.sigma[0])
+        {
+            let go_on: GoOn<'_> = &|| operator.check_interrupt();
+            return Ok(Outcome::TooSmall(chain.start(operator, ritz, rows, go_on)?));
+        }
+        if let Some(ended) = Ended::after(word, exhausted, used_up) {
+            return Ok(Outcome::Found(chain.found(operator, ritz, k, ended)?));
+        }
+        if converged {
             let smallest = ritz.sigma[k - 1];
             let settled = (k..have)
                 .take_while(|&i| ritz.sigma[i] + ritz.residuals[i] < smallest)
                 .count();
-            let go_on: GoOn<'_> = &|| f.operator().check_interrupt();
-            let (u, v) = chain.vectors(f.operator(), ritz, k + settled, go_on)?;
-            let (mut left, mut right) = (
-                Basis::new(f.operator().output_len()),
-                Basis::new(f.operator().input_len()),
-            );
-            left.push(u.clone());
-            right.push(v.clone());
+            let go_on: GoOn<'_> = &|| operator.check_interrupt();
+            let (u, v) = chain.vectors(operator, ritz, k + settled, go_on)?;
+            let (left, right) = (Basis::of(u.clone()), Basis::of(v.clone()));
             let second = Second {
+                kind: chain.kind(),
                 apart: (&left, &right),
                 smallest,
                 slack: config.tolerance * ritz.sigma[0],
@@ -312,32 +175,50 @@ fn iterate<F: LinearOperator + ?Sized>(
             let verdict = second.look(f, random, |products| {
                 observer(&Progress {
                     products,
-                    ..progress
+                    ..at_work
                 })
             });
             let (u, v) = (u.narrow(0, 0, k), v.narrow(0, 0, k));
-            match verdict {
-                Ok(Verdict::Ended(ended)) => return Ok(ritz.found(u, v, ended)),
-                Err(error) if error.is_stopped() => return Ok(ritz.found(u, v, Ended::Stopped)),
+            let ended = match verdict {
+                Ok(Verdict::Ended(ended)) => ended,
+                Err(error) if error.is_stopped() => Ended::Stopped,
                 Err(error) => return Err(error),
                 Ok(Verdict::Missing(start)) => {
-                    *last = Some(chain.begin(u, v, ritz));
-                    chain.next = chain
-                        .v
-                        .orthonormalise(f.operator(), *start, None, random)?
-                        .vectors;
+                    let found = chain.restarted(operator, ritz, k);
+                    *last = Some(found);
+                    chain.begin_again(operator, *start, random)?;
+                    since = LOOK;
+                    continue;
                 }
-            }
-            continue;
+            };
+            return Ok(Outcome::Found(ritz.found(u, v, ended)));
         }
-        if let Some(kept) = chain.restart_if_full(f.operator(), ritz, k)? {
+        if chain.is_full() {
+            let kept = chain.restarted(operator, ritz, chain.kept(k, have));
             *last = Some(kept);
         }
     }
 }
 
+/// Where a solver is, by what its chain gave last.
+fn at_work(ritz: Option<&Ritz>, config: &SvdConfig, products: usize) -> Progress {
+    let none = (&[][..], 1.0);
+    let (residuals, largest) = ritz.map_or(none, |ritz| (&ritz.residuals[..], ritz.sigma[0]));
+    let wanted = config.k.min(residuals.len());
+    let estimates = residuals[..wanted].iter().map(|&x| over(x, largest));
+    // Half the tolerance leaves room for rounding in the true residual.
+    let good = |x: &f64| *x <= 0.5 * config.tolerance;
+    let converged = estimates.clone().filter(good).count();
+    let worst = match wanted < config.k {
+        true => f64::INFINITY,
+        false => estimates.fold(0.0, f64::max),
+    };
+    progress(converged, config.k, products, worst)
+}
+
 /// A search for what a converged result may have missed.
 struct Second<'a> {
+    kind: Kind,
     apart: (&'a Basis, &'a Basis),
     /// σ_K.
     smallest: f64,
@@ -360,19 +241,22 @@ impl Second<'_> {
         random: &mut SplitMix64,
         mut observer: impl FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Verdict, SvdError> {
-        let n = f.operator().input_len();
-        let start = f.operator().upload(random.uniform(n), n);
-        let mut chain = Chain::new(f.operator(), start, Some(self.apart), self.most, random)?;
+        let operator = f.operator();
+        let n = operator.input_len();
+        let start = operator.upload(random.uniform(n), n);
+        let apart = Some(self.apart);
+        let mut chain = Chain::new(operator, self.kind, start, apart, self.most, random)?;
         let mut steps = 0;
         while let Some(block) = chain.next.take() {
-            let ritz = chain.step(f, block, random)?;
+            chain.step(f, block, random)?;
+            let ritz = chain.ritz(operator)?;
             steps += 1;
             let Some((&theta, &rho)) = ritz.sigma.first().zip(ritz.residuals.first()) else {
                 break;
             };
             if theta > self.smallest + self.slack {
-                let go_on: GoOn<'_> = &|| f.operator().check_interrupt();
-                let (_, v) = chain.vectors(f.operator(), &ritz, 1, go_on)?;
+                let go_on: GoOn<'_> = &|| operator.check_interrupt();
+                let (_, v) = chain.vectors(operator, &ritz, 1, go_on)?;
                 return Ok(Verdict::Missing(Box::new(v)));
             }
             let settled = rho <= self.slack || theta + rho < self.smallest;
@@ -383,7 +267,10 @@ impl Second<'_> {
             if let Some(ended) = Ended::after(observer(f.products()), false, used_up) {
                 return Ok(Verdict::Ended(ended));
             }
-            chain.restart_if_full(f.operator(), &ritz, 1)?;
+            if chain.is_full() {
+                let kept = chain.kept(1, ritz.sigma.len());
+                chain.restarted(operator, &ritz, kept);
+            }
         }
         // Everything was looked at.
         Ok(Verdict::Ended(Ended::Complete))

@@ -5,6 +5,7 @@
 //! formed; a solver sees [`LinearOperator`] alone.
 
 mod basis;
+mod chain;
 mod config;
 mod dense;
 mod lanczos;
@@ -25,7 +26,7 @@ use self::{
 };
 use crate::{
     error::{Error, tell},
-    operator::{BATCH, InUnits, LinearOperator},
+    operator::{BATCH, InUnits, LinearOperator, Transposed},
     progress::Progress,
     ranking::ranking,
     vectors::{epsilon, over, read, row_norms},
@@ -38,8 +39,8 @@ use crate::{
 /// product is made any more: what is there by then comes back in [`SvdError::Unconverged`] or
 /// [`SvdError::Unconfirmed`], with [estimated](Svd::estimated) residuals; before the first triplets there is
 /// nothing, and that is [`SvdError::Failed`]. Memory: the basis, up to
-/// max(4 K, K + 24) vectors of either side. Numbers are the operator's dtype, small matrices f64; all in units
-/// of F's own size, so that singular values may be 1e-30 or 1e30.
+/// max(4 K, K + 24) vectors of either side, or what [`SvdConfig::max_memory`] allows. Numbers are the operator's dtype,
+/// small matrices f64; all in units of F's own size, so that singular values may be 1e-30 or 1e30.
 ///
 /// # Errors
 /// [`SvdError`]; an unconverged result is never an `Ok`.
@@ -60,8 +61,15 @@ pub fn svd(
     mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Svd, SvdError> {
     check(f, config)?;
-    let scaled = InUnits::new(f);
+    let mut scaled = InUnits::new(f);
     let found = match config.solver {
+        Solver::Lanczos { block, basis } if f.output_len() < f.input_len() => {
+            let transposed = Transposed(f);
+            let turned = InUnits::new(&transposed);
+            let found = lanczos::solve(&turned, config, block, basis, &mut observer)?;
+            scaled = InUnits::after(f, &turned);
+            found.transposed()
+        }
         Solver::Lanczos { block, basis } => {
             lanczos::solve(&scaled, config, block, basis, &mut observer)?
         }

@@ -149,6 +149,22 @@ pub(super) struct Found {
     pub ended: Ended,
 }
 
+impl Found {
+    /// Of the transpose.
+    pub(super) fn transposed(self) -> Self {
+        let swapped = |known: TripletResidual| TripletResidual {
+            right: known.left,
+            left: known.right,
+        };
+        Self {
+            u: self.v,
+            v: self.u,
+            residuals: self.residuals.into_iter().map(swapped).collect(),
+            ..self
+        }
+    }
+}
+
 /// How a solver ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {

@@ -80,12 +80,7 @@ fn iterate<F: LinearOperator + ?Sized>(
         let product = f.apply_adjoint(u.clone())?;
         let (next, s) = orthonormal(operator, product, n, &mut random)?;
         let (p, sigma, q) = s.svd(go_on)?;
-        let turned = |rows: Tensor<2>, by| {
-            let len = rows.dims()[1];
-            let mut basis = Basis::new(len);
-            basis.push(rows);
-            basis.combine(operator, by, block, go_on)
-        };
+        let turned = |rows: Tensor<2>, by| Basis::of(rows).combine(operator, by, block, go_on);
         v = turned(next, &p)?;
         left = Some((turned(u, &q)?, sigma));
     }
@@ -98,7 +93,7 @@ fn orthonormal(
     len: usize,
     random: &mut SplitMix64,
 ) -> Result<(Tensor<2>, super::dense::Dense), SvdError> {
-    let made = Basis::new(len).orthonormalise(f, rows, None, random)?;
+    let made = Basis::new(len, 0).orthonormalise(f, rows, None, random)?;
     let vectors = made.vectors.expect("fewer rows than their length");
     Ok((vectors, made.coefficients))
 }

@@ -1,0 +1,331 @@
+//! Bases that grow by products with F: see [`lanczos`](super::lanczos).
+
+use burn::tensor::Tensor;
+use linearscope::SplitMix64;
+
+use super::{
+    basis::Basis,
+    dense::Dense,
+    result::{Ended, Found, GoOn, SvdError, TripletResidual, to_the_end},
+};
+use crate::{
+    operator::{InUnits, LinearOperator},
+    vectors::over,
+};
+
+/// What a chain's bases give. It stays so when they grow: it is about their first vectors, as many as `p` and
+/// `q` have rows.
+pub(super) struct Ritz {
+    /// As columns: left vectors in the left side's.
+    p: Dense,
+    pub sigma: Vec<f64>,
+    /// As columns: right vectors in V.
+    q: Dense,
+    /// ‖Fᵀ u − σ v‖ of each.
+    pub residuals: Vec<f64>,
+}
+
+/// What a chain keeps of the longer side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// F V as it is.
+    ByProducts,
+    /// An orthonormal basis.
+    TwoBases,
+}
+
+/// The longer side.
+enum Left {
+    /// W = F V, and the upper triangle of H = Vᵀ Fᵀ F V.
+    Products { w: Basis, h: Dense },
+    /// U and B, F V = U B.
+    Orthonormal { u: Basis, b: Dense },
+}
+
+/// Bases that grow, and vectors they stay apart from.
+pub(super) struct Chain<'a> {
+    v: Basis,
+    left: Left,
+    /// The next block of V; none where nothing is left.
+    pub next: Option<Tensor<2>>,
+    /// S: what the newest block leaves outside V, in the next block's vectors.
+    s: Dense,
+    apart: Option<(&'a Basis, &'a Basis)>,
+    /// Vectors on either side before a restart.
+    pub most: usize,
+    /// Vectors of the longer side.
+    output_len: usize,
+}
+
+impl<'a> Chain<'a> {
+    pub(super) fn new<F: LinearOperator + ?Sized>(
+        f: &F,
+        kind: Kind,
+        start: Tensor<2>,
+        apart: Option<(&'a Basis, &'a Basis)>,
+        most: usize,
+        random: &mut SplitMix64,
+    ) -> Result<Self, SvdError> {
+        let (inputs, outputs) = (f.input_len(), f.output_len());
+        // With U complete one block more than `most` is taken.
+        let room = most + start.dims()[0];
+        let v = Basis::new(inputs, room.min(inputs));
+        let left = Basis::new(outputs, room.min(outputs));
+        let left = match kind {
+            Kind::ByProducts => Left::Products {
+                w: left,
+                h: Dense::default(),
+            },
+            Kind::TwoBases => Left::Orthonormal {
+                u: left,
+                b: Dense::default(),
+            },
+        };
+        let mut chain = Self {
+            v,
+            left,
+            next: None,
+            s: Dense::default(),
+            apart,
+            most,
+            output_len: outputs,
+        };
+        chain.begin_again(f, start, random)?;
+        Ok(chain)
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self.left {
+            Left::Products { .. } => Kind::ByProducts,
+            Left::Orthonormal { .. } => Kind::TwoBases,
+        }
+    }
+
+    /// Go on from other vectors.
+    pub(super) fn begin_again<F: LinearOperator + ?Sized>(
+        &mut self,
+        f: &F,
+        start: Tensor<2>,
+        random: &mut SplitMix64,
+    ) -> Result<(), SvdError> {
+        let beside = self.apart.map(|(_, v)| v);
+        self.next = self.v.orthonormalise(f, start, beside, random)?.vectors;
+        Ok(())
+    }
+
+    /// Take the next block of V, what F makes of it, and the block of V after.
+    pub(super) fn step<F: LinearOperator + ?Sized>(
+        &mut self,
+        f: &InUnits<'_, F>,
+        block: Tensor<2>,
+        random: &mut SplitMix64,
+    ) -> Result<(), SvdError> {
+        let product = f.apply(block.clone())?;
+        self.v.push(block);
+        let newest = match &mut self.left {
+            Left::Products { w, .. } => {
+                w.push(product.clone());
+                Some(product)
+            }
+            Left::Orthonormal { u, b } => {
+                let beside = self.apart.map(|(u, _)| u);
+                let new = u.orthonormalise(f.operator(), product, beside, random)?;
+                let (rows, columns) = (new.coefficients.rows, self.v.count());
+                *b = b.grown(rows, columns);
+                b.copy(&new.coefficients, 0, columns - new.coefficients.columns);
+                if let Some(block) = &new.vectors {
+                    u.push(block.clone());
+                }
+                new.vectors
+            }
+        };
+        self.s = Dense::default();
+        let Some(newest) = newest else {
+            return Ok(());
+        };
+        let product = f.apply_adjoint(newest)?;
+        let beside = self.apart.map(|(_, v)| v);
+        let new = self
+            .v
+            .orthonormalise(f.operator(), product, beside, random)?;
+        let (inside, columns) = (self.v.count(), new.coefficients.columns);
+        if let Left::Products { h, .. } = &mut self.left {
+            *h = h.grown(inside, inside);
+            h.copy(&new.coefficients.rows(0..inside), 0, inside - columns);
+        }
+        self.s = new.coefficients.rows(inside..new.coefficients.rows);
+        self.next = new.vectors;
+        Ok(())
+    }
+
+    /// The triplets of F within the bases, with their residuals. No product; a dense decomposition of at most
+    /// as many columns as there are vectors.
+    pub(super) fn ritz(&self, f: &(impl LinearOperator + ?Sized)) -> Result<Ritz, SvdError> {
+        let go_on: GoOn<'_> = &|| f.check_interrupt();
+        let last = |x: &Dense| {
+            let newest = x.rows - self.s.columns;
+            let residual = |i: usize| {
+                let parts = (0..self.s.rows).map(|row| {
+                    (0..self.s.columns)
+                        .map(|j| self.s.at(row, j) * x.at(newest + j, i))
+                        .sum::<f64>()
+                });
+                parts.map(|x| x * x).sum::<f64>().sqrt()
+            };
+            (0..x.columns).map(residual).collect::<Vec<f64>>()
+        };
+        match &self.left {
+            Left::Orthonormal { b, .. } => {
+                let (p, sigma, q) = b.svd(go_on)?;
+                let residuals = last(&p);
+                Ok(Ritz {
+                    p,
+                    sigma,
+                    q,
+                    residuals,
+                })
+            }
+            Left::Products { h, .. } => {
+                // H is symmetric and not negative: its singular vectors are its eigenvectors.
+                let (_, squares, q) = h.mirrored().svd(go_on)?;
+                let sigma: Vec<f64> = squares.into_iter().map(f64::sqrt).collect();
+                let residuals = last(&q);
+                let residuals = residuals.iter().zip(&sigma).map(|(&r, &s)| over(r, s));
+                Ok(Ritz {
+                    p: scaled_down(&q, &sigma),
+                    residuals: residuals.collect(),
+                    sigma,
+                    q,
+                })
+            }
+        }
+    }
+
+    /// The first `count` triplets' vectors.
+    pub(super) fn vectors(
+        &self,
+        f: &(impl LinearOperator + ?Sized),
+        ritz: &Ritz,
+        count: usize,
+        go_on: GoOn<'_>,
+    ) -> Result<(Tensor<2>, Tensor<2>), SvdError> {
+        let (Left::Products { w: left, .. } | Left::Orthonormal { u: left, .. }) = &self.left;
+        Ok((
+            left.combine(f, &ritz.p, count, go_on)?,
+            self.v.combine(f, &ritz.q, count, go_on)?,
+        ))
+    }
+
+    /// The best triplets there are, `wanted` at most.
+    pub(super) fn found(
+        &self,
+        f: &(impl LinearOperator + ?Sized),
+        ritz: &Ritz,
+        wanted: usize,
+        ended: Ended,
+    ) -> Result<Found, SvdError> {
+        let count = wanted.min(ritz.sigma.len());
+        let (u, v) = self.vectors(f, ritz, count, &to_the_end)?;
+        Ok(ritz.found(u, v, ended))
+    }
+
+    /// Starting vectors for another chain, `[rows, n]`: sums of the right vectors, so that all are in there.
+    pub(super) fn start(
+        &self,
+        f: &(impl LinearOperator + ?Sized),
+        ritz: &Ritz,
+        rows: usize,
+        go_on: GoOn<'_>,
+    ) -> Result<Tensor<2>, SvdError> {
+        let mut weights = Dense::zeros(ritz.q.rows, rows);
+        for i in 0..ritz.q.columns {
+            for row in 0..ritz.q.rows {
+                weights.add(row, i % rows, ritz.q.at(row, i));
+            }
+        }
+        Ok(self.v.combine(f, &weights, rows, go_on)?)
+    }
+
+    /// Whether the next block has no room before a restart.
+    pub(super) fn is_full(&self) -> bool {
+        let following = self.next.as_ref().map_or(0, |x| x.dims()[0]);
+        let complete = match &self.left {
+            Left::Products { .. } => false,
+            // One more block makes B complete, and the result exact.
+            Left::Orthonormal { u, .. } => {
+                u.count() + self.apart.map_or(0, |(u, _)| u.count()) >= self.output_len
+            }
+        };
+        !complete && self.v.count() + following > self.most
+    }
+
+    /// How many of `have` triplets a restart keeps: the wanted ones and half of the rest, since what is about to
+    /// converge stays.
+    pub(super) fn kept(&self, wanted: usize, have: usize) -> usize {
+        let following = self.next.as_ref().map_or(0, |x| x.dims()[0]);
+        (wanted + (self.most.saturating_sub(wanted)) / 2)
+            .min(self.most.saturating_sub(following))
+            .clamp(1, have)
+    }
+
+    /// Keep the best triplets as the beginning of both sides, the next block untouched; what the bases give then.
+    /// In place, and not to be stopped halfway.
+    pub(super) fn restarted(
+        &mut self,
+        f: &(impl LinearOperator + ?Sized),
+        ritz: &Ritz,
+        kept: usize,
+    ) -> Ritz {
+        let sigma = ritz.sigma[..kept].to_vec();
+        let same = Dense::diagonal(&vec![1.0; kept]);
+        self.v.turn(f, &ritz.q, kept);
+        let p = match &mut self.left {
+            Left::Products { w, h } => {
+                w.turn(f, &ritz.q, kept);
+                let squares: Vec<f64> = sigma.iter().map(|x| x * x).collect();
+                *h = Dense::diagonal(&squares);
+                scaled_down(&same, &sigma)
+            }
+            Left::Orthonormal { u, b } => {
+                u.turn(f, &ritz.p, kept);
+                *b = Dense::diagonal(&sigma);
+                same.clone()
+            }
+        };
+        Ritz {
+            p,
+            sigma,
+            q: same,
+            residuals: ritz.residuals[..kept].to_vec(),
+        }
+    }
+}
+
+/// Columns over their σ; nothing where that is 0.
+fn scaled_down(columns: &Dense, sigma: &[f64]) -> Dense {
+    let mut scaled = Dense::zeros(columns.rows, columns.columns);
+    for (j, &sigma) in sigma.iter().enumerate().filter(|(_, sigma)| **sigma > 0.0) {
+        for i in 0..columns.rows {
+            scaled.set(i, j, columns.at(i, j) / sigma);
+        }
+    }
+    scaled
+}
+
+impl Ritz {
+    /// Vectors of the first triplets, with what is known of them: F v − σ u is 0, and the residual that of Fᵀ u.
+    pub(super) fn found(&self, u: Tensor<2>, v: Tensor<2>, ended: Ended) -> Found {
+        let count = u.dims()[0];
+        let residual = |&left: &f64| TripletResidual {
+            right: 0.0,
+            left: over(left, self.sigma[0]),
+        };
+        Found {
+            u,
+            v,
+            sigma: self.sigma[..count].to_vec(),
+            residuals: self.residuals[..count].iter().map(residual).collect(),
+            ended,
+        }
+    }
+}
