@@ -2,6 +2,7 @@
 //! and their certificates.
 
 pub mod certified;
+pub mod overview;
 pub mod promises;
 pub mod random;
 pub mod risk;

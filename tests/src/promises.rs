@@ -44,7 +44,7 @@ impl<B: Backend> Platform<B> {
     /// The promises on `count` random networks drawn from `seed`.
     ///
     /// Some amplify rounding: a norm of what is nearly constant divides by nearly nothing. Of these y₁ may miss y₀ by
-    /// [`AMPLIFIED`] times what a plain run in this dtype misses one in f64. Which kernels a backend has on this processor
+    /// `AMPLIFIED` times what a plain run in this dtype misses one in f64. Which kernels a backend has on this processor
     /// decides that, so that no fixed limit holds for the same networks everywhere.
     ///
     /// # Panics

@@ -19,7 +19,7 @@ use linearscope_analysis::{
     svd::{Solver, SvdConfig, svd},
 };
 use linearscope_onnx::Model;
-use linearscope_tests::{rows::rows_equal_autodiff, *};
+use linearscope_tests::{overview::sketch_is_the_run, rows::rows_equal_autodiff, *};
 
 const OPS: [usize; 4] = [1, 3, 11, 13];
 
@@ -53,6 +53,27 @@ fn plain_output_equals_onnxruntime() {
     let x = upload::<Flex>(&picture(), &FlexDevice, DType::F32);
     let y = host::<Flex>(loaded.forward(vec![x]).expect("runs").remove(0)).expect("reads");
     assert!(relative(&y, &expected) < 1e-5, "{y:?} is not {expected:?}");
+}
+
+/// Kernels without zeros fill the fields that shapes and strides allow.
+#[test]
+fn a_sketch_is_what_a_run_shows() {
+    for &(name, shape) in BUNDLED {
+        let x0 = pseudo_input(shape, 1.0, 5);
+        let network = network(&assets().join(name), shape);
+        let (fields, filled) = sketch_is_the_run(name, network, x0);
+        println!("{name}: {filled} of {fields} fields are filled");
+        assert!(fields > 0, "{name}");
+        assert_eq!(filled, fields, "{name}");
+    }
+}
+
+#[test]
+fn sketches_of_random_networks_are_what_runs_show() {
+    for seed in 0..40 {
+        let (network, x0) = random::Recipe::number(seed).network();
+        sketch_is_the_run(&format!("random network {seed}"), network, x0);
+    }
 }
 
 #[test]

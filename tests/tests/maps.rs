@@ -5,7 +5,7 @@ use burn::tensor::{Device, FloatDType};
 use linearscope::RuleSet;
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
-    maps::{Grid, column_maps, row_maps, shift},
+    maps::{Grid, column_maps, cost, row_maps, shift},
     operator::ByProducts,
     progress::unobserved,
 };
@@ -80,4 +80,35 @@ fn the_bicubic_graph_is_a_convolution_inside_and_networks_are_none() {
     let grid = Grid::every(5, [24, 24]);
     let varies = shift::variance(&learned, &grid, 1, unobserved).unwrap();
     assert!(varies.whole > 1e-4, "{}", varies.whole);
+}
+
+/// Cost is that of what a field reaches: where fields are local it does not grow with the picture, and it is
+/// never more than whole products.
+#[test]
+fn cost_is_that_of_the_fields() {
+    for (model, channels, size, local) in [
+        ("edsr/edsr.onnx", 3, 40, true),
+        ("facade/facade.onnx", 3, 16, false),
+    ] {
+        let of = |size: usize| {
+            let f = frozen(model, &[1, channels, size, size]);
+            let recorded = f.recorded().expect("recorded");
+            let whole = recorded.homogeneous().account().flops;
+            (cost(&f).unwrap().expect("known"), whole)
+        };
+        let ([small, large], [whole, larger]) = {
+            let (a, b) = (of(size), of(2 * size));
+            ([a.0, b.0], [a.1, b.1])
+        };
+        assert!(small.row > 0 && small.column > 0, "{model}");
+        assert!(small.column <= channels as u64 * whole, "{model}");
+        assert!(larger > 3 * whole, "{model}");
+        assert_eq!(small == large, local, "{model}: {small:?} {large:?}");
+        // Three rows at a quarter of the places.
+        assert_eq!(
+            small.of_maps(8, 5),
+            14 * small.row + 5 * small.column,
+            "{model}"
+        );
+    }
 }

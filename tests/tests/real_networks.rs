@@ -28,6 +28,7 @@ use linearscope_test_support::{
 };
 use linearscope_tests::{
     certified::{Answer, Case},
+    overview::sketch_is_the_run,
     risk::on_inputs,
     rows::rows_equal_autodiff,
     *,
@@ -135,9 +136,14 @@ fn main() -> ExitCode {
             move |path| rows_equal_autodiff(&path, &pseudo_input(&shape, scale, 0), at),
         ));
     }
-    let every: [(&str, OfNetwork); 4] = [
+    let every: [(&str, OfNetwork); 5] = [
         ("plain_outputs_equal_onnxruntime", equals_onnxruntime),
         ("the_reference_is_untouched", is_untouched),
+        ("a_sketch_is_what_a_run_shows", |net, path| {
+            let x0 = pseudo_input(&net.shape, net.scale, 5);
+            let (fields, filled) = sketch_is_the_run(net.name, network(path, &net.shape), x0);
+            Ok(format!("{filled} of {fields} fields are filled"))
+        }),
         ("promises_f32", |net, path| keeps(net, path, DType::F32)),
         ("promises_f64", |net, path| keeps(net, path, DType::F64)),
     ];

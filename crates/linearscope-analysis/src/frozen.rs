@@ -7,7 +7,7 @@ use burn_backend::{Backend, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::Dispatch;
 use linearscope::{
     Frozen, Interpreter, Loaded, Network, Paired, Recorded, RuleSet, SourceShare,
-    program::machine_budget, survey::Surveyed,
+    program::machine_budget,
 };
 
 use crate::{
@@ -76,21 +76,6 @@ impl FrozenNetwork {
         let y = loaded.forward(vec![x])?;
         let y = row(y.into_iter().next().expect("one output"));
         Ok(y.into_data())
-    }
-
-    /// What every op is to the interpreter at x₀, refused ones included; see
-    /// [`Loaded::survey`].
-    ///
-    /// # Errors
-    /// As [`Loaded::survey`].
-    pub fn survey(
-        loaded: &Loaded<Dispatch>,
-        x0: TensorData,
-        rules: RuleSet,
-    ) -> Result<Vec<Surveyed>> {
-        let x0 = x0.convert_dtype(loaded.dtype());
-        let x0 = Dispatch::float_from_data(x0, loaded.device());
-        Ok(loaded.survey(vec![x0], rules)?)
     }
 
     /// Freeze at x₀, data of the input's shape. Cost: one forward and the rules' decisions.

@@ -1,17 +1,21 @@
 //! Columns and rows of F where fields are smaller than the picture.
 //!
-//! A single field is computed on a window: the boxes of the program that it reaches. Many fields
-//! share probes: those that cannot overlap are asked for in one. Both are exact, since what is left
-//! out is zero; which of the two is used depends on which touches fewer entries.
+//! A single field is computed on a window: the boxes of the program that it reaches. Places that reach the
+//! same, as the channels of a pixel do, share a window, and windows are computed side by side, one a core.
+//! Many fields share probes: those that cannot overlap are asked for in one. Both are exact, since what is
+//! left out is zero; which of the two is used depends on which touches fewer entries.
+
+use std::ops::Range;
 
 use burn::tensor::{Tensor, TensorData};
-use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
+use burn_backend::{Backend, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
 use linearscope::{
     Recorded,
     linear::Region,
-    program::{NodeId, Program, Regions, Window},
+    program::{NodeId, Operation, Program, Regions},
 };
+use rayon::prelude::*;
 
 use crate::{
     error::{Result, tell},
@@ -37,6 +41,12 @@ fn around(positions: &[usize], shape: &[usize]) -> Region {
     region.unwrap_or(Region(vec![0..0; shape.len()]))
 }
 
+/// How much more a window that places share may touch, for each of them, than their own ones do.
+const WIDER: f64 = 1.05;
+
+/// Windows that each thread computes between two looks at the observer.
+const IN_TURN: usize = 4;
+
 /// Entries of all boxes together: what a replay on them touches.
 fn touched(regions: &Regions) -> usize {
     regions.iter().map(Region::num_elements).sum()
@@ -54,11 +64,21 @@ fn entries(region: &Region, shape: &[usize]) -> Vec<usize> {
     flat
 }
 
+/// A box within another, in that one's own coordinates.
+fn seen_from(region: &Region, around: &Region) -> Region {
+    let axes = region.0.iter().zip(&around.0);
+    Region(
+        axes.map(|(range, all)| range.start - all.start..range.end - all.start)
+            .collect(),
+    )
+}
+
 /// One field for each place, `[places, n or N]`, as
 /// [`LinearOperator::fields`](crate::LinearOperator::fields) says; the places are checked.
 ///
-/// Cost: for each place a replay of what it reaches, or one whole replay for every set of places
-/// whose fields cannot overlap, whichever is less.
+/// Cost: for each place a replay of what it reaches, on one core and others beside it, or one whole replay for
+/// every set of places whose fields cannot overlap, whichever is less. What is on its way at once fits the
+/// budget of the network.
 pub(crate) fn fields(
     recorded: &Recorded<Dispatch>,
     field: Field,
@@ -77,12 +97,17 @@ pub(crate) fn fields(
     };
     let ends = Ends::of(recorded, field);
     let local = places
-        .iter()
-        .map(|positions| ends.local(around(positions, from)))
+        .par_iter()
+        .map(|positions| Ok(ends.local(around(positions, from))?.0))
         .collect::<Result<Vec<Local>>>()?;
+    let at_once = recorded.probes_at_once();
+    let cores = cores(recorded);
+    // A share for each core, where there are enough places for that.
+    let most = BATCH.min(at_once).min(places.len().div_ceil(cores));
+    let groups = ends.groups(&local, most)?;
     let whole: usize = program.nodes().iter().map(|n| n.shape.num_elements()).sum();
     let sets = disjoint(&local, || Ok(program.interrupt().check()?))?;
-    let alone: usize = local.iter().map(|local| touched(&local.regions)).sum();
+    let alone: usize = groups.iter().map(Group::touched).sum();
     let numel: usize = to.iter().product();
     let mut found = vec![0f64; places.len() * numel];
     let mut put = |place: usize, values: &[f64]| {
@@ -93,24 +118,39 @@ pub(crate) fn fields(
     };
     let mut tell = |done| tell(observer, Progress::new(field.reading(), done, places.len()));
     if alone <= sets.len() * whole {
-        for (place, local) in local.iter().enumerate() {
-            tell(place)?;
-            if local.end.is_empty() {
-                continue;
+        let mut left = &groups[..];
+        while let Some(first) = left.first() {
+            tell(first.places.start)?;
+            // What is on its way fits the budget, even if all of it is at once.
+            let mut probes = 0;
+            let fit = left.iter().take_while(|group| {
+                probes += group.places.len();
+                probes <= at_once
+            });
+            let (some, rest) = match cores {
+                1 => left.split_at(1),
+                _ => left.split_at(fit.take(IN_TURN * cores).count().max(1)),
+            };
+            let made: Vec<Result<Vec<f64>>> = (some.par_iter().with_max_len(1))
+                .map(|group| ends.on_window(group, &places[group.places.clone()], from))
+                .collect();
+            for (group, made) in some.iter().zip(made) {
+                let (made, numel) = (made?, group.all.end.num_elements());
+                for (place, made) in group.places.clone().zip(made.chunks(numel.max(1))) {
+                    let end = &local[place].end;
+                    let inside = entries(
+                        &seen_from(end, &group.all.end),
+                        &group.all.end.shape().to_vec(),
+                    );
+                    let values: Vec<f64> = inside.iter().map(|&at| made[at]).collect();
+                    put(place, &values);
+                }
             }
-            let window = program.window(&local.regions, &[ends.output])?;
-            let within = entries(&local.start, from);
-            let mut delta = vec![0.0; within.len()];
-            for (at, value) in within.iter().zip(&mut delta) {
-                *value = f64::from(u8::from(places[place].contains(at)));
-            }
-            let made = ends.replay(&window, delta, &local.start.shape())?;
-            put(place, &read(made)?);
+            left = rest;
         }
     } else {
         let mut done = 0;
-        let at_once = recorded.probes_at_once().min(BATCH);
-        for some in sets.chunks(at_once) {
+        for some in sets.chunks(at_once.min(BATCH)) {
             tell(done)?;
             let together: Vec<Vec<usize>> = some
                 .iter()
@@ -137,11 +177,74 @@ pub(crate) fn fields(
     Ok(Tensor::from_dispatch(made))
 }
 
-/// One place: its box, the boxes it needs, and the box of its field.
+/// How many windows may be computed side by side: a graphics card has one queue, and a tape is for one.
+fn cores(recorded: &Recorded<Dispatch>) -> usize {
+    match Dispatch::name(recorded.loaded().device()).as_str() {
+        "dispatch<flex>" => rayon::current_num_threads(),
+        _ => 1,
+    }
+}
+
+/// Floating-point operations of one field of `positions`, on the window that it reaches, a multiply-add
+/// counted as two. What nothing is known of counts for nothing.
+///
+/// Cost: a few comparisons a node.
+pub(crate) fn flops(
+    recorded: &Recorded<Dispatch>,
+    field: Field,
+    positions: &[usize],
+) -> Result<u64> {
+    let program = recorded.homogeneous();
+    let ends = Ends::of(recorded, field);
+    let from = match field {
+        Field::Column => recorded.loaded().network().inputs()[0].shape.to_vec(),
+        Field::Row => recorded.reference()[0].shape().to_vec(),
+    };
+    let (_, regions) = ends.local(around(positions, &from))?;
+    let mut flops = 0;
+    for id in program.ids() {
+        let Some(made) = regions.of(id)? else {
+            continue;
+        };
+        flops += match &program.node(id)?.operation {
+            Operation::Map { map, .. } => {
+                let read = regions.of(program.operands(id)?[0])?;
+                match (map.structure().locality(), read) {
+                    (Some(map), Some(read)) => map.flops(&read.shape(), &made.shape()),
+                    _ => 0,
+                }
+            }
+            Operation::Sum(terms) => {
+                (terms.len() as u64).saturating_sub(1) * made.num_elements() as u64
+            }
+            Operation::Input(_) | Operation::Source { .. } | Operation::Concat { .. } => 0,
+        };
+    }
+    Ok(flops)
+}
+
+/// One place, or several: where the field begins, the box that it lies in, and how many entries a replay of it
+/// touches.
+#[derive(Clone)]
 struct Local {
     start: Region,
-    regions: Regions,
     end: Region,
+    touched: usize,
+}
+
+/// Places that share a window.
+struct Group {
+    places: Range<usize>,
+    all: Local,
+    /// What windows of their own would touch.
+    apart: usize,
+}
+
+impl Group {
+    /// Entries that a replay touches, of all its probes.
+    fn touched(&self) -> usize {
+        self.all.touched * self.places.len()
+    }
 }
 
 /// Sets of places whose fields cannot overlap: each goes into the first set where it fits. `go_on` is asked at
@@ -185,7 +288,7 @@ impl<'a> Ends<'a> {
         self.recorded.homogeneous()
     }
 
-    fn local(&self, start: Region) -> Result<Local> {
+    fn local(&self, start: Region) -> Result<(Local, Regions)> {
         let program = self.program();
         let (regions, end) = match self.field {
             Field::Column => (
@@ -198,11 +301,46 @@ impl<'a> Ends<'a> {
             Some(region) => region.clone(),
             None => Region(vec![0..0; program.shape(self.input)?.num_dims()]),
         };
-        Ok(Local {
-            start,
+        let touched = touched(&regions);
+        Ok((
+            Local {
+                start,
+                end,
+                touched,
+            },
             regions,
-            end,
-        })
+        ))
+    }
+
+    /// Neighbours in the list that reach nearly the same, `most` at a time: each joins those before it where
+    /// the window of all touches hardly more than their own ones.
+    fn groups(&self, local: &[Local], most: usize) -> Result<Vec<Group>> {
+        let mut groups: Vec<Group> = Vec::new();
+        for (place, one) in local.iter().enumerate() {
+            if let Some(group) = groups.last_mut()
+                && group.places.len() < most
+                && !group.all.end.is_empty()
+                && !one.end.is_empty()
+            {
+                let (all, _) = self.local(group.all.start.hull(&one.start))?;
+                let apart = group.apart + one.touched;
+                let count = group.places.len() + 1;
+                if (all.touched * count) as f64 <= WIDER * apart as f64 {
+                    *group = Group {
+                        places: group.places.start..place + 1,
+                        all,
+                        apart,
+                    };
+                    continue;
+                }
+            }
+            groups.push(Group {
+                places: place..place + 1,
+                all: one.clone(),
+                apart: one.touched,
+            });
+        }
+        Ok(groups)
     }
 
     /// k vectors where the field begins, as a batch of a shape.
@@ -224,14 +362,21 @@ impl<'a> Ends<'a> {
         Ok(flat(made.remove(0)))
     }
 
-    /// The field of one probe on a window.
-    fn replay(
-        &self,
-        window: &Window<Dispatch>,
-        delta: Vec<f64>,
-        shape: &Shape,
-    ) -> Result<Tensor<2>> {
-        let x = self.upload(delta, &shape.to_vec());
+    /// The fields of the places of a group on its window, one box after the other; nothing where they reach
+    /// nothing.
+    fn on_window(&self, group: &Group, places: &[Vec<usize>], from: &[usize]) -> Result<Vec<f64>> {
+        let Local { start, end, .. } = &group.all;
+        if end.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (_, regions) = self.local(start.clone())?;
+        let window = self.program().window(&regions, &[self.output])?;
+        let within = entries(start, from);
+        let mut delta = Vec::with_capacity(places.len() * within.len());
+        for place in places {
+            delta.extend((within.iter()).map(|at| f64::from(u8::from(place.contains(at)))));
+        }
+        let x = self.upload(delta, &start.shape().to_vec());
         let program = &window.program;
         let (input, output) = (program.inputs()[0], program.outputs()[0]);
         let made = match self.field {
@@ -241,6 +386,21 @@ impl<'a> Ends<'a> {
                 found.remove(0).expect("a window ends where its field does")
             }
         };
-        Ok(flat(made))
+        read(flat(made))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_is_seen_from_another() {
+        let (all, one) = (Region(vec![2..9, 1..4]), Region(vec![3..5, 1..4]));
+        assert_eq!(seen_from(&one, &all), Region(vec![1..3, 0..3]));
+        assert_eq!(
+            entries(&seen_from(&one, &all), &all.shape().to_vec()),
+            [3, 4, 5, 6, 7, 8]
+        );
     }
 }

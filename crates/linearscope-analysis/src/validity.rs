@@ -3,11 +3,15 @@
 //! A piecewise-linear network is y = F x + r not only at x₀ but in a whole polytope around it, within
 //! which no unit decides otherwise. Its *validity radius* along a direction is where the first unit
 //! flips, and it is exact. Smooth units and norms have no such stretch: there the question is how the
-//! error grows.
+//! error grows, and how much F hangs on the rule they are frozen by.
+
+mod rules;
 
 use burn::tensor::{Tensor, TensorData};
 use linearscope::Paired;
 use serde::{Deserialize, Serialize};
+
+pub use rules::{Apart, RuleDifference, under_rules};
 
 use crate::{
     error::Result,

@@ -70,7 +70,7 @@ pub(crate) struct Freezing {
     /// with :N for the N-th of several
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     pub device: String,
-    /// Memory for decisions and probes, in GB [default: half of what is free]
+    /// Memory for decisions, probes and bases of vectors, in GB [default: half of what is free]
     #[arg(long, value_name = "GB")]
     pub max_memory: Option<f64>,
     /// Freeze once more in f64 and list the decisions that differ
@@ -120,6 +120,10 @@ pub(crate) struct RecipeFlags {
     /// Class names, one per line
     #[arg(long)]
     pub labels: Option<PathBuf>,
+    /// The most that a picture or an array may take when it is read, in GB; reading takes two to four times as
+    /// much [default: 2, and 200 megapixels]
+    #[arg(long, value_name = "GB", allow_hyphen_values = true)]
+    pub max_input: Option<f64>,
 }
 
 impl RecipeFlags {
@@ -207,6 +211,7 @@ impl Common {
             "labels",
             recipe.labels.as_ref().map(|p| p.display().to_string()),
         );
+        flag("max-input", recipe.max_input.map(|x| x.to_string()));
         line.join(" ")
     }
 }

@@ -1,7 +1,5 @@
 //! Detectors: networks that say of many boxes where each is and what is in it.
 
-use std::ops::Range;
-
 use linearscope_analysis::{argmax, ranking};
 use linearscope_picture::page::{Cell, Column, Table};
 use serde::Serialize;
@@ -12,13 +10,19 @@ use crate::{
     session::Session,
 };
 
+mod layout;
+mod scores;
+
+pub(crate) use layout::BoxLayout;
+use scores::Raw;
+
 /// Numbers that say where a box is.
-const COORDINATES: usize = 4;
+pub(crate) const COORDINATES: usize = 4;
 /// How many classes' best boxes are listed.
 const LISTED: usize = 5;
 
-/// How boxes lie in an output `[1, boxes, numbers]` or `[1, numbers, boxes]`: of each box four coordinates, whether
-/// there is anything in it, a score a class, and maybe other numbers behind those.
+/// How boxes lie in an output `[1, boxes, numbers]` or `[1, numbers, boxes]`: of each box four coordinates, a score a
+/// class, and before or behind those what its [`BoxLayout`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Boxes {
     pub count: usize,
@@ -26,11 +30,20 @@ pub(crate) struct Boxes {
     pub numbers: usize,
     /// A box's numbers stand one behind the other.
     pub last: bool,
-    /// The fifth number says whether anything is in the box.
-    pub objectness: bool,
+    /// Coordinates and scores were two outputs.
+    pair: bool,
+    layout: BoxLayout,
+    /// The user said so, or there is a label for each score.
+    settled: bool,
+    /// The labels name the background, which is so one of the classes by number.
+    named: bool,
+    /// Where the scores begin.
+    first: usize,
     /// How many scores there are. Numbers behind them are something else: coefficients of masks, an angle, the
-    /// score of there being nothing.
+    /// score of a background.
     pub classes: usize,
+    /// Which number is the score of there being nothing.
+    background: Option<usize>,
 }
 
 /// The best box of a class.
@@ -49,40 +62,6 @@ pub(crate) struct Best {
     raw: Option<Raw>,
 }
 
-/// Scores before their logistic, as some of them lie outside of 0..1. Two numbers below 0 have a product above 0, so that
-/// boxes are ranked by log σ(anything there) + log σ(class).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Raw {
-    /// Shown as σ(anything there) · σ(class).
-    Product,
-    /// Of a class alone. Its logistic has the order of the number itself, which is shown.
-    Alone,
-}
-
-impl Raw {
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Self::Product => {
-                "raw scores: ranked by their logistic; a score is σ(anything there) · σ(class)"
-            }
-            Self::Alone => "raw scores: ranked by their logistic, shown as the network gives them",
-        }
-    }
-
-    /// Over a column of them.
-    fn column(self) -> &'static str {
-        match self {
-            Self::Product => "score, σ · σ",
-            Self::Alone => "raw score",
-        }
-    }
-}
-
-/// log σ(x), without overflow on either side.
-fn log_logistic(x: f64) -> f64 {
-    x.min(0.0) - (-x.abs()).exp().ln_1p()
-}
-
 impl Boxes {
     /// By the shape alone: many boxes of few numbers. Where a box's numbers stand together the fifth is taken as
     /// "is there anything" (YOLOv5, YOLOX), where boxes stand together there is none (YOLOv8 and later).
@@ -99,21 +78,22 @@ impl Boxes {
     }
 
     fn lying(count: usize, numbers: usize, last: bool) -> Self {
-        let boxes = Self {
+        let objectness = last && numbers > COORDINATES + 1;
+        let first = COORDINATES + usize::from(objectness);
+        Self {
             count,
             numbers,
             last,
-            objectness: false,
-            classes: numbers - COORDINATES,
-        };
-        boxes.with_objectness(last && numbers > COORDINATES + 1)
-    }
-
-    fn with_objectness(self, objectness: bool) -> Self {
-        Self {
-            objectness,
-            classes: self.numbers - COORDINATES - usize::from(objectness),
-            ..self
+            pair: false,
+            layout: match objectness {
+                true => BoxLayout::Objectness,
+                false => BoxLayout::Classes,
+            },
+            settled: false,
+            named: false,
+            first,
+            classes: numbers - first,
+            background: None,
         }
     }
 
@@ -136,81 +116,26 @@ impl Boxes {
         };
         let (count, numbers) = if last { (a, b) } else { (b, a) };
         let enough = count > 0 && numbers > COORDINATES;
-        enough.then(|| Self::lying(count, numbers, last).known(labels))
+        enough.then(|| Self::lying(count, numbers, last))
     }
 
-    /// Of coordinates and scores that were two outputs: `[1, boxes, 4 + classes]`, however many there are. Of fewer
-    /// labels the scores behind them are something else.
-    pub(crate) fn joined(shape: &[usize], labels: Option<usize>) -> Option<Self> {
+    /// Of coordinates and scores that were two outputs: `[1, boxes, 4 + classes]`, however many there are.
+    pub(crate) fn joined(shape: &[usize]) -> Option<Self> {
         match *shape {
-            [1, count, numbers] if numbers > COORDINATES => {
-                let boxes = Self::lying(count, numbers, true).with_objectness(false);
-                Some(boxes.limited(labels))
-            }
+            [1, count, numbers] if numbers > COORDINATES => Some(Self {
+                pair: true,
+                layout: BoxLayout::Classes,
+                first: COORDINATES,
+                classes: numbers - COORDINATES,
+                ..Self::lying(count, numbers, true)
+            }),
             _ => None,
         }
     }
 
-    /// The same where it is known how many classes there are.
-    pub(crate) fn known(self, labels: Option<usize>) -> Self {
-        let objectness = match labels {
-            // A file without any says nothing.
-            Some(0) => self.objectness,
-            Some(labels) if labels + COORDINATES == self.numbers => false,
-            Some(labels) if labels + COORDINATES + 1 == self.numbers => true,
-            _ => self.objectness,
-        };
-        self.with_objectness(objectness).limited(labels)
-    }
-
-    /// No more classes than labels.
-    fn limited(self, labels: Option<usize>) -> Self {
-        match labels {
-            Some(labels) if (1..self.classes).contains(&labels) => Self {
-                classes: labels,
-                ..self
-            },
-            _ => self,
-        }
-    }
-
-    /// How the output is read, in words.
-    pub(crate) fn words(&self) -> String {
-        let anything = match self.objectness {
-            true => "whether anything is there, ",
-            false => "",
-        };
-        let others = match self.others() {
-            0 => String::new(),
-            others => format!(
-                ", as many as there are labels: {others} other {} of each box {} not read as scores",
-                if others == 1 { "number" } else { "numbers" },
-                if others == 1 { "is" } else { "are" },
-            ),
-        };
-        format!(
-            "the output is read as {} boxes of 4 coordinates, {anything}and {} classes{others} (--task says what \
-             else it is)",
-            self.count, self.classes
-        )
-    }
-
-    /// What there is to say of so many labels.
-    pub(crate) fn doubt(&self, labels: usize) -> Option<String> {
-        (labels != self.classes).then(|| {
-            format!(
-                "there are {labels} labels for {} classes: names may be those of others (a box of 4 coordinates and \
-                 {labels} classes has {} numbers; these have {})",
-                self.classes,
-                labels.saturating_add(COORDINATES),
-                self.numbers
-            )
-        })
-    }
-
-    /// Numbers behind the scores.
-    fn others(&self) -> usize {
-        self.numbers - self.scores().end
+    /// Whether the fifth number says that anything is there.
+    fn objectness(&self) -> bool {
+        self.layout == BoxLayout::Objectness
     }
 
     /// Where a number of a box is in the output.
@@ -229,70 +154,25 @@ impl Boxes {
         }
     }
 
-    fn scores(&self) -> Range<usize> {
-        let first = COORDINATES + usize::from(self.objectness);
-        first..first + self.classes
-    }
-
-    /// Whether any score, or whether anything is there, lies outside of 0..1.
-    pub(crate) fn raw(&self, values: &[f64]) -> Option<Raw> {
-        let (mut read, raw) = match self.objectness {
-            true => (COORDINATES..self.scores().end, Raw::Product),
-            false => (self.scores(), Raw::Alone),
-        };
-        let outside = |value: f64| !value.is_nan() && !(0.0..=1.0).contains(&value);
-        read.any(|of| (0..self.count).any(|number| outside(values[self.position(number, of)])))
-            .then_some(raw)
-    }
-
-    /// The best box of one class, and its score.
-    fn best_of(&self, values: &[f64], raw: Option<Raw>, class: usize) -> (usize, f64) {
-        let of = self.scores().start + class;
-        let score = |number: usize| {
-            let score = values[self.position(number, of)];
-            let anything = || values[self.position(number, COORDINATES)];
-            match (self.objectness, raw) {
-                (true, Some(_)) => log_logistic(anything()) + log_logistic(score),
-                (true, None) => anything() * score,
-                (false, _) => score,
-            }
-        };
-        let scores: Vec<f64> = (0..self.count).map(score).collect();
-        let best = argmax(&scores).unwrap_or(0);
-        (best, scores.get(best).copied().unwrap_or(f64::NAN))
-    }
-
-    /// The best box of each class, and by what classes are ranked: of raw scores with a number that says whether
-    /// anything is there the logarithm, else the score.
-    fn best_of_each(&self, values: &[f64]) -> Vec<(usize, f64)> {
-        let raw = self.raw(values);
-        let best = |class| self.best_of(values, raw, class);
-        (0..self.classes).map(best).collect()
-    }
-
     /// The best box of each of the best classes. Of several alike only the best is here: boxes are not compared,
     /// since what their coordinates mean differs from network to network.
     fn best(&self, session: &Session, values: &[f64]) -> Vec<Best> {
-        let each = self.best_of_each(values);
-        let raw = self.raw(values);
-        let scores: Vec<f64> = each.iter().map(|one| one.1).collect();
-        let classes = ranking(&scores).into_iter().take(LISTED);
-        classes
-            .map(|class| {
-                let (number, ranked) = each[class];
-                let score = match raw {
-                    Some(Raw::Product) => ranked.exp(),
-                    _ => ranked,
-                };
-                let at = |of| format!("{:.4}", values[self.position(number, of)]);
+        let scores = self.scored(values);
+        let each = scores.best_of_each();
+        let ranked: Vec<f64> = each.iter().map(|winner| winner.ranked).collect();
+        let winners = ranking(&ranked).into_iter().take(LISTED);
+        winners
+            .map(|at| {
+                let winner = each[at];
+                let at = |of| format!("{:.4}", values[self.position(winner.number, of)]);
                 let coordinates: Vec<String> = (0..COORDINATES).map(at).collect();
                 Best {
-                    number,
-                    class,
-                    label: session.label(class).map(String::from),
-                    score,
+                    number: winner.number,
+                    class: winner.class,
+                    label: session.label(winner.class).map(String::from),
+                    score: scores.shown(&winner),
                     coordinates: coordinates.join(" "),
-                    raw,
+                    raw: scores.raw,
                 }
             })
             .collect()
@@ -305,23 +185,20 @@ impl Boxes {
         Ok(best)
     }
 
-    /// The best box's best class and its other numbers, the score first.
+    /// The best box's best class and its other numbers, the score first, then that of anything or nothing.
     pub(crate) fn chosen(&self, values: &[f64]) -> Vec<At> {
-        let each = self.best_of_each(values);
-        let scores: Vec<f64> = each.iter().map(|one| one.1).collect();
-        let Some(class) = argmax(&scores) else {
+        let each = self.scored(values).best_of_each();
+        let ranked: Vec<f64> = each.iter().map(|winner| winner.ranked).collect();
+        let Some(winner) = argmax(&ranked).map(|at| each[at]) else {
             return Vec::new();
         };
-        let number = each[class].0;
-        let numbers = [self.scores().start + class].into_iter();
-        numbers
-            .chain(
-                (0..self.scores().start)
-                    .rev()
-                    .filter(|of| *of >= COORDINATES),
-            )
+        let score = self.scores().start + winner.class;
+        let anything = self.objectness().then_some(COORDINATES);
+        [score]
+            .into_iter()
+            .chain(anything.or(self.background))
             .chain(0..COORDINATES)
-            .map(|of| self.at(number, of))
+            .map(|of| self.at(winner.number, of))
             .collect()
     }
 
@@ -330,7 +207,7 @@ impl Boxes {
         if class >= self.classes {
             return Vec::new();
         }
-        let (number, _) = self.best_of(values, self.raw(values), class);
+        let number = self.scored(values).best_of(class).number;
         vec![self.at(number, self.scores().start + class)]
     }
 
@@ -366,8 +243,10 @@ impl Boxes {
         let (number, of) = self.place(position);
         let what = match of {
             0..COORDINATES => format!("coordinate {of}"),
-            COORDINATES if self.objectness => "anything there".into(),
+            COORDINATES if self.objectness() => "anything there".into(),
+            of if Some(of) == self.background => "the background".into(),
             of if self.scores().contains(&of) => name(session, of - self.scores().start),
+            of if self.layout == BoxLayout::Angle && of + 1 == self.numbers => "the angle".into(),
             of => format!("number {of}"),
         };
         format!("{what} of box {number}")
@@ -413,13 +292,22 @@ pub(crate) fn lines(best: &[Best]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Boxes, Raw, log_logistic};
+    use super::{BoxLayout, Boxes};
+
+    /// So many labels that say nothing but how many they are.
+    fn known(boxes: Boxes, labels: Option<usize>) -> Boxes {
+        let labels = labels.map(|count| vec![String::from("a class"); count]);
+        let found = boxes
+            .known(labels.as_deref(), None)
+            .expect("classes are left");
+        found.expect("known")
+    }
 
     #[test]
     fn boxes_lie_either_way() {
         // 24 boxes of 4 + 1 + 1 numbers; box 7 is best, box 9 has a higher score but nothing in it.
         let last = Boxes::of(&[1, 24, 6]).expect("boxes");
-        assert_eq!((last.count, last.numbers, last.objectness), (24, 6, true));
+        assert_eq!((last.count, last.numbers, last.objectness()), (24, 6, true));
         let mut values = vec![0.0; 144];
         (values[7 * 6 + 4], values[7 * 6 + 5]) = (0.9, 0.8);
         (values[9 * 6 + 4], values[9 * 6 + 5]) = (0.1, 1.0);
@@ -437,55 +325,22 @@ mod tests {
             assert_eq!(last.place(position).0, 7);
         }
         let first = Boxes::of(&[1, 6, 24]).expect("boxes");
-        assert_eq!((first.last, first.objectness), (false, false));
+        assert_eq!((first.last, first.objectness()), (false, false));
         let mut values = vec![0.0; 144];
         values[5 * 24 + 7] = 0.8;
         assert_eq!(texts(&first, &values), ["5,7", "0,7", "1,7", "2,7", "3,7"]);
         assert_eq!(first.place(5 * 24 + 7), (7, 5));
-        assert!(first.known(Some(1)).objectness);
-        assert!(!last.known(Some(2)).objectness);
-        let joined = Boxes::joined(&[1, 24, 6], None).expect("boxes");
-        assert!(!joined.objectness);
+        assert_eq!(known(first, Some(1)).layout, BoxLayout::Angle);
+        assert_eq!(known(last, Some(2)).layout, BoxLayout::Classes);
+        let joined = Boxes::joined(&[1, 24, 6]).expect("boxes");
+        assert!(!joined.objectness());
         assert_eq!((joined.count, joined.numbers, joined.last), (24, 6, true));
-        // One label fewer is no sign of an objectness where coordinates and scores were two outputs.
-        let joined = Boxes::joined(&[1, 24, 6], Some(1)).expect("boxes");
-        assert_eq!((joined.objectness, joined.classes), (false, 1));
+        // Two labels fewer are no sign of anything where coordinates and scores were two outputs.
+        let joined = known(Boxes::joined(&[1, 24, 7]).expect("boxes"), Some(1));
+        assert_eq!((joined.objectness(), joined.classes), (false, 1));
         assert_eq!(Boxes::of(&[1, 24, 4]), None);
         assert_eq!(Boxes::of(&[1, 197, 768]), None);
         assert_eq!(Boxes::of(&[24, 6]), None);
-    }
-
-    /// Two numbers below 0 are no box, however large their product.
-    #[test]
-    fn raw_scores_are_ranked_by_their_logistic() {
-        let boxes = Boxes::of(&[1, 24, 6]).expect("boxes");
-        let mut values = vec![0.0; 144];
-        for number in 0..24 {
-            (values[number * 6 + 4], values[number * 6 + 5]) = (-20.0, -20.0);
-        }
-        (values[7 * 6 + 4], values[7 * 6 + 5]) = (2.0, 1.0);
-        (values[9 * 6 + 4], values[9 * 6 + 5]) = (-900.0, 900.0);
-        assert_eq!(boxes.raw(&values), Some(Raw::Product));
-        assert_eq!(boxes.chosen(&values)[0].text, "7,5");
-        let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
-        let (number, ranked) = boxes.best_of_each(&values)[0];
-        assert_eq!(number, 7);
-        assert!((ranked.exp() - logistic(2.0) * logistic(1.0)).abs() < 1e-15);
-        // A slow twin where that neither overflows nor rounds to 1, and the limits where it would.
-        for x in [-30.0, -1.0, 0.0, 0.5, 30.0] {
-            assert!((log_logistic(x) - logistic(x).ln()).abs() < 1e-13, "{x}");
-        }
-        assert_eq!((log_logistic(-1e4), log_logistic(1e4)), (-1e4, 0.0));
-        // Within 0..1 they are what they say.
-        let within: Vec<f64> = values.iter().map(|x| logistic(*x)).collect();
-        assert_eq!(boxes.raw(&within), None);
-        assert_eq!(boxes.chosen(&within)[0].text, "7,5");
-        // Numbers that are no scores say nothing of them.
-        let mut within = within;
-        for number in 0..24 {
-            within[number * 6] = 640.0;
-        }
-        assert_eq!(boxes.raw(&within), None);
     }
 
     /// YOLOs that segment, with and without "is there anything", and a background behind the classes.
@@ -502,11 +357,11 @@ mod tests {
             (&[1, 84, 8400], Some(1000), false, 80, 0),
             (&[1, 84, 8400], Some(0), false, 80, 0),
         ] {
-            let boxes = Boxes::of(shape).expect("boxes").known(labels);
-            let found = (boxes.objectness, boxes.classes, boxes.others());
+            let boxes = known(Boxes::of(shape).expect("boxes"), labels);
+            let found = (boxes.objectness(), boxes.classes, boxes.others());
             assert_eq!(found, (objectness, classes, others), "{shape:?} {labels:?}");
             assert_eq!(
-                boxes.words().contains("other"),
+                boxes.words().contains("other number"),
                 others > 0,
                 "{}",
                 boxes.words()
@@ -515,7 +370,7 @@ mod tests {
             assert_eq!(told.is_some(), matches!(labels, Some(0 | 1000)), "{told:?}");
         }
         // A coefficient of 9 is no score.
-        let boxes = Boxes::of(&[1, 8, 32]).expect("boxes").known(Some(2));
+        let boxes = known(Boxes::of(&[1, 8, 32]).expect("boxes"), Some(2));
         let mut values = vec![0.5; 8 * 32];
         values[5 * 32 + 3] = 0.75;
         values[7 * 32 + 4] = 9.0;
@@ -557,7 +412,8 @@ mod tests {
         // Both axes would do, or neither.
         assert_eq!(lies(&[1, 84, 85], Some(80)), Some((85, 84, false)));
         assert_eq!(lies(&[1, 20, 84], Some(3)), Some((84, 20, false)));
-        assert!(Boxes::told(&[1, 85, 20], Some(80)).is_some_and(|boxes| boxes.objectness));
+        let boxes = Boxes::told(&[1, 20, 85], Some(80)).expect("boxes");
+        assert!(known(boxes, Some(80)).objectness());
         for shape in [&[1, 100, 4][..], &[1, 10], &[2, 100, 9], &[1, 0, 9]] {
             assert_eq!(Boxes::told(shape, None), None, "{shape:?}");
         }

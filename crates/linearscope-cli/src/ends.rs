@@ -6,13 +6,14 @@ use std::{borrow::Cow, path::Path};
 use burn::tensor::TensorData;
 use clap::{Args, ValueEnum};
 use linearscope_onnx::{Model, Signature};
+use linearscope_preprocess::{Array, Limits};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
+    boxes::{BoxLayout, COORDINATES},
     console,
     error::{Failure, Result},
-    npy,
     results::sha256_of,
 };
 
@@ -33,6 +34,9 @@ pub(crate) struct EndFlags {
     /// Where the network's pictures have their channels [default: as the graph says]
     #[arg(long, value_name = "LAYOUT")]
     pub layout: Option<Layout>,
+    /// Of a detector: what each box has beside 4 coordinates and a score a class [default: as shapes and labels say]
+    #[arg(long, value_name = "WHAT")]
+    pub boxes: Option<BoxLayout>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
@@ -106,7 +110,8 @@ impl EndFlags {
         let layout = layout
             .iter()
             .map(|value| ("layout", value.get_name().to_string()));
-        output.chain(set).chain(layout).collect()
+        let boxes = self.boxes.map(|boxes| ("boxes", boxes.name()));
+        output.chain(set).chain(layout).chain(boxes).collect()
     }
 
     /// The hashes of the arrays that inputs are fixed to.
@@ -126,6 +131,7 @@ impl EndFlags {
             model = fixed(&model, set)?;
         }
         let mut left_out = Vec::new();
+        let mut without_floats = Vec::new();
         let all: Vec<String> = model.outputs().iter().map(|one| one.name.clone()).collect();
         let boxes = match self.output.as_deref() {
             None | Some("all") if model.inputs().iter().any(|input| input.dims.len() == 4) => {
@@ -138,14 +144,18 @@ impl EndFlags {
             Some("all") if all.len() > 1 => {
                 let (scores, argmax) = model.without_final_argmax()?;
                 left_out = argmax;
-                // Two may be of the same scores.
-                let mut names: Vec<&str> = Vec::new();
-                for output in scores.outputs() {
-                    if !names.contains(&&output.name[..]) {
-                        names.push(&output.name);
+                let read = Readable::of(&scores);
+                model = match &read.names[..] {
+                    // The first is refused where it is run, with what to do.
+                    [] => scores,
+                    [one] => scores.with_outputs(&[one])?,
+                    all => {
+                        let all: Vec<&str> = all.iter().map(|name| &name[..]).collect();
+                        scores.with_outputs(&all)?.with_outputs_joined()?
                     }
-                }
-                model = scores.with_outputs(&names)?.with_outputs_joined()?;
+                };
+                read.tell();
+                without_floats = read.without;
             }
             Some("all") | None => {}
             Some(name) => model = model.with_outputs(&[name])?,
@@ -159,14 +169,16 @@ impl EndFlags {
                 .with_outputs(&[boxes, scores])?
                 .with_outputs_side_by_side()?;
         }
-        if model.outputs().len() > 1 {
-            console::notice(&format!(
-                "the network has {} outputs, {}; this is about {} (--output NAME, or all)",
-                all.len(),
-                all.join(", "),
-                all[0]
-            ));
-            model = model.with_outputs(&[&all[0]])?;
+        if self.output.is_none() && boxes.is_none() {
+            let chosen = first_of_floats(&model)?;
+            if all.len() > 1 {
+                console::notice(&format!(
+                    "the network has {} outputs, {}; this is about {chosen} (--output NAME, or all)",
+                    all.len(),
+                    all.join(", "),
+                ));
+            }
+            model = model.with_outputs(&[&chosen])?;
         }
         let (scores, mut argmax) = model.without_final_argmax()?;
         model = match boxes {
@@ -219,6 +231,7 @@ impl EndFlags {
             "outputs": all,
             "set": self.set,
             "argmax_left_out": argmax,
+            "outputs_without_floats": without_floats,
             "input_takes_integers": input.integers,
             "channels_last": { "input": layouts.input, "output": layouts.output },
         });
@@ -231,27 +244,90 @@ impl EndFlags {
     }
 }
 
-/// The names of two outputs `[1, boxes, 4]` and `[1, boxes, classes]`, whichever comes first.
+/// Which outputs can be read as one.
+struct Readable {
+    /// Each once: two may be of the same scores.
+    names: Vec<String>,
+    /// Those that hold no floats, with their types.
+    without: Vec<String>,
+}
+
+impl Readable {
+    fn of(model: &Model) -> Self {
+        let without = model.outputs_without_floats();
+        let mut names: Vec<String> = Vec::new();
+        for output in model.outputs() {
+            let floats = without.iter().all(|(name, _)| *name != output.name);
+            if floats && !names.contains(&output.name) {
+                names.push(output.name.clone());
+            }
+        }
+        let without = without.into_iter();
+        Self {
+            names,
+            without: without
+                .map(|(name, kind)| format!("{name} ({kind})"))
+                .collect(),
+        }
+    }
+
+    /// What is left out.
+    fn tell(&self) {
+        let (them, hold) = match &self.without[..] {
+            _ if self.names.is_empty() => return,
+            [] => return,
+            [_] => ("the output", "is left out: it holds"),
+            _ => ("the outputs", "are left out: they hold"),
+        };
+        console::notice(&format!(
+            "{them} {} {hold} no floats, and only of floats is there a derivative (--output NAME reads a value that \
+             they are made of)",
+            self.without.join(", ")
+        ));
+    }
+}
+
+/// The output that is read where none is named: the first of floats, or of scores before an index of the best; where
+/// there is none, the floats that the first one is made of.
+fn first_of_floats(model: &Model) -> Result<String> {
+    let (scores, _) = model.without_final_argmax()?;
+    let without = scores.outputs_without_floats();
+    let floats = |output: &&Signature| without.iter().all(|(name, _)| *name != output.name);
+    if let Some(at) = scores.outputs().iter().position(|output| floats(&output)) {
+        return Ok(model.outputs()[at].name.clone());
+    }
+    let (name, kind) = &without[0];
+    let Some(behind) = scores.floats_behind(name) else {
+        // Refused where it is run, with what to do.
+        return Ok(name.clone());
+    };
+    console::notice(&format!(
+        "the output {name} holds {kind}, and only of floats is there a derivative: this is about {behind}, of which \
+         it is made (--output NAME reads another)"
+    ));
+    Ok(behind)
+}
+
+/// The names of two outputs `[1, boxes, 4]` and `[1, boxes, classes]`, whichever comes first. Boxes may be
+/// `[1, boxes, 1, 4]`.
 fn boxes_and_scores(outputs: &[Signature]) -> Option<[String; 2]> {
     let [first, second] = outputs else {
         return None;
     };
-    let (a, b) = match (&first.dims[..], &second.dims[..]) {
-        ([_, a, Ok(4)], [_, b, Ok(classes)]) if *classes != 4 => (a, b),
-        ([_, b, Ok(classes)], [_, a, Ok(4)]) if *classes != 4 => (a, b),
+    let is_pair = |boxes: &Signature, scores: &Signature| match (&boxes.dims[..], &scores.dims[..])
+    {
+        ([_, a, Ok(4)] | [_, a, Ok(1), Ok(4)], [_, b, Ok(classes)]) => {
+            // As many of both, as far as it is known.
+            *classes != COORDINATES && (a.is_err() || b.is_err() || a == b)
+        }
+        _ => false,
+    };
+    let (boxes, scores) = match (is_pair(first, second), is_pair(second, first)) {
+        (true, false) => (first, second),
+        (false, true) => (second, first),
         _ => return None,
     };
-    // As many of both, as far as it is known.
-    if let (Ok(a), Ok(b)) = (a, b)
-        && a != b
-    {
-        return None;
-    }
-    let of = |signature: &Signature| matches!(signature.dims[2], Ok(4));
-    Some(match of(first) {
-        true => [first.name.clone(), second.name.clone()],
-        false => [second.name.clone(), first.name.clone()],
-    })
+    Some([boxes.name.clone(), scores.name.clone()])
 }
 
 /// An output of three axes of a picture has rows of numbers, as `[1, boxes, numbers]`, and no channels: only the
@@ -306,7 +382,10 @@ pub(crate) fn fixed(model: &Model, set: &str) -> Result<Model> {
             let count = shape.iter().product();
             (vec![number; count], shape)
         }
-        Err(_) => npy::read(Path::new(value))?,
+        Err(_) => {
+            let array = Array::open(Path::new(value), &Limits::default())?;
+            (array.values, array.shape)
+        }
     };
     let whole = numbers.0.iter().all(|x| x.fract() == 0.0 && x.abs() < 9e15);
     let (values, shape) = numbers;

@@ -55,6 +55,14 @@ impl Failure {
         self
     }
 
+    /// Message and hint, where it is no reason to stop.
+    pub(crate) fn one_line(&self) -> String {
+        match &self.hint {
+            None => self.message.clone(),
+            Some(hint) => format!("{} ({hint})", self.message),
+        }
+    }
+
     /// The same, about a file.
     pub(crate) fn at(self, path: &std::path::Path) -> Self {
         Self {

@@ -30,13 +30,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    ahead::one_ahead,
     args::{Common, Shard},
     command::{About, OnPicture},
     console,
     error::{Failure, Result},
     opened::{Opened, name_of, run_facts, typed},
     results::{MANIFEST, Place, RUN, SCHEMA, cell, pretty, sha256, sha256_of, write_whole},
-    session::judge,
+    session::{Session, judge},
 };
 
 const JOB: &str = "job.json";
@@ -280,14 +281,12 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
     let mut tally = Tally::default();
     let mine = |number: &usize| common.shard.is_none_or(|shard| shard.has(*number));
     let mine: Vec<usize> = (0..job.pictures.len()).filter(mine).collect();
-    for (number, &at) in mine.iter().enumerate() {
-        let name = &job.pictures[at];
-        console::picture(number + 1, mine.len(), name);
+    let stopped = |tally: &Tally| Err(tally.stopped(mine.len(), &stage));
+    let prepare = |(_, name): &(usize, &String)| -> Next {
         if console::stopped() {
-            return Err(tally.stopped(mine.len(), &stage));
+            return Next::Stopped;
         }
-        let path = common.input.join(name);
-        let piece = stage.join(name);
+        let (path, piece) = (common.input.join(name), stage.join(name));
         let key = opened.key(&path);
         let fits = |piece: &Path| {
             !common.fresh
@@ -296,18 +295,27 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
                     .as_ref()
                     .is_ok_and(|key| torn(piece, Some(key)).is_none())
         };
-        if fits(&piece) {
-            tally.reused += 1;
-            continue;
+        let earlier = target.join(name);
+        let reused = match fits(&piece) {
+            true => Some(Ok(())),
+            false => fits(&earlier).then(|| link(&earlier, &piece)),
+        };
+        match reused {
+            Some(linked) => Next::Reused(linked),
+            None => Next::Frozen(opened.at(&path, &piece).map(Box::new)),
         }
-        if fits(&target.join(name)) {
-            link(&target.join(name), &piece)?;
-            tally.reused += 1;
-            continue;
-        }
-        let done = opened
-            .at(&path, &piece)
-            .and_then(|session| session.carry_out(command));
+    };
+    let work = |(number, name): (usize, &String), next: Next| -> Result<()> {
+        console::picture(number + 1, mine.len(), name);
+        let frozen = match next {
+            Next::Stopped => return stopped(&tally),
+            Next::Reused(linked) => {
+                tally.reused += 1;
+                return linked;
+            }
+            Next::Frozen(frozen) => frozen,
+        };
+        let done = frozen.and_then(|session| session.carry_out(command));
         let done = done.and_then(|done| {
             let failure = done.told.failure;
             let certificate = done.certificate.as_ref();
@@ -319,14 +327,12 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
                 tally.done += 1;
                 let _ = fs::remove_file(left_out_file(&stage, name));
                 // A line as soon as it is finished; the same lines in the order of names at the end.
-                append(&stage.join(PROGRESS), &line_of(&piece, name)?)?;
+                append(&stage.join(PROGRESS), &line_of(&stage.join(name), name)?)?;
                 if !common.json {
                     console::print(&format!("{name}  {line}"));
                 }
             }
-            Err(failure) if failure.is_interruption() => {
-                return Err(tally.stopped(mine.len(), &stage));
-            }
+            Err(failure) if failure.is_interruption() => return stopped(&tally),
             Err(failure) => {
                 console::notice(&format!("{name} is left out: {}", failure.message));
                 tally.left_out += 1;
@@ -339,7 +345,10 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
                 write_whole(&left_out_file(&stage, name), pretty(&left_out).as_bytes())?;
             }
         }
-    }
+        Ok(())
+    };
+    let names = mine.iter().map(|&at| &job.pictures[at]).enumerate();
+    one_ahead(names, overlapping(common), prepare, work)?;
     console::clear();
     if tally.done + tally.reused == 0 {
         return Err(first_left_out(&job, &stage)
@@ -364,6 +373,22 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
         return Ok(());
     }
     sum_up::<T>(&job, place, common.json, &tally)
+}
+
+/// What is there of a picture before its command begins.
+enum Next {
+    /// Nothing, since somebody stopped the job.
+    Stopped,
+    /// Its results, of an earlier run.
+    Reused(Result<()>),
+    Frozen(Result<Box<Session>>),
+}
+
+/// Whether the next picture is read and frozen while one is worked on: on processors, whose cores a single picture
+/// seldom keeps busy. Two frozen networks are there at once then, so not where memory is limited.
+fn overlapping(common: &Common) -> bool {
+    let freezing = &common.freezing;
+    freezing.device == "cpu" && freezing.max_memory.is_none()
 }
 
 /// Where one shard's part goes.

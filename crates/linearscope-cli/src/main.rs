@@ -1,11 +1,13 @@
 //! The `linearscope` program.
 
+mod ahead;
 mod args;
 mod baseline;
 mod boxes;
 mod command;
 mod commands;
 mod console;
+mod content;
 #[cfg(test)]
 mod docs;
 mod ends;
@@ -13,6 +15,7 @@ mod error;
 mod job;
 mod kind;
 mod labels;
+mod limits;
 mod npy;
 mod opened;
 mod picture;

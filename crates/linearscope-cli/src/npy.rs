@@ -5,13 +5,13 @@ use std::{io, path::Path};
 use linearscope_preprocess::{Array, Limits};
 use npyz::WriterBuilder;
 
-use crate::{args::Precision, error::Result};
+use crate::{args::Precision, error::Result, limits::refused};
 
 pub(crate) use linearscope_preprocess::is_array as is_npy;
 
 /// The numbers of an array file and its shape.
-pub(crate) fn read(path: &Path) -> Result<(Vec<f64>, Vec<usize>)> {
-    let array = Array::open(path, &Limits::default())?;
+pub(crate) fn read(path: &Path, limits: &Limits) -> Result<(Vec<f64>, Vec<usize>)> {
+    let array = Array::open(path, limits).map_err(refused)?;
     Ok((array.values, array.shape))
 }
 

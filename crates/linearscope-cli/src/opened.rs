@@ -13,7 +13,7 @@ use burn_dispatch::Dispatch;
 use linearscope::{Loaded, Network, RuleSet, device, program::machine_budget};
 use linearscope_analysis::{FrozenNetwork, LinearOperator, vectors};
 use linearscope_onnx::{Model, Signature};
-use linearscope_preprocess::{Layout, Picture};
+use linearscope_preprocess::{Layout, Limits, Picture};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -24,6 +24,7 @@ use crate::{
     console,
     ends::{Ends, Layouts, Shaped, to_first},
     error::{Failure, Result},
+    limits::{self, refused},
     npy::{self, is_npy},
     picture::Painter,
     recipe::Recipe,
@@ -233,9 +234,10 @@ pub(crate) fn read_input(
     recipe: Option<&Recipe>,
     signature: &Signature,
     channels_last: bool,
+    limits: &Limits,
 ) -> Result<Read> {
     if is_npy(path) {
-        let (values, shape) = npy::read(path)?;
+        let (values, shape) = npy::read(path, limits)?;
         let (values, shape) = match channels_last {
             true => from_last(path, values, shape, signature)?,
             false => as_first(path, values, shape, signature)?,
@@ -253,7 +255,8 @@ pub(crate) fn read_input(
         ))
         .hint("give it as an .npy"));
     };
-    let picture = Picture::open(path, &recipe.preprocess.read_options())?;
+    let options = recipe.preprocess.read_options().with_limits(*limits);
+    let picture = Picture::open(path, &options).map_err(refused)?;
     for notice in &picture.notices {
         console::notice(&format!("{}: {notice}", path.display()));
     }
@@ -302,7 +305,7 @@ pub(crate) fn scores(network: Network) -> (Network, Vec<String>) {
 }
 
 /// What decisions and probes may take: the flag's GB, else half of what the machine has left.
-fn memory(flag: Option<f64>) -> Result<usize> {
+pub(crate) fn memory(flag: Option<f64>) -> Result<usize> {
     match flag {
         None => Ok(machine_budget()),
         Some(gigabytes) if gigabytes > 0.0 && gigabytes < 1e9 => Ok((gigabytes * 1e9) as usize),
@@ -348,6 +351,8 @@ pub(crate) struct Opened {
     device: Device,
     rules: RuleSet,
     budget: usize,
+    /// How much a picture or an array may take.
+    limits: Limits,
     prepared: Vec<Prepared>,
     ready: Vec<Ready>,
     /// What was said already: once for a folder, not once a picture.
@@ -361,6 +366,7 @@ impl Opened {
         let device = device::select(&freezing.device)?;
         device::check_dtype(&freezing.device, &device, freezing.dtype.dtype())?;
         let budget = memory(freezing.max_memory)?;
+        let limits = limits::of(common.recipe.max_input)?;
         let rules = rules::read(&freezing.rules)?;
         let (model, hash) = read_model(&common.model)?;
         let ends = common.ends.of(model)?;
@@ -376,6 +382,7 @@ impl Opened {
             device,
             rules,
             budget,
+            limits,
             prepared: Vec::new(),
             ready: Vec::new(),
             said: BTreeSet::new(),
@@ -519,31 +526,58 @@ impl Opened {
     fn task(
         &mut self,
         frozen: &FrozenNetwork,
-        classes: Option<usize>,
+        labels: Option<&[String]>,
     ) -> Result<(Option<Task>, Option<Boxes>)> {
+        let classes = labels.map(<[String]>::len);
         let output = frozen.output_shape();
         let joined = self.ends.boxes_joined;
         let taken = match joined {
             true => Some(Task::Detector),
             false => Task::of(frozen.input_shape(), output),
         };
-        let said = self.common.task;
-        let task = match said {
+        let layout = self.common.ends.boxes;
+        let said = match (self.common.task, layout) {
+            (Some(task), Some(layout)) if task != Task::Detector => {
+                return Err(Failure::input(format!(
+                    "--boxes {} is of detectors, and --task is {}",
+                    layout.name(),
+                    task.name()
+                ))
+                .hint("leave one of them out"));
+            }
+            // What says how boxes are read says that there are boxes.
+            (task, layout) => task.or(layout.map(|_| Task::Detector)),
+        };
+        let mut task = match said {
             Some(task) if !(task.fits(output, classes) || joined && task == Task::Detector) => {
                 return Err(task.misfit(output, classes, taken));
             }
             said => said.or(taken),
         };
         let boxes = match (task, said) {
-            (Some(Task::Detector), _) if joined => Boxes::joined(output, classes),
+            (Some(Task::Detector), _) if joined => Boxes::joined(output),
             (Some(Task::Detector), Some(_)) => Boxes::told(output, classes),
-            (Some(Task::Detector), None) => Boxes::of(output).map(|boxes| boxes.known(classes)),
+            (Some(Task::Detector), None) => Boxes::of(output),
             _ => None,
         };
+        let known = boxes.map(|boxes| boxes.known(labels, layout)).transpose()?;
+        if let (Some(boxes), Some(None)) = (boxes, known) {
+            let unknown = boxes.unknown(classes.unwrap_or(0));
+            if said.is_some() {
+                return Err(unknown);
+            }
+            self.notice(unknown.one_line());
+            task = None;
+        }
+        let boxes = known.flatten();
         if let Some(boxes) = boxes {
             self.notice(boxes.words());
-            if let Some(raw) = boxes.raw(&vectors::read(frozen.reference())?) {
+            let values = vectors::read(frozen.reference())?;
+            if let Some(raw) = boxes.raw(&values) {
                 self.notice(raw.words().into());
+            }
+            if let Some(suspicion) = boxes.suspicion(&values) {
+                self.notice(suspicion);
             }
             if let Some(doubt) = classes.and_then(|labels| boxes.doubt(labels)) {
                 self.notice(doubt);
@@ -583,6 +617,7 @@ impl Opened {
             recipe.as_ref(),
             &self.signature,
             self.ends.layouts.input,
+            &self.limits,
         )?;
         check_finite(input, &values)?;
         let ready = self.ready(&shape)?;
@@ -609,7 +644,7 @@ impl Opened {
             .recorded()
             .map(|f| f.program().account())
             .unwrap_or_default();
-        let (task, boxes) = self.task(&frozen, labels.as_ref().map(|labels| labels.len()))?;
+        let (task, boxes) = self.task(&frozen, labels.as_ref().map(|labels| &labels[..]))?;
         let layouts = self.layouts();
         let (of_file, shape_of_file) = layouts.in_file(Shaped::Input, &values, &shape, 0);
         results.save_array("x0", &of_file, &shape_of_file)?;
@@ -659,6 +694,7 @@ impl Opened {
             .line(),
             labels,
             from_array: is_npy(input),
+            limits: self.limits,
             results,
             precision: freezing.dtype,
             check_decisions: freezing.check_decisions,

@@ -1,9 +1,12 @@
 //! `--rules`: entries, presets and files of both, read top-down.
 
-use std::path::Path;
+pub(crate) mod composites;
+
+use std::{ops::Range, path::Path};
 
 use linearscope::{Entry, PRESETS, RuleSet};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
+use toml::Spanned;
 
 use crate::error::{Failure, Result};
 
@@ -12,7 +15,7 @@ use crate::error::{Failure, Result};
 #[serde(deny_unknown_fields)]
 struct RuleFile {
     /// Below the entries: what holds where none fits.
-    preset: Option<String>,
+    preset: Option<Spanned<String>>,
     #[serde(default)]
     rule: Vec<FileEntry>,
 }
@@ -24,7 +27,35 @@ struct FileEntry {
     op: Option<String>,
     node: Option<String>,
     at: Option<[usize; 2]>,
-    freeze: String,
+    freeze: Spanned<String>,
+}
+
+/// A .toml file of rules and its text, of which errors name the line.
+struct Source<'a> {
+    path: &'a Path,
+    text: String,
+}
+
+impl<'a> Source<'a> {
+    fn open(path: &'a Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
+        Ok(Self { path, text })
+    }
+
+    /// What it holds. Keys that there are not are errors.
+    fn parsed<T: DeserializeOwned>(&self) -> Result<T> {
+        toml::from_str(&self.text).map_err(|error| Failure::file(self.path, error))
+    }
+
+    /// What is wrong at a place of the file.
+    fn at(&self, span: Range<usize>, failure: Failure) -> Failure {
+        let before = self.text.as_bytes().iter().take(span.start);
+        let line = 1 + before.filter(|byte| **byte == b'\n').count();
+        Failure {
+            message: format!("{}, line {line}: {}", self.path.display(), failure.message),
+            ..failure
+        }
+    }
 }
 
 fn hinted(error: linearscope::Error) -> Failure {
@@ -36,17 +67,18 @@ fn hinted(error: linearscope::Error) -> Failure {
 }
 
 fn from_file(path: &Path) -> Result<RuleSet> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
-    let file: RuleFile = toml::from_str(&text).map_err(|error| Failure::file(path, error))?;
+    let source = Source::open(path)?;
+    let file: RuleFile = source.parsed()?;
     let mut set = RuleSet::default();
     for entry in file.rule {
         let family = matches!(entry.op.as_deref(), Some("pointwise" | "norm" | "product"));
+        let freeze = entry.freeze.get_ref();
         let mut read = match (&entry.op, family) {
             // A family is no condition but a kind of rule.
-            (Some(op), true) => format!("{op}={}", entry.freeze).parse::<Entry>(),
-            _ => entry.freeze.parse::<Entry>(),
+            (Some(op), true) => format!("{op}={freeze}").parse::<Entry>(),
+            _ => freeze.parse::<Entry>(),
         }
-        .map_err(|error| hinted(error).at(path))?;
+        .map_err(|error| source.at(entry.freeze.span(), hinted(error)))?;
         if let (Some(op), false) = (entry.op, family) {
             read = read.op(op);
         }
@@ -59,7 +91,8 @@ fn from_file(path: &Path) -> Result<RuleSet> {
         set = set.with(read);
     }
     if let Some(name) = file.preset {
-        let preset = RuleSet::preset(&name).map_err(|error| hinted(error).at(path))?;
+        let preset = RuleSet::preset(name.get_ref())
+            .map_err(|error| source.at(name.span(), hinted(error)))?;
         set = preset.entries().iter().cloned().fold(set, RuleSet::with);
     }
     Ok(set)

@@ -11,6 +11,7 @@ use linearscope_analysis::{
 };
 use linearscope_onnx::Signature;
 use linearscope_picture::{Band, BarChart, CurveChart, Drawing, Sheet};
+use linearscope_preprocess::Limits;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -46,6 +47,8 @@ pub(crate) struct Session {
     pub labels: Option<Arc<Vec<String>>>,
     /// x₀ is an array, without a recipe.
     pub from_array: bool,
+    /// How much another picture or array may take.
+    pub limits: Limits,
     pub results: Results,
     pub(crate) precision: Precision,
     pub(crate) check_decisions: bool,
@@ -192,6 +195,7 @@ impl Session {
             self.painter.recipe.as_ref(),
             &signature,
             self.layouts.last(shaped),
+            &self.limits,
         )?;
         self.checked(path, read.values, read.shape, shape)
     }
@@ -203,7 +207,7 @@ impl Session {
         shape: &[usize],
         shaped: Shaped,
     ) -> Result<Tensor<2>> {
-        let (mut values, mut got) = npy::read(path)?;
+        let (mut values, mut got) = npy::read(path, &self.limits)?;
         if self.layouts.last(shaped) {
             let mut takes = shape.to_vec();
             takes[1..].rotate_left(1);

@@ -16,6 +16,7 @@ use crate::{
     initialiser::shared,
     model::Model,
     signature::Signature,
+    types::type_of,
 };
 
 /// Ops that move or choose entries, of whatever type.
@@ -241,6 +242,36 @@ impl Model {
         }
     }
 
+    /// The outputs that hold no floats, as far as the ops that make them say so, each with its type as ONNX calls
+    /// it: indices, masks, counts. None of them can be frozen; [`network`](Self::network) refuses them.
+    pub fn outputs_without_floats(&self) -> Vec<(String, String)> {
+        let no_floats = self.graph().no_floats();
+        let outputs = self.outputs().iter();
+        outputs
+            .filter_map(|output| Some((output.name.clone(), no_floats.get(&output.name)?.clone())))
+            .collect()
+    }
+
+    /// The value of floats that an output of another type is made of: what a mask compares, what an index is of.
+    /// None for an output of floats, and where there are no such but the graph's inputs.
+    pub fn floats_behind(&self, output: &str) -> Option<String> {
+        let no_floats = self.graph().no_floats();
+        let behind = self.graph().floats_behind(output, &no_floats)?;
+        (behind != output).then(|| behind.into())
+    }
+
+    /// What to say of an output that turned out to hold no floats.
+    pub(crate) fn no_floats(&self, output: &str, dtype: DType) -> Error {
+        let mut no_floats = self.graph().no_floats();
+        let holds = no_floats.entry(output.into());
+        let holds = holds.or_insert_with(|| type_of(dtype)).clone();
+        Error::NoFloats {
+            output: output.into(),
+            holds,
+            behind: (self.graph().floats_behind(output, &no_floats)).map(String::from),
+        }
+    }
+
     /// A model that takes the numbers themselves where the file takes them as integers and converts them at once,
     /// as bytes of a picture. Other inputs stay as they are.
     pub fn from_floats(&self) -> Self {
@@ -387,14 +418,37 @@ impl Model {
     }
 
     /// One output that holds all of them along their last axis, in their order: of boxes `[1, N, 4]` and scores
-    /// `[1, N, K]` it is `[1, N, 4 + K]`.
+    /// `[1, N, K]` it is `[1, N, 4 + K]`. What declares more axes than another has its last ones taken as one, so
+    /// that boxes may be `[1, N, 1, 4]`.
     ///
     /// # Errors
     /// [`Error::Parse`] where the graph contradicts itself. That other axes differ is found when it is run.
     pub fn with_outputs_side_by_side(&self) -> Result<Self> {
         let mut graph = Graph::clone(self.graph());
-        let outputs = graph.outputs.iter().map(|output| output.name.clone());
-        let joined = graph.joined(outputs.collect(), -1);
+        let declared = graph.outputs.iter().map(|output| output.dims.len());
+        let least = declared.filter(|rank| *rank > 0).min().unwrap_or(0);
+        let mut rows = Vec::new();
+        for output in &graph.outputs {
+            if output.dims.len() <= least {
+                rows.push((output.name.clone(), None));
+            } else {
+                rows.push((format!("{}, in rows", output.name), Some(&output.name)));
+            }
+        }
+        let joined = graph.joined(rows.iter().map(|(name, _)| name.clone()).collect(), -1);
+        let shape = format!("{least} axes");
+        let reshapes: Vec<Node> = rows
+            .into_iter()
+            .filter_map(|(name, of)| Some(joined.reshape(of?, &shape, name)))
+            .collect();
+        // An axis of 0 is the operand's own.
+        let mut sizes = vec![0i64; least];
+        if let (Some(last), false) = (sizes.last_mut(), reshapes.is_empty()) {
+            *last = -1;
+            let numbers = shared(TensorData::new(sizes, [least]));
+            graph.constants.insert(shape, numbers);
+        }
+        graph.nodes.extend(reshapes);
         graph.nodes.push(joined);
         graph.outputs = vec![Signature::new(JOINED, vec![])];
         graph.finish()?;
@@ -415,20 +469,27 @@ impl Model {
         graph.constants.insert(row.clone(), numbers);
         let joined = graph.joined(flat.clone(), 1);
         for (output, name) in graph.outputs.iter().zip(flat) {
-            graph.nodes.push(Node {
-                op: "Reshape".into(),
-                inputs: vec![output.name.clone(), row.clone()],
-                outputs: vec![name.clone()],
-                name: name.clone(),
-                file_name: name,
-                attributes: HashMap::new(),
-                ..joined.clone()
-            });
+            (graph.nodes).push(joined.reshape(&output.name, &row, name));
         }
         graph.nodes.push(joined);
         graph.outputs = vec![Signature::new(JOINED, vec![])];
         graph.finish()?;
         Ok(Self::of(graph))
+    }
+}
+
+impl Node {
+    /// A node of the same opset that takes a value to a shape.
+    fn reshape(&self, value: &str, shape: &str, name: String) -> Self {
+        Self {
+            op: "Reshape".into(),
+            inputs: vec![value.into(), shape.into()],
+            outputs: vec![name.clone()],
+            file_name: name.clone(),
+            name,
+            attributes: HashMap::new(),
+            ..self.clone()
+        }
     }
 }
 
@@ -451,7 +512,7 @@ impl Graph {
     }
 
     /// The node that makes a value.
-    fn maker(&self, name: &str) -> Option<&Node> {
+    pub(crate) fn maker(&self, name: &str) -> Option<&Node> {
         let makes = |node: &&Node| node.outputs.iter().any(|output| output == name);
         self.nodes.iter().find(makes)
     }

@@ -124,6 +124,16 @@ pub enum Error {
         /// Nodes of similar names.
         near: Vec<String>,
     },
+    /// An output of whole numbers or truth values, which has no derivative: an index, a mask, a count.
+    #[error("the output \"{output}\" holds {holds}, and only of floats is there a derivative")]
+    NoFloats {
+        /// The output.
+        output: String,
+        /// Its type, as ONNX calls it.
+        holds: String,
+        /// The floats it is made of, where there are such.
+        behind: Option<String>,
+    },
     /// Burn panicked; the message is passed on.
     #[error("in node \"{node}\": stopped with: {message}")]
     Panicked {
@@ -216,6 +226,14 @@ impl Error {
                 "`linearscope inspect` lists the nodes, whose names may be given, too"
             }
             Error::Output { near, .. } => return Some(format!("similar: {}", near.join(", "))),
+            Error::NoFloats { behind, .. } => {
+                return Some(match behind {
+                    Some(behind) => format!("read the floats it is made of: --output {behind}"),
+                    None => "name a value of floats within the graph with --output; \
+                             `linearscope inspect` lists the nodes"
+                        .into(),
+                });
+            }
             Error::Panicked { .. } => {
                 "this should have been an error of its own: please report it with the model"
             }

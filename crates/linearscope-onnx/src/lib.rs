@@ -30,6 +30,7 @@ mod ops;
 mod scope;
 mod signature;
 mod skeleton;
+mod types;
 mod value;
 
 pub use error::{Error, Result, hint_for_op};

@@ -351,6 +351,8 @@ impl Model {
     /// - [`Error::Misfit`]: sizes do not fit each other in a node; the hint says which would do, where
     ///   trying some is quick.
     /// - [`Error::Empty`]: an output has no elements.
+    /// - [`Error::NoFloats`]: an output holds whole numbers or truth values;
+    ///   [`with_outputs`](Self::with_outputs) ends the graph before it.
     /// - [`Error::Parse`]: the graph contradicts itself.
     /// - [`Error::Panicked`]: Burn stopped in a node.
     /// - [`Error::Capture`]: a shape has no elements or more than any network takes, or the captured
@@ -523,8 +525,7 @@ impl Model {
     /// is freed after its last use.
     ///
     /// # Errors
-    /// As [`network`](Self::network), but for [`Error::Input`]; [`Error::Parse`] when an output holds no
-    /// floats.
+    /// As [`network`](Self::network), but for [`Error::Input`].
     ///
     /// ```
     /// use burn_backend::{TensorData, TensorMetadata, ops::FloatTensorOps};
@@ -598,10 +599,7 @@ impl Model {
             .map(
                 |(output, value)| match value.upload(&env.device, env.capturing) {
                     Value::Float(tensor) => Ok(tensor),
-                    _ => Err(Error::Parse(format!(
-                        "output \"{}\" is no float tensor",
-                        output.name
-                    ))),
+                    other => Err(self.no_floats(&output.name, other.dtype())),
                 },
             )
             .collect()

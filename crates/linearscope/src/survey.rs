@@ -1,20 +1,27 @@
 //! A survey: a network as the interpreter sees it, op by op, refused ones included.
 
+mod overview;
+mod sketch;
+
+pub use overview::{FieldSize, Overview, Recording};
+
 use std::{
     collections::{HashMap, HashSet},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
 use burn_backend::{Backend, Shape, tensor::FloatTensor};
-use burn_ir::{HandleKind, TensorId};
+use burn_ir::{HandleKind, TensorId, TensorIr, TensorStatus};
 
 use crate::{
     Loaded, RuleSet, ScopeTensor,
-    driver::{Planned, Replayed, outputs},
+    driver::{Planned, Replayed, float_outputs, outputs},
     error::{Error, Result},
     network::{flops, operation_name},
+    program::Program,
     report::OpReport,
-    run::{Lineage, Run},
+    run::{Lineage, Run, Tracer},
 };
 
 /// What an op is to the interpreter.
@@ -65,6 +72,13 @@ pub struct Surveyed {
     pub flops: u64,
 }
 
+impl Surveyed {
+    /// Whether there is no rule for it.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.standing, Standing::Refused(_))
+    }
+}
+
 /// What an op that was not refused is, by its report and by how its results depend on the input.
 fn standing<B: Backend>(
     interpreter: &mut Replayed<B>,
@@ -106,6 +120,19 @@ impl<B: Backend> Loaded<B> {
     /// # Errors
     /// [`Error::Shape`] when x₀ does not fit, [`Error::Panicked`] when Burn stopped.
     pub fn survey(&self, x0: Vec<FloatTensor<B>>, rules: RuleSet) -> Result<Vec<Surveyed>> {
+        Ok(self.survey_recording(x0, rules)?.0)
+    }
+
+    /// The same, and the program that was recorded on the way, where no op is refused and every output is a linear
+    /// function of the input.
+    ///
+    /// # Errors
+    /// As [`survey`](Self::survey).
+    fn survey_recording(
+        &self,
+        x0: Vec<FloatTensor<B>>,
+        rules: RuleSet,
+    ) -> Result<(Vec<Surveyed>, Option<Program<B>>)> {
         rules.check()?;
         let run = Run::recording(self.network().rules(rules));
         let ports = x0.len();
@@ -119,7 +146,8 @@ impl<B: Backend> Loaded<B> {
         let mut carried: HashMap<TensorId, usize> = HashMap::new();
         let mut surveyed: Vec<Surveyed> = Vec::new();
         let weights = &self.network().weights;
-        self.replay(inputs, Some(&run), |interpreter, step, report| {
+        let mut places: Vec<(Arc<str>, Tracer<B>)> = Vec::new();
+        let mut interpreter = self.replay(inputs, Some(&run), |interpreter, step, report| {
             let standing = match &report.error {
                 Some(error) => {
                     run.forgive();
@@ -137,6 +165,9 @@ impl<B: Backend> Loaded<B> {
                 }
                 None => standing(interpreter, step, report),
             };
+            let traced = float_outputs(interpreter, step);
+            let traced = traced.filter_map(|(_, tensor)| tensor.tracer().cloned());
+            places.extend(traced.map(|tracer| (step.site.node.clone(), tracer)));
             // A weight that is turned or reshaped first belongs to the op that works with it.
             let read = step.operation.inputs();
             let mut parameters: usize = read
@@ -164,7 +195,29 @@ impl<B: Backend> Loaded<B> {
             });
             Ok(())
         })?;
-        Ok(surveyed)
+        let refused = surveyed.iter().any(Surveyed::is_refused);
+        let ends = self.network().outputs().iter().map(|port| {
+            let read_only = TensorIr {
+                id: port.id,
+                shape: port.shape.clone(),
+                status: TensorStatus::ReadOnly,
+                dtype: self.dtype(),
+            };
+            match interpreter.get_tensor(&read_only) {
+                HandleKind::Float(tensor) => tensor.tracer().cloned(),
+                _ => None,
+            }
+        });
+        // An output that is no float is no end.
+        let ends = catch_unwind(AssertUnwindSafe(|| ends.collect::<Option<Vec<_>>>()));
+        let program = match ends.ok().flatten() {
+            Some(ends) if !refused => {
+                let program = run.finish(&ends, self.dtype(), &places)?;
+                Some(program.with_interrupt(self.interrupt()))
+            }
+            _ => None,
+        };
+        Ok((surveyed, program))
     }
 }
 

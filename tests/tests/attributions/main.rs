@@ -1,8 +1,10 @@
 //! Attributions: against Captum and zennit on four small networks (`reference/attribution/make.py` says how), against slow
 //! twins for what neither has, and what they promise.
 
+mod composites;
 mod deep_lift;
 mod golden;
+mod other_rules;
 mod relevance;
 mod sums;
 mod taken_away;

@@ -18,13 +18,14 @@ mod map;
 mod means;
 mod method;
 mod perturbation;
+mod relevance;
 mod secant;
 
-use std::{cell::RefCell, ops::ControlFlow};
+use std::ops::ControlFlow;
 
 use linearscope::program::Clip;
 
-pub use composite::{Composite, LayerRule, Selector};
+pub use composite::{Composite, LayerEntry, LayerRule, Position};
 use layers::Weighing;
 pub(crate) use map::tangent_at;
 pub use map::{Attribution, Surroundings};
@@ -37,7 +38,7 @@ use crate::{
     frozen::FrozenNetwork,
     operator::{LinearOperator, indicators},
     progress::Progress,
-    vectors::{batched, flat, numbers, read, shaped},
+    vectors::{batched, flat, numbers, read},
 };
 
 /// Attribute sums of outputs, each target a list of flat positions, to the input's entries. Progress counts the
@@ -194,7 +195,7 @@ fn sweeps(
 ) -> Result<Vec<Attribution>> {
     let len = f.output_len();
     let seeds = indicators(targets, len);
-    let (found, note) = match sweep {
+    let found = match sweep {
         SweepMethod::DeepLift => {
             let (found, promised) = secant::maps(f, targets, around)?;
             let parts = all(found, None);
@@ -207,33 +208,16 @@ fn sweeps(
             };
             let y = batched(f.upload(seeds, len), f.output_shape());
             let recorded = f.recorded_for("a clipped sweep")?;
-            (recorded.clipped_between(y, None, None, clip)?, None)
+            recorded.clipped_between(y, None, None, clip)?
         }
         SweepMethod::Lrp(composite) => {
-            composite.check(around.bounds.is_some())?;
-            // Relevance begins as the score itself.
-            let y0 = read(f.reference())?;
-            let scored = seeds.iter().enumerate().map(|(i, on)| on * y0[i % len]);
-            let y = batched(f.upload(scored.collect(), len), f.output_shape());
-            let x0 = shaped(f.x0(), f.input_shape());
-            let recorded = f.recorded_for("a relevance")?;
-            let fits = RefCell::new(vec![false; composite.rules.len()]);
-            let found = recorded.relevance(&x0, &y, composite.stabiliser, |layer| {
-                let (rule, entry) = composite.rule(layer, around.bounds.as_ref());
-                if let Some(entry) = entry {
-                    fits.borrow_mut()[entry] = true;
-                }
-                rule
-            })?;
-            (found, composite.unfit(&fits.into_inner()))
+            let (found, note) = relevance::maps(f, targets, composite, around)?;
+            let parts = all(found, note);
+            return Ok(maps(method, targets, scores, parts, |i| Some(scores[i])));
         }
     };
-    let parts = all(inputs(f, &read(flat(found))?), note);
-    let promised = |i: usize| match sweep {
-        SweepMethod::Lrp(_) => Some(scores[i]),
-        SweepMethod::GuidedBackprop | SweepMethod::Deconvolution | SweepMethod::DeepLift => None,
-    };
-    Ok(maps(method, targets, scores, parts, promised))
+    let parts = all(inputs(f, &read(flat(found))?), None);
+    Ok(maps(method, targets, scores, parts, |_| None))
 }
 
 fn forwards(

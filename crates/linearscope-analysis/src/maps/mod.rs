@@ -22,6 +22,7 @@
 //! ([`LinearOperator::fields`]). Sums are f64 on the host.
 
 pub mod copy_move;
+mod cost;
 mod energy;
 pub mod field;
 pub mod off_diagonal;
@@ -29,12 +30,14 @@ mod place;
 pub mod shift;
 pub mod template;
 
+pub use cost::{Cost, cost};
 pub use energy::Energy;
 pub(crate) use energy::axis;
 pub use place::{AlongAxis, Grid, Pictures};
 
 use std::ops::ControlFlow;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -45,7 +48,7 @@ use crate::{
 };
 use copy_move::{Feeds, FeedsOf, Origin, origin};
 use field::{SHARES, radii};
-use template::{Template, TemplatesOf};
+use template::{Column, Template, TemplatesOf};
 
 /// The most entries of fields held at once, in f64.
 const HELD: usize = 1 << 24;
@@ -143,19 +146,33 @@ pub fn row_maps(
     };
     let mut feeds = FeedsOf::new([h, w], radius);
     let places: Vec<[usize; 2]> = grid.places().collect();
-    maps.finished = blocks(f, Field::Row, &places, &mut observer, |i, block| {
-        let Some(at) = pictures.corresponding(Field::Row, places[i]) else {
-            return;
-        };
+    let measure = |i: usize, block: &[f64]| {
+        let at = pictures.corresponding(Field::Row, places[i])?;
         let energy = Energy::of(block, [h, w]);
-        maps.energy[i] = energy.total();
-        for (map, radius) in maps.radii.iter_mut().zip(radii(&energy, at)) {
-            map[i] = radius;
-        }
-        maps.off_diagonal[i] = off_diagonal::share(&energy, at, radius);
-        maps.origins[i] = origin(&energy, at, radius);
-        feeds.add(&energy, at);
-    })?;
+        let radii = radii(&energy, at);
+        let share = off_diagonal::share(&energy, at, radius);
+        let origin = origin(&energy, at, radius);
+        Some((at, energy, radii, share, origin))
+    };
+    maps.finished = blocks(
+        f,
+        Field::Row,
+        &places,
+        &mut observer,
+        measure,
+        |i, found| {
+            let Some((at, energy, radii, share, origin)) = found else {
+                return;
+            };
+            maps.energy[i] = energy.total();
+            for (map, radius) in maps.radii.iter_mut().zip(radii) {
+                map[i] = radius;
+            }
+            maps.off_diagonal[i] = share;
+            maps.origins[i] = origin;
+            feeds.add(&energy, at);
+        },
+    )?;
     maps.feeds = feeds.finish();
     Ok(maps)
 }
@@ -187,18 +204,28 @@ pub fn column_maps(
     };
     let mut templates = TemplatesOf::new(least_area);
     let places: Vec<[usize; 2]> = grid.places().collect();
-    maps.finished = blocks(f, Field::Column, &places, &mut observer, |i, block| {
+    let measure = |i: usize, block: &[f64]| {
         let at = pictures.corresponding(Field::Column, places[i]);
         let energy = Energy::of(block, [h, w]);
-        maps.energy[i] = energy.total();
-        if let Some(at) = at {
-            for (map, radius) in maps.radii.iter_mut().zip(radii(&energy, at)) {
+        let radii = at.map(|at| radii(&energy, at));
+        (radii, Column::of(energy, places[i], at))
+    };
+    maps.finished = blocks(
+        f,
+        Field::Column,
+        &places,
+        &mut observer,
+        measure,
+        |i, found| {
+            let (radii, column) = found;
+            maps.energy[i] = column.energy.total();
+            for (map, radius) in maps.radii.iter_mut().zip(radii.into_iter().flatten()) {
                 map[i] = radius;
             }
-        }
-        maps.area[i] = energy.area();
-        templates.add(energy, places[i], at);
-    })?;
+            maps.area[i] = column.area;
+            templates.add(column);
+        },
+    )?;
     maps.wide = templates.wide();
     maps.templates = templates.finish(most);
     Ok(maps)
@@ -233,7 +260,8 @@ pub fn energies(
             whole = *progress;
             observer(progress)
         },
-        |i, block| found[i] = Energy::of(block, [h, w]),
+        |_, block| Energy::of(block, [h, w]),
+        |i, energy| found[i] = energy,
     )?;
     match finished {
         None => Ok(found),
@@ -241,14 +269,16 @@ pub fn energies(
     }
 }
 
-/// The blocks of F at places, one by one, `[channels here, channels there · h · w]` each, with the
-/// number of its place. Stopped after the first part of them, how many there were; `None`: all.
-fn blocks(
+/// What `measure` says of the blocks of F at places, `[channels here, channels there · h · w]` each, on all cores,
+/// and then `visit` of it one by one, in an order that the places decide; both with the number of its place. Stopped
+/// after the first part of them, how many there were; `None`: all.
+fn blocks<T: Send>(
     f: &(impl LinearOperator + ?Sized),
     field: Field,
     places: &[[usize; 2]],
     observer: &mut Observer<'_>,
-    mut visit: impl FnMut(usize, &[f64]),
+    measure: impl Fn(usize, &[f64]) -> T + Sync,
+    mut visit: impl FnMut(usize, T),
 ) -> Result<Option<usize>> {
     let pictures = Pictures::of(f)?;
     let [from, to] = pictures.ends(field);
@@ -277,8 +307,15 @@ fn blocks(
             return Ok(Some(done));
         };
         let found = read(found)?;
-        for (&i, block) in some.iter().zip(found.chunks(each)) {
-            visit(i, block);
+        // As many at a time as there are cores: what is measured may be as large as a block.
+        let blocks: Vec<(usize, &[f64])> = some.iter().copied().zip(found.chunks(each)).collect();
+        for blocks in blocks.chunks(rayon::current_num_threads()) {
+            let measured: Vec<T> = (blocks.par_iter().with_max_len(1))
+                .map(|&(i, block)| measure(i, block))
+                .collect();
+            for (&(i, _), measured) in blocks.iter().zip(measured) {
+                visit(i, measured);
+            }
         }
         done += some.len();
     }

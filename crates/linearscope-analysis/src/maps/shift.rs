@@ -206,7 +206,8 @@ pub fn variance(
                     ..*progress
                 })
             },
-            |k, block| found[k] = block.to_vec(),
+            |_, block| block.to_vec(),
+            |k, block| found[k] = block,
         );
         match unless_stopped(walked, done > 0)? {
             Some(None) => {}

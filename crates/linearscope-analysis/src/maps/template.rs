@@ -29,6 +29,30 @@ const KEPT: usize = 64;
 /// The cosine of two energy maps from which they are one template.
 const ALIKE: f64 = 0.8;
 
+/// What one column says of itself.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub energy: Energy,
+    /// Its effective area, in output pixels.
+    pub area: f64,
+    /// Where it lies and how widely; `None` where it is zero.
+    lies: Option<([f64; 2], f64)>,
+    place: [usize; 2],
+    corresponding: Option<[f64; 2]>,
+}
+
+impl Column {
+    pub(super) fn of(energy: Energy, place: [usize; 2], corresponding: Option<[f64; 2]>) -> Self {
+        Self {
+            area: energy.area(),
+            lies: energy.centroid().zip(energy.spread()),
+            energy,
+            place,
+            corresponding,
+        }
+    }
+}
+
 /// Collects templates column by column.
 #[derive(Debug)]
 pub(super) struct TemplatesOf {
@@ -54,14 +78,15 @@ impl TemplatesOf {
         }
     }
 
-    pub(super) fn add(
-        &mut self,
-        energy: Energy,
-        place: [usize; 2],
-        corresponding: Option<[f64; 2]>,
-    ) {
-        let area = energy.area();
-        let (Some(centroid), Some(spread)) = (energy.centroid(), energy.spread()) else {
+    pub(super) fn add(&mut self, column: Column) {
+        let Column {
+            energy,
+            area,
+            lies,
+            place,
+            corresponding,
+        } = column;
+        let Some((centroid, spread)) = lies else {
             return;
         };
         if area < self.least_area {

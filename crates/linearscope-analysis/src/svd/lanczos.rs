@@ -81,9 +81,9 @@ pub(super) fn solve<F: LinearOperator + ?Sized>(
         let mut last = None;
         let found = iterate(f, config, &mut chain, &mut last, &mut random, &mut observer);
         match found {
-            Ok(Outcome::Found(found)) => return Ok(found),
+            Ok(Outcome::Found(found)) => return Ok(*found),
             Ok(Outcome::TooSmall(vectors)) => {
-                (start, kind) = (vectors, Kind::TwoBases);
+                (start, kind) = (*vectors, Kind::TwoBases);
             }
             Err(error) => {
                 return unless_stopped(Err(error), || {
@@ -97,9 +97,9 @@ pub(super) fn solve<F: LinearOperator + ?Sized>(
 
 /// How a chain ended.
 enum Outcome {
-    Found(Found),
+    Found(Box<Found>),
     /// σ_K is too small a share of σ₁ for a chain by products; a start for a better one.
-    TooSmall(Tensor<2>),
+    TooSmall(Box<Tensor<2>>),
 }
 
 /// Let a chain grow until it has converged and is confirmed. `last` is what its bases gave last.
@@ -126,12 +126,8 @@ fn iterate<F: LinearOperator + ?Sized>(
         if since < LOOK && !used_up && !exhausted && !chain.is_full() {
             if observer(&at_work(last.as_ref(), config, f.products())).is_break() {
                 let ritz = chain.ritz(operator)?;
-                return Ok(Outcome::Found(chain.found(
-                    operator,
-                    &ritz,
-                    k,
-                    Ended::Stopped,
-                )?));
+                let found = chain.found(operator, &ritz, k, Ended::Stopped)?;
+                return Ok(Outcome::Found(Box::new(found)));
             }
             continue;
         }
@@ -147,14 +143,16 @@ fn iterate<F: LinearOperator + ?Sized>(
         if word.is_continue()
             && (exhausted || converged || chain.is_full())
             && chain.kind() == Kind::ByProducts
-            && !(ritz.sigma[k.min(have) - 1]
-                > least_share(operator, config.tolerance) * ritz.sigma[0])
+            && ritz.sigma[k.min(have) - 1]
+                <= least_share(operator, config.tolerance) * ritz.sigma[0]
         {
             let go_on: GoOn<'_> = &|| operator.check_interrupt();
-            return Ok(Outcome::TooSmall(chain.start(operator, ritz, rows, go_on)?));
+            let start = chain.start(operator, ritz, rows, go_on)?;
+            return Ok(Outcome::TooSmall(Box::new(start)));
         }
         if let Some(ended) = Ended::after(word, exhausted, used_up) {
-            return Ok(Outcome::Found(chain.found(operator, ritz, k, ended)?));
+            let found = chain.found(operator, ritz, k, ended)?;
+            return Ok(Outcome::Found(Box::new(found)));
         }
         if converged {
             let smallest = ritz.sigma[k - 1];
@@ -191,7 +189,7 @@ fn iterate<F: LinearOperator + ?Sized>(
                     continue;
                 }
             };
-            return Ok(Outcome::Found(ritz.found(u, v, ended)));
+            return Ok(Outcome::Found(Box::new(ritz.found(u, v, ended))));
         }
         if chain.is_full() {
             let kept = chain.restarted(operator, ritz, chain.kept(k, have));

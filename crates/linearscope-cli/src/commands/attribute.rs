@@ -1,14 +1,16 @@
 //! `attribute`: how much each pixel adds to a score, by any method, over the photograph.
 
+mod trust;
+
 use std::{
     path::{Path, PathBuf},
     str::FromStr,
 };
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::ArgPredicate};
 use linearscope_analysis::{
     LinearOperator,
-    attribution::{self, Attribution, Method, NAMES, Surroundings},
+    attribution::{self, Attribution, Composite, Method, NAMES, Surroundings, SweepMethod},
 };
 use linearscope_picture::{Array, Band, Overlay, Panel, Sheet, Sign, significant};
 use serde::Serialize;
@@ -17,17 +19,19 @@ use serde_json::json;
 use super::position;
 use crate::{
     args::Common,
-    baseline::{Baseline, Towards, bounds, percent, trust},
+    baseline::{Baseline, bounds, percent},
     command::{About, Alone, FileAbout, Group, OnPicture, Pictures, TableAbout, Told},
     console,
     ends::Shaped,
     error::{Failure, Result},
     labels::class_named,
     picture::View,
+    rules::composites,
     segments::LabelMap,
     session::Session,
     task::Task,
 };
+pub(crate) use trust::trusted;
 
 /// `attribute`.
 #[derive(Clone, Debug, Args, Serialize)]
@@ -38,18 +42,32 @@ pub(crate) struct Attribute {
     pub target: Vec<String>,
     /// How: conserving, row, gradient-input, lrp-epsilon-plus, integrated-gradients, grad-cam, occlusion and others;
     /// `--help` has them all. Repeat for several
-    #[arg(long, default_value = "conserving", value_name = "METHOD", long_help = methods_in_words())]
+    #[arg(
+        long,
+        default_value = "conserving",
+        // One who asks for a composite asks for no other.
+        default_value_if("composite", ArgPredicate::IsPresent, None::<&str>),
+        value_name = "METHOD",
+        long_help = methods_in_words()
+    )]
     pub method: Vec<Method>,
+    /// LRP by rules of your own: entries such as `first=box`, `conv&node:features.*=gamma:0.5`, `epsilon`, a preset
+    /// (epsilon-plus, ...), or a .toml file of them. The first that matches a layer wins. Repeat for several. See
+    /// docs/attributions.md
+    #[arg(long, value_name = "RULE[,RULE]", value_parser = composites::read)]
+    pub composite: Vec<Composite>,
     /// What a picture that says nothing is: black, white, mean, blur, zeros, or a file [default: black; of arrays,
     /// zeros]. Repeat for several, which expected gradients take in turn [default: the four; of arrays, zeros, mean and
     /// blur]
     #[arg(long, value_name = "PICTURE")]
+    #[serde(serialize_with = "crate::content::of_baselines")]
     pub baseline: Vec<Baseline>,
     /// The least and the largest value of an array's entries, for the box of LRP [default of pictures: black and white]
     #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true)]
     pub bounds: Option<Bounds>,
     /// An array of the input's shape: entries with the same number are ablated together by feature-ablation
     #[arg(long, value_name = "FILE")]
+    #[serde(serialize_with = "crate::content::of_file")]
     pub groups: Option<PathBuf>,
     /// Which values are drawn
     #[arg(long, default_value = "both")]
@@ -191,32 +209,33 @@ impl OnPicture for Attribute {
             sign: self.sign.drawn(),
             percentile: self.percentile,
         };
+        let methods = self.methods();
         let how = How {
-            methods: &self.method,
+            methods: &methods,
             baselines: &self.baseline,
             bounds: self.bounds,
             groups: self.groups.as_deref(),
         };
         let found = find(session, &self.target, &how, overlay)?;
         let mut summary = found.summary;
-        let trust = trusted(session)?;
-        if let Some(first) = trust.first()
-            && first.is_smooth()
-        {
-            summary.push(
-                "how far the reading F x + r holds (a smooth unit moves with every step: it is exact at x₀ alone):"
-                    .into(),
-            );
-        } else if !trust.is_empty() {
-            summary.push("how far the reading F x + r holds:".into());
-        }
-        summary.extend(trust.iter().map(|one| format!("  {}", one.line())));
+        let trusted = trust::trusted_of(session, &found.targets)?;
+        summary.extend(trust::heading(&trusted));
+        summary.extend(trusted.iter().map(|one| format!("  {}", one.line())));
         Ok(Told {
             line: found.line,
             found: json!({ "attributions": found.numbers }),
             summary,
             failure: None,
         })
+    }
+}
+
+impl Attribute {
+    /// Those that were named, and one for each composite.
+    fn methods(&self) -> Vec<Method> {
+        let own = self.composite.iter().cloned();
+        let own = own.map(|composite| Method::Sweep(SweepMethod::Lrp(composite)));
+        self.method.iter().cloned().chain(own).collect()
     }
 }
 
@@ -271,22 +290,9 @@ fn groups(session: &Session, path: &Path) -> Result<Vec<usize>> {
     found.iter().enumerate().map(whole).collect()
 }
 
-/// How far the reading holds; what cannot be measured takes nothing else down.
-pub(crate) fn trusted(session: &mut Session) -> Result<Vec<Towards>> {
-    match trust(session) {
-        Err(failure) if !failure.is_interruption() => {
-            console::notice(&format!(
-                "how far the reading holds is not known: {}",
-                failure.message
-            ));
-            Ok(Vec::new())
-        }
-        found => found,
-    }
-}
-
 /// What `attribute` found.
 pub(crate) struct Found {
+    pub targets: Vec<Target>,
     pub sheet: Option<Sheet>,
     pub summary: Vec<String>,
     pub line: String,
@@ -510,6 +516,7 @@ pub(crate) fn find(
         drawn = Some(sheet);
     }
     Ok(Found {
+        targets,
         sheet: drawn,
         line: summary
             .iter()

@@ -21,6 +21,7 @@ use crate::{
 pub(crate) struct Backproject {
     /// y₂: an .npy of the output's shape
     #[arg(long, value_name = "NPY")]
+    #[serde(serialize_with = "crate::content::of_path")]
     pub output: PathBuf,
     /// Zeiler and Fergus' deconvolution instead of Fᵀ: units pass what is positive on the way back.
     /// It is not part of F; for comparison

@@ -54,6 +54,7 @@ pub(crate) struct Evaluate {
     /// What a picture that says nothing is, as `attribute` takes it: black, white, mean, blur, zeros, or a file
     /// [default: black; of arrays, zeros]. Curves and infidelity take the first of several
     #[arg(long, value_name = "PICTURE")]
+    #[serde(serialize_with = "crate::content::of_baselines")]
     pub baseline: Vec<Baseline>,
     /// Parts of the deletion and insertion curves
     #[arg(long, default_value_t = 20, value_name = "N")]

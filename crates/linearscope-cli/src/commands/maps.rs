@@ -7,7 +7,7 @@ use clap::Args;
 use linearscope_analysis::{
     Error, FrozenNetwork, LinearOperator,
     maps::{
-        ColumnMaps, Grid, Pictures, RowMaps, column_maps,
+        self, ColumnMaps, Grid, Pictures, RowMaps, column_maps,
         copy_move::{Origin, origin},
         energies,
         field::{SHARES, radii},
@@ -44,7 +44,8 @@ pub(crate) struct Maps {
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct MapFlags {
     /// Distance of the places whose rows are looked at, in output pixels [default: about 16 places
-    /// along the longer side, meeting every sub-pixel]
+    /// along the longer side, meeting every sub-pixel; fewer, but at least 8, where that takes more than 5e13
+    /// floating-point operations]
     #[arg(long, value_name = "PX")]
     pub stride: Option<usize>,
     /// Places of the output to look at one by one, all channels together: `c,y,x` with any c, or `all`;
@@ -81,8 +82,11 @@ impl Default for MapFlags {
     }
 }
 
-/// Places along the longer side of a picture, where no stride is given.
+/// Places along the longer side of a picture, where no stride is given, and how many at least where they are dear.
 const ALONG: usize = 16;
+const ALONG_AT_LEAST: usize = 8;
+/// Floating-point operations from which places are dear: four minutes of two cores of 100 Gflop/s each.
+const DEAR: u64 = 50_000_000_000_000;
 /// Arrows listed and drawn.
 const ARROWS: usize = 12;
 
@@ -294,7 +298,11 @@ fn numbers(found: &Found) -> Value {
 fn line(found: &Found) -> String {
     let columns = &found.columns;
     let mut parts = Vec::new();
-    if let Ok(rows) = &found.rows {
+    if let Ok(rows) = &found.rows
+        && rows.feeds.share.is_nan()
+    {
+        parts.push(format!("rows are {NO_ENERGY}"));
+    } else if let Ok(rows) = &found.rows {
         parts.push(format!(
             "90 % of a row within {:.1} px, of a column within {:.1} px",
             distribution(&rows.radii[1]).median,
@@ -303,7 +311,9 @@ fn line(found: &Found) -> String {
         parts.push(format!("off-diagonal {:.2} %", 100.0 * rows.feeds.share));
     }
     parts.push(format!("{} templates", columns.wide));
-    if let Ok(shift) = &found.shift {
+    if let Ok(shift) = &found.shift
+        && !shift.whole.is_nan()
+    {
         parts.push(format!("shift-variance {:.3}", shift.whole));
     }
     let left_out: Vec<&str> = found.left_out().iter().map(|(what, _)| *what).collect();
@@ -399,17 +409,8 @@ fn find(session: &mut Session, args: &MapFlags) -> Result<Found> {
         error => error.into(),
     })?;
     let ([_, h, w], [_, rows, columns]) = (pictures.input, pictures.output);
-    // Strides that meet every sub-pixel, and every phase of networks that stride by two.
-    let [down, right] = [0, 1].map(|axis| pictures.step(axis).map_or(1, |[_, output]| output));
-    let stride = args
-        .stride
-        .unwrap_or_else(|| Grid::stride(ALONG, [rows, columns], down.max(right)));
+    let [stride, there] = strides(f, &pictures, args.stride)?;
     let grid = Grid::every(stride, [rows, columns]);
-    let there = (stride * h).div_ceil(rows).max(1);
-    let there = match args.stride {
-        Some(_) => there,
-        None => Grid::stride(ALONG, [h, w], 1),
-    };
     let inputs = Grid::every(there, [h, w]);
     let radius = args.radius.unwrap_or((h.min(w) as f64 / 8.0).max(2.0));
     let least_area = args
@@ -447,6 +448,58 @@ fn find(session: &mut Session, args: &MapFlags) -> Result<Found> {
         period: args.period,
         at,
     })
+}
+
+/// How far apart rows and columns are looked at: as was asked for, else so that a grid costs no more than
+/// [`DEAR`] operations, as far as [`ALONG_AT_LEAST`] places allow. What is chosen depends on the network and the
+/// sizes alone, not on the machine.
+fn strides(f: &FrozenNetwork, pictures: &Pictures, asked: Option<usize>) -> Result<[usize; 2]> {
+    let ([_, h, w], [_, rows, columns]) = (pictures.input, pictures.output);
+    if let Some(stride) = asked {
+        return Ok([stride, (stride * h).div_ceil(rows).max(1)]);
+    }
+    // Strides that meet every sub-pixel, and every phase of networks that stride by two.
+    let [down, right] = [0, 1].map(|axis| pictures.step(axis).map_or(1, |[_, output]| output));
+    let of = |along: usize| {
+        [
+            Grid::stride(along, [rows, columns], down.max(right)),
+            Grid::stride(along, [h, w], 1),
+        ]
+    };
+    let Some(cost) = maps::cost(f)? else {
+        return Ok(of(ALONG));
+    };
+    let taken = |[stride, there]: [usize; 2]| {
+        let (grid, inputs) = (
+            Grid::every(stride, [rows, columns]),
+            Grid::every(there, [h, w]),
+        );
+        cost.of_maps(grid.len(), inputs.len())
+    };
+    let wished = of(ALONG);
+    let chosen = of(affordable(|along| taken(of(along))));
+    if chosen != wished {
+        console::notice(&format!(
+            "rows every {} output pixels and columns every {} input pixels instead of every {} and {}, since those \
+             would take {:.0} Tflop (these take {:.0}); --stride {} looks at them all the same",
+            chosen[0],
+            chosen[1],
+            wished[0],
+            wished[1],
+            taken(wished) as f64 / 1e12,
+            taken(chosen) as f64 / 1e12,
+            wished[0],
+        ));
+    }
+    Ok(chosen)
+}
+
+/// How many places along the longer side: the most whose operations are not [`DEAR`].
+fn affordable(operations: impl Fn(usize) -> u64) -> usize {
+    (ALONG_AT_LEAST..=ALONG)
+        .rev()
+        .find(|&along| operations(along) <= DEAR)
+        .unwrap_or(ALONG_AT_LEAST)
 }
 
 /// Why there are no maps, and what there is instead.
@@ -509,6 +562,9 @@ fn save_columns(session: &mut Session, pictures: &Pictures, columns: &ColumnMaps
     }
     session.save_array("template_area", &columns.area, &[down, across])
 }
+
+/// What is said of fields that hold nothing: behind units that are off, say.
+const NO_ENERGY: &str = "nothing: all of it is 0";
 
 /// The places that were asked for, one by one.
 fn at(session: &Session, pictures: &Pictures, texts: &[String], radius: f64) -> Result<Vec<At>> {
@@ -647,6 +703,10 @@ fn summary(found: &Found) -> Vec<String> {
                 "", "50 %", "90 %", "99 %"
             ));
         }
+        if radii.iter().any(|radius| radius.is_nan()) {
+            lines.push(format!("{name:24} {NO_ENERGY}"));
+            return;
+        }
         let [half, most, all] = radii;
         lines.push(format!(
             "{name:24} {half:8.2} {most:8.2} {all:8.2} px of the {unit}"
@@ -669,7 +729,10 @@ fn summary(found: &Found) -> Vec<String> {
             radius(format!("row {}", at.at), at.radius, "input");
         }
         let places = distribution(&rows.off_diagonal);
-        lines.push(format!(
+        if rows.feeds.share.is_nan() {
+            lines.push(format!("copied from elsewhere: {NO_ENERGY}"));
+        } else {
+            lines.push(format!(
             "copied from elsewhere (more than {:.1} px of the input away): {:.2} % of the energy of these \
              rows; by place {:.2} % in the median, {:.2} % at most",
             rows.radius,
@@ -677,6 +740,7 @@ fn summary(found: &Found) -> Vec<String> {
             100.0 * places.median,
             100.0 * places.largest,
         ));
+        }
         for arrow in rows.feeds.arrows.iter().take(3) {
             lines.push(format!(
                 "  from y {:.0}, x {:.0} to y {:.0}, x {:.0}: {} %",
@@ -706,7 +770,9 @@ fn summary(found: &Found) -> Vec<String> {
             significant(template.energy, 3),
         ));
     }
-    if let Ok(shift) = &found.shift {
+    if let Ok(shift) = &found.shift
+        && !shift.whole.is_nan()
+    {
         lines.push(format!(
             "shift-variance {:.4} (0: a convolution; 1: rows {} input px apart have nothing in common){}",
             shift.whole,
@@ -720,4 +786,19 @@ fn summary(found: &Found) -> Vec<String> {
     lines.extend(found.left_out_lines());
     lines.extend(found.assumed().map(String::from));
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dear_network_is_looked_at_in_fewer_places() {
+        let each = |flops: u64| move |along: usize| flops * (along * along) as u64;
+        assert_eq!(affordable(each(1)), ALONG);
+        assert_eq!(affordable(each(DEAR / 256)), ALONG);
+        assert_eq!(affordable(each(DEAR / 255)), ALONG - 1);
+        assert_eq!(affordable(each(DEAR / 100)), 10);
+        assert_eq!(affordable(each(DEAR)), ALONG_AT_LEAST);
+    }
 }

@@ -24,6 +24,7 @@ const TOWARDS: [f64; 6] = [0.0, 1e-3, 1e-2, 0.1, 0.3, 1.0];
 pub(crate) struct Project {
     /// x₁: an .npy of the input's shape, or a picture, preprocessed as x₀ is
     #[arg(long, value_name = "IMG|NPY")]
+    #[serde(serialize_with = "crate::content::of_path")]
     pub probe: PathBuf,
     #[command(flatten)]
     pub between: Between,

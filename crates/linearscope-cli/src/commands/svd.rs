@@ -17,6 +17,7 @@ use crate::{
     console,
     error::{CERTIFICATE, Failure, INTERRUPTED, Result},
     kind::Kind,
+    opened::memory,
     picture::View,
     session::Session,
 };
@@ -87,10 +88,11 @@ pub(crate) enum SolverName {
 
 impl Svd {
     /// For an F of `rank` singular values at most.
-    fn config(&self, rank: usize) -> SvdConfig {
-        SvdConfig::new(self.k.unwrap_or_else(|| TRIPLETS.min(rank)))
+    fn config(&self, rank: usize) -> Result<SvdConfig> {
+        Ok(SvdConfig::new(self.k.unwrap_or_else(|| TRIPLETS.min(rank)))
             .with_tolerance(self.tol)
             .with_max_products(self.max_products)
+            .with_max_memory(self.memory_for_bases()?)
             .with_seed(self.seed)
             .with_solver(match self.solver {
                 SolverName::Lanczos => Solver::Lanczos {
@@ -104,7 +106,17 @@ impl Svd {
                 SolverName::PowerPlain => Solver::Power {
                     momentum: Momentum::Off,
                 },
-            })
+            }))
+    }
+
+    /// Half of what was allowed; the other half is for decisions and probes. Without a flag there is no limit, so that
+    /// the same command takes the same steps whatever the machine has left.
+    fn memory_for_bases(&self) -> Result<Option<usize>> {
+        let flag = self.common.freezing.max_memory;
+        Ok(match flag {
+            None => None,
+            Some(_) => Some(memory(flag)? / 2),
+        })
     }
 }
 
@@ -159,7 +171,7 @@ impl OnPicture for Svd {
             .between(between.from.as_deref(), between.to.as_deref())?;
         let rank = part.input_len().min(part.output_len());
         drop(part);
-        let found = find(session, &self.config(rank), between)?;
+        let found = find(session, &self.config(rank)?, between)?;
         Ok(Told {
             summary: found.summary,
             line: found.line,

@@ -20,6 +20,7 @@ use crate::{
     console,
     ends::{EndFlags, Ends, Shaped, to_first},
     error::{CERTIFICATE, Failure, Result},
+    limits,
     npy::{self, is_npy},
     opened::{check_finite, header, heading, load, name_of, read_input, read_model, scores, with},
     recipe::Recipe,
@@ -107,13 +108,14 @@ fn verify(args: &Verify) -> Result<()> {
     let dtype = args.dtype.dtype();
     let device = device::select(&args.device)?;
     device::check_dtype(&args.device, &device, dtype)?;
+    let limits = limits::of(args.recipe.max_input)?;
     let (model, hash) = read_model(&args.model)?;
     let Ends { model, layouts, .. } = args.ends.of(model)?;
     let signature = model.inputs()[0].clone();
     let (values, shape) = match &args.input {
         Some(path) => {
             let recipe = Recipe::of_input(&args.model, &args.recipe, path, &signature)?;
-            let read = read_input(path, recipe.as_ref(), &signature, layouts.input)?;
+            let read = read_input(path, recipe.as_ref(), &signature, layouts.input, &limits)?;
             check_finite(path, &read.values)?;
             if let Some(recipe) = recipe.filter(|_| !is_npy(path)) {
                 console::notice(&recipe.line());
@@ -146,7 +148,7 @@ fn verify(args: &Verify) -> Result<()> {
     let mut checks = conformance(&frozen)?;
 
     if let Some(path) = &args.reference {
-        let (mut expected, mut given) = npy::read(path)?;
+        let (mut expected, mut given) = npy::read(path, &limits)?;
         let out = whole.outputs()[0].shape.to_vec();
         if layouts.output && given.len() + 1 >= out.len() {
             let lead = usize::from(given.len() == out.len());

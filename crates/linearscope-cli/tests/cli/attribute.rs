@@ -1,5 +1,8 @@
 //! `attribute`.
 
+mod composites;
+mod trust;
+
 use std::fs;
 
 use crate::folder::{Folder, close, ops, ops_input, picture, scene, sr, vgg};
@@ -136,6 +139,8 @@ fn what_means_nothing_here_is_refused() {
     for (more, why) in [
         (&["--method", "magic"][..], "there is no such method"),
         (&["--method", "lrp-conv=magic"], "is no rule"),
+        (&["--composite", "fist=box"], "first, last, conv"),
+        (&["--composite", "nowhere.toml"], "nowhere.toml"),
         (&["--baseline", "black"], "no black and white"),
         (&["--baseline", "nowhere.png"], "nowhere.png"),
         (&["--percentile", "0"], "--percentile"),

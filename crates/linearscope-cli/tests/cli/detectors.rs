@@ -9,13 +9,19 @@ use crate::{
 
 /// Nodes and weights, one behind the other; `ints` of an attribute are its whole numbers.
 #[derive(Default)]
-struct Graph {
+pub(crate) struct Graph {
     nodes: Vec<NodeProto>,
     weights: Vec<TensorProto>,
 }
 
 impl Graph {
-    fn node(&mut self, op: &str, inputs: &[&str], output: &str, attribute: Option<(&str, &[i64])>) {
+    pub(crate) fn node(
+        &mut self,
+        op: &str,
+        inputs: &[&str],
+        output: &str,
+        attribute: Option<(&str, &[i64])>,
+    ) {
         let mut node = NodeProto::new();
         node.op_type = op.into();
         node.name = format!("the_{output}");
@@ -31,7 +37,7 @@ impl Graph {
         self.nodes.push(node);
     }
 
-    fn weights(&mut self, name: &str, dims: &[i64], values: Vec<f32>) {
+    pub(crate) fn weights(&mut self, name: &str, dims: &[i64], values: Vec<f32>) {
         let mut tensor = TensorProto::new();
         tensor.name = name.into();
         tensor.data_type = FLOAT;
@@ -40,25 +46,35 @@ impl Graph {
         self.weights.push(tensor);
     }
 
-    fn reshape(&mut self, input: &str, output: &str, shape: &[i64]) {
-        let name = format!("{output}_shape");
+    pub(crate) fn whole_numbers(&mut self, name: &str, values: &[i64]) {
         let mut tensor = TensorProto::new();
-        tensor.name = name.clone();
+        tensor.name = name.into();
         tensor.data_type = 7;
-        tensor.dims = vec![shape.len() as i64];
-        tensor.int64_data = shape.to_vec();
+        tensor.dims = vec![values.len() as i64];
+        tensor.int64_data = values.to_vec();
         self.weights.push(tensor);
+    }
+
+    pub(crate) fn reshape(&mut self, input: &str, output: &str, shape: &[i64]) {
+        let name = format!("{output}_shape");
+        self.whole_numbers(&name, shape);
         self.node("Reshape", &[input, &name], output, None);
     }
 
-    fn save(self, folder: &Folder, name: &str, input: &[i64], outputs: Vec<ValueInfoProto>) {
+    pub(crate) fn save(
+        self,
+        folder: &Folder,
+        name: &str,
+        input: &[i64],
+        outputs: Vec<ValueInfoProto>,
+    ) {
         let inputs = vec![made::value("x", FLOAT, input)];
         made::save(folder, name, inputs, self.nodes, self.weights, outputs);
     }
 }
 
 /// A detector whose output `[1, a, b]` is its picture `[1, 1, a, b]`, `net.onnx`; and that picture.
-fn detector(folder: &Folder, values: &[f32], [a, b]: [usize; 2]) -> String {
+pub(crate) fn detector(folder: &Folder, values: &[f32], [a, b]: [usize; 2]) -> String {
     let mut graph = Graph::default();
     graph.weights("w", &[1, 1, 1, 1], vec![1.0]);
     graph.node("Conv", &["x", "w"], "c", None);
@@ -69,7 +85,7 @@ fn detector(folder: &Folder, values: &[f32], [a, b]: [usize; 2]) -> String {
 }
 
 /// Standard output and error of a run that goes well.
-fn said(folder: &Folder, args: &[&str]) -> (String, String) {
+pub(crate) fn said(folder: &Folder, args: &[&str]) -> (String, String) {
     let output = folder.run(args);
     let err = text(&output.stderr);
     assert!(output.status.success(), "{args:?}: {err}");

@@ -147,6 +147,38 @@ fn volumes_are_slices_and_projections() {
     assert!(!error.contains("scores"), "{error}");
 }
 
+/// Fields have the network's own axes.
+#[test]
+fn inspect_states_fields_of_every_dimension() {
+    let space: [&[i64]; 3] = [&[61], &[21, 23], &[9, 10, 11]];
+    for (space, axes) in space
+        .into_iter()
+        .zip([&["w"][..], &["h", "w"], &["d", "h", "w"]])
+    {
+        let folder = Folder::new();
+        let [model, _] = network(&folder, "net", 2, space, 1);
+        let text = folder.ok(&["inspect", &model, "--json"]);
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        for (node, cells) in [("first", 3), ("relu", 3), ("y", 5)] {
+            let ops = json["ops"].as_array().expect("ops");
+            let op = ops.iter().find(|op| op["node"] == node).expect("an op");
+            let mut expected = serde_json::json!({ "reaches_the_border": false });
+            for axis in axes {
+                expected[*axis] = cells.into();
+            }
+            assert_eq!(op["node_field"], expected, "{node} of {space:?}");
+        }
+        let text = folder.ok(&["inspect", &model]);
+        let field = vec!["5"; axes.len()].join("×");
+        let last = text.lines().filter(|line| line.contains(" y "));
+        assert!(
+            last.clone()
+                .any(|line| line.ends_with(&format!(" {field}"))),
+            "{text}"
+        );
+    }
+}
+
 /// A report is made of what applies.
 #[test]
 fn reports_of_signals_and_volumes_are_made() {

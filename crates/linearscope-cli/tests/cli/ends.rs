@@ -248,6 +248,98 @@ fn one_of_several_outputs_is_read() {
     assert!(out.contains("\"outputs\""), "{out}");
 }
 
+/// Whole numbers and truth values have no derivative: they are left out by name, or refused with what would do.
+#[test]
+fn outputs_without_floats_are_left_out_by_name() {
+    let folder = Folder::new();
+    let mut best_two = node("TopK", &["s", "two"], "values", vec![]);
+    best_two.output.push("indices".into());
+    let nodes = vec![
+        node("Relu", &["x"], "s", vec![]),
+        node("Greater", &["s", "zero"], "mask", vec![]),
+        node("Not", &["mask"], "outside", vec![]),
+        best_two,
+        node("ArgMax", &["s"], "class", vec![int("axis", 1)]),
+        node("Add", &["indices", "indices"], "twice", vec![]),
+    ];
+    let whole = |name: &str, dims: &[i64], values: &[i64]| {
+        let mut tensor = weights(name, dims, vec![]);
+        (tensor.data_type, tensor.int64_data) = (7, values.to_vec());
+        tensor
+    };
+    let constants = || vec![weights("zero", &[], vec![0.0]), whole("two", &[1], &[2])];
+    let x = folder.write_npy("x.npy", &[1.0, -2.0, 3.0], &[1, 3]);
+    let run = |outputs: &[&str], more: &[&str]| {
+        let input: [(&str, i32, &[i64]); 1] = [("x", 1, &[1, 3])];
+        save(
+            &folder,
+            "net.onnx",
+            &input,
+            nodes.clone(),
+            constants(),
+            outputs,
+        );
+        let base = ["run", "net.onnx", "--input", &x, "--out", "o"];
+        let run = folder.run(&[&base[..], more].concat());
+        let said = crate::folder::text(&run.stderr);
+        assert!(!said.contains("panicked"), "{said}");
+        (run.status.code(), said)
+    };
+    let scores = [1.0, 0.0, 3.0];
+    let all = ["--output", "all"];
+    let (code, said) = run(&["mask", "s", "indices", "values", "class", "twice"], &all);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("mask (bool), indices (int64), twice (int64) are left out"),
+        "{said}"
+    );
+    assert_eq!(folder.npy("o/output.npy").0, [1.0, 0.0, 3.0, 3.0, 1.0]);
+    let facts = &folder.json("o/manifest.json")["ends"]["outputs_without_floats"];
+    assert_eq!(facts[0], "mask (bool)");
+    // One that is left keeps its shape.
+    let (code, said) = run(&["mask", "s"], &all);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("the output mask (bool) is left out"),
+        "{said}"
+    );
+    assert_eq!(folder.npy("o/output.npy"), (scores.to_vec(), vec![1, 3]));
+    // Where none is named it is the first of floats, not the first.
+    let (code, said) = run(&["mask", "s"], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("this is about s"), "{said}");
+    assert_eq!(folder.npy("o/output.npy").0, scores);
+    // An index of the best stands for scores, also here.
+    let (code, said) = run(&["mask", "class"], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(folder.npy("o/output.npy").0, scores);
+    // Where there are no floats it is about what they are made of.
+    let (code, said) = run(&["outside"], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("outside holds bool") && said.contains("this is about s"),
+        "{said}"
+    );
+    assert_eq!(folder.npy("o/output.npy").0, scores);
+    // What is named is not replaced.
+    for (outputs, name, holds, behind) in [
+        (&["s", "outside"][..], "outside", "bool", "s"),
+        (&["s", "twice"], "twice", "int64", "s"),
+        (&["s", "values"], "indices", "int64", "s"),
+        (&["outside"], "all", "bool", "s"),
+        (&["outside", "mask"], "all", "bool", "s"),
+    ] {
+        let (code, said) = run(outputs, &["--output", name]);
+        assert_eq!(code, Some(2), "{name}: {said}");
+        let next = format!("--output {behind}");
+        assert!(
+            said.contains(&format!("holds {holds}")) && said.contains(&next),
+            "{name}: {said}"
+        );
+    }
+    folder.ok(&["inspect", "net.onnx"]);
+}
+
 #[test]
 fn other_inputs_are_fixed() {
     let folder = Folder::new();

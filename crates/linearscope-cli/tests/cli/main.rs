@@ -2,6 +2,7 @@
 
 mod attack;
 mod attribute;
+mod box_layouts;
 mod contributions;
 mod detectors;
 mod dimensions;

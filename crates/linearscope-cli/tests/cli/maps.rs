@@ -1,6 +1,11 @@
 //! `maps`, and the numbers that `svd` gives its pictures.
 
-use crate::folder::{Folder, assets, ops, ops_input, picture, sr};
+use onnx_ir::NodeProto;
+
+use crate::{
+    folder::{Folder, assets, ops, ops_input, picture, sr},
+    made::{self, FLOAT},
+};
 
 fn asset(name: &str) -> String {
     assets().join(name).display().to_string()
@@ -119,6 +124,41 @@ fn bicubic_does_not_vary_and_templates_follow_their_threshold() {
     assert!(listed[0]["area"].as_f64().unwrap() >= 12.0);
     folder.ok(&[&args[..], &["--out", "p", "--template-area", "500"]].concat());
     assert_eq!(folder.json("p/templates.json"), serde_json::json!([]));
+}
+
+/// Behind units that are off a row is 0 everywhere: it is told, and no measure of it is a number.
+#[test]
+fn rows_that_hold_nothing_are_told() {
+    let folder = Folder::new();
+    let mut relu = NodeProto::new();
+    (relu.op_type, relu.name) = ("Relu".into(), "relu".into());
+    (relu.input, relu.output) = (vec!["x".into()], vec!["y".into()]);
+    let end = |name| made::value(name, FLOAT, &[1, 1, 12, 12]);
+    made::save(
+        &folder,
+        "off.onnx",
+        vec![end("x")],
+        vec![relu],
+        vec![],
+        vec![end("y")],
+    );
+    for (name, on) in [("half", 72), ("none", 0)] {
+        let x: Vec<f32> = (0..144).map(|i| if i < on { 1.0 } else { -1.0 }).collect();
+        let input = folder.write_npy(&format!("{name}.npy"), &x, &[1, 1, 12, 12]);
+        let args = [
+            "maps", "off.onnx", "--input", &input, "--at", "0,10,3", "--out", name,
+        ];
+        let said = folder.ok(&args);
+        assert!(!said.contains("NaN"), "{said}");
+        assert!(
+            said.contains("row 0,10,3") && said.contains("all of it is 0"),
+            "{said}"
+        );
+        let sheet = std::fs::read_to_string(folder.path(&format!("{name}/maps.svg"))).unwrap();
+        assert!(!sheet.contains("NaN"), "{name}");
+        let page = folder.ok(&["analyse", "off.onnx", "--input", &input, "--out", "a"]);
+        assert!(!page.contains("NaN"), "{page}");
+    }
 }
 
 #[test]

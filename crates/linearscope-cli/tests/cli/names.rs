@@ -119,6 +119,85 @@ fn nodes_are_found_by_both_names() {
     assert!(error.contains("layer1.0.relu"), "{error}");
 }
 
+/// `--terms` takes a layer by its module, by the file's name of its node, and by number.
+#[test]
+fn terms_are_chosen_by_both_names() {
+    let folder = Folder::new();
+    let value = |name, shape: &[i64]| vec![made::value(name, FLOAT, shape)];
+    let nodes = vec![
+        node(
+            "node_Conv_291",
+            "Conv",
+            &["x", "layer1.0.conv1.weight", "layer1.0.conv1.bias"],
+            "a",
+            "['', 'layer1', 'layer1.0', 'layer1.0.conv1', 'conv2d']",
+        ),
+        node("node_relu", "Relu", &["a"], "b", "['', 'relu']"),
+        node(
+            "node_conv2d_1",
+            "Conv",
+            &["b", "head.weight", "head.bias"],
+            "c",
+            "['', 'head', 'conv2d_1']",
+        ),
+        node(
+            "node_pool",
+            "GlobalAveragePool",
+            &["c"],
+            "p",
+            "['', 'pool']",
+        ),
+        node("node_flatten", "Flatten", &["p"], "y", "['', 'flatten']"),
+    ];
+    let weights = vec![
+        floats("layer1.0.conv1.weight", &[1, 1, 1, 1], &[1.0]),
+        floats("layer1.0.conv1.bias", &[1], &[0.25]),
+        floats("head.weight", &[2, 1, 1, 1], &[0.5, -0.5]),
+        floats("head.bias", &[2], &[-0.1, 0.3]),
+    ];
+    let input = value("x", &[1, 1, 2, 2]);
+    made::save(
+        &folder,
+        "net.onnx",
+        input,
+        nodes,
+        weights,
+        value("y", &[1, 2]),
+    );
+    let x = folder.write_npy("x.npy", &[1.0, 0.75, -0.5, 0.25], &[1, 1, 2, 2]);
+    let heard = |terms: &str| {
+        let votes = ["votes", "net.onnx", "--input", &x, "--out", "v"];
+        folder.ok(&[&votes[..], &["--terms", terms]].concat());
+        let manifest = folder.json("v/manifest.json");
+        (
+            folder.npy("v/discussion.npy").0,
+            manifest["votes"]["heard"].clone(),
+        )
+    };
+    let first = heard("layer1.0.conv1");
+    let head = heard("head");
+    assert_ne!(first.0, head.0);
+    for other in ["node_Conv_291", "1"] {
+        assert_eq!(first, heard(other), "{other}");
+    }
+    for other in ["node_conv2d_1", "2"] {
+        assert_eq!(head, heard(other), "{other}");
+    }
+    // What is heard of the head are its biases, which no pixel decided.
+    let sums: Vec<f64> = head.0.chunks(4).map(|class| class.iter().sum()).collect();
+    let most = sums.iter().fold(0.0f64, |most, sum| most.max(sum.abs()));
+    assert!((most - 0.3).abs() < 1e-6, "{sums:?}");
+    // A node that is no layer is none, by either name.
+    for wrong in ["node_relu", "relu", "node_Conv_2"] {
+        let votes = ["votes", "net.onnx", "--input", &x, "--out", "v"];
+        let error = folder.fails(2, &[&votes[..], &["--terms", wrong]].concat());
+        assert!(
+            error.contains("there is no such layer") && error.contains("layer1.0.conv1, head"),
+            "{error}"
+        );
+    }
+}
+
 /// The ½ of a sigmoid is no bias of the convolution before it.
 #[test]
 fn the_constant_of_a_unit_is_no_bias() {

@@ -262,3 +262,90 @@ fn doubtful_recipes_are_noticed() {
     let told = text(&folder.run(&args).stderr);
     assert!(told.contains("--mean, --crop has no effect"), "{told}");
 }
+
+/// A picture whose header asks for more than the limit is refused with the flag that raises it, which then does: by
+/// bytes, however many pixels those are.
+#[test]
+fn a_flag_raises_the_limit_of_what_is_read() {
+    let folder = Folder::new();
+    let read = |input: &str, more: &[&str]| {
+        let run = [
+            "run",
+            &sr(),
+            "--input",
+            input,
+            "--resize",
+            "8",
+            "--crop",
+            "8",
+            "--out",
+            "o",
+        ];
+        let run = folder.run(&[&run[..], more].concat());
+        (run.status.code(), text(&run.stderr))
+    };
+    // 20 000 × 20 000 pixels in a header, and no more: what passes it is damaged.
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |kind: &[u8], data: &[u8]| {
+        png.extend((data.len() as u32).to_be_bytes());
+        let body = [kind, data].concat();
+        let crc = body.iter().fold(u32::MAX, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+            })
+        });
+        png.extend(body);
+        png.extend((!crc).to_be_bytes());
+    };
+    let side = 20_000u32.to_be_bytes();
+    chunk(b"IHDR", &[&side[..], &side, &[8, 2, 0, 0, 0]].concat());
+    chunk(b"IDAT", &[]);
+    chunk(b"IEND", &[]);
+    fs::write(folder.path("large.png"), png).unwrap();
+    let (code, said) = read("large.png", &[]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("400.0 megapixels") && said.contains("--max-input 1.7"),
+        "{said}"
+    );
+    let (code, said) = read("large.png", &["--max-input", "1"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("takes 1.20 GB") && said.contains("--max-input 1.3"),
+        "{said}"
+    );
+    let (_, said) = read("large.png", &["--max-input", "1.3"]);
+    assert!(
+        said.contains("damaged PNG") && !said.contains("--max-input"),
+        "{said}"
+    );
+    // Lowered, it is a limit as well: of pictures, arrays, probes and references.
+    let small = ["--max-input", "0.0001"];
+    let (code, said) = read(&picture(), &small);
+    assert_eq!(code, Some(0), "{said}");
+    let array = folder.write_npy("x.npy", &[0.5; 20_000], &[1, 1, 100, 200]);
+    let (code, said) = read(&array, &small);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("x.npy: takes") && said.contains("--max-input 0.1"),
+        "{said}"
+    );
+    let probe = ["project", &sr(), "--input", &picture(), "--probe", &array];
+    let error = folder.fails(2, &[&probe[..], &small].concat());
+    assert!(error.contains("x.npy: takes"), "{error}");
+    let verify = [
+        "verify",
+        &sr(),
+        "--input",
+        &picture(),
+        "--reference",
+        &array,
+    ];
+    let error = folder.fails(2, &[&verify[..], &small].concat());
+    assert!(error.contains("x.npy: takes"), "{error}");
+    for wrong in ["0", "-3", "inf"] {
+        let (code, said) = read(&picture(), &["--max-input", wrong]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("is not an amount of memory"), "{said}");
+    }
+}

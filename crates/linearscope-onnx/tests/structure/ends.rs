@@ -84,6 +84,118 @@ fn an_output_is_chosen_by_any_name() {
     );
 }
 
+/// Indices, masks and conversions are known before anything runs, and so is what they are made of.
+#[test]
+fn outputs_without_floats_are_known_by_their_ops() {
+    let mut best = node("TopK", &["s", "two"], "values", vec![]);
+    best.output.push("indices".into());
+    let nodes = vec![
+        node("Relu", &["x"], "s", vec![]),
+        best,
+        node("Identity", &["indices"], "same", vec![]),
+        node("Cast", &["same"], "floats", vec![int("to", 1)]),
+        // The constant comes first, and it is not what the mask is made of.
+        node("Less", &["zero", "s"], "mask", vec![]),
+        node("Where", &["mask", "s", "zero"], "chosen", vec![]),
+        node("Where", &["mask", "indices", "indices"], "places", vec![]),
+        node("Cast", &["s"], "small", vec![int("to", 3)]),
+        node("Shape", &["chosen"], "sizes", vec![]),
+    ];
+    let mut two = floats("two", &[1], vec![]);
+    (two.data_type, two.int64_data) = (7, vec![2]);
+    let weights = vec![two, floats("zero", &[1], vec![0.0])];
+    let mut model = proto(&[1, 2], nodes, weights);
+    let all = [
+        "s", "values", "indices", "same", "floats", "mask", "chosen", "places", "small", "sizes",
+    ];
+    with_outputs(&mut model, &all);
+    let model = opened(&model).expect("opens");
+    let without = model.outputs_without_floats();
+    let without: Vec<(&str, &str)> = without
+        .iter()
+        .map(|(name, kind)| (&name[..], &kind[..]))
+        .collect();
+    assert_eq!(
+        without,
+        [
+            ("indices", "int64"),
+            ("same", "int64"),
+            ("mask", "bool"),
+            ("places", "int64"),
+            ("small", "int8"),
+            ("sizes", "int64"),
+        ]
+    );
+    for (output, behind) in [
+        ("same", Some("s")),
+        ("mask", Some("s")),
+        ("small", Some("s")),
+        ("sizes", Some("chosen")),
+        ("chosen", None),
+        ("floats", None),
+    ] {
+        assert_eq!(model.floats_behind(output).as_deref(), behind, "{output}");
+    }
+    // What is read is what the ops say: these run, and those are refused with what would.
+    for name in all {
+        let one = model.with_outputs(&[name]).expect("is there");
+        let refused = without.iter().find(|(other, _)| *other == name);
+        match (one.network(&[vec![1, 2]]), refused) {
+            (Ok(_), None) => {}
+            (Err(error @ Error::NoFloats { .. }), Some((_, kind))) => {
+                let text = error.to_string();
+                assert!(text.contains(&format!("\"{name}\" holds {kind}")), "{text}");
+                let hint = error.hint().expect("a hint");
+                assert!(hint.contains("--output"), "{hint}");
+            }
+            (other, _) => panic!("{name}: {:?}", other.map(|_| ())),
+        }
+    }
+    // Of a comparison of the picture itself there are no floats but the picture.
+    let nodes = vec![node("Less", &["x", "x"], "y", vec![])];
+    let only = proto(&[1, 2], nodes, vec![]);
+    let only = opened(&only).expect("opens");
+    assert_eq!(only.floats_behind("y"), None);
+    let error = only.network(&[vec![1, 2]]).unwrap_err();
+    assert!(error.hint().expect("a hint").contains("inspect"), "{error}");
+}
+
+/// Boxes `[1, n, 1, 4]` lie beside scores `[1, n, k]` as boxes `[1, n, 4]` do.
+#[test]
+fn outputs_of_more_axes_lie_side_by_side_in_rows() {
+    let shape = |name: &str, sizes: &[i64]| {
+        let mut tensor = floats(name, &[sizes.len() as i64], vec![]);
+        (tensor.data_type, tensor.int64_data) = (7, sizes.to_vec());
+        tensor
+    };
+    for sizes in [&[1, 3, 1, 4][..], &[1, 3, 4], &[1, 3, 2, 2]] {
+        let nodes = vec![
+            node("Reshape", &["x", "sizes"], "boxes", vec![]),
+            node("Neg", &["x"], "scores", vec![]),
+        ];
+        let mut model = proto(&[1, 3, 4], nodes, vec![shape("sizes", sizes)]);
+        with_outputs(&mut model, &["boxes", "scores"]);
+        let graph = model.graph.mut_or_insert_default();
+        for (output, sizes) in graph.output.iter_mut().zip([sizes, &[1, 3, 4]]) {
+            let kind = output.type_.mut_or_insert_default().mut_tensor_type();
+            let dims = &mut kind.shape.mut_or_insert_default().dim;
+            dims.clear();
+            for size in sizes {
+                dims.push(Default::default());
+                dims.last_mut().expect("just pushed").set_dim_value(*size);
+            }
+        }
+        let joined = opened(&model).expect("opens").with_outputs_side_by_side();
+        let x = counting(12);
+        let (y, got) = output(&joined.expect("joins"), &[1, 3, 4], x.clone()).expect("runs");
+        assert_eq!(got, [1, 3, 8], "{sizes:?}");
+        for (row, x) in y.chunks(8).zip(x.chunks(4)) {
+            let negative: Vec<f32> = x.iter().map(|x| -x).collect();
+            assert_eq!(row, [x, &negative[..]].concat());
+        }
+    }
+}
+
 /// Inputs that the chosen output does not need are no inputs.
 #[test]
 fn inputs_that_nothing_needs_are_gone() {

@@ -2,7 +2,7 @@
 //! allows.
 
 use std::sync::{
-    Mutex,
+    Mutex, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -11,6 +11,18 @@ use std::sync::{
 pub(crate) struct Expansion<T> {
     keep: AtomicBool,
     kept: Mutex<Option<T>>,
+}
+
+/// What is in `place`, or what `make` makes, which then stays there. Not made while others wait, for the reason that
+/// [`Expansion::get`] gives; two cores may make it at once.
+pub(crate) fn made_once<T>(place: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
+    match place.get() {
+        Some(made) => made,
+        None => {
+            let made = make();
+            place.get_or_init(|| made)
+        }
+    }
 }
 
 impl<T> Default for Expansion<T> {
@@ -28,8 +40,14 @@ impl<T: Clone> Expansion<T> {
         if !self.keep.load(Ordering::Relaxed) {
             return make();
         }
-        let mut kept = self.kept.lock().unwrap_or_else(|e| e.into_inner());
-        kept.get_or_insert_with(make).clone()
+        let kept = || self.kept.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(kept) = &*kept() {
+            return kept.clone();
+        }
+        // Without the lock: while `make` waits for work on other cores, this one may take up another share of the same
+        // replay, which comes here, too.
+        let made = make();
+        kept().get_or_insert(made).clone()
     }
 
     /// Keep from now on, or forget.

@@ -6,11 +6,13 @@
 mod account;
 mod carry;
 mod contributions;
+mod cores;
 mod deconvolution;
 mod flips;
 mod id;
 mod memory;
 mod places;
+mod receptive;
 mod regions;
 mod relevance;
 mod replay;

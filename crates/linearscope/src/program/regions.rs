@@ -86,7 +86,7 @@ impl<B: Backend> Program<B> {
     }
 
     /// Boxes of nodes of this program, each within its node.
-    fn boxed(&self, ends: &[(NodeId, Region)]) -> Result<Vec<(NodeIndex, Region)>> {
+    pub(super) fn boxed(&self, ends: &[(NodeId, Region)]) -> Result<Vec<(NodeIndex, Region)>> {
         let mut found = Vec::with_capacity(ends.len());
         for (id, region) in ends {
             let at = self.index(*id)?;
@@ -116,7 +116,7 @@ impl<B: Backend> Program<B> {
 }
 
 /// The box that holds two, if there are any.
-fn hull(a: Option<Region>, b: Option<Region>) -> Option<Region> {
+pub(super) fn hull(a: Option<Region>, b: Option<Region>) -> Option<Region> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.hull(&b)),
         (a, b) => a.or(b),
@@ -131,6 +131,19 @@ pub(super) fn part_of(region: &Region, along: Along) -> Region {
     let first = along.start.clamp(start, start + extent) - start;
     *along = first..(along.end.clamp(start, start + extent) - start).max(first);
     part
+}
+
+/// The inputs of a map that outputs in a box depend on; all of them where nobody knows.
+pub(super) fn field<B: Backend>(
+    map: &Arc<dyn LinearMap<B>>,
+    from: &Shape,
+    to: &Shape,
+    region: &Region,
+) -> Region {
+    match map.structure().locality() {
+        Some(map) => map.field(from, to, region),
+        None => Region::full(from),
+    }
 }
 
 /// Boxes on their way back.
@@ -152,10 +165,7 @@ impl<B: Backend> Backwards<B> for Fields {
         from: &Shape,
         region: Region,
     ) -> Result<Region> {
-        let field = match map.structure().locality() {
-            Some(map) => map.field(from, &here.node.shape, &region),
-            None => Region::full(from),
-        };
+        let field = field(map, from, &here.node.shape, &region);
         // What depends on nothing (a border of zeros) still has a place in the graph.
         Ok(match field.is_empty() {
             true => Region(vec![0..1; from.num_dims()]),

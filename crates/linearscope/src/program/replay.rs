@@ -33,10 +33,13 @@ impl<B: Backend> Program<B> {
         stops: &[NodeId],
         sources: bool,
     ) -> Result<Vec<FloatTensor<B>>> {
-        self.forward_with(starts, stops, |x, _, b| match sources {
-            true => B::float_add(x, batch::of_one::<B>(b.clone())),
-            false => x,
-        })
+        let pass = |starts: &[(NodeId, FloatTensor<B>)]| {
+            self.forward_with(starts, stops, |x, _, b| match sources {
+                true => B::float_add(x, batch::of_one::<B>(b.clone())),
+                false => x,
+            })
+        };
+        self.on_all_cores(starts, pass, |parts| B::float_cat(parts, 0))
     }
 
     /// [`forward`](Self::forward) with what becomes of x at a source left to `at_source`: from x,
@@ -69,8 +72,14 @@ impl<B: Backend> Program<B> {
         seeds: &[(NodeId, FloatTensor<B>)],
         targets: &[NodeId],
     ) -> Result<Vec<Option<FloatTensor<B>>>> {
-        self.backward_through(seeds, targets, |_, map, q| {
-            Ok(map.adjoint_until(q, &self.interrupt))
+        let sweep = |seeds: &[(NodeId, FloatTensor<B>)]| {
+            self.backward_through(seeds, targets, |_, map, q| {
+                Ok(map.adjoint_until(q, &self.interrupt))
+            })
+        };
+        self.on_all_cores(seeds, sweep, |parts| {
+            let parts: Option<Vec<_>> = parts.into_iter().collect();
+            parts.map(|parts| B::float_cat(parts, 0))
         })
     }
 

@@ -203,13 +203,16 @@ impl<B: Backend> Builder<'_, B> {
         at: NodeIndex,
         cut: &Cut<'_>,
     ) -> NodeIndex {
-        let whole = || {
-            (
-                map.clone(),
-                Region::full(cut.input),
-                Region::full(cut.output),
-            )
-        };
+        let (all_of_input, all_of_output) = (Region::full(cut.input), Region::full(cut.output));
+        // Nothing to cut: the map as it is, with the form it replays in and what it keeps expanded.
+        if *cut.from == all_of_input && *cut.to == all_of_output {
+            let whole = Operation::Map {
+                map: map.clone(),
+                input: at,
+            };
+            return self.push(here, whole, cut.to);
+        }
+        let whole = || (map.clone(), all_of_input, all_of_output);
         let (map, from, to) = match map.structure().locality().and_then(|map| map.restrict(cut)) {
             Some(part) if !part.from.is_empty() && !part.to.is_empty() => {
                 (part.map, part.from, part.to)
@@ -219,5 +222,47 @@ impl<B: Backend> Builder<'_, B> {
         let input = self.adapted(here, at, cut.from, &from);
         let made = self.push(here, Operation::Map { map, input }, &to);
         self.adapted(here, made, &to, cut.to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_backend::{DType, TensorData, ops::FloatTensorOps};
+    use burn_flex::{Flex, FlexDevice};
+
+    use super::*;
+    use crate::linear;
+
+    /// A window that covers a map shares it, prepared and expanded as it is; a smaller one cuts it.
+    #[test]
+    fn what_is_not_cut_is_shared() {
+        let gains = TensorData::new(vec![1.0, 2.0, 3.0, 4.0], [4]);
+        let gain = linear::gain::<Flex>(Flex::float_from_data(gains, &FlexDevice));
+        let gain: Arc<dyn LinearMap<Flex>> = Arc::from(gain);
+        let node = |operation| Node {
+            operation,
+            name: "node".into(),
+            shape: Shape::from(vec![4]),
+            layer: 0,
+        };
+        let map = Operation::Map {
+            map: gain.clone(),
+            input: NodeIndex(0),
+        };
+        let nodes = vec![node(Operation::Input(0)), node(map)];
+        let outputs = vec![NodeIndex(1)];
+        let program = Program::new(nodes, outputs, vec![], DType::F64, BTreeMap::new());
+        let output = program.outputs()[0];
+        for (part, shared) in [(0..4, true), (1..3, false)] {
+            let regions = program.fields(&[(output, Region(vec![part.clone()]))]);
+            let window = program.window(&regions.expect("boxes"), &[output]);
+            let window = window.expect("a window").program;
+            let maps = window.nodes().iter().filter_map(|n| match &n.operation {
+                Operation::Map { map, .. } => Some(map),
+                _ => None,
+            });
+            let same: Vec<bool> = maps.map(|map| Arc::ptr_eq(map, &gain)).collect();
+            assert_eq!(same, [shared], "{part:?}");
+        }
     }
 }

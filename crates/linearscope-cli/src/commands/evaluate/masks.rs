@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::{
     console,
     error::{Failure, Result},
+    limits::refused,
     opened::name_of,
     results::{sha256, sha256_of},
     session::Session,
@@ -130,8 +131,9 @@ impl Masks {
         };
         let options = ReadOptions::default()
             .with_background(Background::BLACK)
-            .with_profiles(Profiles::Ignore);
-        let mask = Picture::open(&path, &options)?;
+            .with_profiles(Profiles::Ignore)
+            .with_limits(session.limits);
+        let mask = Picture::open(&path, &options).map_err(refused)?;
         for notice in &mask.notices {
             console::notice(&format!("{}: {notice}", path.display()));
         }
@@ -170,7 +172,8 @@ impl Masks {
             }
             Some(recipe) => {
                 let preprocess = &recipe.preprocess;
-                let seen = Picture::open(picture, &preprocess.read_options())?.image;
+                let options = preprocess.read_options().with_limits(session.limits);
+                let seen = Picture::open(picture, &options).map_err(refused)?.image;
                 fits([seen.height() as usize, seen.width() as usize])?;
                 let made = preprocess.apply(&marked.into());
                 let made = made.map_err(|error| Failure::from(error).at(&path))?;

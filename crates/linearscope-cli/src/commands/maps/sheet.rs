@@ -160,6 +160,7 @@ pub(super) fn draw(session: &mut Session, found: &Found) -> Result<Sheet> {
         let raster = array.signed(View::BULK.window(&array), None, Sheet::MOST);
         let panel = Panel::new(format!("{} · {}", i + 1, at.at), raster);
         Some(match at.own {
+            Some(_) if at.off_diagonal.is_nan() => panel.caption(super::NO_ENERGY.to_string()),
             Some(_) => panel.caption(format!("{:.2} % off-diagonal", 100.0 * at.off_diagonal)),
             None => panel,
         })

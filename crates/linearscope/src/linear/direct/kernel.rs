@@ -32,20 +32,26 @@ pub(super) struct Block<T> {
 }
 
 impl<T: Lanes> Block<T> {
-    /// The channels of a group, cut into blocks; `weight(to, tap)` for `taps` taps.
-    pub(super) fn cut(to: usize, taps: usize, weight: impl Fn(usize, usize) -> T) -> Vec<Self> {
+    /// The channels that a group makes, cut into blocks. `weights` are the group's; `to` is how many channels and how
+    /// far apart; `places` where each tap lies.
+    pub(super) fn cut(weights: &[T], to: (usize, usize), places: &[usize]) -> Vec<Self> {
+        let (to, apart) = to;
         let most = Arch::new().dispatch(Most);
         let blocks = to.div_ceil(most);
         let mut first = 0;
         (0..blocks)
             .map(|done| {
                 let channels = (to - first).div_ceil(blocks - done);
-                let weights = (0..taps)
-                    .flat_map(|tap| (first..first + channels).map(move |o| (o, tap)))
-                    .map(|(o, tap)| weight(o, tap))
-                    .collect();
+                let mut packed = Vec::with_capacity(places.len() * channels);
+                for &place in places {
+                    let beside = first..first + channels;
+                    packed.extend(beside.map(|o| weights[place + o * apart]));
+                }
                 first += channels;
-                Self { channels, weights }
+                Self {
+                    channels,
+                    weights: packed,
+                }
             })
             .collect()
     }

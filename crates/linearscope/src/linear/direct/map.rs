@@ -118,14 +118,16 @@ impl<B: Backend, M: Convolution<B> + Windowed> LinearMap<B> for OnHost<M> {
 
     fn apply_until(&self, x: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
         let made = self.plain.made(size(&x));
+        let weight = self.plain.weight().value();
         self.way(M::FORWARD)
-            .run::<B>(x, self.plain.before(), made, interrupt)
+            .run::<B>(weight, x, self.plain.before(), made, interrupt)
     }
 
     fn adjoint_until(&self, y: FloatTensor<B>, interrupt: &Interrupt) -> FloatTensor<B> {
         let read = self.plain.read(size(&y));
+        let weight = self.plain.weight().value();
         self.way(M::FORWARD.reversed())
-            .run::<B>(y, self.plain.before(), read, interrupt)
+            .run::<B>(weight, y, self.plain.before(), read, interrupt)
     }
 
     fn structure(&self) -> Structure<'_, B> {
@@ -135,8 +137,9 @@ impl<B: Backend, M: Convolution<B> + Windowed> LinearMap<B> for OnHost<M> {
 
 impl<B: Backend, M: Convolution<B>> Storage<B> for OnHost<M> {
     fn stored(&self) -> Stored {
+        let dtype = self.plain.weight().value().dtype();
         let packed = Amount {
-            bytes: self.ways.iter().map(Direct::bytes).sum(),
+            bytes: self.ways.iter().map(|way| way.bytes(dtype)).sum(),
             coefficients: 0,
         };
         let packed = Stored::amount(self.plain.weight().origin(), packed);

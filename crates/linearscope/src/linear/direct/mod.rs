@@ -18,9 +18,7 @@ mod separable;
 
 use std::sync::{Arc, OnceLock};
 
-use burn_backend::{
-    Backend, DType, Shape, TensorData, TensorMetadata, read_sync, tensor::FloatTensor,
-};
+use burn_backend::{Backend, DType, TensorData, TensorMetadata, read_sync, tensor::FloatTensor};
 use geometry::{Axis, Window};
 use kernel::{Block, Planes};
 use lanes::Lanes;
@@ -58,27 +56,24 @@ impl Way {
 #[derive(Clone, Debug)]
 struct Packed<T>(Vec<Vec<Vec<Block<T>>>>);
 
-/// A convolution of given weights, one way, for pictures of any size.
+/// A convolution, one way, for pictures of any size.
 #[derive(Clone, Debug)]
 pub(super) struct Direct {
     way: Way,
-    groups: usize,
-    /// Channels a group, read and made.
-    from: usize,
-    to: usize,
-    size: [usize; 2],
-    stride: [usize; 2],
-    dilation: [usize; 2],
-    weights: Weights,
+    form: Form,
+    /// Of the weights.
+    shape: [usize; 4],
+    /// Packed when they are first used; clones share them.
+    weights: Arc<OnceLock<Weights>>,
 }
 
 #[derive(Clone, Debug)]
 enum Weights {
-    F32(Arc<Packed<f32>>),
-    F64(Arc<Packed<f64>>),
+    F32(Packed<f32>),
+    F64(Packed<f64>),
 }
 
-/// Both ways of one convolution's weights, packed when they are first asked for. Clones share them.
+/// Both ways of one convolution. Clones share what is packed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shared(Arc<OnceLock<Option<[Direct; 2]>>>);
 
@@ -103,39 +98,18 @@ impl Shared {
         form: Form,
     ) -> Option<&[Direct; 2]> {
         let made = || {
-            let shape = weight.shape();
-            if !on_host::<B>(&weight.device()) {
+            let float = matches!(weight.dtype(), DType::F32 | DType::F64);
+            if !float || !on_host::<B>(&weight.device()) {
                 return None;
             }
-            let data = host::look::<B>(weight).ok()?;
-            let weights = |way| match (weight.dtype(), &data) {
-                (DType::F32, Floats::F32(data)) => {
-                    Some(Weights::F32(Arc::new(Packed::new(data, &shape, form, way))))
-                }
-                (DType::F64, Floats::F64(data)) => {
-                    Some(Weights::F64(Arc::new(Packed::new(data, &shape, form, way))))
-                }
-                // Of 16 bits.
-                _ => None,
+            let shape = weight.shape();
+            let direct = |way| Direct {
+                way,
+                form,
+                shape: [shape[0], shape[1], shape[2], shape[3]],
+                weights: Arc::default(),
             };
-            let direct = |way| {
-                let (gathered, made) = (shape[1], shape[0] / form.groups);
-                let (from, to) = match way {
-                    Way::Gather => (gathered, made),
-                    Way::Scatter => (made, gathered),
-                };
-                Some(Direct {
-                    way,
-                    groups: form.groups,
-                    from,
-                    to,
-                    size: [shape[2], shape[3]],
-                    stride: form.stride,
-                    dilation: form.dilation,
-                    weights: weights(way)?,
-                })
-            };
-            Some([direct(Way::Gather)?, direct(Way::Scatter)?])
+            Some([direct(Way::Gather), direct(Way::Scatter)])
         };
         self.0.get_or_init(made).as_ref()
     }
@@ -144,20 +118,22 @@ impl Shared {
 impl<T: Lanes> Packed<T> {
     /// Weights `[groups · a, b, kh, kw]`: gathering reads b channels and makes a, scattering the
     /// reverse.
-    fn new(weights: &[T], shape: &Shape, form: Form, way: Way) -> Self {
+    fn new(weights: &[T], shape: [usize; 4], form: Form, way: Way) -> Self {
         let Form {
             groups,
             stride,
             dilation,
         } = form;
-        let (a, b, size) = (shape[0] / groups, shape[1], [shape[2], shape[3]]);
+        let [all, b, kh, kw] = shape;
+        let a = all / groups;
+        // How far apart the channels are that are read and made.
         let (from, to) = match way {
-            Way::Gather => (b, a),
-            Way::Scatter => (a, b),
+            Way::Gather => ((b, kh * kw), (a, b * kh * kw)),
+            Way::Scatter => ((a, b * kh * kw), (b, kh * kw)),
         };
         // The same taps as the axes have, which do not depend on sizes.
         let taps = |axis: usize, residue: usize| -> Vec<usize> {
-            let all = 0..size[axis];
+            let all = 0..[kh, kw][axis];
             match way {
                 Way::Gather => all.collect(),
                 Way::Scatter => all
@@ -173,24 +149,15 @@ impl<T: Lanes> Packed<T> {
         for below in 0..residues[0] {
             for beside in 0..residues[1] {
                 let (rows, columns) = (taps(0, below), taps(1, beside));
-                let window = rows.len() * columns.len();
-                let weight = |group: usize, o: usize, tap: usize| {
-                    let (c, within) = (tap / window, tap % window);
-                    let (i, j) = (
-                        rows[within / columns.len()],
-                        columns[within % columns.len()],
-                    );
-                    let (first, second) = match way {
-                        Way::Gather => (o, c),
-                        Way::Scatter => (c, o),
-                    };
-                    weights[(((group * a + first) * b + second) * size[0] + i) * size[1] + j]
-                };
-                packed.push(
-                    (0..groups)
-                        .map(|group| Block::cut(to, from * window, |o, tap| weight(group, o, tap)))
-                        .collect(),
-                );
+                let mut places = Vec::with_capacity(from.0 * rows.len() * columns.len());
+                for c in 0..from.0 {
+                    for i in &rows {
+                        places.extend(columns.iter().map(|j| c * from.1 + i * kw + j));
+                    }
+                }
+                let group =
+                    |group: usize| Block::cut(&weights[group * a * b * kh * kw..], to, &places);
+                packed.push((0..groups).map(group).collect());
             }
         }
         Self(packed)
@@ -210,11 +177,36 @@ struct Ends {
 }
 
 impl Direct {
-    /// `[k, n, groups · from, h, w]` to `[k, n, groups · to, h′, w′]`; `before` is the padding of the
-    /// gathering convolution before its first row and column. Numbers that mean nothing once `interrupt` is
-    /// stopped.
+    /// Channels a group, read and made.
+    fn channels(&self) -> (usize, usize) {
+        let (a, b) = (self.shape[0] / self.form.groups, self.shape[1]);
+        match self.way {
+            Way::Gather => (b, a),
+            Way::Scatter => (a, b),
+        }
+    }
+
+    /// `weight`, packed. Not by several threads: another may wait for it while it steals their work.
+    fn packed<B: Backend>(&self, weight: &FloatTensor<B>) -> &Weights {
+        self.weights.get_or_init(|| {
+            let data = host::look::<B>(weight).expect("the host's memory can be read");
+            match &data {
+                Floats::F32(data) => {
+                    Weights::F32(Packed::new(data, self.shape, self.form, self.way))
+                }
+                Floats::F64(data) => {
+                    Weights::F64(Packed::new(data, self.shape, self.form, self.way))
+                }
+            }
+        })
+    }
+
+    /// `[k, n, groups · from, h, w]` to `[k, n, groups · to, h′, w′]` by the weights that it was made for;
+    /// `before` is the padding of the gathering convolution before its first row and column. Numbers that mean nothing
+    /// once `interrupt` is stopped.
     pub(super) fn run<B: Backend>(
         &self,
+        weight: &FloatTensor<B>,
         x: FloatTensor<B>,
         before: [usize; 2],
         made: [usize; 2],
@@ -225,14 +217,15 @@ impl Direct {
         let shape = x.shape();
         let (pictures, size) = (shape[0], [shape[2], shape[3]]);
         let data = read_sync(B::float_into_data(x)).expect("the host's memory can be read");
-        let shape = [pictures, self.groups * self.to, made[0], made[1]];
+        let channels = self.form.groups * self.channels().1;
+        let shape = [pictures, channels, made[0], made[1]];
         let ends = Ends {
             pictures,
             size,
             before,
             made,
         };
-        let data = match &self.weights {
+        let data = match self.packed::<B>(weight) {
             Weights::F32(packed) => {
                 let x = data.as_slice().expect("numbers of the weights' kind");
                 TensorData::new(self.values(packed, x, ends, interrupt), shape)
@@ -260,9 +253,9 @@ impl Direct {
         } = ends;
         let axes = [0, 1].map(|axis| {
             let window = Window {
-                taps: self.size[axis],
-                stride: self.stride[axis],
-                dilation: self.dilation[axis],
+                taps: self.shape[axis + 2],
+                stride: self.form.stride[axis],
+                dilation: self.form.dilation[axis],
                 before: before[axis],
             };
             match self.way {
@@ -270,21 +263,18 @@ impl Direct {
                 Way::Scatter => Axis::scatter(window, size[axis], made[axis]),
             }
         });
+        let (from, to) = self.channels();
         let planes = Planes {
             pictures,
-            groups: self.groups,
-            from: self.from,
-            to: self.to,
+            groups: self.form.groups,
+            from,
+            to,
         };
         kernel::run(x, planes, size, &axes, made, &packed.0, interrupt)
     }
 
-    /// Bytes of the packed weights.
-    pub(super) fn bytes(&self) -> usize {
-        let size = match self.weights {
-            Weights::F32(_) => 4,
-            Weights::F64(_) => 8,
-        };
-        self.groups * self.from * self.to * self.size[0] * self.size[1] * size
+    /// Bytes of the packed weights, packed or not yet.
+    pub(super) fn bytes(&self, dtype: DType) -> usize {
+        self.shape.iter().product::<usize>() * dtype.size()
     }
 }

@@ -401,9 +401,8 @@ fn weighted<B: Backend, T: Lanes>(
     let w_at = |index| offset(&batch, index, &w_shape, &w_strides);
     let x_at = |index| offset(&batch, index, &x_shape, &x_strides);
     let blocks = |numbers: &[T], strides: &[usize]| {
-        Block::cut(m, k, |row, tap| {
-            numbers[row * strides[outer] + tap * strides[inner]]
-        })
+        let places: Vec<usize> = (0..k).map(|tap| tap * strides[inner]).collect();
+        Block::cut(numbers, (m, strides[outer]), &places)
     };
     // Decided by the weights alone: x may lie otherwise beside others.
     let lies_transposed = w_strides[inner] != 1 && w_strides[outer] == 1;

@@ -16,7 +16,7 @@ use burn_backend::{
 use self::packed::PackedSlopeMask;
 use super::{
     Choice, Chosen, Cut, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
-    batch, locality::entrywise,
+    batch, expansion::made_once, locality::entrywise,
 };
 use crate::{coefficient::Coefficient, error::Result};
 
@@ -88,7 +88,7 @@ impl<B: Backend> SlopeMask<B> {
             };
             batch::of_one::<B>(B::float_mask_fill(left, mask, Scalar::Float(self.right)))
         };
-        self.gain.get_or_init(make).clone()
+        made_once(&self.gain, make).clone()
     }
 }
 

@@ -15,7 +15,7 @@ use burn_backend::{
 use self::packed::PackedSwitches;
 use super::{
     AxisPlace, Choice, Chosen, Cut, LinearMap, Locality, Pick, Region, Restricted, Storage, Stored,
-    Stride, Structure, locality::everywhere,
+    Stride, Structure, expansion::made_once, locality::everywhere,
 };
 use crate::{coefficient::Coefficient, error::Result};
 
@@ -50,7 +50,7 @@ impl<B: Backend> Switches<B> {
     }
 
     fn pick(&self) -> &Pick<B> {
-        self.pick.get_or_init(|| {
+        made_once(&self.pick, || {
             let flat = self.indices.clone().map(|indices| self.flat(indices));
             Pick::new(&self.input, &self.output, flat)
         })

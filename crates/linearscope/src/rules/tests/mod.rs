@@ -9,6 +9,7 @@ mod gradients;
 mod indexing;
 mod infinite;
 mod random;
+mod receptive;
 mod refusals;
 mod resampling;
 mod sampling;

@@ -16,7 +16,8 @@ use linearscope_test_support::shrinking::{every, smallest};
 use proptest::{collection::vec, prop_oneof, sample::select, strategy::Strategy};
 
 use super::{
-    Asked, Frozen, Random, carry::sources_are_carried, constant, promised, windows::windows_agree,
+    Asked, Frozen, Random, carry::sources_are_carried, constant, promised, receptive::fields_hold,
+    windows::windows_agree,
 };
 use crate::{
     LinearScope, Pointwise, ScopeTensor,
@@ -629,6 +630,7 @@ fn random_networks_keep_the_promises() {
         windows_agree(what, &frozen, &mut random);
         windows_agree(what, &frozen.folded(), &mut random);
         sources_are_carried(what, &frozen, &mut random);
+        fields_hold(what, &frozen, &mut random);
         Ok(())
     });
 }
