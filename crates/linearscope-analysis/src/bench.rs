@@ -3,6 +3,11 @@
 //!
 //! All four are timed in turn, round after round, so that whatever else the machine does meets all
 //! of them alike; the figures are medians, and ratios of medians of one run.
+//!
+//! [`suite`] measures a device, on [`networks`] that need no file.
+
+pub mod networks;
+pub mod suite;
 
 use std::{ops::ControlFlow, sync::Arc, time::Instant};
 
@@ -69,14 +74,21 @@ fn quantile(sorted: &[f64], q: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * q).round() as usize]
 }
 
-/// Noise in 0..1 of a shape, on the device.
+/// Noise in 0..1 of a shape.
+fn values(shape: &[usize], seed: u64) -> Vec<f64> {
+    let values = noise(shape.iter().product(), seed);
+    values.into_iter().map(|v| 0.5 + 0.5 * v).collect()
+}
+
+/// The same on the device.
 fn tensor(shape: &[usize], seed: u64, device: &Device, dtype: FloatDType) -> DispatchTensor {
-    let values: Vec<f64> = noise(shape.iter().product(), seed)
-        .iter()
-        .map(|v| 0.5 + 0.5 * v)
-        .collect();
-    let data = TensorData::new(values, shape.to_vec()).convert_dtype(dtype.into());
+    let data = TensorData::new(values(shape, seed), shape.to_vec()).convert_dtype(dtype.into());
     Dispatch::float_from_data(data, device.as_dispatch())
+}
+
+/// Wait until the device has done all it was given.
+fn synced(device: &Device) -> Result<()> {
+    Dispatch::sync(device.as_dispatch()).map_err(|error| Error::Data(format!("{error:?}")))
 }
 
 /// Time a network: `single` captured for the shape of one input, `many` for k of them as one
@@ -119,8 +131,7 @@ pub fn bench(
         let timed = |work: &dyn Fn() -> Result<DispatchTensor>| -> Result<f64> {
             let start = Instant::now();
             let made = work()?;
-            Dispatch::sync(device.as_dispatch())
-                .map_err(|error| Error::Data(format!("{error:?}")))?;
+            synced(device)?;
             drop(made);
             Ok(1e3 * start.elapsed().as_secs_f64())
         };

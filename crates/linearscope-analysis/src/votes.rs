@@ -246,71 +246,6 @@ fn to_hear(among: Option<&[usize]>, scores: &[f64]) -> Result<Vec<usize>> {
     Ok(order)
 }
 
-/// How so many classes are shared out: among how many threads, and how many each discusses at a time. Of `fit` classes
-/// the probes fit the memory, whoever discusses them.
-fn shared_out(classes: usize, cores: usize, fit: usize) -> [usize; 2] {
-    let threads = cores.min(fit).min(classes).max(1);
-    [threads, (fit / threads).max(1)]
-}
-
-/// Discussions of some classes, a part of them on each core: much of a sweep is work of one core. What comes out does not
-/// depend on how many there are. All threads together keep within the memory of one.
-fn side_by_side<'a>(
-    f: &FrozenNetwork,
-    classes: &'a [usize],
-    config: &VoteConfig,
-) -> Result<Vec<(&'a [usize], Discussions)>> {
-    let of = |part| discussions_of(f, part, config.propagation, config.terms);
-    let [threads, at_once] = match f.recorded() {
-        // A sweep takes two vectors along.
-        Some(recorded) if f.backend_name().contains("flex") => {
-            let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-            shared_out(classes.len(), cores, recorded.probes_at_once() / 2)
-        }
-        // A graphics card has one queue, and a tape is for one.
-        _ => [1, classes.len()],
-    };
-    if threads == 1 {
-        return Ok(vec![(classes, of(classes)?)]);
-    }
-    let in_turn = |part: &'a [usize]| -> Result<Vec<_>> {
-        let turns = part.chunks(at_once);
-        turns.map(|some| Ok((some, of(some)?))).collect()
-    };
-    let parts: Vec<&[usize]> = classes.chunks(classes.len().div_ceil(threads)).collect();
-    std::thread::scope(|scope| {
-        let in_turn = &in_turn;
-        let spawned: Vec<_> = (parts[1..].iter())
-            .map(|part| scope.spawn(move || in_turn(part)))
-            .collect();
-        let mut found = vec![in_turn(parts[0])];
-        for handle in spawned {
-            found.push(
-                handle
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            );
-        }
-        let found: Vec<_> = found.into_iter().collect::<Result<_>>()?;
-        Ok(found.into_iter().flatten().collect())
-    })
-}
-
-/// [`side_by_side`] where nothing was discussed before: the first class alone, by which the program is prepared once and
-/// not by every thread.
-fn after_one<'a>(
-    f: &FrozenNetwork,
-    classes: &'a [usize],
-    config: &VoteConfig,
-) -> Result<Vec<(&'a [usize], Discussions)>> {
-    let (first, others) = classes.split_at(classes.len().min(1));
-    let mut found = side_by_side(f, first, config)?;
-    if !others.is_empty() {
-        found.extend(side_by_side(f, others, config)?);
-    }
-    Ok(found)
-}
-
 /// The votes of every pixel among all classes, or those of [`VoteConfig::classes`]. Progress counts classes.
 ///
 /// Where it is stopped, by the observer or in the middle of a product, when two classes or more have been heard,
@@ -364,25 +299,21 @@ pub fn votes(
     let (mut gaps, mut factors) = (vec![f64::NAN; classes], vec![f64::NAN; classes]);
     for chunk in order.chunks(config.chunk.max(1)) {
         let progress = Progress::new("counting votes", running.seen, order.len());
-        let found = tell(&mut observer, progress).and_then(|()| match running.seen {
-            0 => after_one(f, chunk, config),
-            _ => side_by_side(f, chunk, config),
-        });
+        let found = tell(&mut observer, progress)
+            .and_then(|()| discussions_of(f, chunk, config.propagation, config.terms));
         // Of one class alone every pixel would abstain.
         let Some(found) = unless_stopped(found, running.seen >= 2)? else {
             break;
         };
-        for (part, found) in found {
-            let discussions = numbers(found.pixels)?;
-            for (&class, discussion) in part.iter().zip(discussions.chunks(n)) {
-                match config.by_channel {
-                    true => running.hear(class, discussion),
-                    false => running.hear(class, &summed(discussion, c)),
-                }
+        let discussions = numbers(found.pixels)?;
+        for (&class, discussion) in chunk.iter().zip(discussions.chunks(n)) {
+            match config.by_channel {
+                true => running.hear(class, discussion),
+                false => running.hear(class, &summed(discussion, c)),
             }
-            for (i, &class) in part.iter().enumerate() {
-                (gaps[class], factors[class]) = (found.gaps[i], found.factors[i]);
-            }
+        }
+        for (i, &class) in chunk.iter().enumerate() {
+            (gaps[class], factors[class]) = (found.gaps[i], found.factors[i]);
         }
     }
     let heard = (running.seen < classes).then(|| order[..running.seen].to_vec());
@@ -560,20 +491,6 @@ mod tests {
         ] {
             let told = to_hear(Some(among), &scores).unwrap_err().to_string();
             assert!(told.contains(why), "{told}");
-        }
-    }
-
-    #[test]
-    fn threads_together_keep_within_the_memory() {
-        // Room for all: a class a core. Room for few: fewer threads. Room for more than cores: several each.
-        assert_eq!(shared_out(16, 16, 100), [16, 6]);
-        assert_eq!(shared_out(16, 16, 3), [3, 1]);
-        assert_eq!(shared_out(16, 4, 10), [4, 2]);
-        assert_eq!(shared_out(1, 16, 100), [1, 100]);
-        assert_eq!(shared_out(16, 16, 0), [1, 1]);
-        for (cores, fit) in [(1, 1), (2, 5), (7, 20), (64, 64)] {
-            let [threads, at_once] = shared_out(16, cores, fit);
-            assert!(threads <= cores && threads * at_once <= fit);
         }
     }
 

@@ -1,6 +1,6 @@
 //! One thing is prepared while the one before it is worked on.
 
-use std::{sync::mpsc, thread};
+use std::{panic, sync::mpsc, thread};
 
 use crate::error::Result;
 
@@ -25,7 +25,7 @@ pub(crate) fn one_ahead<I: Send, P: Send>(
     // Without room: what is prepared waits with the thread that prepared it.
     let (sender, receiver) = mpsc::sync_channel(0);
     thread::scope(|scope| {
-        scope.spawn(move || {
+        let preparing = scope.spawn(move || {
             for item in items {
                 let prepared = prepare(&item);
                 if sender.send((item, prepared)).is_err() {
@@ -33,10 +33,15 @@ pub(crate) fn one_ahead<I: Send, P: Send>(
                 }
             }
         });
-        // Dropped before the scope waits for the thread, which then stops sending.
-        receiver
+        // The receiver is dropped before the thread is waited for, which then stops sending.
+        let done = receiver
             .into_iter()
-            .try_for_each(|(item, prepared)| work(item, prepared))
+            .try_for_each(|(item, prepared)| work(item, prepared));
+        match preparing.join() {
+            Ok(()) => done,
+            // With its own words, and not those of a thread that is waited for.
+            Err(panic) => panic::resume_unwind(panic),
+        }
     })
 }
 
@@ -65,6 +70,18 @@ mod tests {
             .unwrap();
             let expected: Vec<_> = (0..50).map(|item| (item, item * 10)).collect();
             assert_eq!(seen, expected);
+        }
+    }
+
+    #[test]
+    fn a_panic_keeps_its_words() {
+        for overlapping in [false, true] {
+            let caught = panic::catch_unwind(|| {
+                let prepare = |item: &u8| assert!(*item < 2, "the third");
+                one_ahead(0..9, overlapping, prepare, |_, ()| Ok(()))
+            });
+            let message = linearscope::panic_message(caught.unwrap_err().as_ref());
+            assert!(message.contains("the third"), "{message}");
         }
     }
 

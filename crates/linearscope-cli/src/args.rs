@@ -70,7 +70,8 @@ pub(crate) struct Freezing {
     /// with :N for the N-th of several
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     pub device: String,
-    /// Memory for decisions, probes and bases of vectors, in GB [default: half of what is free]
+    /// Memory for decisions and probes, in GB [default: half of what is free]; where it is given, half of it is for
+    /// the bases of svd, which are not limited otherwise
     #[arg(long, value_name = "GB")]
     pub max_memory: Option<f64>,
     /// Freeze once more in f64 and list the decisions that differ

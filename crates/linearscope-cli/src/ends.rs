@@ -14,6 +14,7 @@ use crate::{
     boxes::{BoxLayout, COORDINATES},
     console,
     error::{Failure, Result},
+    limits::refused,
     results::sha256_of,
 };
 
@@ -126,9 +127,18 @@ impl EndFlags {
     }
 
     /// The model from the input that varies to the output that is read; what is not as the file has it is said.
-    pub(crate) fn of(&self, mut model: Model) -> Result<Ends> {
+    pub(crate) fn of(&self, model: Model) -> Result<Ends> {
+        self.of_within(model, &Limits::default())
+    }
+
+    /// The same with limits of arrays.
+    pub(crate) fn of_within(&self, mut model: Model, limits: &Limits) -> Result<Ends> {
+        if model.outputs().is_empty() {
+            return Err(Failure::input("the file declares no output")
+                .hint("export it again with one, named among the graph's outputs"));
+        }
         for set in &self.set {
-            model = fixed(&model, set)?;
+            model = fixed(&model, set, limits)?;
         }
         let mut left_out = Vec::new();
         let mut without_floats = Vec::new();
@@ -368,7 +378,7 @@ fn several(model: &Model) -> Failure {
 }
 
 /// `NAME=FILE.npy` or `NAME=0.5`.
-pub(crate) fn fixed(model: &Model, set: &str) -> Result<Model> {
+pub(crate) fn fixed(model: &Model, set: &str, limits: &Limits) -> Result<Model> {
     let wrong = |why: &str| Failure::input(format!("--set {set}: {why}"));
     // Names may hold an equals sign; files and numbers seldom do.
     let (name, value) = set
@@ -383,7 +393,7 @@ pub(crate) fn fixed(model: &Model, set: &str) -> Result<Model> {
             (vec![number; count], shape)
         }
         Err(_) => {
-            let array = Array::open(Path::new(value), &Limits::default())?;
+            let array = Array::open(Path::new(value), limits).map_err(refused)?;
             (array.values, array.shape)
         }
     };

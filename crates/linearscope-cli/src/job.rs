@@ -261,6 +261,10 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
     let about = <T as OnPicture>::ABOUT;
     let pictures = pictures(&common.input)?;
     let mut opened = Opened::new(about, common, json!(command))?;
+    let overlapping = overlapping(common);
+    if overlapping {
+        opened.share_of(2);
+    }
     let first = common.input.join(&pictures[0]);
     let job = Job {
         schema: SCHEMA,
@@ -348,7 +352,7 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
         Ok(())
     };
     let names = mine.iter().map(|&at| &job.pictures[at]).enumerate();
-    one_ahead(names, overlapping(common), prepare, work)?;
+    one_ahead(names, overlapping, prepare, work)?;
     console::clear();
     if tally.done + tally.reused == 0 {
         return Err(first_left_out(&job, &stage)
@@ -385,7 +389,7 @@ enum Next {
 }
 
 /// Whether the next picture is read and frozen while one is worked on: on processors, whose cores a single picture
-/// seldom keeps busy. Two frozen networks are there at once then, so not where memory is limited.
+/// seldom keeps busy. Two frozen networks are there at once then, each with half of the memory; not where the user limits it.
 fn overlapping(common: &Common) -> bool {
     let freezing = &common.freezing;
     freezing.device == "cpu" && freezing.max_memory.is_none()

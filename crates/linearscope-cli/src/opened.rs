@@ -369,7 +369,7 @@ impl Opened {
         let limits = limits::of(common.recipe.max_input)?;
         let rules = rules::read(&freezing.rules)?;
         let (model, hash) = read_model(&common.model)?;
-        let ends = common.ends.of(model)?;
+        let ends = common.ends.of_within(model, &limits)?;
         let signature = ends.model.inputs()[0].clone();
         Ok(Self {
             about,
@@ -539,7 +539,7 @@ impl Opened {
         let said = match (self.common.task, layout) {
             (Some(task), Some(layout)) if task != Task::Detector => {
                 return Err(Failure::input(format!(
-                    "--boxes {} is of detectors, and --task is {}",
+                    "--boxes {} is for detectors, and --task says {}",
                     layout.name(),
                     task.name()
                 ))
@@ -550,7 +550,19 @@ impl Opened {
         };
         let mut task = match said {
             Some(task) if !(task.fits(output, classes) || joined && task == Task::Detector) => {
-                return Err(task.misfit(output, classes, taken));
+                let misfit = task.misfit(output, classes, taken);
+                return Err(match (self.common.task, layout) {
+                    // Nobody said what --boxes says.
+                    (None, Some(layout)) => Failure {
+                        message: format!(
+                            "--boxes {} is for detectors; {}",
+                            layout.name(),
+                            misfit.message
+                        ),
+                        ..misfit
+                    },
+                    _ => misfit,
+                });
             }
             said => said.or(taken),
         };
@@ -579,7 +591,9 @@ impl Opened {
             if let Some(suspicion) = boxes.suspicion(&values) {
                 self.notice(suspicion);
             }
-            if let Some(doubt) = classes.and_then(|labels| boxes.doubt(labels)) {
+            // A file without any labels says nothing.
+            let labels = classes.filter(|&labels| labels > 0);
+            if let Some(doubt) = labels.and_then(|labels| boxes.doubt(labels)) {
                 self.notice(doubt);
             }
         }
@@ -596,6 +610,11 @@ impl Opened {
             ));
         }
         Ok((task, boxes))
+    }
+
+    /// Of memory, for one of several pictures that are there at once.
+    pub(crate) fn share_of(&mut self, pictures: usize) {
+        self.budget /= pictures.max(1);
     }
 
     /// Read x₀ and freeze; results will be in `target`.

@@ -332,7 +332,8 @@ impl Composite {
             true => Err(Error::Setting {
                 what: "the rule box",
                 got: "without bounds".into(),
-                allowed: "it takes the least and the largest value of each channel of the input"
+                allowed: "it takes the least and the largest value of each channel of the input (--bounds LOW,HIGH; \
+                          of pictures they are known)"
                     .into(),
             }),
         }

@@ -18,6 +18,9 @@ use crate::{
 /// How many entries of a vector are combined at a time: few enough that the sums of all columns stay in a cache.
 const PIECE: usize = 1 << 15;
 
+/// Vectors that there is room for at first.
+const AT_FIRST: usize = 64;
+
 /// Where no more than this share of a vector is left outside a basis, it is looked at again in units of its own:
 /// what two passes leave inside are roundings of the whole vector.
 const LITTLE: f64 = 1e-2;
@@ -89,9 +92,16 @@ impl Basis {
             self.vectors = Some(block);
             return;
         }
-        if self.vectors.is_none() {
+        let there = self.vectors.as_ref().map_or(0, |vectors| vectors.dims()[0]);
+        if self.count > there {
+            // Not all the room at once: thousands of triplets may be asked for, and a few be found.
+            let size = self.room.min(self.count.max(2 * there).max(AT_FIRST));
             let options = (&block.device(), block.dtype());
-            self.vectors = Some(Tensor::zeros([self.room, self.len], options));
+            let larger = Tensor::zeros([size, self.len], options);
+            let before = self.vectors.replace(larger);
+            if let Some(before) = before {
+                self.write(0, 0, before);
+            }
         }
         self.write(first, 0, block);
     }

@@ -10,13 +10,13 @@ use super::{
 };
 use crate::{
     operator::{InUnits, LinearOperator},
-    vectors::over,
+    vectors::{epsilon, over, row_norms},
 };
 
 /// What a chain's bases give. It stays so when they grow: it is about their first vectors, as many as `p` and
 /// `q` have rows.
 pub(super) struct Ritz {
-    /// As columns: left vectors in the left side's.
+    /// As columns: left vectors in the left side's, to their length.
     p: Dense,
     pub sigma: Vec<f64>,
     /// As columns: right vectors in V.
@@ -26,10 +26,13 @@ pub(super) struct Ritz {
 }
 
 /// What a chain keeps of the longer side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
-    /// F V as it is.
-    ByProducts,
+    /// F V as it is, for triplets whose σ is more than this share of σ₁.
+    ByProducts {
+        /// The share.
+        least: f64,
+    },
     /// An orthonormal basis.
     TwoBases,
 }
@@ -37,7 +40,7 @@ pub(super) enum Kind {
 /// The longer side.
 enum Left {
     /// W = F V, and the upper triangle of H = Vᵀ Fᵀ F V.
-    Products { w: Basis, h: Dense },
+    Products { w: Basis, h: Dense, least: f64 },
     /// U and B, F V = U B.
     Orthonormal { u: Basis, b: Dense },
 }
@@ -72,9 +75,10 @@ impl<'a> Chain<'a> {
         let v = Basis::new(inputs, room.min(inputs));
         let left = Basis::new(outputs, room.min(outputs));
         let left = match kind {
-            Kind::ByProducts => Left::Products {
+            Kind::ByProducts { least } => Left::Products {
                 w: left,
                 h: Dense::default(),
+                least,
             },
             Kind::TwoBases => Left::Orthonormal {
                 u: left,
@@ -96,7 +100,7 @@ impl<'a> Chain<'a> {
 
     pub(super) fn kind(&self) -> Kind {
         match self.left {
-            Left::Products { .. } => Kind::ByProducts,
+            Left::Products { least, .. } => Kind::ByProducts { least },
             Left::Orthonormal { .. } => Kind::TwoBases,
         }
     }
@@ -189,11 +193,13 @@ impl<'a> Chain<'a> {
                 // H is symmetric and not negative: its singular vectors are its eigenvectors.
                 let (_, squares, q) = h.mirrored().svd(go_on)?;
                 let sigma: Vec<f64> = squares.into_iter().map(f64::sqrt).collect();
+                // ‖Fᵀ F v − σ² v‖, and H's own rounding, over σ.
+                let rounding = epsilon(f.dtype()) * sigma[0] * sigma[0];
                 let residuals = last(&q);
-                let residuals = residuals.iter().zip(&sigma).map(|(&r, &s)| over(r, s));
+                let residuals = residuals.iter().zip(&sigma);
                 Ok(Ritz {
-                    p: scaled_down(&q, &sigma),
-                    residuals: residuals.collect(),
+                    p: q.clone(),
+                    residuals: residuals.map(|(r, &s)| over(r + rounding, s)).collect(),
                     sigma,
                     q,
                 })
@@ -209,11 +215,31 @@ impl<'a> Chain<'a> {
         count: usize,
         go_on: GoOn<'_>,
     ) -> Result<(Tensor<2>, Tensor<2>), SvdError> {
-        let (Left::Products { w: left, .. } | Left::Orthonormal { u: left, .. }) = &self.left;
-        Ok((
-            left.combine(f, &ritz.p, count, go_on)?,
-            self.v.combine(f, &ritz.q, count, go_on)?,
-        ))
+        let v = self.v.combine(f, &ritz.q, count, go_on)?;
+        let u = match &self.left {
+            Left::Orthonormal { u, .. } => u.combine(f, &ritz.p, count, go_on)?,
+            Left::Products { w, .. } => {
+                let products = w.combine(f, &ritz.p, count, go_on)?;
+                let norms = row_norms(&products)?;
+                let norms = norms
+                    .into_iter()
+                    .map(|norm| if norm > 0.0 { norm } else { 1.0 });
+                products / f.upload(norms.collect(), 1)
+            }
+        };
+        Ok((u, v))
+    }
+
+    /// How many triplets are what they are said to be: of a chain by products those whose σ is not lost in the rounding
+    /// of H.
+    pub(super) fn reliable(&self, ritz: &Ritz) -> usize {
+        match self.left {
+            Left::Orthonormal { .. } => ritz.sigma.len(),
+            Left::Products { least, .. } => {
+                let reliable = |sigma: &&f64| **sigma > least * ritz.sigma[0];
+                ritz.sigma.iter().take_while(reliable).count()
+            }
+        }
     }
 
     /// The best triplets there are, `wanted` at most.
@@ -224,26 +250,69 @@ impl<'a> Chain<'a> {
         wanted: usize,
         ended: Ended,
     ) -> Result<Found, SvdError> {
-        let count = wanted.min(ritz.sigma.len());
+        let count = wanted.min(self.reliable(ritz).max(1));
         let (u, v) = self.vectors(f, ritz, count, &to_the_end)?;
         Ok(ritz.found(u, v, ended))
     }
 
-    /// Starting vectors for another chain, `[rows, n]`: sums of the right vectors, so that all are in there.
-    pub(super) fn start(
-        &self,
-        f: &(impl LinearOperator + ?Sized),
+    /// A chain of two bases in place of this one by products: it begins with the converged triplets, `locked` of
+    /// them, and goes on from the sum of all others and what would have been next. What it gives then.
+    pub(super) fn with_two_bases<F: LinearOperator + ?Sized>(
+        &mut self,
+        f: &F,
         ritz: &Ritz,
+        locked: usize,
         rows: usize,
-        go_on: GoOn<'_>,
-    ) -> Result<Tensor<2>, SvdError> {
-        let mut weights = Dense::zeros(ritz.q.rows, rows);
-        for i in 0..ritz.q.columns {
+        random: &mut SplitMix64,
+    ) -> Result<Option<Ritz>, SvdError> {
+        let Left::Products { w, .. } = &self.left else {
+            return Ok(None);
+        };
+        let go_on: GoOn<'_> = &|| f.check_interrupt();
+        let mut others = Dense::zeros(ritz.q.rows, rows);
+        for i in locked..ritz.q.columns {
             for row in 0..ritz.q.rows {
-                weights.add(row, i % rows, ritz.q.at(row, i));
+                others.add(row, i % rows, ritz.q.at(row, i));
             }
         }
-        Ok(self.v.combine(f, &weights, rows, go_on)?)
+        let mut start = self.v.combine(f, &others, rows, go_on)?;
+        if let Some(next) = self.next.take() {
+            let [some, len] = next.dims();
+            let sum = start.clone().slice([0..some]) + next;
+            start = start.slice_assign([0..some, 0..len], sum);
+        }
+        let room = self.most + rows;
+        let mut chain = Chain {
+            v: Basis::new(f.input_len(), room.min(f.input_len())),
+            left: Left::Orthonormal {
+                u: Basis::new(f.output_len(), room.min(f.output_len())),
+                b: Dense::default(),
+            },
+            next: None,
+            s: Dense::default(),
+            apart: self.apart,
+            most: self.most,
+            output_len: self.output_len,
+        };
+        let mut begun = None;
+        if let (true, Left::Orthonormal { u, b }) = (locked > 0, &mut chain.left) {
+            // F V = U B to the rounding of products; what Fᵀ U leaves outside V is within the tolerance.
+            let products = w.combine(f, &ritz.p, locked, go_on)?;
+            let made = u.orthonormalise(f, products, None, random)?;
+            *b = made.coefficients;
+            u.push(made.vectors.expect("as many as there were"));
+            chain.v.push(self.v.combine(f, &ritz.q, locked, go_on)?);
+            let same = Dense::diagonal(&vec![1.0; locked]);
+            begun = Some(Ritz {
+                p: same.clone(),
+                sigma: ritz.sigma[..locked].to_vec(),
+                q: same,
+                residuals: ritz.residuals[..locked].to_vec(),
+            });
+        }
+        chain.begin_again(f, start, random)?;
+        *self = chain;
+        Ok(begun)
     }
 
     /// Whether the next block has no room before a restart.
@@ -279,37 +348,24 @@ impl<'a> Chain<'a> {
         let sigma = ritz.sigma[..kept].to_vec();
         let same = Dense::diagonal(&vec![1.0; kept]);
         self.v.turn(f, &ritz.q, kept);
-        let p = match &mut self.left {
-            Left::Products { w, h } => {
-                w.turn(f, &ritz.q, kept);
+        match &mut self.left {
+            Left::Products { w, h, .. } => {
+                w.turn(f, &ritz.p, kept);
                 let squares: Vec<f64> = sigma.iter().map(|x| x * x).collect();
                 *h = Dense::diagonal(&squares);
-                scaled_down(&same, &sigma)
             }
             Left::Orthonormal { u, b } => {
                 u.turn(f, &ritz.p, kept);
                 *b = Dense::diagonal(&sigma);
-                same.clone()
             }
-        };
+        }
         Ritz {
-            p,
+            p: same.clone(),
             sigma,
             q: same,
             residuals: ritz.residuals[..kept].to_vec(),
         }
     }
-}
-
-/// Columns over their σ; nothing where that is 0.
-fn scaled_down(columns: &Dense, sigma: &[f64]) -> Dense {
-    let mut scaled = Dense::zeros(columns.rows, columns.columns);
-    for (j, &sigma) in sigma.iter().enumerate().filter(|(_, sigma)| **sigma > 0.0) {
-        for i in 0..columns.rows {
-            scaled.set(i, j, columns.at(i, j) / sigma);
-        }
-    }
-    scaled
 }
 
 impl Ritz {

@@ -9,8 +9,9 @@ use crate::{error::Error, operator::LinearOperator};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Solver {
-    /// Block Golub–Kahan–Lanczos with full reorthogonalisation and thick restart (Baglama and
-    /// Reichel, *Augmented implicitly restarted Lanczos bidiagonalization methods*, 2005).
+    /// Block Lanczos with thick restart (Baglama and Reichel, *Augmented implicitly restarted Lanczos
+    /// bidiagonalization methods*, 2005). The shorter side of F is reorthogonalised in full, the longer one where the
+    /// tolerance asks for it.
     Lanczos {
         /// Vectors multiplied at once: more cost products and win batch speed.
         block: usize,
@@ -120,16 +121,25 @@ pub(super) fn check(f: &(impl LinearOperator + ?Sized), config: &SvdConfig) -> R
             return wrong("the basis size", basis.unwrap_or(0).to_string(), of);
         }
         let vectors = basis.unwrap_or(least);
-        let bytes = (vectors + block).saturating_mul(bytes_a_vector(f));
+        let bytes = alive(vectors, block).saturating_mul(bytes_a_vector(f));
         if let Some(given) = config.max_memory.filter(|&given| given < bytes) {
             let of = format!(
-                "{vectors} vectors on either side and a block more take {bytes} bytes: allow that, or ask for fewer \
-                 triplets"
+                "a basis of {vectors} vectors on either side, and what confirms it, takes {bytes} bytes: allow that, or \
+                 ask for fewer triplets"
             );
             return wrong("the memory for bases", format!("{given} bytes"), of);
         }
     }
     Ok(())
+}
+
+/// Vectors on either side that the search for what a result may have missed keeps before a restart.
+pub(super) const SECOND: usize = 12;
+
+/// Vectors on either side that are there at once: a basis with its next block, the triplets that a second search stays apart
+/// from, and that search.
+fn alive(basis: usize, block: usize) -> usize {
+    2 * basis + block + SECOND + 1
 }
 
 /// Of one vector on either side.
@@ -151,7 +161,7 @@ pub(super) fn basis_size(
 ) -> usize {
     let k = config.k;
     let rank = f.input_len().min(f.output_len());
-    let within = |bytes: usize| (bytes / bytes_a_vector(f)).saturating_sub(block);
+    let within = |bytes: usize| (bytes / bytes_a_vector(f)).saturating_sub(alive(0, block)) / 2;
     let fitting = config.max_memory.map_or(usize::MAX, within);
     let wanted = (4 * k).max(k + 24).max(k + 4 * block);
     basis.unwrap_or(wanted.min(fitting)).min(rank)

@@ -24,7 +24,7 @@ use std::ops::ControlFlow;
 use super::{
     basis::Basis,
     chain::{Chain, Kind, Ritz},
-    config::{SvdConfig, basis_size},
+    config::{SECOND, SvdConfig, basis_size},
     result::{Ended, Found, GoOn, SvdError, progress, unless_stopped},
 };
 use crate::{
@@ -48,13 +48,10 @@ const CONFIRMING: usize = 4;
 const LOOK: usize = 4;
 const NEAR: f64 = 10.0;
 
-/// Roundings of σ₁² that H is allowed to have.
-const ROUNDINGS: f64 = 1.0;
-
-/// The share of σ₁ that σ_K must have for a chain by products: below it, what H's rounding does to σ and to
-/// residuals takes more than a quarter of the tolerance.
+/// The share of σ₁ that σ must have for a chain by products: below it, what H's rounding does to a triplet takes more
+/// than a quarter of the tolerance.
 fn least_share(f: &(impl LinearOperator + ?Sized), tolerance: f64) -> f64 {
-    4.0 * ROUNDINGS * epsilon(f.dtype()) / tolerance
+    4.0 * epsilon(f.dtype()) / tolerance
 }
 
 /// Unit vectors u and v of the K best triplets, converged or not. Stopped in the middle of a step or a restart,
@@ -66,40 +63,23 @@ pub(super) fn solve<F: LinearOperator + ?Sized>(
     basis: Option<usize>,
     mut observer: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Found, SvdError> {
-    let k = config.k;
     let operator = f.operator();
     let n = operator.input_len();
     let most = basis_size(operator, config, block, basis);
     let mut random = SplitMix64::new(config.seed);
-    let mut start = operator.upload(random.uniform(block.min(n) * n), n);
-    let mut kind = match least_share(operator, config.tolerance) < 1.0 {
-        true => Kind::ByProducts,
+    let start = operator.upload(random.uniform(block.min(n) * n), n);
+    let least = least_share(operator, config.tolerance);
+    let kind = match least < 1.0 {
+        true => Kind::ByProducts { least },
         false => Kind::TwoBases,
     };
-    loop {
-        let mut chain = Chain::new(operator, kind, start, None, most, &mut random)?;
-        let mut last = None;
-        let found = iterate(f, config, &mut chain, &mut last, &mut random, &mut observer);
-        match found {
-            Ok(Outcome::Found(found)) => return Ok(*found),
-            Ok(Outcome::TooSmall(vectors)) => {
-                (start, kind) = (*vectors, Kind::TwoBases);
-            }
-            Err(error) => {
-                return unless_stopped(Err(error), || {
-                    let ritz: Ritz = last?;
-                    Some(chain.found(operator, &ritz, k, Ended::Stopped))
-                });
-            }
-        }
-    }
-}
-
-/// How a chain ended.
-enum Outcome {
-    Found(Box<Found>),
-    /// σ_K is too small a share of σ₁ for a chain by products; a start for a better one.
-    TooSmall(Box<Tensor<2>>),
+    let mut chain = Chain::new(operator, kind, start, None, most, &mut random)?;
+    let mut last = None;
+    let found = iterate(f, config, &mut chain, &mut last, &mut random, &mut observer);
+    unless_stopped(found, || {
+        let ritz: Ritz = last?;
+        Some(chain.found(operator, &ritz, config.k, Ended::Stopped))
+    })
 }
 
 /// Let a chain grow until it has converged and is confirmed. `last` is what its bases gave last.
@@ -110,7 +90,7 @@ fn iterate<F: LinearOperator + ?Sized>(
     last: &mut Option<Ritz>,
     random: &mut SplitMix64,
     observer: &mut impl FnMut(&Progress) -> ControlFlow<()>,
-) -> Result<Outcome, SvdError> {
+) -> Result<Found, SvdError> {
     let k = config.k;
     let operator = f.operator();
     let mut since = LOOK;
@@ -126,8 +106,7 @@ fn iterate<F: LinearOperator + ?Sized>(
         if since < LOOK && !used_up && !exhausted && !chain.is_full() {
             if observer(&at_work(last.as_ref(), config, f.products())).is_break() {
                 let ritz = chain.ritz(operator)?;
-                let found = chain.found(operator, &ritz, k, Ended::Stopped)?;
-                return Ok(Outcome::Found(Box::new(found)));
+                return chain.found(operator, &ritz, k, Ended::Stopped);
             }
             continue;
         }
@@ -140,19 +119,23 @@ fn iterate<F: LinearOperator + ?Sized>(
         let have = ritz.sigma.len();
         let converged = have >= k && at_work.done == k;
         let word = observer(&at_work);
+        let looked_at = exhausted || converged || chain.is_full();
         if word.is_continue()
-            && (exhausted || converged || chain.is_full())
-            && chain.kind() == Kind::ByProducts
-            && ritz.sigma[k.min(have) - 1]
-                <= least_share(operator, config.tolerance) * ritz.sigma[0]
+            && looked_at
+            && !used_up
+            && chain.reliable(ritz) < k.min(have)
+            && chain.kind() != Kind::TwoBases
         {
-            let go_on: GoOn<'_> = &|| operator.check_interrupt();
-            let start = chain.start(operator, ritz, rows, go_on)?;
-            return Ok(Outcome::TooSmall(Box::new(start)));
+            let good = |i: &usize| ritz.residuals[*i] <= 0.5 * config.tolerance * ritz.sigma[0];
+            let locked = (0..chain.reliable(ritz)).take_while(good).count();
+            let begun = chain.with_two_bases(operator, ritz, locked, rows, random)?;
+            // Without any the triplets so far stay what there is, should somebody stop it now.
+            *last = begun;
+            since = LOOK;
+            continue;
         }
         if let Some(ended) = Ended::after(word, exhausted, used_up) {
-            let found = chain.found(operator, ritz, k, ended)?;
-            return Ok(Outcome::Found(Box::new(found)));
+            return chain.found(operator, ritz, k, ended);
         }
         if converged {
             let smallest = ritz.sigma[k - 1];
@@ -167,7 +150,7 @@ fn iterate<F: LinearOperator + ?Sized>(
                 apart: (&left, &right),
                 smallest,
                 slack: config.tolerance * ritz.sigma[0],
-                most: chain.most,
+                most: chain.most.min(SECOND),
                 max_products: config.max_products,
             };
             let verdict = second.look(f, random, |products| {
@@ -189,7 +172,7 @@ fn iterate<F: LinearOperator + ?Sized>(
                     continue;
                 }
             };
-            return Ok(Outcome::Found(Box::new(ritz.found(u, v, ended))));
+            return Ok(ritz.found(u, v, ended));
         }
         if chain.is_full() {
             let kept = chain.restarted(operator, ritz, chain.kept(k, have));

@@ -103,7 +103,7 @@ impl Boxes {
         let found = self.laid_out(layout, labels.and_then(named) == Some(layout));
         let found = found.ok_or_else(|| {
             Failure::input(format!(
-                "--boxes {}: of {} numbers of each box that leaves none for a class",
+                "--boxes {} leaves no class: a box has {} numbers",
                 layout.name(),
                 self.numbers
             ))
@@ -159,10 +159,13 @@ impl Boxes {
             ),
         };
         format!(
-            "the output is read as {} boxes of 4 coordinates, {before}and {} classes{behind}{others} (--boxes says \
+            "the output is read as {} boxes of 4 coordinates, {before}and {}{behind}{others} (--boxes says \
              what else a box holds, --task what else it is)",
             self.count,
-            self.classes - usize::from(self.named)
+            match self.classes - usize::from(self.named) {
+                1 => "1 class".into(),
+                many => format!("{many} classes"),
+            }
         )
     }
 
@@ -287,7 +290,11 @@ mod tests {
         assert_eq!(told, Some((BackgroundFirst, 5, 5, Some(4))));
         let few = Boxes::of(&[1, 84, 5]).expect("boxes");
         let failure = few.known(None, Some(Angle)).expect_err("no class is left");
-        assert!(failure.message.starts_with("--boxes angle: of 5 numbers"));
+        assert!(
+            failure
+                .message
+                .starts_with("--boxes angle leaves no class: a box has 5")
+        );
         let failure = pair.unknown(5);
         assert!(failure.message.contains("6 scores, and there are 5 labels"));
         assert!(

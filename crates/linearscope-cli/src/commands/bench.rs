@@ -1,28 +1,25 @@
-//! `bench`: what k probes cost against a plain forward of the same batch.
+//! `bench`: what k probes of a network cost, or what a device can do.
+
+mod model;
+mod suite;
 
 use std::path::PathBuf;
 
 use clap::Args;
-use linearscope::device;
-use linearscope_analysis::bench::{BenchConfig, bench, node_times};
-use serde_json::json;
 
-use super::inspect::shape_of;
 use crate::{
     args::Precision,
     command::{About, Command, Group, Pictures},
-    console,
     ends::EndFlags,
     error::{Failure, Result},
-    opened::{header, heading, read_model, with},
-    results::pretty,
 };
 
 /// `bench`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Bench {
     /// The network, an .onnx file
-    pub model: PathBuf,
+    #[arg(required_unless_present = "gpu_suite")]
+    pub model: Option<PathBuf>,
     /// The input's shape [default: what the file says, batch 1 and 64×64 where it says nothing]
     #[arg(long, value_delimiter = ',', value_name = "N,C,H,W")]
     pub shape: Option<Vec<usize>>,
@@ -44,6 +41,20 @@ pub(crate) struct Bench {
     /// Print the figures as JSON on stdout
     #[arg(long)]
     pub json: bool,
+    /// Measure the device instead of a model, on four published architectures with seeded weights, in f32 and at most
+    /// six minutes. With --json one object a line, as soon as it is measured
+    #[arg(
+        long,
+        conflicts_with_all = ["model", "shape", "k", "dtype", "nodes", "read_output", "set", "layout", "boxes"]
+    )]
+    pub gpu_suite: bool,
+    /// The most that a row of the suite may take, in seconds; what the device has begun by then is waited for
+    /// [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub row_limit: Option<f64>,
+    /// Divide widths and sizes of the suite's networks, for a quick look; such figures compare with nothing else
+    #[arg(long, value_name = "N")]
+    pub scale: Option<usize>,
     #[command(flatten)]
     pub ends: EndFlags,
 }
@@ -53,7 +64,7 @@ impl Command for Bench {
         name: "bench",
         group: Group::Check,
         summary: "What k probes cost: paired, replayed and adjoint, in plain forwards",
-        details: "",
+        details: "With --gpu-suite it measures a device and needs no file: docs/devices.md says what the rows are.",
         example: "bench net.onnx --shape 1,3,224,224 -k 8",
         pictures: Pictures::None,
         files: &[],
@@ -62,80 +73,21 @@ impl Command for Bench {
     };
 
     fn run(&self) -> Result<()> {
-        measure(self)
+        let of_the_suite = [
+            ("--row-limit", self.row_limit.is_some()),
+            ("--scale", self.scale.is_some()),
+        ];
+        if let Some((flag, _)) = of_the_suite
+            .into_iter()
+            .find(|(_, given)| *given && !self.gpu_suite)
+        {
+            return Err(Failure::input(format!(
+                "{flag} means something with --gpu-suite only"
+            )));
+        }
+        match &self.model {
+            None => suite::measure(self),
+            Some(path) => model::measure(self, path),
+        }
     }
-}
-
-fn measure(args: &Bench) -> Result<()> {
-    if args.k == 0 || args.rounds == 0 {
-        return Err(Failure::input("-k and --rounds need at least 1"));
-    }
-    let device = device::select(&args.device)?;
-    device::check_dtype(&args.device, &device, args.dtype.dtype())?;
-    let (model, hash) = read_model(&args.model)?;
-    let model = args.ends.of(model)?.model;
-    let signature = &model.inputs()[0];
-    let (shape, _) = shape_of(args.shape.as_deref(), signature)?;
-    linearscope::check_input(&signature.name, &shape)?;
-    let mut many = shape.clone();
-    many[0] *= args.k;
-    let single = || model.network(std::slice::from_ref(&shape));
-    let batched = model.network(std::slice::from_ref(&many))?;
-    let parameters = batched.parameters();
-    let mut out = batched.outputs()[0].shape.to_vec();
-    out[0] /= args.k;
-    let config = BenchConfig::new(&device)
-        .with_k(args.k)
-        .with_rounds(args.rounds)
-        .with_dtype(args.dtype.dtype());
-    let found = bench(single()?, batched, &config, console::observer())?;
-    let nodes = match args.nodes {
-        true => node_times(single()?, &config.with_rounds(args.rounds.min(5)))?,
-        false => Vec::new(),
-    };
-    console::clear();
-    if args.json {
-        let more = json!({
-            "input": { "shape": shape },
-            "k": args.k,
-            "dtype": args.dtype.name(),
-            "device": args.device,
-            "threads": std::thread::available_parallelism().map_or(1, usize::from),
-            "nodes": nodes.iter().map(|node| json!({
-                "node": &*node.name,
-                "map": node.kind,
-                "shape": node.shape,
-                "apply_ms": node.apply_ms,
-                "adjoint_ms": node.adjoint_ms,
-            })).collect::<Vec<_>>(),
-        });
-        let header = header("bench", &args.model, &hash, parameters);
-        print!("{}", pretty(&with(with(header, more), json!(found))));
-        return Ok(());
-    }
-    let computed = [args.device.as_str(), args.dtype.name()];
-    println!(
-        "{}",
-        heading(&args.model, "noise", [&shape, &out], &computed)
-    );
-    println!(
-        "forward of {} as one batch: {:.2} ms (median of {} rounds, as all below)",
-        args.k, found.forward_ms, found.rounds
-    );
-    let rows = [
-        ("paired", found.paired_over_forward),
-        ("replay", found.replay_over_forward),
-        ("adjoint", found.adjoint_over_forward),
-    ];
-    for ((name, ratio), [low, high]) in rows.into_iter().zip(found.quartiles) {
-        println!("{name:8} {ratio:.2} forwards (half of the rounds within {low:.2}–{high:.2})");
-    }
-    println!("freezing took {:.1} ms, once", found.freeze_ms);
-    for node in nodes {
-        println!(
-            "{:8.2} {:8.2} ms  {:16} {:?} {}",
-            node.apply_ms, node.adjoint_ms, node.kind, node.shape, node.name
-        );
-    }
-    Ok(())
 }

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use clap::Args;
 use linearscope::survey::{Overview, Standing};
 use linearscope_onnx::{Error, Model, Signature};
+use linearscope_preprocess::Limits;
 use serde_json::{Value, json};
 
 use self::ops::scaled;
@@ -124,7 +125,7 @@ fn ends(args: &Inspect, mut model: Model) -> Result<(Ends, Value)> {
         flags.set.push(format!("{}=0", input.name));
     }
     for set in flags.set.drain(..) {
-        model = fixed(&model, &set)?;
+        model = fixed(&model, &set, &Limits::default())?;
     }
     Ok((flags.of(model)?, ports))
 }

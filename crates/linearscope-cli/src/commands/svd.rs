@@ -76,7 +76,7 @@ pub(crate) struct Svd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SolverName {
-    /// Thick-restart block Golub–Kahan–Lanczos
+    /// Thick-restart block Lanczos
     Lanczos,
     /// Subspace iteration on K + 8 vectors at once
     Subspace,

@@ -182,10 +182,10 @@ fn what_nothing_says_is_not_guessed() {
         err.contains("add up to 1") && err.contains("background-first"),
         "{err}"
     );
-    // The flag is of detectors.
+    // The flag is for detectors.
     let flags = ["--boxes", "angle", "--task", "i2i"];
     let error = folder.fails(2, &[&base[..], &flags].concat());
-    assert!(error.contains("--boxes angle is of detectors"), "{error}");
+    assert!(error.contains("--boxes angle is for detectors"), "{error}");
     let error = folder.fails(
         2,
         &[&base[..], &["--output", "c", "--boxes", "angle"]].concat(),

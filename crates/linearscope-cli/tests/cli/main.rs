@@ -23,6 +23,7 @@ mod recipe;
 mod refusals;
 mod report;
 mod spectrum;
+mod suite;
 mod svd;
 mod verify;
 mod votes;

@@ -68,32 +68,65 @@ impl<B: Backend> Program<B> {
         &self,
         seeds: &[(NodeId, FloatTensor<B>)],
         carry: Carry,
-        heard: impl Fn(&Node<B>) -> bool,
+        heard: impl Fn(&Node<B>) -> bool + Sync,
     ) -> Result<Carriage<B>> {
-        let seeds = self.batches("the cotangent", seeds)?;
-        let silent = |(at, q): (_, FloatTensor<B>)| {
-            let s = batch::zeros::<B>(&q, q.shape()[0], &self.at(at).shape);
-            (at, (q, s))
-        };
+        let first = self.batches("the cotangent", seeds)?.into_iter().next();
         let inputs = self.indices(&self.inputs)?;
         let passes = self.dependants(&inputs);
+        // Made by all cores, before they take a few cotangents each.
         let shares = match carry {
-            Carry::Conserving => seeds.first().map(|(_, like)| self.shares(like)),
+            Carry::Conserving => first.map(|(_, like)| self.shares(&like)),
             Carry::Scored | Carry::Plain => None,
         };
-        let mut carried = Carried {
-            carry,
-            shares: shares.transpose()?,
-            heard,
-            elsewhere: None,
-            interrupt: &self.interrupt,
+        let shares = shares.transpose()?;
+        let sweep = |seeds: &[(NodeId, FloatTensor<B>)]| {
+            let silent = |(at, q): (NodeIndex, FloatTensor<B>)| {
+                let s = batch::zeros::<B>(&q, q.shape()[0], &self.at(at).shape);
+                (at, (q, s))
+            };
+            let mut carried = Carried {
+                carry,
+                shares,
+                heard: &heard,
+                elsewhere: None,
+                interrupt: &self.interrupt,
+            };
+            let seeds = self.batches("the cotangent", seeds)?;
+            let seeds = seeds.into_iter().map(silent);
+            let inputs = self.backwards(seeds, &inputs, &passes, &mut carried)?;
+            Ok(vec![Carriage {
+                inputs,
+                elsewhere: carried.elsewhere,
+            }])
         };
-        let seeds = seeds.into_iter().map(silent);
-        let found = self.backwards(seeds, &inputs, &passes, &mut carried)?;
-        Ok(Carriage {
-            inputs: found,
-            elsewhere: carried.elsewhere,
-        })
+        let mut found = self.on_all_cores(seeds, sweep, Carriage::together)?;
+        Ok(found.remove(0))
+    }
+}
+
+impl<B: Backend> Carriage<B> {
+    /// Those of some cotangents after those of others.
+    fn together(parts: Vec<Self>) -> Self {
+        let (inputs, elsewhere): (Vec<_>, Vec<_>) = (parts.into_iter())
+            .map(|part| (part.inputs, part.elsewhere))
+            .unzip();
+        let joined = |parts: Vec<FloatTensor<B>>| B::float_cat(parts, 0);
+        let ends = inputs.first().map_or(0, Vec::len);
+        let mut inputs: Vec<_> = inputs.into_iter().map(Vec::into_iter).collect();
+        let inputs = (0..ends).map(|_| {
+            // Of every part, before anything is said of one that has none.
+            let each: Vec<Option<Both<B>>> = (inputs.iter_mut())
+                .map(|part| part.next().flatten())
+                .collect();
+            let each: Option<Vec<Both<B>>> = each.into_iter().collect();
+            let (q, s): (Vec<_>, Vec<_>) = each?.into_iter().unzip();
+            Some((joined(q), joined(s)))
+        });
+        let elsewhere: Option<Vec<_>> = elsewhere.into_iter().collect();
+        Self {
+            inputs: inputs.collect(),
+            elsewhere: elsewhere.map(joined),
+        }
     }
 }
 

@@ -25,7 +25,8 @@ impl<B: Backend> Program<B> {
     /// all of them. Elsewhere than in this process's memory all probes go together: a graphics card has one
     /// queue, and a tape is for one.
     ///
-    /// No more is alive than if they went together, and no bit changes: what a probe becomes does not depend
+    /// Within the program no more is alive than if they went together; what comes out is there twice while it is put
+    /// together. No bit changes: what a probe becomes does not depend
     /// on its batch mates. Kernels still divide their work, so that a core that is done helps the others.
     ///
     /// # Errors
@@ -111,7 +112,7 @@ mod tests {
         error::Error,
         host::host,
         linear::Multiple,
-        program::{Node, Operation},
+        program::{Carry, Node, Operation},
     };
 
     /// Two inputs of `len` numbers, and twice each.
@@ -198,6 +199,13 @@ mod tests {
         let seeds = [(outputs[1], probes(5, 3))];
         let back = on(2, || program.backward(&seeds, &[a, b])).expect("replays");
         assert!(back[0].is_none() && back[1].is_some());
+        let carried = on(2, || program.carry(&seeds, Carry::Scored)).expect("carries");
+        let [None, Some((q, s))] = &carried[..] else {
+            panic!("{carried:?}");
+        };
+        let twice: Vec<f64> = (0..15).map(|i| 2.0 * f64::from(i)).collect();
+        assert_eq!(host::<Flex>(q.clone()).expect("reads"), twice);
+        assert_eq!(host::<Flex>(s.clone()).expect("reads"), [0.0; 15]);
         let uneven = [(a, probes(5, 3)), (b, probes(4, 3))];
         let error = on(2, || program.forward(&uneven, outputs, true)).expect_err("uneven");
         assert!(matches!(error, Error::Shape { .. }), "{error}");

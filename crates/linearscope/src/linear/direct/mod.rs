@@ -186,7 +186,8 @@ impl Direct {
         }
     }
 
-    /// `weight`, packed. Not by several threads: another may wait for it while it steals their work.
+    /// `weight`, packed, while other cores that need it wait. So nothing of it may be divided among threads: who waits for
+    /// them may take up work that comes here, too.
     fn packed<B: Backend>(&self, weight: &FloatTensor<B>) -> &Weights {
         self.weights.get_or_init(|| {
             let data = host::look::<B>(weight).expect("the host's memory can be read");

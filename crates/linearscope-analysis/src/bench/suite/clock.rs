@@ -1,0 +1,117 @@
+//! The time that a row has.
+
+use std::{
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use linearscope::Interrupt;
+
+use super::row::Figures;
+use crate::{
+    error::{Error, Result, unless_stopped},
+    progress::Progress,
+};
+
+/// How often the watch looks.
+const POLL: Duration = Duration::from_millis(20);
+
+/// When a row began and when it has to end.
+pub(super) struct Clock {
+    began: Instant,
+    limit: Duration,
+    /// Stops the suite.
+    stop: Interrupt,
+}
+
+impl Clock {
+    pub(super) fn new(limit: Duration, stop: &Interrupt) -> Self {
+        Self {
+            began: Instant::now(),
+            limit,
+            stop: stop.clone(),
+        }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Whether the row has to end.
+    pub(super) fn is_over(&self) -> bool {
+        self.stop.is_stopped() || self.elapsed() >= self.limit
+    }
+
+    /// Time `work` once, and then up to `rounds` times while one more is likely to fit.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] where the time is over before one round that counts; those of `work`.
+    pub(super) fn rounds(
+        &self,
+        rounds: usize,
+        mut work: impl FnMut() -> Result<()>,
+    ) -> Result<Times> {
+        let mut timed = || {
+            let start = Instant::now();
+            work().map(|()| start.elapsed())
+        };
+        let first = timed()?;
+        let (mut last, mut all) = (first, Vec::new());
+        while all.len() < rounds && self.elapsed() + last < self.limit && !self.stop.is_stopped() {
+            let Some(took) = unless_stopped(timed(), !all.is_empty())? else {
+                break;
+            };
+            last = took;
+            all.push(1e3 * took.as_secs_f64());
+        }
+        if all.is_empty() {
+            return Err(Error::Stopped(Progress::new("timing rounds", 0, rounds)));
+        }
+        all.sort_by(f64::total_cmp);
+        Ok(Times {
+            first_ms: 1e3 * first.as_secs_f64(),
+            sorted_ms: all,
+        })
+    }
+}
+
+/// What rounds took.
+pub(super) struct Times {
+    first_ms: f64,
+    sorted_ms: Vec<f64>,
+}
+
+impl Times {
+    pub(super) fn best(&self) -> f64 {
+        self.sorted_ms[0]
+    }
+
+    /// The median, the first time, and how many.
+    pub(super) fn figures(&self) -> Figures {
+        Figures {
+            ms: Some(crate::bench::quantile(&self.sorted_ms, 0.5)),
+            first_ms: Some(self.first_ms),
+            rounds: Some(self.sorted_ms.len()),
+            ..Figures::default()
+        }
+    }
+}
+
+/// `work` with somebody beside it who stops `interrupt` once the row has to end. Must not panic.
+pub(super) fn watched<T>(clock: &Clock, interrupt: &Interrupt, work: impl FnOnce() -> T) -> T {
+    let (working, ended) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while ended.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
+                if clock.is_over() {
+                    interrupt.stop();
+                    return;
+                }
+            }
+        });
+        let made = work();
+        drop(working);
+        made
+    })
+}

@@ -1,0 +1,86 @@
+//! What k probes of a network cost against its plain forward.
+
+use std::path::Path;
+
+use linearscope::device;
+use linearscope_analysis::bench::{BenchConfig, bench, node_times};
+use serde_json::json;
+
+use super::{super::inspect::shape_of, Bench};
+use crate::{
+    console,
+    error::{Failure, Result},
+    opened::{header, heading, read_model, with},
+    results::pretty,
+};
+
+pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
+    if args.k == 0 || args.rounds == 0 {
+        return Err(Failure::input("-k and --rounds need at least 1"));
+    }
+    let device = device::select(&args.device)?;
+    device::check_dtype(&args.device, &device, args.dtype.dtype())?;
+    let (model, hash) = read_model(path)?;
+    let model = args.ends.of(model)?.model;
+    let signature = &model.inputs()[0];
+    let (shape, _) = shape_of(args.shape.as_deref(), signature)?;
+    linearscope::check_input(&signature.name, &shape)?;
+    let mut many = shape.clone();
+    many[0] *= args.k;
+    let single = || model.network(std::slice::from_ref(&shape));
+    let batched = model.network(std::slice::from_ref(&many))?;
+    let parameters = batched.parameters();
+    let mut out = batched.outputs()[0].shape.to_vec();
+    out[0] /= args.k;
+    let config = BenchConfig::new(&device)
+        .with_k(args.k)
+        .with_rounds(args.rounds)
+        .with_dtype(args.dtype.dtype());
+    let found = bench(single()?, batched, &config, console::observer())?;
+    let nodes = match args.nodes {
+        true => node_times(single()?, &config.with_rounds(args.rounds.min(5)))?,
+        false => Vec::new(),
+    };
+    console::clear();
+    if args.json {
+        let more = json!({
+            "input": { "shape": shape },
+            "k": args.k,
+            "dtype": args.dtype.name(),
+            "device": args.device,
+            "threads": std::thread::available_parallelism().map_or(1, usize::from),
+            "nodes": nodes.iter().map(|node| json!({
+                "node": &*node.name,
+                "map": node.kind,
+                "shape": node.shape,
+                "apply_ms": node.apply_ms,
+                "adjoint_ms": node.adjoint_ms,
+            })).collect::<Vec<_>>(),
+        });
+        let header = header("bench", path, &hash, parameters);
+        print!("{}", pretty(&with(with(header, more), json!(found))));
+        return Ok(());
+    }
+    let computed = [args.device.as_str(), args.dtype.name()];
+    println!("{}", heading(path, "noise", [&shape, &out], &computed));
+    println!(
+        "forward of {} as one batch: {:.2} ms (median of {} rounds, as all below)",
+        args.k, found.forward_ms, found.rounds
+    );
+    let rows = [
+        ("paired", found.paired_over_forward),
+        ("replay", found.replay_over_forward),
+        ("adjoint", found.adjoint_over_forward),
+    ];
+    for ((name, ratio), [low, high]) in rows.into_iter().zip(found.quartiles) {
+        println!("{name:8} {ratio:.2} forwards (half of the rounds within {low:.2}–{high:.2})");
+    }
+    println!("freezing took {:.1} ms, once", found.freeze_ms);
+    for node in nodes {
+        println!(
+            "{:8.2} {:8.2} ms  {:16} {:?} {}",
+            node.apply_ms, node.adjoint_ms, node.kind, node.shape, node.name
+        );
+    }
+    Ok(())
+}
