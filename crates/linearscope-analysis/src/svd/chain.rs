@@ -278,7 +278,7 @@ impl<'a> Chain<'a> {
         let mut start = self.v.combine(f, &others, rows, go_on)?;
         if let Some(next) = self.next.take() {
             let [some, len] = next.dims();
-            let sum = start.clone().slice([0..some]) + next;
+            let sum = start.clone().narrow(0, 0, some) + next;
             start = start.slice_assign([0..some, 0..len], sum);
         }
         let room = self.most + rows;

@@ -172,7 +172,12 @@ fn a_watch_stops_what_is_too_long() {
 #[test]
 fn rounds_are_as_many_as_fit() {
     let clock = |limit| Clock::new(Duration::from_millis(limit), &Interrupt::new());
-    let sleeps = |ms| move || Ok(std::thread::sleep(Duration::from_millis(ms)));
+    let sleeps = |ms| {
+        move || {
+            std::thread::sleep(Duration::from_millis(ms));
+            Ok(())
+        }
+    };
     let all = clock(60_000).rounds(3, sleeps(1)).unwrap().figures();
     assert_eq!(all.rounds, Some(3));
     assert!(all.ms.unwrap() >= 1.0 && all.first_ms.unwrap() >= 1.0);
