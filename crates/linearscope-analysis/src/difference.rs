@@ -12,7 +12,7 @@ use crate::{
     operator::{BATCH, LinearOperator, indicators},
     progress::Progress,
     projection::rows,
-    vectors::{distance, dot, norm, over, read},
+    vectors::{cosine, distance, norm, over, read},
 };
 
 /// What a refusal calls it.
@@ -205,11 +205,4 @@ pub fn difference(
         residual: [r[class], r_after[class]],
         residual_change: over(distance(&r_after, &r), norm(&r)),
     })
-}
-
-/// ⟨a, b⟩ / (‖a‖ ‖b‖); 0 where either is 0.
-fn cosine(a: &[f64], b: &[f64]) -> f64 {
-    let (size_a, size_b) = (norm(a), norm(b));
-    let unit = |x: &[f64], size: f64| -> Vec<f64> { x.iter().map(|x| over(*x, size)).collect() };
-    dot(&unit(a, size_a), &unit(b, size_b))
 }

@@ -89,6 +89,13 @@ pub fn norm(x: &[f64]) -> f64 {
     squares.sqrt() * unit
 }
 
+/// ⟨a, b⟩ / (‖a‖ ‖b‖); 0 where either is 0.
+pub(crate) fn cosine(a: &[f64], b: &[f64]) -> f64 {
+    let (size_a, size_b) = (norm(a), norm(b));
+    let unit = |x: &[f64], size: f64| -> Vec<f64> { x.iter().map(|x| over(*x, size)).collect() };
+    dot(&unit(a, size_a), &unit(b, size_b))
+}
+
 /// ‖a − b‖.
 pub(crate) fn distance(a: &[f64], b: &[f64]) -> f64 {
     let difference: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();

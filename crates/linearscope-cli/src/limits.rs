@@ -1,4 +1,4 @@
-//! How much a picture or an array may take when it is read: `--max-input`.
+//! Amounts of memory, and how much a picture or an array may take when it is read: `--max-input`.
 
 use linearscope_preprocess::{self as pre, Limits};
 
@@ -8,11 +8,19 @@ use crate::error::{Failure, Result};
 pub(crate) fn of(flag: Option<f64>) -> Result<Limits> {
     match flag {
         None => Ok(Limits::default()),
-        Some(gigabytes) if gigabytes > 0.0 && gigabytes < 1e9 => {
-            Ok(Limits::NONE.with_bytes((gigabytes * 1e9) as u64))
+        Some(gigabytes) => {
+            let bytes = bytes("--max-input", gigabytes, 4.5)?;
+            Ok(Limits::NONE.with_bytes(bytes))
         }
-        Some(gigabytes) => Err(Failure::input(format!(
-            "--max-input {gigabytes} is not an amount of memory; give it in GB, for instance 4.5"
+    }
+}
+
+/// The bytes of a flag's GB.
+pub(crate) fn bytes(flag: &str, gigabytes: f64, example: f64) -> Result<u64> {
+    match gigabytes > 0.0 && gigabytes < 1e9 {
+        true => Ok((gigabytes * 1e9) as u64),
+        false => Err(Failure::input(format!(
+            "{flag} {gigabytes} is not an amount of memory; give it in GB, for instance {example}"
         ))),
     }
 }

@@ -308,10 +308,7 @@ pub(crate) fn scores(network: Network) -> (Network, Vec<String>) {
 pub(crate) fn memory(flag: Option<f64>) -> Result<usize> {
     match flag {
         None => Ok(machine_budget()),
-        Some(gigabytes) if gigabytes > 0.0 && gigabytes < 1e9 => Ok((gigabytes * 1e9) as usize),
-        Some(gigabytes) => Err(Failure::input(format!(
-            "--max-memory {gigabytes} is not an amount of memory; give it in GB, for instance 2.5"
-        ))),
+        Some(gigabytes) => Ok(limits::bytes("--max-memory", gigabytes, 2.5)? as usize),
     }
 }
 

@@ -69,33 +69,42 @@ impl<'a> Chain<'a> {
         most: usize,
         random: &mut SplitMix64,
     ) -> Result<Self, SvdError> {
+        let mut chain = Self::empty(f, kind, start.dims()[0], apart, most);
+        chain.begin_again(f, start, random)?;
+        Ok(chain)
+    }
+
+    /// Without a vector, for blocks of so many rows.
+    fn empty<F: LinearOperator + ?Sized>(
+        f: &F,
+        kind: Kind,
+        rows: usize,
+        apart: Option<(&'a Basis, &'a Basis)>,
+        most: usize,
+    ) -> Self {
         let (inputs, outputs) = (f.input_len(), f.output_len());
         // With U complete one block more than `most` is taken.
-        let room = most + start.dims()[0];
-        let v = Basis::new(inputs, room.min(inputs));
+        let room = most + rows;
         let left = Basis::new(outputs, room.min(outputs));
-        let left = match kind {
-            Kind::ByProducts { least } => Left::Products {
-                w: left,
-                h: Dense::default(),
-                least,
+        Self {
+            v: Basis::new(inputs, room.min(inputs)),
+            left: match kind {
+                Kind::ByProducts { least } => Left::Products {
+                    w: left,
+                    h: Dense::default(),
+                    least,
+                },
+                Kind::TwoBases => Left::Orthonormal {
+                    u: left,
+                    b: Dense::default(),
+                },
             },
-            Kind::TwoBases => Left::Orthonormal {
-                u: left,
-                b: Dense::default(),
-            },
-        };
-        let mut chain = Self {
-            v,
-            left,
             next: None,
             s: Dense::default(),
             apart,
             most,
             output_len: outputs,
-        };
-        chain.begin_again(f, start, random)?;
-        Ok(chain)
+        }
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -281,19 +290,7 @@ impl<'a> Chain<'a> {
             let sum = start.clone().narrow(0, 0, some) + next;
             start = start.slice_assign([0..some, 0..len], sum);
         }
-        let room = self.most + rows;
-        let mut chain = Chain {
-            v: Basis::new(f.input_len(), room.min(f.input_len())),
-            left: Left::Orthonormal {
-                u: Basis::new(f.output_len(), room.min(f.output_len())),
-                b: Dense::default(),
-            },
-            next: None,
-            s: Dense::default(),
-            apart: self.apart,
-            most: self.most,
-            output_len: self.output_len,
-        };
+        let mut chain = Chain::empty(f, Kind::TwoBases, rows, self.apart, self.most);
         let mut begun = None;
         if let (true, Left::Orthonormal { u, b }) = (locked > 0, &mut chain.left) {
             // F V = U B to the rounding of products; what Fᵀ U leaves outside V is within the tolerance.
@@ -369,18 +366,20 @@ impl<'a> Chain<'a> {
 }
 
 impl Ritz {
+    /// The residuals over σ₁.
+    pub(super) fn estimates(&self) -> impl Iterator<Item = f64> + Clone {
+        self.residuals.iter().map(|&x| over(x, self.sigma[0]))
+    }
+
     /// Vectors of the first triplets, with what is known of them: F v − σ u is 0, and the residual that of Fᵀ u.
     pub(super) fn found(&self, u: Tensor<2>, v: Tensor<2>, ended: Ended) -> Found {
         let count = u.dims()[0];
-        let residual = |&left: &f64| TripletResidual {
-            right: 0.0,
-            left: over(left, self.sigma[0]),
-        };
+        let residual = |left| TripletResidual { right: 0.0, left };
         Found {
             u,
             v,
             sigma: self.sigma[..count].to_vec(),
-            residuals: self.residuals[..count].iter().map(residual).collect(),
+            residuals: self.estimates().take(count).map(residual).collect(),
             ended,
         }
     }

@@ -1,14 +1,14 @@
 //! Block Lanczos with full reorthogonalisation of the shorter side and thick restart.
 //!
 //! A [`Chain`] grows a basis V of the shorter side, and what F makes of it. It comes in two kinds. *By products*
-//! it keeps W = F V as it is, and H = Vᵀ Fᵀ F V; the eigenvectors of H are right vectors, left ones are W q / σ.
+//! it keeps W = F V as it is, and H = Vᵀ Fᵀ F V; the eigenvectors q of H make right vectors V q, and W q over their length left ones.
 //! Only V is made orthogonal: for an upscaler a tenth of the work and fewer passes over memory (for bidiagonals:
 //! Simon and Zha, *Low-rank matrix approximation using the Lanczos bidiagonalization process*, 2000). H is
 //! σ squared, so that σ is only good to ε σ₁²/σ. Where the tolerance asks for more, the chain has *two bases*
 //! (Golub and Kahan), F V = U B and Fᵀ U = V Bᵀ + V₊ S, each reorthogonalised in full.
 //!
 //! Either way residuals are known without a product: with V₊ the next block and S what the newest one
-//! leaves outside V, F v − σ u = 0 and Fᵀ u − σ v = V₊ S p (over σ and of q for H). A restart keeps the best triplets as
+//! leaves outside V, F v − σ u = 0 and Fᵀ u − σ v = V₊ S p (for H, V₊ S q / σ). A restart keeps the best triplets as
 //! the first vectors, which preserves these equations.
 //!
 //! A Krylov space from b starting vectors holds at most b vectors of a repeated singular value: the
@@ -30,7 +30,7 @@ use super::{
 use crate::{
     operator::{InUnits, LinearOperator},
     progress::Progress,
-    vectors::{epsilon, over},
+    vectors::epsilon,
 };
 
 use burn::tensor::Tensor;
@@ -120,17 +120,11 @@ fn iterate<F: LinearOperator + ?Sized>(
         let converged = have >= k && at_work.done == k;
         let word = observer(&at_work);
         let looked_at = exhausted || converged || chain.is_full();
-        if word.is_continue()
-            && looked_at
-            && !used_up
-            && chain.reliable(ritz) < k.min(have)
-            && chain.kind() != Kind::TwoBases
-        {
-            let good = |i: &usize| ritz.residuals[*i] <= 0.5 * config.tolerance * ritz.sigma[0];
-            let locked = (0..chain.reliable(ritz)).take_while(good).count();
-            let begun = chain.with_two_bases(operator, ritz, locked, rows, random)?;
-            // Without any the triplets so far stay what there is, should somebody stop it now.
-            *last = begun;
+        if word.is_continue() && looked_at && !used_up && chain.reliable(ritz) < k.min(have) {
+            let reliable = ritz.estimates().take(chain.reliable(ritz));
+            let locked = reliable.take_while(|x| is_good(*x, config)).count();
+            // Nothing where none had converged: a stop before the next look finds none.
+            *last = chain.with_two_bases(operator, ritz, locked, rows, random)?;
             since = LOOK;
             continue;
         }
@@ -181,18 +175,18 @@ fn iterate<F: LinearOperator + ?Sized>(
     }
 }
 
+/// Whether a residual, estimated over σ₁, is within the tolerance: half of it leaves room for rounding in the true one.
+fn is_good(estimate: f64, config: &SvdConfig) -> bool {
+    estimate <= 0.5 * config.tolerance
+}
+
 /// Where a solver is, by what its chain gave last.
 fn at_work(ritz: Option<&Ritz>, config: &SvdConfig, products: usize) -> Progress {
-    let none = (&[][..], 1.0);
-    let (residuals, largest) = ritz.map_or(none, |ritz| (&ritz.residuals[..], ritz.sigma[0]));
-    let wanted = config.k.min(residuals.len());
-    let estimates = residuals[..wanted].iter().map(|&x| over(x, largest));
-    // Half the tolerance leaves room for rounding in the true residual.
-    let good = |x: &f64| *x <= 0.5 * config.tolerance;
-    let converged = estimates.clone().filter(good).count();
-    let worst = match wanted < config.k {
+    let estimates = || ritz.into_iter().flat_map(Ritz::estimates).take(config.k);
+    let converged = estimates().filter(|x| is_good(*x, config)).count();
+    let worst = match estimates().count() < config.k {
         true => f64::INFINITY,
-        false => estimates.fold(0.0, f64::max),
+        false => estimates().fold(0.0, f64::max),
     };
     progress(converged, config.k, products, worst)
 }

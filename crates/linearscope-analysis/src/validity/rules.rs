@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     frozen::FrozenNetwork,
     operator::{LinearOperator, indicators},
-    vectors::{distance, dot, norm, over, read},
+    vectors::{cosine, distance, norm, over, read},
 };
 
 /// How far one vector is from another.
@@ -25,7 +25,7 @@ impl Apart {
     /// How far `a` is from `b`.
     fn of(a: &[f64], b: &[f64]) -> Self {
         Self {
-            cosine: over(over(dot(a, b), norm(a)), norm(b)),
+            cosine: cosine(a, b),
             distance: over(distance(a, b), norm(b)),
         }
     }

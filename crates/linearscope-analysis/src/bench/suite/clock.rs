@@ -1,6 +1,7 @@
 //! The time that a row has.
 
 use std::{
+    ops::ControlFlow,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
@@ -41,6 +42,14 @@ impl Clock {
     /// Whether the row has to end.
     pub(super) fn is_over(&self) -> bool {
         self.stop.is_stopped() || self.elapsed() >= self.limit
+    }
+
+    /// The same as an observer says it.
+    pub(super) fn goes_on(&self) -> ControlFlow<()> {
+        match self.is_over() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 
     /// Time `work` once, and then up to `rounds` times while one more is likely to fit.

@@ -58,7 +58,6 @@ pub(super) fn peak(config: &SuiteConfig, clock: &Clock) -> Result<Figures> {
         return Ok(Figures {
             ms: Some(times.best()),
             size: Some(size),
-            peak_share: None,
             ..times.figures()
         }
         .at_rate(flops, None));

@@ -1,6 +1,6 @@
 //! A network on the device, and the rows that are about it.
 
-use std::{ops::ControlFlow, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use burn::tensor::{FloatDType, TensorData};
 use burn_dispatch::{Dispatch, DispatchTensor};
@@ -19,7 +19,7 @@ use crate::{
     progress::Progress,
     projection,
     svd::{Svd, SvdConfig, SvdError, svd},
-    vectors::read,
+    vectors::{norm, read},
     votes::{self, VoteConfig},
 };
 
@@ -188,7 +188,7 @@ impl Subject {
         let times = times?;
         let y0 = read(self.frozen()?.reference())?;
         Ok(Figures {
-            reference_norm: Some(y0.iter().map(|y| y * y).sum::<f64>().sqrt()),
+            reference_norm: Some(norm(&y0)),
             ..times.figures()
         })
     }
@@ -237,10 +237,7 @@ impl Subject {
                 .with_chunk(CHUNK)
                 .with_classes(Some((0..count.min(of)).collect()))
         };
-        let observer = |_: &Progress| match clock.is_over() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        };
+        let observer = |_: &Progress| clock.goes_on();
         // Kernels are compiled for a whole chunk.
         votes::votes(frozen, &among(CHUNK), observer)?;
         let start = Instant::now();
@@ -270,10 +267,7 @@ fn renewed(loaded: &Loaded<Dispatch>) -> Arc<Loaded<Dispatch>> {
 fn triplets(f: &FrozenNetwork, clock: &Clock) -> Result<(Figures, Status)> {
     let config = SvdConfig::new(TRIPLETS);
     let start = Instant::now();
-    let found = svd(f, &config, |_| match clock.is_over() {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    });
+    let found = svd(f, &config, |_| clock.goes_on());
     let ms = Figures::ms(start);
     let of = |found: &Svd| {
         let good: Vec<f64> = (found.sigma.iter().zip(&found.residuals))

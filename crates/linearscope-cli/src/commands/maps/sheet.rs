@@ -3,7 +3,7 @@
 use linearscope_analysis::{LinearOperator, maps::field::SHARES, operator::Field};
 use linearscope_picture::{Array, Arrow, Band, Mark, Panel, Sheet, significant};
 
-use super::{ARROWS, Found};
+use super::{ARROWS, Found, said::NO_ENERGY};
 use crate::{console, error::Result, picture::View, session::Session};
 
 /// Numbers as colours, heat where none is negative; what is no number is white.
@@ -160,7 +160,7 @@ pub(super) fn draw(session: &mut Session, found: &Found) -> Result<Sheet> {
         let raster = array.signed(View::BULK.window(&array), None, Sheet::MOST);
         let panel = Panel::new(format!("{} · {}", i + 1, at.at), raster);
         Some(match at.own {
-            Some(_) if at.off_diagonal.is_nan() => panel.caption(super::NO_ENERGY.to_string()),
+            Some(_) if at.off_diagonal.is_nan() => panel.caption(NO_ENERGY.to_string()),
             Some(_) => panel.caption(format!("{:.2} % off-diagonal", 100.0 * at.off_diagonal)),
             None => panel,
         })
