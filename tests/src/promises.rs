@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn_backend::{Backend, DType, TensorData};
 use burn_flex::{Flex, FlexDevice};
 use linearscope::{
-    Loaded, Network, Recorded, RuleSet,
+    Kernels, Loaded, Network, Recorded, RuleSet,
     conformance::{Allowed, OneToOne, all_hold, promises},
     host,
 };
@@ -24,6 +24,8 @@ pub struct Platform<B: Backend> {
     pub dtype: DType,
     /// What errors may be.
     pub allowed: Allowed,
+    /// Whose kernels compute the reference.
+    pub kernels: Kernels,
 }
 
 impl<B: Backend> Platform<B> {
@@ -34,6 +36,7 @@ impl<B: Backend> Platform<B> {
     pub fn keeps(&self, network: Network, x0: &TensorData, rules: RuleSet) -> Result<(), String> {
         let checks = || {
             let loaded = Loaded::<B>::new(Arc::new(network), self.device.clone(), self.dtype)?;
+            let loaded = loaded.with_kernels(self.kernels)?;
             let x0 = upload::<B>(x0, &self.device, self.dtype);
             let frozen = Recorded::new(Arc::new(loaded), vec![x0.clone()], rules)?;
             promises(&OneToOne::new(&frozen, x0)?, &self.allowed)
@@ -59,6 +62,24 @@ impl<B: Backend> Platform<B> {
             on.allowed.exact = on.allowed.exact.max(AMPLIFIED * rounding);
             on.keeps(network, &x0, RuleSet::default())
         });
+    }
+
+    /// How far this library's kernels and Burn's differ in a plain run, relative to the latter's largest output.
+    ///
+    /// # Errors
+    /// Those of the runs.
+    pub fn between_kernels(
+        &self,
+        network: Network,
+        x0: &TensorData,
+    ) -> Result<f64, linearscope::Error> {
+        let loaded = Loaded::<B>::new(Arc::new(network), self.device.clone(), self.dtype)?;
+        let by = |kernels| -> Result<Vec<f64>, linearscope::Error> {
+            let x0 = upload::<B>(x0, &self.device, self.dtype);
+            let y = loaded.with_kernels(kernels)?.forward(vec![x0])?;
+            host::<B>(y.into_iter().next().expect("one output"))
+        };
+        Ok(relative(&by(Kernels::Own)?, &by(Kernels::Burn)?))
     }
 
     /// How far a plain run in this dtype is from one on the CPU in f64, relative to the latter.

@@ -3,7 +3,7 @@
 use burn_backend::{DType, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
 use linearscope::{
-    Entry, Rule, RuleSet,
+    Entry, Kernels, Rule, RuleSet,
     conformance::Allowed,
     linear::{LinearMap, Structure},
 };
@@ -20,6 +20,7 @@ fn flex(dtype: DType, limit: f64) -> Platform<Flex> {
         device: FlexDevice,
         dtype,
         allowed: Allowed::bitwise(limit),
+        kernels: Kernels::Burn,
     }
 }
 
@@ -49,6 +50,35 @@ fn bundled_networks_in_f32() {
 #[test]
 fn bundled_networks_in_f64() {
     bundled(&flex(DType::F64, 1e-12));
+}
+
+/// The platform with kernels of our own.
+fn own(dtype: DType, limit: f64) -> Platform<Flex> {
+    Platform {
+        kernels: Kernels::Own,
+        ..flex(dtype, limit)
+    }
+}
+
+#[test]
+fn own_kernels_keep_the_promises() {
+    own(DType::F32, 1e-4).keeps_on_random_networks(200, 2);
+    own(DType::F64, 1e-12).keeps_on_random_networks(100, 3);
+    bundled(&own(DType::F32, 1e-4));
+    bundled(&own(DType::F64, 1e-12));
+}
+
+#[test]
+fn own_kernels_are_burns_to_rounding() {
+    for (dtype, limit) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
+        let on = flex(dtype, limit);
+        for (file, shape) in BUNDLED {
+            let network = network(&assets().join(file), shape);
+            let x0 = pseudo_input(shape, 1.0, 0);
+            let apart = on.between_kernels(network, &x0).expect("runs");
+            assert!(apart <= limit, "{file}: {apart:.1e}");
+        }
+    }
 }
 
 /// A map that is not the transpose of its adjoint: a rule broken on purpose.

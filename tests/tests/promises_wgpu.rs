@@ -63,6 +63,7 @@ mod wgpu {
                 other: 1e-4,
                 floor: Floor::Zero,
             },
+            kernels: linearscope::Kernels::Burn,
         }
     }
 

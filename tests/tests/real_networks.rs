@@ -12,7 +12,7 @@ use burn::tensor::{Device, FloatDType};
 use burn_backend::{DType, TensorMetadata, ops::FloatTensorOps};
 use burn_flex::{Flex, FlexDevice};
 use linearscope::{
-    Loaded, Paired, Recorded, RuleSet,
+    Kernels, Loaded, Paired, Recorded, RuleSet,
     conformance::{Allowed, OneToOne, all_hold, promises},
     host, one_hot,
 };
@@ -136,7 +136,7 @@ fn main() -> ExitCode {
             move |path| rows_equal_autodiff(&path, &pseudo_input(&shape, scale, 0), at),
         ));
     }
-    let every: [(&str, OfNetwork); 5] = [
+    let every: [(&str, OfNetwork); 6] = [
         ("plain_outputs_equal_onnxruntime", equals_onnxruntime),
         ("the_reference_is_untouched", is_untouched),
         ("a_sketch_is_what_a_run_shows", |net, path| {
@@ -144,6 +144,7 @@ fn main() -> ExitCode {
             let (fields, filled) = sketch_is_the_run(net.name, network(path, &net.shape), x0);
             Ok(format!("{filled} of {fields} fields are filled"))
         }),
+        ("own_kernels_are_burns_to_rounding", kernels_agree),
         ("promises_f32", |net, path| keeps(net, path, DType::F32)),
         ("promises_f64", |net, path| keeps(net, path, DType::F64)),
     ];
@@ -208,6 +209,29 @@ fn is_untouched(net: &RealNetwork, path: &Path) -> Result<String, String> {
         return Err("the paired run changed y0".into());
     }
     Ok(format!("{} values bit-equal", plain.len()))
+}
+
+/// ◆ With kernels of our own f(x₀) is Burn's to 1e-5 in f32 and 1e-12 in f64, and y₀ is, bit for bit, a plain run's.
+fn kernels_agree(net: &RealNetwork, path: &Path) -> Result<String, String> {
+    let data = pseudo_input(&net.shape, net.scale, 0);
+    let mut said = Vec::new();
+    for (dtype, limit) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
+        let x = || upload::<Flex>(&data, &DEVICE, dtype);
+        let forward = |loaded: &Loaded<Flex>| {
+            let y = loaded.forward(vec![x()]).map_err(|e| e.to_string())?;
+            Ok::<_, String>(values(y.into_iter().next().expect("an output")))
+        };
+        let burn = load::<Flex>(path, &net.shape, &DEVICE, dtype);
+        let own = Arc::new(burn.with_kernels(Kernels::Own).map_err(|e| e.to_string())?);
+        let (by_own, by_burn) = (forward(&own)?, forward(&burn)?);
+        let frozen =
+            Recorded::new(own, vec![x()], RuleSet::default()).map_err(|e| e.to_string())?;
+        if values(frozen.reference()[0].clone()) != by_own {
+            return Err("freezing changed y0".into());
+        }
+        said.push(within("apart", relative(&by_own, &by_burn), limit)?);
+    }
+    Ok(said.join(", "))
 }
 
 /// ◆ All promises, exactness the most closely.

@@ -14,7 +14,7 @@ use std::{ops::ControlFlow, sync::Arc, time::Instant};
 use burn::tensor::{Device, FloatDType, TensorData};
 use burn_backend::{Backend, Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
-use linearscope::{Network, Paired, Recorded, RuleSet, noise, program::NodeTime};
+use linearscope::{Kernels, Network, Paired, Recorded, RuleSet, noise, program::NodeTime};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -54,6 +54,8 @@ pub struct BenchConfig {
     pub device: Device,
     /// The precision. Default f32.
     pub dtype: FloatDType,
+    /// Whose kernels compute forwards. Default Burn's.
+    pub kernels: Kernels,
 }
 
 impl BenchConfig {
@@ -64,11 +66,15 @@ impl BenchConfig {
             rounds: 15,
             device: device.clone(),
             dtype: FloatDType::F32,
+            kernels: Kernels::default(),
         }
     }
 }
 
-setters!(BenchConfig: with_k k: usize, with_rounds rounds: usize, with_dtype dtype: FloatDType);
+setters!(BenchConfig:
+    with_k k: usize, with_rounds rounds: usize, with_dtype dtype: FloatDType,
+    with_kernels kernels: Kernels
+);
 
 fn quantile(sorted: &[f64], q: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * q).round() as usize]
@@ -107,10 +113,14 @@ pub fn bench(
         rounds,
         ref device,
         dtype,
+        kernels,
     } = *config;
     let rules = RuleSet::default();
-    let single = FrozenNetwork::load(single, device, dtype)?;
-    let many = FrozenNetwork::load(many, device, dtype)?;
+    let load = |network| -> Result<_> {
+        let loaded = FrozenNetwork::load(network, device, dtype)?;
+        Ok(Arc::new(loaded.with_kernels(kernels)?))
+    };
+    let (single, many) = (load(single)?, load(many)?);
     let input = single.network().inputs()[0].shape.to_vec();
     let batch = many.network().inputs()[0].shape.to_vec();
     let x0 = tensor(&input, 1, device, dtype);
@@ -187,8 +197,10 @@ pub fn node_times(network: Network, config: &BenchConfig) -> Result<Vec<NodeTime
         rounds,
         ref device,
         dtype,
+        kernels,
     } = *config;
     let loaded = FrozenNetwork::load(network, device, dtype)?;
+    let loaded = Arc::new(loaded.with_kernels(kernels)?);
     let shape = loaded.network().inputs()[0].shape.to_vec();
     let x0 = tensor(&shape, 1, device, dtype);
     let frozen = Recorded::new(Arc::clone(&loaded), vec![x0], RuleSet::default())?;

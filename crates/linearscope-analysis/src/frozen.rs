@@ -270,6 +270,10 @@ impl LinearOperator for FrozenNetwork {
         ))
     }
 
+    fn memory(&self) -> Option<usize> {
+        Some(self.frozen.budget())
+    }
+
     fn check_interrupt(&self) -> Result<()> {
         Ok(self.frozen.loaded().interrupt().check()?)
     }

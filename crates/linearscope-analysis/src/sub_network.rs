@@ -128,6 +128,10 @@ impl LinearOperator for SubNetwork<'_> {
         Ok(flat(x))
     }
 
+    fn memory(&self) -> Option<usize> {
+        self.whole.memory()
+    }
+
     fn check_interrupt(&self) -> Result<()> {
         self.whole.check_interrupt()
     }

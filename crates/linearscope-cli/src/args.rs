@@ -11,6 +11,7 @@ use clap::{
     Args, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
 };
+use linearscope::Kernels;
 use linearscope_analysis::discussion::Propagation;
 use linearscope_preprocess::{Background, Channels, Interpolation, Profiles, Size};
 use serde::{Serialize, Serializer};
@@ -70,6 +71,8 @@ pub(crate) struct Freezing {
     /// with :N for the N-th of several
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     pub device: String,
+    #[command(flatten)]
+    pub kernels: KernelsFlag,
     /// Memory for decisions and probes, in GB [default: half of what is free]; where it is given, half of it is for
     /// the bases of svd, which are not limited otherwise
     #[arg(long, value_name = "GB")]
@@ -77,6 +80,38 @@ pub(crate) struct Freezing {
     /// Freeze once more in f64 and list the decisions that differ
     #[arg(long)]
     pub check_decisions: bool,
+}
+
+impl Freezing {
+    /// Whose kernels compute the reference.
+    pub(crate) fn kernels(&self) -> Kernels {
+        self.kernels.on(&self.device)
+    }
+}
+
+/// Whose convolutions the reference is computed by.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct KernelsFlag {
+    /// Whose kernels compute f(x₀): this program's own for convolutions (faster, and the default on the CPU), or Burn's
+    /// for everything. They differ by rounding
+    #[arg(long, value_parser = one_of::<Kernels, _>(Kernels::ALL.map(Kernels::name)))]
+    kernels: Option<Kernels>,
+}
+
+impl KernelsFlag {
+    /// Whose were asked for, if any were.
+    pub(crate) fn asked(self) -> Option<Kernels> {
+        self.kernels
+    }
+
+    /// Whose they are on a device.
+    pub(crate) fn on(self, device: &str) -> Kernels {
+        let kind = device.split(':').next();
+        self.kernels.unwrap_or(match kind {
+            Some("cpu") => Kernels::Own,
+            _ => Kernels::Burn,
+        })
+    }
 }
 
 /// How a picture becomes x₀. Each flag overrides the file MODEL.toml beside the model.
@@ -195,6 +230,8 @@ impl Common {
             "dtype",
             (self.freezing.dtype == Precision::F64).then(|| "f64".into()),
         );
+        let kernels = self.freezing.kernels.kernels;
+        flag("kernels", kernels.map(|kernels| kernels.to_string()));
         let rules = (!self.freezing.rules.is_empty()).then(|| self.freezing.rules.join(","));
         flag("rules", rules);
         let recipe = &self.recipe;

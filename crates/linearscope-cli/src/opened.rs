@@ -10,7 +10,7 @@ use std::{
 
 use burn::tensor::{Device, FloatDType, TensorData};
 use burn_dispatch::Dispatch;
-use linearscope::{Loaded, Network, RuleSet, device, program::machine_budget};
+use linearscope::{Kernels, Loaded, Network, RuleSet, device, program::machine_budget};
 use linearscope_analysis::{FrozenNetwork, LinearOperator, vectors};
 use linearscope_onnx::{Model, Signature};
 use linearscope_preprocess::{Layout, Limits, Picture};
@@ -288,8 +288,9 @@ pub(crate) fn load(
     network: Network,
     device: &Device,
     dtype: FloatDType,
+    kernels: Kernels,
 ) -> Result<Arc<Loaded<Dispatch>>> {
-    let loaded = FrozenNetwork::load(network, device, dtype)?;
+    let loaded = FrozenNetwork::load(network, device, dtype)?.with_kernels(kernels)?;
     Ok(Arc::new(loaded.with_interrupt(console::interrupt())))
 }
 
@@ -452,6 +453,7 @@ impl Opened {
             "rules": self.rules.to_string(),
             "dtype": freezing.dtype,
             "device": freezing.device,
+            "kernels": freezing.kernels().name(),
             "max_memory": freezing.max_memory,
             "check_decisions": freezing.check_decisions,
             "each_channel": self.common.each_channel,
@@ -494,8 +496,9 @@ impl Opened {
             "loading {} parameters for x₀ of shape {shape:?}",
             network.parameters()
         ));
-        let dtype = self.common.freezing.dtype.dtype();
-        let loaded = load(network, &self.device, dtype)?;
+        let freezing = &self.common.freezing;
+        let (dtype, kernels) = (freezing.dtype.dtype(), freezing.kernels());
+        let loaded = load(network, &self.device, dtype, kernels)?;
         if self.ready.len() == SHAPES {
             self.ready.remove(0);
         }
@@ -655,6 +658,10 @@ impl Opened {
                  network again, reference beside probe (paired mode)",
                 self.budget as f64 / 1e6
             ));
+            if freezing.kernels.asked() == Some(Kernels::Own) {
+                let text = "paired mode computes the reference by Burn's kernels, whose decisions its adjoint takes";
+                self.notice(text.into());
+            }
         }
         let account = frozen
             .recorded()
@@ -684,6 +691,7 @@ impl Opened {
                 "backend": frozen.backend_name(),
                 "device": freezing.device,
                 "dtype": freezing.dtype,
+                "kernels": frozen.frozen().loaded().kernels().name(),
                 "rules": frozen.frozen().rules().to_string(),
                 "norms_recognised": facts["norms_recognised"],
                 "functions_recognised": facts["functions_recognised"],

@@ -5,6 +5,7 @@
 //! (int casts) or refused before anything runs; a panic below is caught and gets the node's name.
 
 mod composite;
+mod kernels;
 mod replacement;
 
 use std::{
@@ -23,10 +24,12 @@ use burn_ir::{
 };
 use burn_router::TensorInterpreter;
 
+pub use self::kernels::Kernels;
 use crate::{
     LinearScope,
     error::{Error, Place, Result, guarded, panic_message},
     interrupt::Interrupt,
+    linear::Shared,
     network::{Network, Role, operation_name},
     report::OpReport,
     rule_set::{Normalisation, Site},
@@ -46,6 +49,8 @@ pub(crate) struct Planned {
     role: Role,
     /// Tensors read here for the last time in a way that could not free them.
     drops: Vec<TensorIr>,
+    /// Of a convolution that a kernel of our own computes: its packed weights.
+    packed: Option<Shared>,
 }
 
 impl Planned {
@@ -70,6 +75,7 @@ pub struct Loaded<B: Backend> {
     /// not hold.
     stale: Vec<usize>,
     interrupt: Interrupt,
+    kernels: Kernels,
 }
 
 /// Why an operation cannot be replayed at all, if so.
@@ -214,6 +220,7 @@ fn plan(network: &Network, dtype: DType) -> Result<Vec<Planned>> {
             operation,
             role: step.role,
             drops,
+            packed: None,
         });
     }
     Ok(plan)
@@ -261,6 +268,7 @@ impl<B: Backend> Loaded<B> {
             composites: composites.into(),
             stale: Vec::new(),
             interrupt: Interrupt::new(),
+            kernels: Kernels::default(),
         })
     }
 
@@ -296,6 +304,7 @@ impl<B: Backend> Loaded<B> {
             composites: self.composites.clone(),
             stale: self.stale.clone(),
             interrupt,
+            kernels: self.kernels,
         }
     }
 
@@ -323,13 +332,22 @@ impl<B: Backend> Loaded<B> {
             device: self.device.clone(),
             dtype: self.dtype,
             weights: all,
-            plan: self.plan.clone(),
+            plan: match self.kernels {
+                Kernels::Burn => self.plan.clone(),
+                Kernels::Own => {
+                    let steps = self.plan.iter().cloned();
+                    steps
+                        .map(|step| step.repacked(|id| replaced.contains(id)))
+                        .collect()
+                }
+            },
             stale: stale
                 .map(|(number, _)| number)
                 .chain(self.stale.iter().copied())
                 .collect(),
             composites: self.composites.clone(),
             interrupt: self.interrupt.clone(),
+            kernels: self.kernels,
         }
     }
 
@@ -422,7 +440,8 @@ impl<B: Backend> Loaded<B> {
         let Some(run) = run else {
             for step in self.plan.iter() {
                 self.interrupt.check()?;
-                guarded(|| step.place(), || execute(&mut interpreter, step))?;
+                let run = || execute(&mut interpreter, step, &self.interrupt);
+                guarded(|| step.place(), run)?;
             }
             self.interrupt.check()?;
             return Ok(interpreter);
@@ -464,8 +483,11 @@ impl<B: Backend> Loaded<B> {
     ) -> Result<()> {
         run.see(self.mode(interpreter, step, run, entries));
         match run.replacement(&step.site) {
-            None => execute(interpreter, step),
-            Some(rule) => replacement::execute_replaced(interpreter, step, run, rule)?,
+            None => execute(interpreter, step, &self.interrupt),
+            Some(rule) => {
+                let rule = (rule, &self.interrupt);
+                replacement::execute_replaced(interpreter, step, run, rule)?;
+            }
         }
         if let Role::Member(number) = step.role {
             let composite = &self.composites[number];
@@ -531,8 +553,18 @@ impl<B: Backend> Loaded<B> {
     }
 }
 
-pub(crate) fn execute<B: Backend>(interpreter: &mut Replayed<B>, step: &Planned) {
+/// Run one step's op; once `interrupt` is stopped, what it makes may mean nothing.
+pub(crate) fn execute<B: Backend>(
+    interpreter: &mut Replayed<B>,
+    step: &Planned,
+    interrupt: &Interrupt,
+) {
+    let own = step.packed.as_ref();
     match &step.operation {
+        operation
+            if own.is_some_and(|packed| {
+                kernels::execute_own(interpreter, operation, packed, interrupt)
+            }) => {}
         // Burn's interpreter has no arm for int casts.
         OperationIr::BaseInt(BaseOperationIr::Cast(op)) => {
             let HandleKind::Int(tensor) = interpreter.get_tensor(&op.input) else {

@@ -39,7 +39,7 @@ pub mod survey;
 pub mod training;
 
 pub use backend::LinearScope;
-pub use driver::Loaded;
+pub use driver::{Kernels, Loaded};
 pub use error::{Error, Place, Result, panic_message};
 pub use findings::{DecisionsAtRisk, NearKink, NodeAtRisk, UnitFlips};
 pub use frozen::{Frozen, Paired, Point, Recorded, SourceShare};

@@ -125,7 +125,8 @@ pub(super) fn randomised(
         tell(observer, Progress::new("re-drawing weights", done, all))?;
         let chosen = &layers[layers.len() - last..];
         let network = Arc::new(loaded.network().redrawn(chosen, asked.config.seed));
-        let redrawn = Loaded::new(network, loaded.device().clone(), loaded.dtype());
+        let redrawn = Loaded::new(network, loaded.device().clone(), loaded.dtype())
+            .and_then(|redrawn| redrawn.with_kernels(loaded.kernels()));
         let maps = match own(redrawn.map_err(Error::from))? {
             Ok(redrawn) => {
                 let redrawn = redrawn.with_interrupt(loaded.interrupt().clone());

@@ -285,10 +285,14 @@ fn blocks<T: Send>(
     let [channels, h, w] = from;
     let each = channels * to.iter().product::<usize>();
     let parts = places.len().div_ceil((HELD / each).max(1));
+    // Places far apart one after the other, so that more of their fields share a product.
+    let order: Vec<usize> = (0..parts)
+        .flat_map(|part| (part..places.len()).step_by(parts))
+        .collect();
+    // Fields are held twice in f64, and once as the operator gives them.
+    let held = f.memory().map_or(HELD, |bytes| HELD.min(bytes / 24));
     let mut done = 0;
-    for part in 0..parts {
-        // Places far apart in one part, so that more of their fields share a product.
-        let some: Vec<usize> = (part..places.len()).step_by(parts).collect();
+    for some in order.chunks((held / each).max(1)) {
         let asked: Vec<Vec<usize>> = some
             .iter()
             .flat_map(|&i| {

@@ -32,6 +32,10 @@ impl<F: LinearOperator> LinearOperator for Transposed<F> {
         self.0.dtype()
     }
 
+    fn memory(&self) -> Option<usize> {
+        self.0.memory()
+    }
+
     fn check_interrupt(&self) -> Result<()> {
         self.0.check_interrupt()
     }
@@ -68,6 +72,10 @@ impl<F: LinearOperator> LinearOperator for Scaled<F> {
 
     fn geometry(&self) -> Result<Option<Geometry>> {
         self.operator.geometry()
+    }
+
+    fn memory(&self) -> Option<usize> {
+        self.operator.memory()
     }
 
     fn check_interrupt(&self) -> Result<()> {
@@ -238,6 +246,10 @@ impl<F: LinearOperator> LinearOperator for ByProducts<F> {
 
     fn geometry(&self) -> Result<Option<Geometry>> {
         self.0.geometry()
+    }
+
+    fn memory(&self) -> Option<usize> {
+        self.0.memory()
     }
 
     fn check_interrupt(&self) -> Result<()> {

@@ -177,6 +177,12 @@ pub trait LinearOperator {
         Ok(None)
     }
 
+    /// Bytes that its user allows for what is held beside it, such as entries of its fields; `None`: it does not say. Only
+    /// how much is computed at once may hang on that, never a number that comes out.
+    fn memory(&self) -> Option<usize> {
+        None
+    }
+
     /// Whether computations with F go on: asked before each product and within the dense work between
     /// products. The default never stops; a frozen network asks its
     /// [`Interrupt`](linearscope::Interrupt).
@@ -263,6 +269,10 @@ macro_rules! forwarded {
 
             fn geometry(&self) -> Result<Option<Geometry>> {
                 (**self).geometry()
+            }
+
+            fn memory(&self) -> Option<usize> {
+                (**self).memory()
             }
 
             fn check_interrupt(&self) -> Result<()> {

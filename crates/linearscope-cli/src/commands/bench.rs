@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::{
-    args::Precision,
+    args::{KernelsFlag, Precision},
     command::{About, Command, Group, Pictures},
     ends::EndFlags,
     error::{Failure, Result},
@@ -35,6 +35,8 @@ pub(crate) struct Bench {
     /// Precision of everything
     #[arg(long, default_value = "f32")]
     pub dtype: Precision,
+    #[command(flatten)]
+    pub kernels: KernelsFlag,
     /// Time every map of the program alone, too
     #[arg(long)]
     pub nodes: bool,
@@ -45,7 +47,7 @@ pub(crate) struct Bench {
     /// six minutes. With --json one object a line, as soon as it is measured
     #[arg(
         long,
-        conflicts_with_all = ["model", "shape", "k", "dtype", "nodes", "read_output", "set", "layout", "boxes"]
+        conflicts_with_all = ["model", "shape", "k", "dtype", "kernels", "nodes", "read_output", "set", "layout", "boxes"]
     )]
     pub gpu_suite: bool,
     /// The most that a row of the suite may take, in seconds; what the device has begun by then is waited for

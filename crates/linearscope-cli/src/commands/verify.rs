@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use super::inspect::shape_of;
 use crate::{
-    args::{Precision, RecipeFlags},
+    args::{KernelsFlag, Precision, RecipeFlags},
     command::{About, Command, Group, Pictures},
     console,
     ends::{EndFlags, Ends, Shaped, to_first},
@@ -60,6 +60,8 @@ pub(crate) struct Verify {
     /// Precision of everything
     #[arg(long, default_value = "f32")]
     pub dtype: Precision,
+    #[command(flatten)]
+    pub kernels: KernelsFlag,
     /// How non-linear units are frozen, as for the other commands
     #[arg(long, value_name = "RULE[,RULE]", value_delimiter = ',')]
     pub rules: Vec<String>,
@@ -138,7 +140,8 @@ fn verify(args: &Verify) -> Result<()> {
     let (network, left_out) = scores(whole.clone());
     let parameters = network.parameters();
     let x0 = TensorData::new(values, shape.clone());
-    let loaded = load(network, &device, dtype)?;
+    let kernels = args.kernels.on(&args.device);
+    let loaded = load(network, &device, dtype, kernels)?;
     console::step(&format!(
         "freezing {parameters} parameters at x₀ of shape {shape:?}"
     ));
@@ -166,7 +169,9 @@ fn verify(args: &Verify) -> Result<()> {
         let y: Vec<f64> = match left_out.is_empty() {
             true => read(frozen.reference())?,
             false => {
-                let loaded = load(whole, &device, dtype)?;
+                // Those that made y₀: paired runs are by Burn's.
+                let kernels = frozen.frozen().loaded().kernels();
+                let loaded = load(whole, &device, dtype, kernels)?;
                 FrozenNetwork::forward(&loaded, x0)?.iter::<f64>().collect()
             }
         };
@@ -202,6 +207,7 @@ fn verify(args: &Verify) -> Result<()> {
             "backend": frozen.backend_name(),
             "device": args.device,
             "dtype": args.dtype.name(),
+            "kernels": frozen.frozen().loaded().kernels().name(),
             "rules": frozen.frozen().rules().to_string(),
             "final_softmax_left_out": left_out,
             "mode": if frozen.recorded().is_some() { "recorded" } else { "paired" },

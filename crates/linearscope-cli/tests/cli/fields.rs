@@ -249,3 +249,26 @@ fn little_memory_is_said_and_works() {
     let refused = [&args[..], &["--max-memory", "-1"]].concat();
     assert_eq!(folder.run(&refused).status.code(), Some(2));
 }
+
+/// Ours on the CPU unless Burn's are asked for; the manifest says which, and paired runs say that they take Burn's.
+#[test]
+fn whose_kernels_is_said() {
+    let folder = Folder::new();
+    let args = ["run", &sr(), "--input", &picture(), "--dtype", "f64"];
+    let by = |out: &str, more: &[&str]| {
+        folder.ok(&[&args[..], &["--out", out], more].concat());
+        let kernels = folder.json(&format!("{out}/manifest.json"))["kernels"].clone();
+        (kernels, folder.npy(&format!("{out}/output.npy")).0)
+    };
+    let (own, y) = by("own", &[]);
+    assert_eq!(own, "own");
+    assert_eq!(by("first", &["--device", "cpu:0"]), (own, y.clone()));
+    let (burn, plain) = by("burn", &["--kernels", "burn"]);
+    assert_eq!(burn, "burn");
+    assert!(close(&y, &plain, 1e-12));
+    let asked = ["--kernels", "own", "--max-memory", "0.0000001"];
+    let output = folder.run(&[&args[..], &["--out", "paired"], &asked].concat());
+    let err = text(&output.stderr);
+    assert!(err.contains("by Burn's kernels"), "{err}");
+    assert_eq!(folder.json("paired/manifest.json")["kernels"], "burn");
+}

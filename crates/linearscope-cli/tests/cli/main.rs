@@ -15,6 +15,7 @@ mod jobs;
 mod made;
 mod maps;
 mod matrix;
+mod memory;
 mod messages;
 mod names;
 mod pictures;

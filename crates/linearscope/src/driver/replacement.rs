@@ -13,6 +13,7 @@ use super::{Planned, Replayed, execute, outputs};
 use crate::{
     coefficient::Coefficient,
     error::{Error, Result, guarded},
+    interrupt::Interrupt,
     linear::{LinearMap, Multiple, batch},
     rule_set::{Reference, Rule},
     run::{Mode, Run, ScopeTensor},
@@ -53,19 +54,20 @@ pub(super) fn execute_replaced<B: Backend>(
     interpreter: &mut Replayed<B>,
     step: &Planned,
     run: &Arc<Run<B>>,
-    rule: &Rule,
+    (rule, interrupt): (&Rule, &Interrupt),
 ) -> Result<()> {
     let operands = operands(interpreter, step);
     let probed = operands.iter().position(|x| x.tracer().is_some());
     let Some(probed) = probed else {
-        return guarded(|| step.place(), || execute(interpreter, step));
+        let run = || execute(interpreter, step, interrupt);
+        return guarded(|| step.place(), run);
     };
     let tracer = operands[probed].tracer().cloned().expect("it is traced");
     let operands = operands.into_iter().map(ScopeTensor::into_value).collect();
 
     let word = rule.word();
     run.see(Mode::Reference(word));
-    let executed = guarded(|| step.place(), || execute(interpreter, step));
+    let executed = guarded(|| step.place(), || execute(interpreter, step, interrupt));
     run.see(Mode::Rules);
     executed?;
 

@@ -21,7 +21,7 @@ use std::{ops::Deref, sync::Arc};
 use burn_backend::{Backend, tensor::FloatTensor};
 
 use crate::{
-    driver::Loaded,
+    driver::{Kernels, Loaded},
     error::{Error, Result},
     rule_set::RuleSet,
 };
@@ -42,7 +42,8 @@ impl<B: Backend> Frozen<B> {
     /// Freeze the network at x₀ within a budget of bytes for decisions and probes.
     ///
     /// Probes are cut into as many batches as fit; what comes out does not depend on the cut. Cost:
-    /// that of [`Recorded::new`], and that of [`Paired::new`] where the decisions do not fit.
+    /// that of [`Recorded::new`], and that of [`Paired::new`] where the decisions do not fit; then Burn's kernels compute
+    /// the reference, whatever [`Kernels`] the network has.
     ///
     /// # Errors
     /// As [`Recorded::new`], [`Error::Memory`] apart.
@@ -55,6 +56,11 @@ impl<B: Backend> Frozen<B> {
         match Recorded::within(loaded.clone(), x0.clone(), rules.clone(), budget) {
             Ok(recorded) => Ok(Self::Recorded(recorded)),
             Err(Error::Memory { .. }) => {
+                // A paired run's adjoint goes on Burn's tape: both must decide by the same kernels.
+                let loaded = match loaded.kernels() {
+                    Kernels::Burn => loaded,
+                    Kernels::Own => Arc::new(loaded.with_kernels(Kernels::Burn)?),
+                };
                 Ok(Self::Paired(Paired::within(loaded, x0, rules, budget)?))
             }
             Err(error) => Err(error),

@@ -531,6 +531,17 @@ impl<B: Backend> Conv2d<B> {
         Some(OnHost::new(plain, ways))
     }
 
+    /// What it makes of x `[n, c, h, w]`, the bias `[c]` added, by the host's kernel; `None` where there is none for it.
+    /// Numbers that mean nothing once `interrupt` is stopped.
+    pub(crate) fn value(
+        &self,
+        x: &FloatTensor<B>,
+        bias: Option<&FloatTensor<B>>,
+        interrupt: &Interrupt,
+    ) -> Option<FloatTensor<B>> {
+        Some(self.on_host()?.value(x, bias, interrupt))
+    }
+
     fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
         if let Some(direct) = self.on_host() {
             return Some(Arc::new(direct));
@@ -553,6 +564,16 @@ impl<B: Backend> ConvTranspose2d<B> {
             ..self.with_weight(self.weight.clone())
         };
         Some(OnHost::new(plain, ways))
+    }
+
+    /// As [`Conv2d::value`].
+    pub(crate) fn value(
+        &self,
+        x: &FloatTensor<B>,
+        bias: Option<&FloatTensor<B>>,
+        interrupt: &Interrupt,
+    ) -> Option<FloatTensor<B>> {
+        Some(self.on_host()?.value(x, bias, interrupt))
     }
 
     fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
@@ -618,29 +639,46 @@ impl<B: Backend, M: Convolution<B>, P: LinearMap<B>> Locality<B> for Flat<M, P> 
 }
 
 impl<B: Backend> Conv1d<B> {
-    fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
+    /// The same over pictures one cell high.
+    fn picture(&self) -> Conv2d<B> {
         let [stride, dilation] = [self.options.stride[0], self.options.dilation[0]];
         let mut options = ConvOptions::new([1, stride], [0, 0], [1, dilation], self.options.groups);
         options.padding = [(0, 0), self.options.padding[0]];
         let mut input = self.input.to_vec();
         input.insert(2, 1);
-        let picture = Conv2d {
+        Conv2d {
             weight: self.weight.clone().map(raised::<B>),
             options,
             input: Shape::from(input),
             direct: self.direct.clone(),
-        };
+        }
+    }
+
+    /// As [`Conv2d::value`], of x `[n, c, l]`.
+    pub(crate) fn value(
+        &self,
+        x: &FloatTensor<B>,
+        bias: Option<&FloatTensor<B>>,
+        interrupt: &Interrupt,
+    ) -> Option<FloatTensor<B>> {
+        let made = self.picture().on_host()?;
+        let made = made.value(&raised::<B>(x.clone()), bias, interrupt);
+        Some(lowered::<B>(made))
+    }
+
+    fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
         let plain = Self {
             direct: self.direct.clone(),
             ..self.with_weight(self.weight.clone())
         };
-        let picture = picture.on_host()?;
+        let picture = self.picture().on_host()?;
         Some(Arc::new(Flat { plain, picture }))
     }
 }
 
 impl<B: Backend> ConvTranspose1d<B> {
-    fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
+    /// The same over pictures one cell high.
+    fn picture(&self) -> ConvTranspose2d<B> {
         let options = ConvTransposeOptions::new(
             [1, self.options.stride[0]],
             [0, self.options.padding[0]],
@@ -648,16 +686,31 @@ impl<B: Backend> ConvTranspose1d<B> {
             [1, self.options.dilation[0]],
             self.options.groups,
         );
-        let picture = ConvTranspose2d {
+        ConvTranspose2d {
             weight: self.weight.clone().map(raised::<B>),
             options,
             direct: self.direct.clone(),
-        };
+        }
+    }
+
+    /// As [`Conv2d::value`], of x `[n, c, l]`.
+    pub(crate) fn value(
+        &self,
+        x: &FloatTensor<B>,
+        bias: Option<&FloatTensor<B>>,
+        interrupt: &Interrupt,
+    ) -> Option<FloatTensor<B>> {
+        let made = self.picture().on_host()?;
+        let made = made.value(&raised::<B>(x.clone()), bias, interrupt);
+        Some(lowered::<B>(made))
+    }
+
+    fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
         let plain = Self {
             direct: self.direct.clone(),
             ..self.with_weight(self.weight.clone())
         };
-        let picture = picture.on_host()?;
+        let picture = self.picture().on_host()?;
         Some(Arc::new(Flat { plain, picture }))
     }
 }

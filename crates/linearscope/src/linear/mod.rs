@@ -67,6 +67,7 @@ pub(crate) use conv_weight::{
 };
 pub(crate) use cross::Cross;
 pub(crate) use diagonal::{Diagonal, Divide};
+pub(crate) use direct::{Pooling, Shared, max_pool, on_host};
 pub(crate) use interpolate::Interpolate;
 pub use locality::{Cut, Locality, Restricted};
 pub(crate) use mask::Mask;

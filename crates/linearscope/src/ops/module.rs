@@ -79,23 +79,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         bias: Option<FloatTensor<Self>>,
         options: ConvOptions<1>,
     ) -> FloatTensor<Self> {
-        rules::weighted::convolution(
-            x,
-            weight,
-            bias,
-            |x, weight, bias| B::conv1d(x, weight, bias, options.clone()),
-            |weight, input| map::Conv1d {
-                weight,
-                options: options.clone(),
-                input,
-                direct: Default::default(),
-            },
-            |x, weight| map::Conv1dWeight {
-                x,
-                options: options.clone(),
-                weight,
-            },
-        )
+        rules::weighted::conv1d(x, weight, bias, options, None)
     }
 
     gradient! {
@@ -113,23 +97,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         bias: Option<FloatTensor<Self>>,
         options: ConvOptions<2>,
     ) -> FloatTensor<Self> {
-        rules::weighted::convolution(
-            x,
-            weight,
-            bias,
-            |x, weight, bias| B::conv2d(x, weight, bias, options.clone()),
-            |weight, input| map::Conv2d {
-                weight,
-                options: options.clone(),
-                input,
-                direct: Default::default(),
-            },
-            |x, weight| map::Conv2dWeight {
-                x,
-                options: options.clone(),
-                weight,
-            },
-        )
+        rules::weighted::conv2d(x, weight, bias, options, None)
     }
 
     gradient! {
@@ -197,22 +165,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         bias: Option<FloatTensor<Self>>,
         options: ConvTransposeOptions<1>,
     ) -> FloatTensor<Self> {
-        rules::weighted::convolution(
-            x,
-            weight,
-            bias,
-            |x, weight, bias| B::conv_transpose1d(x, weight, bias, options.clone()),
-            |weight, _| map::ConvTranspose1d {
-                weight,
-                options: options.clone(),
-                direct: Default::default(),
-            },
-            |x, weight| map::ConvTranspose1dWeight {
-                x,
-                options: options.clone(),
-                weight,
-            },
-        )
+        rules::weighted::conv_transpose1d(x, weight, bias, options, None)
     }
 
     gradient! {
@@ -230,22 +183,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         bias: Option<FloatTensor<Self>>,
         options: ConvTransposeOptions<2>,
     ) -> FloatTensor<Self> {
-        rules::weighted::convolution(
-            x,
-            weight,
-            bias,
-            |x, weight, bias| B::conv_transpose2d(x, weight, bias, options.clone()),
-            |weight, _| map::ConvTranspose2d {
-                weight,
-                options: options.clone(),
-                direct: Default::default(),
-            },
-            |x, weight| map::ConvTranspose2dWeight {
-                x,
-                options: options.clone(),
-                weight,
-            },
-        )
+        rules::weighted::conv_transpose2d(x, weight, bias, options, None)
     }
 
     gradient! {
@@ -424,26 +362,46 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         dilation: [usize; 2],
         ceil_mode: bool,
     ) -> FloatTensor<Self> {
+        let windows = Windows {
+            kernel: kernel_size.to_vec(),
+            stride: stride.to_vec(),
+            padding: padding.to_vec(),
+            dilation: dilation.to_vec(),
+        };
+        // On the host values and switches are one pass, bit by bit what the backend's two are.
+        let pooling = map::Pooling {
+            kernel: kernel_size,
+            stride,
+            padding,
+            dilation,
+            ceil: ceil_mode,
+        };
+        let traced = x.tracer().is_some();
+        let (own, switches) = match map::max_pool::<B>(&x.value, &pooling, traced) {
+            Some((own, switches)) => (Some(own), switches),
+            None => (None, None),
+        };
         max_pool::max_pool(
             x,
-            &Windows {
-                kernel: kernel_size.to_vec(),
-                stride: stride.to_vec(),
-                padding: padding.to_vec(),
-                dilation: dilation.to_vec(),
+            &windows,
+            |x| match own {
+                Some(own) => own,
+                None => B::max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode),
             },
-            |x| B::max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode),
-            |x, dtype| {
-                B::max_pool2d_with_indices(
-                    x,
-                    kernel_size,
-                    stride,
-                    padding,
-                    dilation,
-                    ceil_mode,
-                    dtype,
-                )
-                .indices
+            |x, dtype| match switches {
+                Some(switches) => switches,
+                None => {
+                    let pooled = B::max_pool2d_with_indices(
+                        x,
+                        kernel_size,
+                        stride,
+                        padding,
+                        dilation,
+                        ceil_mode,
+                        dtype,
+                    );
+                    pooled.indices
+                }
             },
         )
     }

@@ -7,12 +7,17 @@
 //!
 //! A traced bias is added. Exact at x₀ in every case.
 
-use burn_backend::{Backend, Shape, TensorMetadata, tensor::FloatTensor};
+use burn_backend::{
+    Backend, Shape, TensorMetadata,
+    ops::{ConvOptions, ConvTransposeOptions},
+    tensor::FloatTensor,
+};
 
 use super::product::{into, passing};
 use crate::{
     coefficient::Coefficient,
-    linear::{LinearMap, Reshape},
+    interrupt::Interrupt,
+    linear::{self as map, LinearMap, Reshape, Shared},
     run::{
         ScopeTensor, Tracer,
         open::{Opened, Operand},
@@ -89,6 +94,59 @@ where
         }
     };
     op.traced(y, tracer)
+}
+
+/// A kernel of our own for the value of a convolution whose weights never change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Own<'a> {
+    /// The weights in the kernel's order; programs share them.
+    pub packed: &'a Shared,
+    /// What stops it.
+    pub interrupt: &'a Interrupt,
+}
+
+/// A convolution's value and its maps, over some number of axes: by the backend's kernel, or by `own`.
+macro_rules! convolutions {
+    ($($name:ident, $options:ty, $map:ident, $by_weight:ident, ($($input:ident)?);)*) => {$(
+        #[doc = concat!("`", stringify!($name), "` of x `[n, c, ..]`.")]
+        pub(crate) fn $name<B: Backend>(
+            x: ScopeTensor<B>,
+            weight: ScopeTensor<B>,
+            bias: Option<ScopeTensor<B>>,
+            options: $options,
+            own: Option<Own<'_>>,
+        ) -> ScopeTensor<B> {
+            let packed = own.map_or_else(Shared::default, |own| own.packed.clone());
+            let of_x = |weight, _input: Shape| map::$map {
+                weight,
+                options: options.clone(),
+                $($input: _input,)?
+                direct: packed.clone(),
+            };
+            let by_own = |x: &FloatTensor<B>, weight: &FloatTensor<B>, bias: Option<&FloatTensor<B>>| {
+                let made = of_x(Coefficient::weight(weight.clone()), x.shape());
+                made.value(x, bias, own?.interrupt)
+            };
+            convolution(
+                x,
+                weight,
+                bias,
+                |x, weight, bias| match by_own(&x, &weight, bias.as_ref()) {
+                    Some(made) => made,
+                    None => B::$name(x, weight, bias, options.clone()),
+                },
+                of_x,
+                |x, weight| map::$by_weight { x, options: options.clone(), weight },
+            )
+        }
+    )*};
+}
+
+convolutions! {
+    conv1d, ConvOptions<1>, Conv1d, Conv1dWeight, (input);
+    conv2d, ConvOptions<2>, Conv2d, Conv2dWeight, (input);
+    conv_transpose1d, ConvTransposeOptions<1>, ConvTranspose1d, ConvTranspose1dWeight, ();
+    conv_transpose2d, ConvTransposeOptions<2>, ConvTranspose2d, ConvTranspose2dWeight, ();
 }
 
 /// `[c] → [1, c, 1, ..]` of the given rank.

@@ -32,10 +32,12 @@ pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
     let parameters = batched.parameters();
     let mut out = batched.outputs()[0].shape.to_vec();
     out[0] /= args.k;
+    let kernels = args.kernels.on(&args.device);
     let config = BenchConfig::new(&device)
         .with_k(args.k)
         .with_rounds(args.rounds)
-        .with_dtype(args.dtype.dtype());
+        .with_dtype(args.dtype.dtype())
+        .with_kernels(kernels);
     let found = bench(single()?, batched, &config, console::observer())?;
     let nodes = match args.nodes {
         true => node_times(single()?, &config.with_rounds(args.rounds.min(5)))?,
@@ -48,6 +50,7 @@ pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
             "k": args.k,
             "dtype": args.dtype.name(),
             "device": args.device,
+            "kernels": kernels.name(),
             "threads": std::thread::available_parallelism().map_or(1, usize::from),
             "nodes": nodes.iter().map(|node| json!({
                 "node": &*node.name,

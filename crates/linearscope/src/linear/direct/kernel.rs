@@ -67,6 +67,9 @@ impl<T: Lanes> Block<T> {
     }
 }
 
+/// The blocks of each group.
+type Groups<T> = Vec<Vec<Block<T>>>;
+
 /// Channels of a tile that registers hold.
 struct Most;
 
@@ -88,15 +91,15 @@ pub(super) struct Planes {
 }
 
 /// `[pictures, groups · from, h, w]` to `[pictures, groups · to, h′, w′]`; `blocks` are the weights
-/// for each pair of residues, in order, and each group. The interrupt is looked at in every strip; once it is
-/// stopped the rest stays as it is.
+/// for each pair of residues, in order, and each group; `bias` is a number for each channel made, or none. The
+/// interrupt is looked at in every strip; once it is stopped the rest stays as it is.
 pub(super) fn run<T: Lanes>(
     x: &[T],
     planes: Planes,
     size: [usize; 2],
     axes: &[Axis; 2],
     made: [usize; 2],
-    blocks: &[Vec<Vec<Block<T>>>],
+    (blocks, bias): (&[Groups<T>], &[T]),
     interrupt: &Interrupt,
 ) -> Vec<T> {
     let Planes {
@@ -113,6 +116,7 @@ pub(super) fn run<T: Lanes>(
         let pieces = y.chunks_mut((to * n).max(1)).enumerate();
         let all = pieces.map(|(number, made)| Product {
             left: &blocks[0][number % groups],
+            bias: of_group(bias, number % groups, to),
             right: Factor {
                 numbers: &x[number * from * n..],
                 rows: n,
@@ -166,6 +170,11 @@ pub(super) fn run<T: Lanes>(
     let per = tallest.div_ceil(strips).max(1);
     let strips = tallest.div_ceil(per);
 
+    // The bias of each group's blocks.
+    let biases: Vec<&[T]> = (0..groups)
+        .flat_map(|group| cut(of_group(bias, group, to), &blocks[0][group]))
+        .collect();
+
     let arch = Arch::new();
     let fill = |from: usize, group: usize, number: usize, below: usize, first, rows: &mut [_]| {
         if interrupt.is_stopped() {
@@ -178,6 +187,7 @@ pub(super) fn run<T: Lanes>(
             arch.dispatch(Strip {
                 input: &padded[from..],
                 weights: &block.weights,
+                bias: biases[group * blocks[0][0].len() + number],
                 offsets: &offsets[below][beside],
                 channels: block.channels,
                 rows: &mut *rows,
@@ -243,6 +253,23 @@ pub(super) fn run<T: Lanes>(
             fill(from, group, number, below, first, &mut rows);
         });
     y
+}
+
+/// The numbers of the channels that a group makes; none of none.
+fn of_group<T>(bias: &[T], group: usize, to: usize) -> &[T] {
+    bias.get(group * to..(group + 1) * to).unwrap_or_default()
+}
+
+/// The numbers of each block's channels; none of none.
+pub(super) fn cut<'a, T: Lanes>(
+    bias: &'a [T],
+    blocks: &[Block<T>],
+) -> impl Iterator<Item = &'a [T]> {
+    blocks.iter().scan(0, move |first, block| {
+        let channels = *first..*first + block.channels;
+        *first = channels.end;
+        Some(bias.get(channels).unwrap_or_default())
+    })
 }
 
 /// Memory that is kept for the next that asks: asking the system for megabytes again and again costs
@@ -352,6 +379,8 @@ pub(super) use by_channels;
 struct Strip<'a, 'b, T> {
     input: &'a [T],
     weights: &'a [T],
+    /// What each channel's sum begins with.
+    bias: &'a [T],
     offsets: &'a [usize],
     channels: usize,
     /// Channel after channel.
@@ -388,7 +417,8 @@ impl<T: Lanes> Strip<'_, '_, T> {
         let mut at = 0;
         while at < end {
             let from = &self.input[self.first * self.across + at..];
-            sum::<S, T, CHANNELS, VECTORS>(simd, from, self.weights, self.offsets, &mut tile);
+            let weights = (self.weights, self.bias);
+            sum::<S, T, CHANNELS, VECTORS>(simd, from, weights, self.offsets, &mut tile);
             let mut done = 0;
             while done < run && at + done < end {
                 let (row, column) = ((at + done) / self.across, (at + done) % self.across);
@@ -413,17 +443,20 @@ impl<T: Lanes> Strip<'_, '_, T> {
     }
 }
 
-/// Σ over taps of weight · input, for a tile: `CHANNELS` rows of `VECTORS` vectors.
+/// Σ over taps of weight · input, for a tile: `CHANNELS` rows of `VECTORS` vectors. A row's sum begins with its number of
+/// `bias`, with 0 where there is none.
 #[inline(always)]
 pub(super) fn sum<S: Simd, T: Lanes, const CHANNELS: usize, const VECTORS: usize>(
     simd: S,
     input: &[T],
-    weights: &[T],
+    (weights, bias): (&[T], &[T]),
     offsets: &[usize],
     tile: &mut [T],
 ) {
     let run = VECTORS * T::lanes::<S>();
-    tile.fill(T::default());
+    for (channel, row) in tile.chunks_exact_mut(run).enumerate() {
+        row.fill(bias.get(channel).copied().unwrap_or_default());
+    }
     let weights = weights.as_chunks::<CHANNELS>().0;
     for (weights, offsets) in weights.chunks(SUMMED).zip(offsets.chunks(SUMMED)) {
         let mut sums = [[T::splat(simd, T::default()); VECTORS]; CHANNELS];

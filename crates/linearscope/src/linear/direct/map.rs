@@ -103,6 +103,25 @@ impl<M> OnHost<M> {
     }
 }
 
+impl<M: Windowed> OnHost<M> {
+    /// What it makes of x `[n, c, h, w]`, with a bias `[c]`; numbers that mean nothing once `interrupt` is stopped.
+    pub(in crate::linear) fn value<B: Backend>(
+        &self,
+        x: &FloatTensor<B>,
+        bias: Option<&FloatTensor<B>>,
+        interrupt: &Interrupt,
+    ) -> FloatTensor<B>
+    where
+        M: Convolution<B>,
+    {
+        let shape = x.shape();
+        let made = self.plain.made([shape[2], shape[3]]);
+        let weight = self.plain.weight().value();
+        self.way(M::FORWARD)
+            .pictures::<B>((weight, bias), x, self.plain.before(), made, interrupt)
+    }
+}
+
 /// Height and width of `[k, n, c, h, w]`.
 fn size<T: TensorMetadata>(x: &T) -> [usize; 2] {
     let shape = x.shape();
@@ -164,11 +183,12 @@ impl<B: Backend, M: Convolution<B>> Locality<B> for OnHost<M> {
 mod tests {
     use burn_backend::{
         DType, TensorData,
-        ops::{ConvOptions, ConvTransposeOptions, FloatTensorOps},
+        ops::{ConvOptions, ConvTransposeOptions, FloatTensorOps, ModuleOps},
     };
     use burn_flex::{Flex, FlexDevice, FlexTensor};
 
     use super::*;
+    use crate::linear::{Conv1d, ConvTranspose1d};
 
     fn tensor(shape: &[usize], seed: usize, dtype: DType) -> FlexTensor {
         let values: Vec<f64> = (0..shape.iter().product())
@@ -258,6 +278,91 @@ mod tests {
                     assert_same(&plain, &[2, c_in, 6, 19], dtype, &what);
                 }
             }
+        }
+    }
+
+    /// The value of a convolution, its bias in the sums, one alone as beside others.
+    #[test]
+    fn values_with_a_bias_are_the_backends() {
+        for dtype in [DType::F32, DType::F64] {
+            for (c_in, c_out, groups, window, stride, dilation) in [
+                (3, 19, 1, [3, 3], [1, 1], [1, 1]),
+                (8, 6, 2, [3, 3], [2, 2], [1, 1]),
+                (12, 20, 1, [1, 1], [1, 1], [1, 1]),
+                (8, 12, 4, [1, 1], [3, 2], [1, 1]),
+                (4, 4, 4, [5, 3], [1, 1], [1, 2]),
+                // Groups enough that each is a task.
+                (192, 192, 192, [3, 3], [1, 1], [1, 1]),
+            ] {
+                let mut options = ConvOptions::new(stride, [1, 1], dilation, groups);
+                options.padding = [(1, 0), (2, 1)];
+                let shape = [c_out, c_in / groups, window[0], window[1]];
+                let (weight, bias) = (weight(&shape, dtype), tensor(&[c_out], 7, dtype));
+                let own = Conv2d::<Flex> {
+                    weight: weight.clone(),
+                    options: options.clone(),
+                    input: Shape::from([2, c_in, 9, 35]),
+                    direct: Default::default(),
+                };
+                let x = tensor(&[2, c_in, 9, 35], 2, dtype);
+                let what =
+                    format!("{c_in} to {c_out} by {groups}, {window:?} {stride:?} {dilation:?}");
+                let value = |x: &FlexTensor| {
+                    own.value(x, Some(&bias), &Interrupt::new())
+                        .expect("on the host")
+                };
+                let made = value(&x);
+                let plain = weight.value().clone();
+                let expected = Flex::conv2d(x.clone(), plain, Some(bias.clone()), options);
+                assert_close(made.clone(), expected, dtype, &what);
+                let first = Flex::float_slice(x, &[(0..1).into()]);
+                let of_both = Flex::float_slice(made, &[(0..1).into()]);
+                let numbers = |x| crate::host::<Flex>(x).expect("reads");
+                assert_eq!(numbers(value(&first)), numbers(of_both), "{what}");
+
+                let options = ConvTransposeOptions::new([3, 2], [0, 0], [1, 1], dilation, groups);
+                let shape = [c_in, c_out / groups, window[0], window[1]];
+                let weight = super::tests::weight(&shape, dtype);
+                let own = ConvTranspose2d::<Flex> {
+                    weight: weight.clone(),
+                    options: options.clone(),
+                    direct: Default::default(),
+                };
+                let x = tensor(&[1, c_in, 6, 19], 2, dtype);
+                let made = own.value(&x, Some(&bias), &Interrupt::new());
+                let plain = weight.value().clone();
+                let expected = Flex::conv_transpose2d(x, plain, Some(bias.clone()), options);
+                assert_close(made.expect("on the host"), expected, dtype, &what);
+            }
+            // Over one axis.
+            let bias = tensor(&[6], 7, dtype);
+            let options = ConvOptions::new([2], [1], [2], 2);
+            let own = Conv1d::<Flex> {
+                weight: weight(&[6, 2, 3], dtype),
+                options: options.clone(),
+                input: Shape::from([2, 4, 21]),
+                direct: Default::default(),
+            };
+            let x = tensor(&[2, 4, 21], 2, dtype);
+            let made = own.value(&x, Some(&bias), &Interrupt::new());
+            let plain = own.weight.value().clone();
+            let expected = Flex::conv1d(x.clone(), plain, Some(bias.clone()), options);
+            assert_close(made.expect("on the host"), expected, dtype, "conv1d");
+            let options = ConvTransposeOptions::new([3], [1], [1], [1], 2);
+            let own = ConvTranspose1d::<Flex> {
+                weight: weight(&[4, 3, 2], dtype),
+                options: options.clone(),
+                direct: Default::default(),
+            };
+            let made = own.value(&x, Some(&bias), &Interrupt::new());
+            let plain = own.weight.value().clone();
+            let expected = Flex::conv_transpose1d(x, plain, Some(bias), options);
+            assert_close(
+                made.expect("on the host"),
+                expected,
+                dtype,
+                "conv_transpose1d",
+            );
         }
     }
 }

@@ -3,7 +3,9 @@
 //! A replay is convolutions and little else, and Flex lays each out as a product of matrices,
 //! channels last, and back. Nothing of that is needed where weights are frozen: they are packed once,
 //! and the picture is read where it lies. Two to three times as fast on the networks of
-//! `docs/performance.md`, in either precision, both ways, any stride and dilation. Only replays use it: the reference keeps the backend's own ops.
+//! `docs/performance.md`, in either precision, both ways, any stride and dilation. Replays always use it; the reference where
+//! a network is loaded with [`Kernels::Own`](crate::Kernels::Own). Max pools of the reference are here too (`max_pool`): they
+//! sum nothing, and are the backend's bit by bit.
 //!
 //! Each entry is a sum in an order that its own terms decide. What a probe becomes so depends neither on its
 //! batch mates nor on threads, and is the same on a window as on the whole picture.
@@ -12,17 +14,19 @@ mod geometry;
 mod kernel;
 mod lanes;
 mod map;
+mod max_pool;
 mod permute;
 mod product;
 mod separable;
 
 use std::sync::{Arc, OnceLock};
 
-use burn_backend::{Backend, DType, TensorData, TensorMetadata, read_sync, tensor::FloatTensor};
+use burn_backend::{Backend, DType, TensorData, TensorMetadata, tensor::FloatTensor};
 use geometry::{Axis, Window};
 use kernel::{Block, Planes};
 use lanes::Lanes;
 pub(super) use map::OnHost;
+pub(crate) use max_pool::{Pooling, max_pool};
 pub(super) use permute::permuted;
 pub(super) use product::{left, right};
 pub(super) use separable::{Banded, separable};
@@ -86,7 +90,7 @@ pub(super) struct Form {
 }
 
 /// Whether tensors of a backend are this process's memory, and no tape hears of ops on them.
-pub(super) fn on_host<B: Backend>(device: &B::Device) -> bool {
+pub(crate) fn on_host<B: Backend>(device: &B::Device) -> bool {
     matches!(B::name(device).as_str(), "flex" | "dispatch<flex>")
 }
 
@@ -213,11 +217,27 @@ impl Direct {
         made: [usize; 2],
         interrupt: &Interrupt,
     ) -> FloatTensor<B> {
-        let device = x.device();
         let (x, k) = batch::merge::<B>(x);
+        batch::split::<B>(
+            self.pictures::<B>((weight, None), &x, before, made, interrupt),
+            k,
+        )
+    }
+
+    /// `[n, groups · from, h, w]` to `[n, groups · to, h′, w′]`, with a bias `[groups · to]` or none; otherwise as
+    /// [`run`](Self::run).
+    pub(super) fn pictures<B: Backend>(
+        &self,
+        (weight, bias): (&FloatTensor<B>, Option<&FloatTensor<B>>),
+        x: &FloatTensor<B>,
+        before: [usize; 2],
+        made: [usize; 2],
+        interrupt: &Interrupt,
+    ) -> FloatTensor<B> {
         let shape = x.shape();
         let (pictures, size) = (shape[0], [shape[2], shape[3]]);
-        let data = read_sync(B::float_into_data(x)).expect("the host's memory can be read");
+        let look = |x| host::look::<B>(x).expect("the host's memory can be read");
+        let (data, bias) = (look(x), bias.map(look));
         let channels = self.form.groups * self.channels().1;
         let shape = [pictures, channels, made[0], made[1]];
         let ends = Ends {
@@ -226,22 +246,27 @@ impl Direct {
             before,
             made,
         };
-        let data = match self.packed::<B>(weight) {
-            Weights::F32(packed) => {
-                let x = data.as_slice().expect("numbers of the weights' kind");
-                TensorData::new(self.values(packed, x, ends, interrupt), shape)
+        let made = match (self.packed::<B>(weight), &data, &bias) {
+            (Weights::F32(packed), Floats::F32(x), None) => {
+                TensorData::new(self.values((packed, &[]), x, ends, interrupt), shape)
             }
-            Weights::F64(packed) => {
-                let x = data.as_slice().expect("numbers of the weights' kind");
-                TensorData::new(self.values(packed, x, ends, interrupt), shape)
+            (Weights::F32(packed), Floats::F32(x), Some(Floats::F32(bias))) => {
+                TensorData::new(self.values((packed, bias), x, ends, interrupt), shape)
             }
+            (Weights::F64(packed), Floats::F64(x), None) => {
+                TensorData::new(self.values((packed, &[]), x, ends, interrupt), shape)
+            }
+            (Weights::F64(packed), Floats::F64(x), Some(Floats::F64(bias))) => {
+                TensorData::new(self.values((packed, bias), x, ends, interrupt), shape)
+            }
+            _ => unreachable!("a backend's convolution takes numbers of one kind"),
         };
-        batch::split::<B>(B::float_from_data(data, &device), k)
+        B::float_from_data(made, &x.device())
     }
 
     fn values<T: Lanes>(
         &self,
-        packed: &Packed<T>,
+        (packed, bias): (&Packed<T>, &[T]),
         x: &[T],
         ends: Ends,
         interrupt: &Interrupt,
@@ -271,7 +296,7 @@ impl Direct {
             from,
             to,
         };
-        kernel::run(x, planes, size, &axes, made, &packed.0, interrupt)
+        kernel::run(x, planes, size, &axes, made, (&packed.0, bias), interrupt)
     }
 
     /// Bytes of the packed weights, packed or not yet.

@@ -11,7 +11,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    kernel::{Block, CACHED, SLACK, scratch, sum},
+    kernel::{Block, CACHED, SLACK, cut, scratch, sum},
     lanes::Lanes,
     on_host,
 };
@@ -38,6 +38,8 @@ pub(super) struct Factor<'a, T> {
 #[derive(Debug)]
 pub(super) struct Product<'a, T> {
     pub left: &'a [Block<T>],
+    /// What the sums of each row begin with, or nothing.
+    pub bias: &'a [T],
     pub right: Factor<'a, T>,
     pub made: &'a mut [T],
 }
@@ -45,6 +47,8 @@ pub(super) struct Product<'a, T> {
 /// Some rows and columns of one product.
 struct Task<'a, T> {
     blocks: &'a [Block<T>],
+    /// What the sums of each block's rows begin with.
+    biases: Vec<&'a [T]>,
     right: Factor<'a, T>,
     /// The first column.
     first: usize,
@@ -72,7 +76,9 @@ pub(super) fn products<T: Lanes>(
         let down = each.div_ceil(across).min(product.left.len()).max(1);
         let per = product.left.len().div_ceil(down).max(1);
         let mut rows = product.made.chunks_mut(n);
+        let mut biases = cut(product.bias, product.left);
         for blocks in product.left.chunks(per) {
+            let biases: Vec<&[T]> = biases.by_ref().take(blocks.len()).collect();
             let mut own: Vec<Vec<&mut [T]>> = (0..n.div_ceil(width)).map(|_| Vec::new()).collect();
             let channels = blocks.iter().map(Block::channels).sum();
             for row in rows.by_ref().take(channels) {
@@ -83,6 +89,7 @@ pub(super) fn products<T: Lanes>(
             for (number, made) in own.into_iter().enumerate() {
                 tasks.push(Task {
                     blocks,
+                    biases: biases.clone(),
                     right: product.right,
                     first: number * width,
                     made,
@@ -110,13 +117,14 @@ pub(super) fn products<T: Lanes>(
             let alone = task.blocks.len() == 1 && task.right.columns == 1;
             let mut fill = |input: &[T], offsets: &[usize]| {
                 let mut row = 0;
-                for block in task.blocks {
+                for (block, &bias) in task.blocks.iter().zip(&task.biases) {
                     let rows = &mut task.made[row..row + block.channels()];
                     row += block.channels();
                     let columns = start..start + some;
                     arch.dispatch(Columns {
                         input,
                         block,
+                        bias,
                         offsets,
                         rows,
                         columns,
@@ -149,6 +157,7 @@ pub(super) fn products<T: Lanes>(
 struct Columns<'a, 'b, T> {
     input: &'a [T],
     block: &'a Block<T>,
+    bias: &'a [T],
     offsets: &'a [usize],
     rows: &'a mut [&'b mut [T]],
     columns: std::ops::Range<usize>,
@@ -168,7 +177,7 @@ impl<T: Lanes> Columns<'_, '_, T> {
     fn fill<S: Simd, const CHANNELS: usize, const VECTORS: usize>(self, simd: S) {
         let run = VECTORS * T::lanes::<S>();
         let mut tile = vec![T::default(); CHANNELS * run];
-        let weights = self.block.weights();
+        let weights = (self.block.weights(), self.bias);
         let count = self.columns.len();
         for at in (0..count).step_by(run) {
             let input = &self.input[at..];
@@ -448,6 +457,7 @@ fn weighted<B: Backend, T: Lanes>(
             };
             Product {
                 left: &left[at],
+                bias: &[],
                 right: Factor {
                     numbers,
                     rows: strides[outer],

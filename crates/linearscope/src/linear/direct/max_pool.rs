@@ -1,0 +1,286 @@
+//! Max pools of the reference on the host, the winning cells beside the values.
+//!
+//! Nothing is summed, so the bits are the backend's. Its kernel looks at window after window; here a row of windows looks
+//! at one cell of each after the other, which vectorises, and values and indices come from one pass.
+
+use burn_backend::{
+    Backend, DType, Element, Shape, TensorData, TensorMetadata, get_or_init_device_settings,
+    tensor::{FloatTensor, IntTensor},
+};
+use num_traits::Float;
+use rayon::prelude::*;
+
+use super::on_host;
+use crate::host::{self, Floats};
+
+/// The windows of a max pool over pictures.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pooling {
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    pub padding: [usize; 2],
+    pub dilation: [usize; 2],
+    /// A last window may reach beyond the padding.
+    pub ceil: bool,
+}
+
+/// One axis of the windows, over cells of a picture.
+#[derive(Clone, Copy, Debug)]
+struct Axis {
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    dilation: usize,
+    /// Cells that are read, windows that are made.
+    from: usize,
+    to: usize,
+}
+
+impl Axis {
+    /// As PyTorch and ONNX count: with `ceil` a last window may begin within the picture or its padding and reach beyond.
+    /// `None` where no window fits.
+    fn new(pooling: &Pooling, axis: usize, from: usize) -> Option<Self> {
+        let (kernel, stride) = (pooling.kernel[axis], pooling.stride[axis]);
+        let (padding, dilation) = (pooling.padding[axis], pooling.dilation[axis]);
+        let rest = (from + 2 * padding).checked_sub(dilation * kernel.checked_sub(1)? + 1)?;
+        let mut to = match pooling.ceil {
+            true => rest.div_ceil(stride) + 1,
+            false => rest / stride + 1,
+        };
+        if pooling.ceil && (to - 1) * stride >= from + padding {
+            to -= 1;
+        }
+        Some(Self {
+            kernel,
+            stride,
+            padding,
+            dilation,
+            from,
+            to,
+        })
+    }
+
+    /// The cell that window `to` has at `tap`, if it is none of the padding.
+    fn cell(&self, to: usize, tap: usize) -> Option<usize> {
+        let cell = (to * self.stride + tap * self.dilation).checked_sub(self.padding)?;
+        (cell < self.from).then_some(cell)
+    }
+
+    /// The windows that have a cell at `tap`.
+    fn windows(&self, tap: usize) -> std::ops::Range<usize> {
+        let ahead = tap * self.dilation;
+        let first = self.padding.saturating_sub(ahead).div_ceil(self.stride);
+        let beyond = (self.from + self.padding).saturating_sub(ahead);
+        let end = beyond.div_ceil(self.stride).min(self.to);
+        first.min(end)..end
+    }
+}
+
+/// The largest cell of each window in one plane, and where it is in the plane, −1 in a window of padding alone. The first
+/// of equals wins, and the last NaN.
+fn plane<T: Float>(
+    x: &[T],
+    [down, across]: [Axis; 2],
+    y: &mut [T],
+    mut indices: Option<(&mut [i64], &mut [i32])>,
+) {
+    for (row, y) in y.chunks_mut(across.to).enumerate() {
+        y.fill(T::neg_infinity());
+        if let Some((_, own)) = &mut indices {
+            own.fill(-1);
+        }
+        for below in 0..down.kernel {
+            let Some(line) = down.cell(row, below) else {
+                continue;
+            };
+            for beside in 0..across.kernel {
+                let windows = across.windows(beside);
+                if windows.is_empty() {
+                    continue;
+                }
+                let first = across
+                    .cell(windows.start, beside)
+                    .expect("a cell of the picture");
+                let begin = line * across.from + first;
+                let read = x[begin..].iter().step_by(across.stride);
+                let best = y[windows.clone()].iter_mut().zip(read);
+                match &mut indices {
+                    None => best.for_each(|(best, &x)| {
+                        *best = if x > *best || x.is_nan() { x } else { *best };
+                    }),
+                    Some((_, own)) => {
+                        let (begin, stride) = (begin as i32, across.stride as i32);
+                        let places = own[windows].iter_mut().zip(0i32..);
+                        for ((best, &x), (at, number)) in best.zip(places) {
+                            let wins = *at < 0 || x > *best || x.is_nan();
+                            *best = if wins { x } else { *best };
+                            *at = if wins { begin + stride * number } else { *at };
+                        }
+                    }
+                }
+            }
+        }
+        if let Some((all, own)) = &mut indices {
+            let row = &mut all[row * across.to..][..across.to];
+            for (into, &at) in row.iter_mut().zip(own.iter()) {
+                *into = i64::from(at);
+            }
+        }
+    }
+}
+
+/// A plane and where its windows' winners go.
+type Piece<'a, T> = (&'a [T], &'a mut [T], Option<&'a mut [i64]>);
+
+fn planes<T: Float + Send + Sync>(
+    x: &[T],
+    axes: [Axis; 2],
+    count: usize,
+    with_indices: bool,
+) -> (Vec<T>, Option<Vec<i64>>) {
+    let [down, across] = axes;
+    let (read, made) = (down.from * across.from, down.to * across.to);
+    let mut y = vec![T::zero(); count * made];
+    let mut indices = with_indices.then(|| vec![0i64; count * made]);
+    let winners: Vec<Option<&mut [i64]>> = match &mut indices {
+        Some(indices) => indices.chunks_mut(made).map(Some).collect(),
+        None => (0..count).map(|_| None).collect(),
+    };
+    let pieces: Vec<Piece<'_, T>> = x
+        .chunks(read)
+        .zip(y.chunks_mut(made))
+        .zip(winners)
+        .map(|((x, y), indices)| (x, y, indices))
+        .collect();
+    pieces.into_par_iter().for_each_init(
+        || vec![0i32; across.to],
+        |own, (x, y, indices)| {
+            let indices = indices.map(|indices| (indices, own.as_mut_slice()));
+            plane(x, axes, y, indices);
+        },
+    );
+    (y, indices)
+}
+
+/// The max pool of x `[n, c, h, w]`, and with `with_indices` which cell of its plane won each window; `None` where x is not
+/// in this process's memory or is no picture of f32 or f64.
+pub(crate) fn max_pool<B: Backend>(
+    x: &FloatTensor<B>,
+    pooling: &Pooling,
+    with_indices: bool,
+) -> Option<(FloatTensor<B>, Option<IntTensor<B>>)> {
+    let (shape, device) = (x.shape(), x.device());
+    let float = matches!(x.dtype(), DType::F32 | DType::F64);
+    if !float || shape.num_dims() != 4 || !on_host::<B>(&device) {
+        return None;
+    }
+    let axes = [
+        Axis::new(pooling, 0, shape[2])?,
+        Axis::new(pooling, 1, shape[3])?,
+    ];
+    let count = shape[0] * shape[1];
+    let sizes = axes.iter().flat_map(|axis| [axis.from, axis.to]);
+    // Places are counted in 32 bits.
+    if count == 0 || sizes.clone().any(|size| size == 0) || shape[2] * shape[3] > i32::MAX as usize
+    {
+        return None;
+    }
+    let made = Shape::from([shape[0], shape[1], axes[0].to, axes[1].to]);
+    let (y, indices) = match host::look::<B>(x).ok()? {
+        Floats::F32(x) => of(&x, axes, count, with_indices, &made),
+        Floats::F64(x) => of(&x, axes, count, with_indices, &made),
+    };
+    let dtype = get_or_init_device_settings::<B>(&device).int_dtype;
+    let indices = indices.map(|indices| {
+        let indices = TensorData::new(indices, made).convert_dtype(dtype.into());
+        B::int_from_data(indices, &device)
+    });
+    Some((B::float_from_data(y, &device), indices))
+}
+
+fn of<T: Float + Element>(
+    x: &[T],
+    axes: [Axis; 2],
+    count: usize,
+    with_indices: bool,
+    made: &Shape,
+) -> (TensorData, Option<Vec<i64>>) {
+    let (y, indices) = planes(x, axes, count, with_indices);
+    (TensorData::new(y, made.clone()), indices)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_backend::{
+        IntDType,
+        ops::{FloatTensorOps, ModuleOps},
+    };
+    use burn_flex::{Flex, FlexDevice};
+
+    use super::*;
+
+    /// Against the backend's own, bit by bit: every border, ties, infinities, NaN, windows that reach beyond.
+    #[test]
+    fn max_pools_are_the_backends_bit_by_bit() {
+        for (kernel, stride, padding, dilation) in [
+            ([3, 3], [2, 2], [0, 0], [1, 1]),
+            ([3, 3], [2, 2], [1, 1], [1, 1]),
+            ([2, 2], [2, 2], [0, 0], [1, 1]),
+            ([3, 2], [1, 3], [1, 1], [1, 1]),
+            ([2, 3], [1, 1], [1, 1], [3, 2]),
+            ([5, 5], [4, 4], [2, 2], [1, 1]),
+            ([1, 1], [2, 1], [0, 0], [1, 1]),
+        ] {
+            for (ceil, special) in [(false, false), (true, false), (false, true), (true, true)] {
+                let (h, w) = (9, 14);
+                let mut values: Vec<f32> = (0..6 * h * w)
+                    .map(|i| ((i * 37) % 11) as f32 - 5.0)
+                    .collect();
+                if special {
+                    for (i, value) in values.iter_mut().enumerate() {
+                        match i % 13 {
+                            3 => *value = f32::NAN,
+                            5..=7 => *value = f32::NEG_INFINITY,
+                            9 => *value = -0.0,
+                            _ => {}
+                        }
+                    }
+                }
+                for dtype in [DType::F32, DType::F64] {
+                    let data = TensorData::new(values.clone(), [2, 3, h, w]).convert_dtype(dtype);
+                    let x = Flex::float_from_data(data, &FlexDevice);
+                    let pooling = Pooling {
+                        kernel,
+                        stride,
+                        padding,
+                        dilation,
+                        ceil,
+                    };
+                    let expected = Flex::max_pool2d_with_indices(
+                        x.clone(),
+                        kernel,
+                        stride,
+                        padding,
+                        dilation,
+                        ceil,
+                        IntDType::I64,
+                    );
+                    let what = format!("{kernel:?} {stride:?} {padding:?} {dilation:?} {ceil}");
+                    let bits = |x| {
+                        let values = host::host::<Flex>(x).expect("reads");
+                        values.into_iter().map(f64::to_bits).collect::<Vec<_>>()
+                    };
+                    let expected_bits = bits(expected.output);
+                    let (alone, none) = max_pool::<Flex>(&x, &pooling, false).expect("on the host");
+                    assert!(none.is_none());
+                    assert_eq!(bits(alone), expected_bits, "{what}");
+                    let (y, indices) = max_pool::<Flex>(&x, &pooling, true).expect("on the host");
+                    assert_eq!(bits(y), expected_bits, "{what}");
+                    let indices = host::ints::<Flex>(indices.as_ref().expect("asked"));
+                    let expected = host::ints::<Flex>(&expected.indices).expect("reads");
+                    assert_eq!(indices.expect("reads"), expected, "{what}");
+                }
+            }
+        }
+    }
+}
