@@ -1,0 +1,225 @@
+// The cursor: which place is looked at, its row or column, and what is pinned, dragged or compared.
+
+import { path, isStale } from "./api.js";
+
+/** How long a request may keep a newer one of the cursor waiting, in ms. */
+const PATIENCE = 400;
+
+const same = (a, b) => Boolean(a && b) && a.side === b.side && a.y === b.y && a.x === b.x && a.k === b.k;
+
+export class Flashlight {
+  #listeners = [];
+  #request = null;
+  #ahead = null;
+  #slow = 0;
+
+  constructor(stage) {
+    Object.assign(this, { stage, cursor: null, reading: null, field: null, other: null, source: null });
+    stage.state.watch(changed => {
+      if (["at", "region", "second", "ci", "co", "to", "rules", "net", "method"].some(name => changed.has(name))) this.refresh();
+    });
+  }
+
+  /** `listener({ source, field, other, error, slow })` whenever what is seen changes. */
+  watch(listener) {
+    this.#listeners.push(listener);
+    return () => { this.#listeners = this.#listeners.filter(other => other !== listener); };
+  }
+
+  /** The place whose field is shown: what is pinned, else what is under the cursor. */
+  get place() {
+    const { state } = this.stage;
+    return state.get("at") ?? state.get("region") ?? this.cursor;
+  }
+
+  get pinned() {
+    return Boolean(this.stage.state.get("at") ?? this.stage.state.get("region"));
+  }
+
+  hover(plane, { y, x }, event) {
+    this.stage.walk?.stop();
+    const at = { side: plane.side, y, x };
+    this.reading = at;
+    if (!this.pinned) this.move(at);
+    else {
+      const pin = this.stage.state.get("at");
+      const compares = event?.shiftKey && pin?.side === at.side && !same(pin, at);
+      this.stage.help(compares
+        ? "Click to keep this place beside the pinned one."
+        : "Pinned. The numbers follow the cursor. Click another place to move the pin, Shift + click to compare two, Esc to let go.");
+      this.#tell();
+    }
+  }
+
+  /** Class `k` of scores is under the cursor. */
+  hoverClass(k) {
+    this.stage.walk?.stop();
+    if (!this.pinned) this.move({ side: "out", k });
+  }
+
+  /** Look at a place that is not pinned. */
+  move(at) {
+    if (same(this.cursor, at)) return;
+    this.cursor = at;
+    this.refresh(true);
+  }
+
+  leave(plane) {
+    if (this.reading?.side === plane.side) this.reading = null;
+    this.#tell();
+  }
+
+  focus(plane) {
+    this.stage.focused = plane;
+    if (this.stage.quiet) return;
+    this.stage.help("Arrow keys move the cursor by a pixel, with Shift by 8. Enter pins. ? shows all keys.");
+  }
+
+  click(plane, { y, x }, event) {
+    this.stage.walk?.stop();
+    this.pin({ side: plane.side, y, x }, event.shiftKey);
+  }
+
+  /** Pin a place; the pinned one again lets go; `beside` compares it with what is pinned. */
+  pin(at, beside = false) {
+    const { state } = this.stage;
+    const pin = state.get("at");
+    if (beside && pin && pin.side === at.side && !same(pin, at)) state.set({ second: same(state.get("second"), at) ? null : at });
+    else if (same(pin, at)) this.release();
+    else {
+      this.cursor = at;
+      state.set({ at, region: null, second: null });
+    }
+  }
+
+  region(plane, box) {
+    this.stage.state.set({ region: { side: plane.side, box }, at: null, second: null });
+  }
+
+  /** Let go of the second place, else of the pin. */
+  release() {
+    const { state } = this.stage;
+    if (state.get("second")) state.set({ second: null });
+    else state.set({ at: null, region: null });
+  }
+
+  /** Move by whole entries: the pin where its plane has the focus, else the cursor or what is read. */
+  step(dy, dx) {
+    this.stage.walk?.stop();
+    const pin = this.stage.state.get("at");
+    const from = pin ?? this.cursor;
+    const side = this.stage.focused?.side ?? from?.side ?? "in";
+    const plane = this.stage.sides[side];
+    if (!plane) return;
+    const inside = (at, size) => Math.min(size - 1, Math.max(0, at));
+    const moved = ({ y, x }) => ({ side, y: inside(y + dy, plane.height), x: inside(x + dx, plane.width) });
+    const middle = { y: plane.height >> 1, x: plane.width >> 1 };
+    if (pin && pin.side === side && pin.k === undefined) this.stage.state.set({ at: moved(pin) });
+    else if (this.pinned) {
+      this.reading = moved(this.reading?.side === side ? this.reading : middle);
+      this.#tell();
+    } else {
+      const at = moved(from?.side === side && from.k === undefined ? from : middle);
+      this.reading = at;
+      this.move(at);
+    }
+  }
+
+  /** The request for the field of a place, with what it is in words. */
+  ask(place, own = {}) {
+    if (!place) return null;
+    const { stage } = this;
+    const { state } = stage;
+    const scores = place.k !== undefined;
+    const kind = place.side === "in" ? "column" : "row";
+    const chosen = state.get(place.side === "in" ? "ci" : "co");
+    const channel = scores ? null : stage.output?.label?.(place, chosen) ?? (chosen === "rgb" ? "all" : chosen);
+    if (scores && stage.methods().includes(stage.method()) && !state.get("to"))
+      return { kind: "attribution", place, address: path("attribution", stage.query({ target: place.k, method: stage.method(), ...own })) };
+    const where = scores ? { at: place.k }
+      : place.box ? { c: channel, region: place.box.join(",") }
+      : { at: `${channel},${place.y},${place.x}` };
+    return { kind, place, channel, target: where.at, address: path(kind, stage.query({ ...where, ...own })) };
+  }
+
+  /** Ask for what the view says; `hovering` requests replace each other. */
+  async refresh(hovering = false) {
+    const { stage } = this;
+    if (!stage.output?.ready) return;
+    this.#ahead?.abort();
+    // A cursor that moves faster than rows are computed would never see one: a young request is waited for, and the
+    // newest place comes next.
+    if (hovering && this.#request?.hovers && performance.now() - this.#request.began < PATIENCE) {
+      this.#request.next = true;
+      return;
+    }
+    this.#request?.abort();
+    clearTimeout(this.#slow);
+    const request = this.#request = Object.assign(new AbortController(), { hovers: hovering, began: performance.now(), next: false });
+    const source = this.source = this.ask(this.place);
+    const beside = this.ask(stage.state.get("second"));
+    this.#say();
+    if (!source) {
+      Object.assign(this, { field: null, other: null });
+      this.#request = null;
+      this.#tell();
+      return;
+    }
+    const slow = () => {
+      this.#tell({ slow: performance.now() - request.began });
+      this.#slow = setTimeout(slow, 200);
+    };
+    this.#slow = setTimeout(slow, 250);
+    try {
+      const options = { signal: request.signal, hover: hovering };
+      const [field, other] = await Promise.all([
+        stage.api.array(source.address, options), beside ? stage.api.array(beside.address, { signal: request.signal }) : null]);
+      if (request.signal.aborted) return;
+      Object.assign(this, { field, other });
+      this.#tell();
+      if (!request.next) this.#fetchAhead(source);
+    } catch (error) {
+      if (isStale(error) || request.signal.aborted) return;
+      Object.assign(this, { field: null, other: null });
+      this.#tell({ error });
+    } finally {
+      if (this.#request === request) {
+        clearTimeout(this.#slow);
+        this.#request = null;
+        if (request.next) this.refresh(true);
+      }
+    }
+  }
+
+  // The four neighbours, when nothing else is asked for a moment.
+  async #fetchAhead({ place, kind }) {
+    if (place.box || place.k !== undefined || kind === "attribution") return;
+    const ahead = this.#ahead = new AbortController();
+    await new Promise(done => setTimeout(done, 120));
+    const plane = this.stage.sides[place.side];
+    for (const [dy, dx] of [[0, 1], [1, 0], [0, -1], [-1, 0]]) {
+      const at = { ...place, y: place.y + dy, x: place.x + dx };
+      if (ahead.signal.aborted || document.hidden || !plane) return;
+      if (at.y < 0 || at.x < 0 || at.y >= plane.height || at.x >= plane.width) continue;
+      // What cannot be had ahead is asked for again, and reported, when it is wanted.
+      await this.stage.api.array(this.ask(at).address, { signal: ahead.signal }).catch(() => ahead.abort());
+    }
+  }
+
+  #say() {
+    const { place, stage } = { place: this.place, stage: this.stage };
+    if (!place || this.pinned || stage.quiet) return;
+    if (place.side === "in")
+      stage.help("A column of F: what a unit more at this input place adds to each output. Click to pin, drag for a region.");
+    else if (place.k !== undefined)
+      stage.help(this.source?.kind === "attribution"
+        ? `What each pixel adds to the score of ${stage.className(place.k)} (${stage.method()}). Click to pin.`
+        : `A row of F: the weight of each pixel in the score of ${stage.className(place.k)}. Click to pin.`);
+    else stage.help("A row of F: the weights with which this output place is summed up from the input. Click to pin, drag for a region.");
+  }
+
+  #tell(extra = {}) {
+    const { source, field, other } = this;
+    for (const listener of this.#listeners) listener({ source, field, other, ...extra });
+  }
+}

@@ -1,0 +1,58 @@
+// Attributions of one output by any method, over the photograph, several beside each other.
+
+import { el, choose } from "./dom.js";
+import { path } from "./api.js";
+import { significant, time } from "./number.js";
+import { Picture, Latest, list, reason } from "./panel-parts.js";
+
+export const attribution = {
+  id: "attribution", title: "Attribution", why: reason("attribution"),
+  help: "How much each pixel adds to one output, by any method; with how far the map is from summing to it.",
+
+  open(stage, root) {
+    const { state } = stage;
+    const lead = el("p.lead");
+    const status = el("div");
+    const figures = el("div");
+    const asked = new Latest();
+    const picture = new Picture(stage, "in", "");
+    const method = () => (stage.method() === "weights" ? stage.methods()[0] : stage.method());
+    const chooser = choose("method", stage.methods().map(m => [m, m]), method(), m => state.set({ method: m }));
+    root.append(lead, el("div.row", {}, chooser), status, el("div.pictures", {}, picture.node, figures));
+
+    let key = "";
+    const ask = () => {
+      const target = stage.target();
+      const address = path("attribution", stage.query({ target: target.text, method: method() }));
+      if (address === key) return;
+      key = address;
+      chooser.querySelector("select").value = method();
+      picture.heading.textContent = `${method()}: ${target.said}`;
+      lead.textContent = "Orange adds to the output, blue takes from it. Move over the map to read it; pin another output, or choose another method.";
+      const waiting = setTimeout(() => status.replaceChildren(el("p.busy", {}, el("i"), `Computing ${method()} …`)), 250);
+      asked.run(signal => stage.api.array(address, { signal }), field => {
+        picture.show(field, { name: "adds", percentile: 99, source: { kind: "attribution", address, target: target.text },
+          facts: "full colour from the 99th percentile on" });
+        const { sum, score, gap, ms } = field.about;
+        const number = text => (text === undefined ? null : significant(Number(text)));
+        figures.replaceChildren(list([["output", number(score)], ["sum of the map", number(sum)], ["gap", number(gap)],
+          ["about the method", field.about.method ?? field.about.said], ["computed in", time(Number(ms ?? field.about.round))]]));
+      }, status).finally(() => clearTimeout(waiting));
+    };
+    ask();
+    return {
+      update(changed) {
+        if (["at", "method", "co"].some(name => changed.has(name))) ask();
+        if (changed.has("ci")) {
+          key = "";
+          ask();
+        }
+      },
+      seen: () => picture.mark(),
+      close: () => {
+        asked.stop();
+        picture.close();
+      },
+    };
+  },
+};
