@@ -56,7 +56,7 @@ export class Api {
     const held = this.held(address);
     if (held) return held;
     const asked = performance.now();
-    const answer = await this.#get(hover ? `${address}&hover=1&client=${CLIENT}` : address, signal);
+    const answer = await this.#get(hover ? `${address}&hover=1&client=${CLIENT}` : address, signal, hover ? "no-store" : "no-cache");
     const field = Field.read(await this.#body(answer.arrayBuffer()), answer.headers);
     field.about.round = performance.now() - asked;
     field.address = address;
@@ -101,9 +101,10 @@ export class Api {
     this.#bytes = 0;
   }
 
-  async #get(address, signal) {
+  // The server says when a browser's own copy is still good.
+  async #get(address, signal, cache = "no-cache") {
     for (let tries = 0; ; tries++) {
-      const answer = await this.#body(fetch(address, { signal, cache: "no-store" }));
+      const answer = await this.#body(fetch(address, { signal, cache }));
       if (answer.ok) return answer;
       if (answer.status === 503 && tries < 4) {
         await wait(1000 * Math.min(5, Number(answer.headers.get("Retry-After")) || 1), signal);

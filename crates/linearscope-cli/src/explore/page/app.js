@@ -24,7 +24,7 @@ const describe = stage => {
 };
 
 const tools = stage => {
-  const { state, net } = stage;
+  const { state, whole: net } = stage;
   const rules = Array.isArray(net.panels.rules) ? net.panels.rules : [];
   const show = () => {
     const lock = state.get("lock");
@@ -77,11 +77,11 @@ const watchServer = (stage, api) => api.watch((gone, seconds, session) => {
   const start = stage.session?.commands?.explore;
   if (gone) {
     $("gone").replaceChildren("The program has gone or cannot be reached. ",
-      ...(start ? ["Start it again with ", el("code", {}, start), ". "] : ["Start it again. "]), `Trying again in ${seconds} s.`);
+      ...(start ? ["Start it again with ", el("code", {}, `${start} --port ${location.port}`), ". "] : ["Start it again. "]), `Trying again in ${seconds} s.`);
     return;
   }
   // Another network at the same address is another page.
-  const name = s => JSON.stringify(s.nets.map(n => [n.model_sha256, n.input, n.input_shape]));
+  const name = s => JSON.stringify(s.nets.map(n => [n.model_sha256, n.input_sha256, n.input, n.input_shape]));
   if (!stage.session || name(stage.session) !== name(session)) location.reload();
   else {
     stage.session = session;
@@ -113,6 +113,12 @@ const open = async () => {
     const turn = ++loading;
     api.forget();
     try {
+      stage.made = null;
+      const [to, rules] = [state.get("to"), state.get("rules")];
+      // A node as the output, or other rules, make another network: what there is to ask of it may differ.
+      const made = to || rules ? (await api.json(path("session", stage.query()))).nets[0] : null;
+      if (turn !== loading) return;
+      stage.made = made;
       describe(stage);
       await Promise.all([input.load(), output.load()]);
       if (turn !== loading) return;
@@ -135,12 +141,12 @@ const open = async () => {
     if (said) stage.help(said);
   });
   $("views").replaceChildren(input.node, output.node);
-  stage.help("Move over the input: what does this place add to the output? Move over the output: what is it made from?");
+  const hand = matchMedia("(hover: none)").matches ? "Tap" : "Move over";
+  stage.greeting = `${hand} the input: what does this place add to the output? ${hand} the output: what is it made from?`;
+  stage.help(stage.greeting);
   await stage.reload();
   if (state.wrong.length) stage.help(`This link says what the page does not know: ${state.wrong.join(", ")}. The rest of it is shown.`);
-  stage.quiet = true;
   walk(stage);
-  stage.quiet = false;
   // For tests and curious people: what the page holds.
   window.linearscope = stage;
 };

@@ -2,11 +2,11 @@
 
 import { el } from "./dom.js";
 import { significant } from "./number.js";
-import { Picture, Latest } from "./panel-parts.js";
+import { Picture, Latest, bar } from "./panel-parts.js";
 
 /**
  * Follows the cursor: `own()` is what the second request has besides, or null for nothing to ask; `title` names it.
- * The classes' columns are listed, planes are drawn.
+ * Columns of scores are listed, planes are drawn, upon `base(side)` where the other has pictures of its own.
  */
 export class Beside {
   #asked = new Latest();
@@ -14,8 +14,8 @@ export class Beside {
   #pictures = [];
   #side = null;
 
-  constructor(stage, own, title) {
-    Object.assign(this, { stage, own, title });
+  constructor(stage, own, title, base = null) {
+    Object.assign(this, { stage, own, title, base });
     this.status = el("div");
     this.said = el("p.facts");
     this.pictures = el("div.pictures");
@@ -46,7 +46,7 @@ export class Beside {
     const gap = other.minus(field);
     const size = f => Math.sqrt(f.data.reduce((s, v) => s + v * v, 0));
     this.said.textContent = `${source.kind}: cosine ${significant(field.cosine(other), 4)} · ‖difference‖ / ‖this‖ ${significant(size(gap) / size(field), 3)}`;
-    if (side === "out" && this.stage.output.scores) return;
+    if (side === "out" && this.stage.output.scores) return this.#list(field.data, other.data);
     if (this.#side !== side) {
       this.close();
       this.#side = side;
@@ -54,9 +54,24 @@ export class Beside {
       this.pictures.replaceChildren(...this.#pictures.map(picture => picture.node));
     }
     const percentile = source.kind === "attribution" ? 99 : 100;
+    const base = this.base?.(side);
+    if (base) for (const picture of this.#pictures) picture.upon(base);
     this.#pictures[0].heading.textContent = this.title();
     this.#pictures[0].show(other, { name: source.kind, percentile, source });
     this.#pictures[1].show(gap, { name: "difference", percentile });
+  }
+
+  // The classes that either moves most.
+  #list(mine, theirs) {
+    this.close();
+    const { scores } = this.stage.output;
+    const most = values => Array.from(values.keys()).sort((a, b) => Math.abs(values[b]) - Math.abs(values[a])).slice(0, 5);
+    const rows = [...new Set([...scores.order.slice(0, 5), ...most(mine), ...most(theirs)])];
+    const largest = Math.max(...rows.flatMap(k => [Math.abs(mine[k]), Math.abs(theirs[k])]));
+    this.pictures.replaceChildren(el("div.wide", {}, el("table.bars", {},
+      el("thead", {}, el("tr", {}, ["class", "above", "", this.title(), ""].map(word => el("th", {}, word)))),
+      el("tbody.signed", {}, rows.map(k => el("tr", {}, el("td", {}, scores.name(k)), ...[mine, theirs].map(values =>
+        [el("td", {}, bar(values[k], largest)), el("td.number", {}, significant(values[k]))])))))));
   }
 
   close() {

@@ -71,7 +71,6 @@ export class Flashlight {
 
   focus(plane) {
     this.stage.focused = plane;
-    if (this.stage.quiet) return;
     this.stage.help("Arrow keys move the cursor by a pixel, with Shift by 8. Enter pins. ? shows all keys.");
   }
 
@@ -207,15 +206,19 @@ export class Flashlight {
   }
 
   #say() {
-    const { place, stage } = { place: this.place, stage: this.stage };
-    if (!place || this.pinned || stage.quiet) return;
+    const { place, stage } = this;
+    // The cursor's own first steps are not explained: what one can do is.
+    if (!place || stage.walk?.going) return stage.help(stage.greeting);
+    const pinned = this.pinned;
+    const then = pinned ? " Pinned: move over the pictures to read numbers, Esc lets go." : " Click to pin, drag for a region.";
+    const where = place.box ? "this region" : `place (${place.y}, ${place.x})`;
     if (place.side === "in")
-      stage.help("A column of F: what a unit more at this input place adds to each output. Click to pin, drag for a region.");
+      stage.help(`A column of F: what a unit more at input ${where} adds to each output.${then}`);
     else if (place.k !== undefined)
       stage.help(this.source?.kind === "attribution"
-        ? `What each pixel adds to the score of ${stage.className(place.k)} (${stage.method()}). Click to pin.`
-        : `A row of F: the weight of each pixel in the score of ${stage.className(place.k)}. Click to pin.`);
-    else stage.help("A row of F: the weights with which this output place is summed up from the input. Click to pin, drag for a region.");
+        ? `What each pixel adds to the score of ${stage.className(place.k)}, by ${stage.method()}.${pinned ? then : " Click to pin."}`
+        : `A row of F: the weight of each pixel in ${stage.state.get("to") ? `entry ${place.k}` : `the score of ${stage.className(place.k)}`}.${pinned ? then : " Click to pin."}`);
+    else stage.help(`A row of F: the weights with which output ${where} is summed up from the input.${then}`);
   }
 
   #tell(extra = {}) {

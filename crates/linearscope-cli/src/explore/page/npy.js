@@ -30,6 +30,9 @@ export const planar = shape => {
 /** Whether an array is a list of numbers: one axis longer than 1. */
 export const isVector = shape => shape.filter(size => size > 1).length <= 1;
 
+// Browsers read headers as Latin-1.
+const utf8 = text => new TextDecoder().decode(Uint8Array.from(text, letter => letter.charCodeAt(0)));
+
 /** An array of the server with its place in the whole: `{ data, shape: [c,h,w], window, full, ... }`. */
 export class Field {
   constructor({ shape, data }, window = null, full = null, about = {}) {
@@ -46,7 +49,7 @@ export class Field {
     const place = numbers("Linearscope-Window");
     const about = {};
     for (const [name, value] of headers)
-      if (name.startsWith("linearscope-")) about[name.slice("linearscope-".length)] = value;
+      if (name.startsWith("linearscope-")) about[name.slice("linearscope-".length)] = utf8(value);
     return new Field(parse(buffer), place && { y: place[0], x: place[1], h: place[2], w: place[3] },
       numbers("Linearscope-Full"), about);
   }

@@ -20,8 +20,11 @@ export const attack = {
     const words = el("span");
     const slider = el("input", { type: "range", min: "0.25", max: "16", step: "0.25", value: String(state.get("eps")), "aria-label": "ε in pixel levels",
       oninput: () => state.set({ eps: Number(slider.value) }) });
-    const name = () => { words.textContent = `ε = ${significant(state.get("eps"), 2)} of 255`; };
+    const name = () => { words.textContent = `ε = ${significant(state.get("eps"), 2)} ${unit}`; };
+    let unit = stage.net.recipe ? "of 255" : "in the input's unit";
     const job = new Job(stage, found => {
+      unit = found.eps_unit === "input" ? "in the input's unit" : "of 255";
+      name();
       said.textContent = found.success ? "The best class has changed." : "The best class holds.";
       rows(found);
       const address = path("attack/picture", stage.query({ eps: found.eps ?? state.get("eps"), to: null }));

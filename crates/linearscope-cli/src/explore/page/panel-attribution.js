@@ -17,7 +17,8 @@ export const attribution = {
     const asked = new Latest();
     const picture = new Picture(stage, "in", "");
     const method = () => (stage.method() === "weights" ? stage.methods()[0] : stage.method());
-    const chooser = choose("method", stage.methods().map(m => [m, m]), method(), m => state.set({ method: m }));
+    const words = m => stage.methodWords(m).split(";")[0];
+    const chooser = choose("method", stage.methods().map(m => [m, words(m) ? `${m}: ${words(m)}` : m]), method(), m => state.set({ method: m }));
     root.append(lead, el("div.row", {}, chooser), status, el("div.pictures", {}, picture.node, figures));
 
     let key = "";
@@ -33,10 +34,11 @@ export const attribution = {
       asked.run(signal => stage.api.array(address, { signal }), field => {
         picture.show(field, { name: "adds", percentile: 99, source: { kind: "attribution", address, target: target.text },
           facts: "full colour from the 99th percentile on" });
-        const { sum, score, gap, ms } = field.about;
+        const { sum, score, promised, gap, percent, note, baseline, ms } = field.about;
         const number = text => (text === undefined ? null : significant(Number(text)));
-        figures.replaceChildren(list([["output", number(score)], ["sum of the map", number(sum)], ["gap", number(gap)],
-          ["about the method", field.about.method ?? field.about.said], ["computed in", time(Number(ms ?? field.about.round))]]));
+        figures.replaceChildren(list([["output", number(score)], ["sum of the map", number(sum)], ["promised", number(promised)], ["gap", number(gap)],
+          ["of what is promised", percent === undefined ? null : `${number(percent)} %`],
+          ["method", field.about.method], ["in words", stage.methodWords(method())], ["baseline", baseline], ["note", note], ["computed in", time(Number(ms ?? field.about.round))]]));
       }, status).finally(() => clearTimeout(waiting));
     };
     ask();

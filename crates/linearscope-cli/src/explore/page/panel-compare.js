@@ -12,14 +12,15 @@ export const compare = {
   help: "The same cursor in a second network or picture.",
 
   open(stage, root) {
-    const index = () => (stage.state.get("net") === 0 ? 1 : 0);
-    const other = stage.session.nets[index()];
+    const net = stage.state.get("net") === 0 ? 1 : 0;
+    const other = stage.session.nets[net];
     const said = `${other.model} at ${other.input}`;
-    const beside = new Beside(stage, () => ({ net: index() }), () => said);
-    const photo = el("img", { alt: `The other input, ${other.input}`, src: path("picture/x0.png", { net: index() }) });
-    root.append(el("p.lead", {}, `One cursor for both: above ${stage.net.model} at ${stage.net.input}, here ${said}.`),
-      other.input_is_picture && other.input !== stage.net.input ? el("div.other", {}, photo) : null ?? "", beside.node);
-    beside.seen();
+    const pictures = {};
+    const beside = new Beside(stage, () => ({ net }), () => said, side => pictures[side]);
+    root.append(el("p.lead", {}, `One cursor for both: above ${stage.net.model} at ${stage.net.input}, here ${said}.`), beside.node);
+    const own = (side, name, is) => (is ? stage.api.picture(path(`picture/${name}.png`, stage.query({ net }))).then(picture => { pictures[side] = picture; }) : null);
+    // Without its picture a field is shown alone.
+    Promise.allSettled([own("in", "x0", other.input_is_picture), own("out", "y0", other.output_is_picture && !stage.state.get("to"))]).then(() => beside.seen());
     return { seen: () => beside.seen(), close: () => beside.close() };
   },
 };

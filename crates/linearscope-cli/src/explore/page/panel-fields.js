@@ -1,9 +1,9 @@
 // How far rows and columns reach, place by place, and from where to where content moves.
 
-import { el, button, toggle } from "./dom.js";
+import { el, button } from "./dom.js";
 import { path } from "./api.js";
 import { Field } from "./npy.js";
-import { significant } from "./number.js";
+import { significant, percent } from "./number.js";
 import { Job } from "./job.js";
 import { Picture, reason } from "./panel-parts.js";
 
@@ -16,29 +16,31 @@ export const fields = {
     const said = el("p.facts");
     let shown = [];
     const job = new Job(stage, found => draw(found));
-    root.append(el("p.lead", {}, "Rows and columns over a grid: how far from its own place each one reaches, weighted by its squares. Arrows go from where content comes to where it is put."),
+    root.append(el("p.lead", {}, "Rows over a grid of output places: how far from its own place each one reaches, and where it gets its content from. Arrows go from there to the place."),
       el("div.row", {}, button("map the fields", () => job.start(path("fields", stage.query())), { class: "main" }), job.node), said, pictures);
 
     const draw = found => {
       shown.forEach(picture => picture.close());
-      const arrows = found.arrows ?? [];
-      shown = [["rows", "out", "Radius of rows, in input pixels", "row radius"], ["columns", "in", "Radius of columns, in output pixels", "column radius"]]
-        .filter(([key]) => found[key]?.radius?.length).map(([key, side, title, name]) => {
-          const { shape, radius } = found[key];
-          const picture = new Picture(stage, side, title);
-          // Where there is none, nothing is shown.
-          const data = Float64Array.from(radius, r => r ?? 0);
-          picture.show(new Field({ shape: [1, ...shape], data }), { name, choice: "0", alone: true,
-            facts: `from ${significant(Math.min(...data), 3)} to ${significant(Math.max(...data), 3)}` });
-          if (picture.like) picture.plane.size(picture.like.height, picture.like.width);
-          picture.mark();
-          return picture;
-        });
+      const grid = [1, found.y.length, found.x.length];
+      const maps = [...found.shares.map((share, i) => [`Radius that holds ${percent(share)} of a row`, found.row_radii[i], "radius"]),
+        ["Share of a row far from its own place", found.off_diagonal, "share"]];
+      shown = maps.map(([title, values, name]) => {
+        const picture = new Picture(stage, "out", title);
+        // Where there is none, nothing is shown.
+        const data = Float64Array.from(values, value => value ?? 0);
+        const known = values.filter(value => value !== null);
+        picture.show(new Field({ shape: grid, data }), { name, choice: "0", alone: true,
+          facts: known.length ? `${significant(Math.min(...known), 3)} to ${significant(Math.max(...known), 3)}${name === "radius" ? " input pixels" : ""}` : "" });
+        if (picture.like) picture.plane.size(picture.like.height, picture.like.width);
+        picture.mark();
+        return picture;
+      });
       pictures.replaceChildren(...shown.map(picture => picture.node));
-      const input = stage.sides.in;
-      if (input) input.marks.arrows = arrows;
-      input?.draw();
-      said.textContent = arrows.length ? `${arrows.length} arrows are drawn over the input: content goes from tail to head.` : "Every row stays near its own place: nothing is copied from afar.";
+      const arrows = found.arrows ?? [];
+      if (stage.sides.in) stage.sides.in.marks.arrows = arrows;
+      stage.sides.in?.draw();
+      said.textContent = arrows.length ? `${arrows.length} ${arrows.length === 1 ? "arrow is" : "arrows are"} drawn over the input, from where content comes to where it is put.`
+        : "Every row stays near its own place: nothing is copied from afar.";
     };
     return {
       seen: () => shown.forEach(picture => picture.mark()),

@@ -1,6 +1,6 @@
 // Contributions by layer: how much of a score each layer adds; what it adds, back-projected; the layer as the output.
 
-import { el, button, failure } from "./dom.js";
+import { el, button } from "./dom.js";
 import { path } from "./api.js";
 import { significant, percent } from "./number.js";
 import { Picture, Latest, bar, reason } from "./panel-parts.js";
@@ -25,19 +25,19 @@ export const layers = {
       const chosen = state.get("layer");
       table.replaceChildren(el("table.bars.wide-bars", {},
         el("thead", {}, el("tr", {}, ["layer", "adds", "", "share", ""].map(said => el("th", {}, said)))),
-        el("tbody", { class: found.layers.some(l => l.value < 0) ? "signed" : null }, found.layers.map(l => el("tr", { "aria-current": String(l.layer === chosen) },
-          el("td", {}, button(l.name ?? l.layer, () => state.set({ layer: l.layer === chosen ? null : l.layer }), {
-            class: "link", "data-help": `What ${l.name ?? l.layer} adds to ${target.said}, back-projected to the input. Click to see it.` })),
+        el("tbody", { class: found.layers.some(l => l.value < 0) ? "signed" : null }, found.layers.map(l => el("tr", { "aria-current": String(l.name === chosen) },
+          el("td", {}, button(l.name, () => state.set({ layer: l.name === chosen ? null : l.name }), {
+            class: "link", "data-help": `What ${l.name} adds to ${target.said}, back-projected to the input. Click to see it.` })),
           el("td", {}, bar(l.value, most)),
-          el("td.number", { data: { layer: l.layer, value: l.value } }, significant(l.value)),
+          el("td.number", { data: { layer: l.name, value: l.value } }, significant(l.value)),
           el("td.number", {}, percent(l.share)),
-          el("td", {}, nodes.has(l.layer) ? button("as output", () => state.set({ to: l.layer, at: null, region: null, second: null, co: "all" }), {
-            "data-help": `Make ${l.layer} the output: then rows, columns and singular vectors are those of the network up to it.` }) : null))))));
+          el("td", {}, nodes.has(l.name) ? button("as output", () => state.set({ to: l.name, at: null, region: null, second: null, co: "all" }), {
+            "data-help": `Make ${l.name} the output: then rows, columns and singular vectors are those of the network up to it.` }) : null))))));
     };
 
     const show = () => asks.run(signal => {
       const name = state.get("layer");
-      if (!name || !found?.layers.some(l => l.layer === name)) return null;
+      if (!name || !found?.layers.some(l => l.name === name)) return null;
       return stage.api.array(path("layer", stage.query({ name, target: target.text })), { signal });
     }, field => {
       if (!field) {
@@ -47,14 +47,14 @@ export const layers = {
         return;
       }
       if (!picture) pictures.replaceChildren((picture = new Picture(stage, "in", "")).node);
-      const layer = found.layers.find(l => l.layer === state.get("layer"));
-      picture.heading.textContent = `What ${layer.name ?? layer.layer} adds, by place`;
-      picture.show(field, { name: "adds", percentile: 99, source: { kind: "layer", address: field.address, given: { layer: layer.layer, target: target.text } },
+      const layer = found.layers.find(l => l.name === state.get("layer"));
+      picture.heading.textContent = `What ${layer.name} adds, by place`;
+      picture.show(field, { name: "adds", percentile: 99, source: { kind: "layer", address: field.address, given: { name, target: target.text } },
         facts: `${significant(layer.value)} of ${significant(found.score)}` });
     }, status);
 
     const ask = () => {
-      const next = stage.target();
+      const next = stage.target(true);
       if (next.text === target?.text) return;
       target = next;
       lead.textContent = `${target.said}: asking …`;

@@ -21,6 +21,7 @@ export class Picture {
     this.heading = el("h3", {}, title);
     this.plane = new Plane(stage, side, { label: title, small: true });
     this.shown = null;
+    this.based = undefined;
     this.take = takeAlong(stage, () => this.plane, () => this.shown);
     this.take.hidden = true;
     this.status = el("div");
@@ -37,17 +38,20 @@ export class Picture {
   show(field, { name = "value", choice = this.choice, percentile = 100, alone = false, source = null, facts = "" } = {}) {
     const { stage, plane } = this;
     plane.size(field.full[1], field.full[2]);
-    const base = plane.side === "in" ? stage.input.base : stage.output.picture;
-    if (!this.based) {
-      plane.base(base ?? null);
-      this.based = true;
-    }
+    if (this.based === undefined) this.upon((plane.side === "in" ? stage.input.base : stage.output.picture) ?? null);
     plane.show(field, choice, { percentile, alone });
     plane.numbers = [[name, field, choice]];
     plane.facts.textContent = facts;
     this.shown = source;
     this.take.hidden = !source;
     this.mark();
+  }
+
+  /** What it lies on. */
+  upon(base) {
+    if (this.based === base) return;
+    this.based = base;
+    this.plane.base(base);
   }
 
   get choice() {

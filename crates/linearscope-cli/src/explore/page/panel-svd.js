@@ -44,7 +44,7 @@ export const singular = {
       pairs.run(signal => Promise.all(["v", "u"].map(side => stage.api.array(path(`svd/${side}`, stage.query({ k: k(), i })), { signal }))), ([v, u]) => {
         const given = which => ({ source: { kind: "svd", address: path(`svd/${which}`, stage.query({ k: k(), i })), given: { k: k() } }, name: which, alone: true });
         eigen.heading.textContent = `Eigen-input v, pair ${i + 1}`;
-        eigen.show(v, { ...given("v"), facts: `σ = ${significant(sigma[i])}` });
+        eigen.show(v, { ...given("v"), facts: [`σ = ${significant(sigma[i])}`, found.of_x0 && `vᵀx₀ = ${significant(found.of_x0[i])}`].filter(Boolean).join(" · ") });
         if (vectors) {
           vectors.heading.textContent = `Eigen-output u, pair ${i + 1}`;
           vectors.show(u, { ...given("u"), facts: `F v = σ u` });
@@ -78,7 +78,7 @@ export const singular = {
       const worst = found.residuals?.length ? Math.max(...found.residuals) : null;
       said.textContent = [`σ from ${significant(found.sigma[0])} to ${significant(found.sigma.at(-1))}`,
         found.products && `${found.products} products`, worst !== null && `largest residual ${significant(worst, 2)} of σ₁`,
-        found.converged === false && "not all converged"].filter(Boolean).join(" · ");
+        found.converged === false && (found.why ?? "not all converged")].filter(Boolean).join(" · ");
       pictures.hidden = false;
       one(i);
       sum();

@@ -1,6 +1,6 @@
 // How far the linear reading holds: from x₀ towards another picture, the network and its frozen copy side by side.
 
-import { el, choose, button } from "./dom.js";
+import { el, choose } from "./dom.js";
 import { path } from "./api.js";
 import { Field } from "./npy.js";
 import { significant, percent } from "./number.js";
@@ -20,8 +20,7 @@ export const validity = {
     const [chart, said, status, pictures] = [el("div"), el("p.facts"), el("div"), el("div.pictures")];
     const along = new Latest();
     let shown = [];
-    const given = stage.net.panels.validity;
-    const directions = Array.isArray(given) ? given : ["black", "blur", "noise", "mean"];
+    const directions = ["black", "white", "mean", "blur", "noise", "zeros", ...(stage.session.nets.length > 1 ? ["other"] : [])];
     const towards = () => (directions.includes(state.get("towards")) ? state.get("towards") : directions[0]);
     const slider = el("input", { type: "range", min: "0", max: "1", step: "0.01", value: String(state.get("t")), "aria-label": "How far along", oninput: () => state.set({ t: Number(slider.value) }) });
     const sliding = el("span");
@@ -44,8 +43,10 @@ export const validity = {
       const points = (found.curve ?? []).map(p => [p.t, p.relative_error]);
       if (points.length) chart.replaceChildren(curve(points, "Relative error of F x + r along the way", "of the way", state.get("t"), found.exact_until));
       const flip = found.flips?.[0];
-      said.textContent = [Number.isFinite(found.exact_until) && `exact for the first ${percent(found.exact_until)} of the way`,
-        flip && `the first to flip: ${flip.layer ?? flip.node}`].filter(Boolean).join(" · ");
+      const exact = found.exact_until;
+      said.textContent = [!Number.isFinite(exact) ? "units of this network change by degrees: F x + r is exact at x₀ alone"
+        : exact >= 1 ? "exact all the way" : `exact for the first ${percent(exact)} of the way`,
+        flip && `the first to flip: ${flip.node} (${flip.what}), at ${percent(flip.t)}`].filter(Boolean).join(" · ");
     };
     const ask = () => {
       draw();

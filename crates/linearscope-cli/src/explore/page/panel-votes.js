@@ -52,7 +52,7 @@ export const votes = {
           el("td", {}, button(stage.className(row.class), () => stage.flashlight.pin({ side: "out", k: row.class }), { class: "link" })),
           el("td", {}, bar(row.votes, most)), el("td.number", {}, count(row.votes)), el("td.number", {}, percent(row.share)),
           el("td.number", {}, Number.isFinite(row.score) ? significant(row.score) : ""))))),
-        el("p.facts", {}, result.abstain ? `${count(result.abstain)} pixels abstain: nothing in them tells the classes apart.` : ""));
+        el("p.facts", {}, result.abstained ? `${count(result.abstained)} pixels abstain: nothing in them tells the classes apart.` : ""));
     };
     return { seen: () => picture.mark(), close: () => {
       job.stop();

@@ -38,7 +38,9 @@ export const commandOf = (stage, shown) => {
   if (stage.state.get("rules")) flags.push(`--rules ${stage.state.get("rules")}`);
   const to = stage.state.get("to");
   if (to) flags.push(`--output ${/^[\w./:-]+$/.test(to) ? to : `'${to}'`}`);
-  return [form.replace(/\{(\w+)\}/g, (all, name) => given[name] ?? all), ...flags].join(" ");
+  // The forms are those of the first network.
+  const line = form.replace(stage.session.nets[0].line, stage.whole.line);
+  return [line.replace(/\{(\w+)\}/g, (all, name) => given[name] ?? all), ...flags].join(" ");
 };
 
 /** Copy a text; says so on the button. */

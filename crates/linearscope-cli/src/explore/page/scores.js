@@ -14,7 +14,7 @@ export class Scores {
     this.filter = el("input", { type: "search", placeholder: `Find one of ${this.y0.length} classes`, "aria-label": "Find a class", oninput: () => this.#fill() });
     this.caption = el("p.facts");
     this.node = el("div.plane", {}, this.y0.length > FIRST ? this.filter : null, this.list, this.caption);
-    this.node.addEventListener("pointerleave", () => stage.help(""));
+    this.node.addEventListener("pointerleave", () => stage.help(stage.greeting));
     this.#fill();
   }
 

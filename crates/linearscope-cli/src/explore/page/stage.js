@@ -6,8 +6,13 @@ export class Stage {
     this.helpLine = document.getElementById("help");
   }
 
-  /** The network (or picture) that is looked at. */
+  /** The network (or picture) that is looked at, up to the node that is its output, by the rules in use. */
   get net() {
+    return this.made ?? this.whole;
+  }
+
+  /** The whole of it, as it was started. */
+  get whole() {
     return this.session.nets[Math.min(this.state.get("net"), this.session.nets.length - 1)];
   }
 
@@ -15,6 +20,11 @@ export class Stage {
   methods() {
     const { attribution } = this.net.panels;
     return Array.isArray(attribution) ? attribution : [];
+  }
+
+  /** What a method does, in words. */
+  methodWords(name) {
+    return this.net.panels.attribution_words?.find(method => method.name === name)?.words ?? "";
   }
 
   /** The one that is chosen; `weights` is the plain row. */
@@ -33,27 +43,28 @@ export class Stage {
 
   /**
    * The output that panels ask about: one that is pinned, else the best class or the middle of the picture. As the
-   * server takes it, and in words.
+   * server takes it, and in words. `one`: a single number, where a place would be the sum of its channels.
    */
-  target() {
+  target(one = false) {
     const { state, output, net } = this;
     const at = state.get("at");
     if (at?.side === "out") {
       if (at.k !== undefined) return { text: String(at.k), said: output.scores && !state.get("to") ? this.className(at.k) : `entry ${at.k}` };
-      return this.#targetAt(at.y, at.x, "");
+      return this.#targetAt(at.y, at.x, "", one);
     }
     if (output.scores) {
       const k = output.scores.order[0];
       return { text: String(k), said: state.get("to") ? `entry ${k}, the largest` : `${this.className(k)}, the best` };
     }
     const [, h, w] = output.y0.full;
-    return this.#targetAt(h >> 1, w >> 1, ", the middle");
+    return this.#targetAt(h >> 1, w >> 1, ", the middle", one);
   }
 
-  #targetAt(y, x, which) {
-    const chosen = this.state.get("co");
+  #targetAt(y, x, which, one) {
+    const given = this.state.get("co");
+    const chosen = one && ["all", "rgb"].includes(given) && !this.output.labels ? "0" : given;
     const channel = this.output.label({ side: "out", y, x }, chosen) ?? (chosen === "rgb" ? "all" : chosen);
-    const said = channel === "all" ? "" : this.output.labels ? `${this.className(channel)} at ` : `channel ${channel} at `;
+    const said = channel === "all" || this.output.y0.shape[0] === 1 ? "" : this.output.labels ? `${this.className(channel)} at ` : `channel ${channel} at `;
     return { text: `${channel},${y},${x}`, said: `${said}output place (${y}, ${x})${which}` };
   }
 

@@ -2,11 +2,11 @@
 
 import { Plane } from "./plane.js";
 import { Scores } from "./scores.js";
-import { el, choose, failure, button } from "./dom.js";
+import { el, choose, failure } from "./dom.js";
 import { isVector } from "./npy.js";
 import { ofClass } from "./colour.js";
 import { path } from "./api.js";
-import { significant, count, time, percent } from "./number.js";
+import { significant, count, time } from "./number.js";
 import { takeAlong } from "./save.js";
 
 const CHANNELS = { rgb: ["R", "G", "B"], bgr: ["B", "G", "R"], rgba: ["R", "G", "B", "A"], y: ["Y"] };
@@ -29,7 +29,7 @@ const account = ({ about }) => {
   if (about.score) said.push(`score ${significant(Number(about.score))}`);
   if (about.sum) said.push(`sum ${significant(Number(about.sum))}`);
   if (about.gap) said.push(`gap ${significant(Number(about.gap), 3)}`);
-  else if (about.percent) said.push(percent(Number(about.percent) / 100));
+  if (about.percent) said.push(`${significant(Number(about.percent), 4)} %`);
   return said.join(" · ");
 };
 

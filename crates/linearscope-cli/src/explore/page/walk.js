@@ -13,10 +13,11 @@ export const walk = stage => {
   let stopped = false;
   const stop = () => {
     stopped = true;
+    stage.walk.going = false;
     clearTimeout(timer);
     unwatch?.();
   };
-  stage.walk = { stop };
+  stage.walk = { stop, going: false };
   if (flashlight.pinned || state.wrong.length) return;
   // A classifier shows at once what speaks for its best class.
   if (scores) {
@@ -41,6 +42,7 @@ export const walk = stage => {
       step();
     }, PACE);
   });
+  stage.walk.going = true;
   step();
   for (const kind of ["pointerdown", "keydown", "wheel", "touchstart"]) addEventListener(kind, stop, { once: true, passive: true });
 };
