@@ -7,6 +7,7 @@
 //! - [`networks`]: the bundled and the real networks, and shapes for them;
 //! - [`numbers`]: inputs that any language can make, and small measures;
 //! - [`process`]: a program run in a folder of its own;
+//! - [`server`]: a program that serves pages, and requests to it;
 //! - [`shrinking`]: random cases, and the smallest that fails.
 
 pub mod machine;
@@ -14,6 +15,7 @@ pub mod needs;
 pub mod networks;
 pub mod numbers;
 pub mod process;
+pub mod server;
 pub mod shrinking;
 
 use std::path::{Path, PathBuf};
