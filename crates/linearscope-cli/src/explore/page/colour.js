@@ -78,6 +78,19 @@ export const paint = (field, choice, scale, { log = false, over = false } = {}) 
   return image;
 };
 
+/** Values from black to white as pixels, for arrays that are pictures of one or three channels. */
+export const photograph = (field, [black, white], bgr = false) => {
+  const [c, h, w] = field.shape;
+  const image = new ImageData(w, h);
+  const n = h * w;
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < 3; k++)
+      image.data[4 * i + k] = 255 * (field.data[(c === 3 ? (bgr ? 2 - k : k) : 0) * n + i] - black) / (white - black);
+    image.data[4 * i + 3] = 255;
+  }
+  return image;
+};
+
 /** Colours of classes that are told apart: Okabe and Ito's, then hues by the golden angle. */
 export const ofClass = k => {
   const okabe = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#666666"];

@@ -108,6 +108,41 @@ export class Field {
     return this.known.get(choice);
   }
 
+  /**
+   * Where most of a plane is: the smallest square around its largest entry that holds 98 % of its squares, within the
+   * crop, as a window of the whole. Kept.
+   */
+  core(choice) {
+    this.cores ??= new Map();
+    if (!this.cores.has(choice)) {
+      const { y, x } = this.facts(choice);
+      const { window } = this;
+      const plane = this.plane(choice);
+      const rings = new Float64Array(Math.max(window.h, window.w) + 1);
+      let all = 0;
+      for (let i = 0; i < plane.length; i++) {
+        const far = Math.max(Math.abs(window.y + Math.floor(i / window.w) - y), Math.abs(window.x + (i % window.w) - x));
+        rings[far] += plane[i] ** 2;
+        all += plane[i] ** 2;
+      }
+      let [r, held] = [0, rings[0]];
+      while (held < 0.98 * all && r + 1 < rings.length) held += rings[++r];
+      const [top, left] = [Math.max(window.y, y - r), Math.max(window.x, x - r)];
+      this.cores.set(choice, { y: top, x: left, r,
+        h: Math.max(0, Math.min(window.y + window.h, y + r + 1) - top), w: Math.max(0, Math.min(window.x + window.w, x + r + 1) - left) });
+    }
+    return this.cores.get(choice);
+  }
+
+  /** A window of it as a field of its own. */
+  within({ y, x, h, w }) {
+    const [c] = this.shape;
+    const data = new Float64Array(c * h * w);
+    for (let i = 0; i < data.length; i++)
+      data[i] = this.at(Math.floor(i / (h * w)), y + Math.floor((i % (h * w)) / w), x + (i % w));
+    return new Field({ shape: [c, h, w], data }, { y, x, h, w }, this.full);
+  }
+
   get bytes() {
     return this.data.byteLength + 1024;
   }

@@ -17,8 +17,7 @@ export const attribution = {
     const asked = new Latest();
     const picture = new Picture(stage, "in", "");
     const method = () => (stage.method() === "weights" ? stage.methods()[0] : stage.method());
-    const words = m => stage.methodWords(m).split(";")[0];
-    const chooser = choose("method", stage.methods().map(m => [m, words(m) ? `${m}: ${words(m)}` : m]), method(), m => state.set({ method: m }));
+    const chooser = choose("method", stage.methods().map(m => [m, m]), method(), m => state.set({ method: m }));
     root.append(lead, el("div.row", {}, chooser), status, el("div.pictures", {}, picture.node, figures));
 
     let key = "";

@@ -23,13 +23,20 @@ export const about = {
 
   open(stage, root) {
     const { net, session } = stage;
-    const holds = net.certificate?.holds ?? net.certificate?.passed;
+    const { decisions_at_risk: _, ...certificate } = net.certificate ?? {};
+    const { worst, decisions, ...risk } = net.at_risk ?? {};
+    const holds = [certificate.exactness, certificate.adjoint].every(error => error <= certificate.limit);
     root.append(
-      el("h3", {}, "Certificate ", holds === undefined ? null : el(holds ? "b.holds" : "b.fails", {}, holds ? "holds" : "fails")), list(rows(net.certificate)),
-      el("h3", {}, "Decisions"), list([["decisions", Number.isFinite(net.decisions) ? count(net.decisions) : null], ...(net.at_risk ? rows(net.at_risk).map(([n, v]) => [`at risk: ${n}`, v]) : [])]),
+      el("h3", {}, "Certificate: ", el(holds ? "b.holds" : "b.fails", {}, holds ? "holds" : "fails")),
+      el("p.lead", {}, "Exactness is ‖F x₀ + r − f(x₀)‖, the adjoint's error that of ⟨F v, u⟩ = ⟨v, Fᵀ u⟩, both relative; each must stay below the limit."),
+      list(rows(certificate)),
+      el("h3", {}, "Decisions"),
+      el("p.lead", {}, "Units so near to where they switch that rounding may decide for them."),
+      list([["decisions", said(net.decisions)], ...rows(risk), ...(worst ?? []).map(({ node, within, decisions: of }) => [`at ${node}`, `${count(within)} of ${count(of)}`])]),
       el("h3", {}, "Residual"), list([["norm", said(net.residual?.norm)], ["share of the output", percent(net.residual?.share)]]),
       el("h3", {}, "Network and picture"), list([["network", net.model], ["SHA-256", net.model_sha256], ["input", `${net.input}, ${net.input_shape?.join(" × ")}`],
-        ["output", net.output_shape?.join(" × ")], ["task", net.task?.replaceAll("_", " ")], ["rules", said(net.rules)], ["computed on", `${net.device}, ${net.dtype}`], ["LinearScope", session.version]]),
+        ["output", net.output_shape?.join(" × ")], ["task", net.task?.replaceAll("_", " ")], ["rules", said(net.rules)], ["in full", said(net.rules_entries)],
+        ["computed on", `${net.device}, ${net.dtype}`], ["LinearScope", session.version]]),
       net.recipe ? el("h3", {}, "Recipe") : "", net.recipe ? list(rows(net.recipe)) : "");
     return {};
   },

@@ -5,6 +5,7 @@ import { path } from "./api.js";
 import { Field } from "./npy.js";
 import { significant, percent } from "./number.js";
 import { curve } from "./chart.js";
+import { photograph } from "./colour.js";
 import { Job } from "./job.js";
 import { Picture, Latest, bar, reason } from "./panel-parts.js";
 
@@ -72,7 +73,11 @@ export const validity = {
         pictures.replaceChildren(...shown.map(picture => picture.node));
       }
       const gap = frozen.minus(f);
-      [f, frozen, gap].forEach((field, i) => shown[i].show(field, { alone: true, name: ["f(x)", "F x + r", "gap"][i], source: { kind: "along", address } }));
+      const range = stage.net.output_is_picture && stage.net.output_range;
+      [f, frozen, gap].forEach((field, i) => {
+        shown[i].show(field, { alone: true, name: ["f(x)", "F x + r", "gap"][i], source: { kind: "along", address } });
+        if (range && i < 2) shown[i].plane.colours(photograph(field, range, stage.net.recipe?.channels === "bgr"));
+      });
       shown[2].plane.facts.textContent = gap.facts("all").largest === 0 ? "" : `‖gap‖ / ‖f(x)‖ ${percent(Math.sqrt(gap.data.reduce((s, v) => s + v * v, 0) / f.data.reduce((s, v) => s + v * v, 1e-300)))}`;
     };
     start();

@@ -135,7 +135,8 @@ export class Plane {
   /** Fields magnified beneath the plane: `[label, field]` each. */
   magnify(...shown) {
     this.lenses.replaceChildren(...shown.filter(([, field]) => field).map(([label, field]) => {
-      const canvas = canvasOf(paint(field, this.choice, this.full, { log: this.stage.state.get("log") }));
+      const core = field.within(this.#field.core(this.choice === "rgb" ? "all" : this.choice));
+      const canvas = canvasOf(paint(core, this.choice, this.full, { log: this.stage.state.get("log") }));
       canvas.style.setProperty("aspect-ratio", `${canvas.width} / ${canvas.height}`);
       canvas.setAttribute("role", "img");
       canvas.setAttribute("aria-label", `${label}, magnified`);
@@ -258,7 +259,7 @@ export class Plane {
       twice(() => context.arc(u, v, Math.max(6, size * 0.8), 0, 7));
       context.setLineDash([]);
     }
-    const window = this.#field?.window;
+    const window = this.#field && this.#field.shape[1] && !this.alone ? this.#field.core(this.choice === "rgb" ? "all" : this.choice) : null;
     if (window && window.h * window.w > 0 && window.h * window.w < 0.1 * this.height * this.width) this.#corners(context, twice, place, window);
     if (region) {
       const [[u0, v0], [u1, v1]] = [place(region[0], region[1]), place(region[2], region[3])];

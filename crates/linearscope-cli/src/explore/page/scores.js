@@ -64,12 +64,15 @@ export class Scores {
       const row = el("button", {
         type: "button", data: { k, value: values[k] }, "aria-pressed": String(pin?.k === k),
         onpointerenter: event => event.pointerType !== "touch" && stage.flashlight.hoverClass(k),
-        onfocus: () => stage.flashlight.hoverClass(k),
+        onfocus: () => !this.filling && stage.flashlight.hoverClass(k),
         onclick: () => stage.flashlight.pin({ side: "out", k }),
       }, el("span.name", {}, this.name(k)), el("span.bar", {}, bar), el("b", {}, significant(values[k])));
       return el(current?.k === k ? "li.current" : "li", {}, row);
     }));
+    // The focus is kept; that is nobody's looking at a class.
+    this.filling = true;
     if (had !== null) this.list.querySelector(`[data-k="${had}"]`)?.focus({ preventScroll: true });
+    this.filling = false;
     this.caption.textContent = column
       ? "Column: what a unit more at this input place adds to each score." : "Scores y₀ of the network.";
   }

@@ -6,7 +6,7 @@ import { el, choose, failure } from "./dom.js";
 import { isVector } from "./npy.js";
 import { ofClass } from "./colour.js";
 import { path } from "./api.js";
-import { significant, count, time } from "./number.js";
+import { significant, time } from "./number.js";
 import { takeAlong } from "./save.js";
 
 const CHANNELS = { rgb: ["R", "G", "B"], bgr: ["B", "G", "R"], rgba: ["R", "G", "B", "A"], y: ["Y"] };
@@ -16,9 +16,9 @@ const facts = (field, choice) => {
   if (choice === "rgb") choice = "all";
   const { sum, largest, entries, y, x } = field.facts(choice);
   const [, h, w] = field.shape;
-  const [, H, W] = field.full;
   if (!entries) return "Every entry is 0: nothing gets from here to there.";
-  const reach = h * w < H * W ? `${h} × ${w} of ${H} × ${W}` : `${count(entries)} entries`;
+  const { r } = field.core(choice);
+  const reach = `98 % within ${r} px, all in ${h} × ${w}`;
   const ms = field.about.ms ?? field.about.round;
   return [`largest ${significant(largest, 3)} at (${y}, ${x})`, `sum ${significant(sum, 3)}`, reach, time(Number(ms))].filter(Boolean).join(" · ");
 };
@@ -123,10 +123,11 @@ export class InputView extends View {
 
 // The magnified crop, where the whole shows it small.
 const magnify = (plane, shown, field, other) => {
-  const small = f => f && f.shape[1] * f.shape[2] < 0.16 * plane.height * plane.width;
-  if (!shown) plane.magnify();
-  else if (other) plane.magnify(...[["A", field], ["B", other], ["A − B", shown]].filter(([, f]) => small(f)));
-  else plane.magnify(["magnified", small(shown) ? shown : null]);
+  if (!shown || !shown.shape[1]) return plane.magnify();
+  const { h, w } = shown.core(plane.choice === "rgb" ? "all" : plane.choice);
+  if (h * w >= 0.16 * plane.height * plane.width) plane.magnify();
+  else if (other) plane.magnify(...[["A", field], ["B", other], ["A − B", shown]]);
+  else plane.magnify(["magnified", shown]);
 };
 
 const mark = (stage, plane) => {
