@@ -51,6 +51,21 @@ const tools = stage => {
   show();
 };
 
+// Who moves by keys may not see: what is under the cursor is said, when it rests.
+const speak = stage => {
+  let timer = 0;
+  stage.flashlight.watch(({ slow }) => {
+    if (!stage.flashlight.spoken || slow) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      const { reading, source, field } = stage.flashlight;
+      const plane = stage.sides[reading?.side];
+      const other = stage.sides[source?.kind === "column" ? "out" : "in"];
+      $("said").textContent = [plane?.readout.textContent, field && source?.kind, other !== plane && other?.facts.textContent].filter(Boolean).join(". ");
+    }, 400);
+  });
+};
+
 const THEMES = ["auto", "light", "dark"];
 const actions = stage => {
   const { state } = stage;
@@ -133,6 +148,7 @@ const open = async () => {
     if (["over", "log", "lock", "zoom", "cx", "cy"].some(name => changed.has(name))) for (const plane of stage.planes) plane.draw();
     if (["ci", "co", "over", "log", "lock"].some(name => changed.has(name))) stage.flashlight.refresh();
   });
+  speak(stage);
   actions(stage);
   tools(stage);
   keys.listen(stage);

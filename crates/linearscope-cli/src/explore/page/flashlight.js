@@ -14,7 +14,7 @@ export class Flashlight {
   #slow = 0;
 
   constructor(stage) {
-    Object.assign(this, { stage, cursor: null, reading: null, field: null, other: null, source: null });
+    Object.assign(this, { stage, cursor: null, reading: null, field: null, other: null, source: null, anchor: null, spoken: false });
     stage.state.watch(changed => {
       if (["at", "region", "second", "ci", "co", "to", "rules", "net", "method"].some(name => changed.has(name))) this.refresh();
     });
@@ -40,6 +40,7 @@ export class Flashlight {
     this.stage.walk?.stop();
     const at = { side: plane.side, y, x };
     this.reading = at;
+    this.spoken = false;
     if (!this.pinned) this.move(at);
     else {
       const pin = this.stage.state.get("at");
@@ -98,30 +99,40 @@ export class Flashlight {
   /** Let go of the second place, else of the pin. */
   release() {
     const { state } = this.stage;
+    this.anchor = null;
     if (state.get("second")) state.set({ second: null });
     else state.set({ at: null, region: null });
   }
 
-  /** Move by whole entries: the pin where its plane has the focus, else the cursor or what is read. */
+  /** Move by whole entries: the cursor, or what is read while another place is pinned. */
   step(dy, dx) {
     this.stage.walk?.stop();
-    const pin = this.stage.state.get("at");
-    const from = pin ?? this.cursor;
-    const side = this.stage.focused?.side ?? from?.side ?? "in";
-    const plane = this.stage.sides[side];
-    if (!plane) return;
+    const last = this.pinned ? this.reading ?? this.stage.state.get("at") : this.cursor;
+    const side = this.stage.focused?.side ?? last?.side ?? "in";
+    const plane = this.stage.sides[side] ?? this.stage.sides.in;
+    const from = last?.side === plane.side && last.k === undefined ? last : { y: plane.height >> 1, x: plane.width >> 1 };
     const inside = (at, size) => Math.min(size - 1, Math.max(0, at));
-    const moved = ({ y, x }) => ({ side, y: inside(y + dy, plane.height), x: inside(x + dx, plane.width) });
-    const middle = { y: plane.height >> 1, x: plane.width >> 1 };
-    if (pin && pin.side === side && pin.k === undefined) this.stage.state.set({ at: moved(pin) });
-    else if (this.pinned) {
-      this.reading = moved(this.reading?.side === side ? this.reading : middle);
-      this.#tell();
-    } else {
-      const at = moved(from?.side === side && from.k === undefined ? from : middle);
-      this.reading = at;
-      this.move(at);
+    const at = { side: plane.side, y: inside(from.y + dy, plane.height), x: inside(from.x + dx, plane.width) };
+    this.reading = at;
+    this.spoken = true;
+    if (!this.pinned) return this.move(at);
+    this.stage.help("Pinned. The numbers follow the cursor: Enter moves the pin here, Shift + Enter compares the two, Esc lets go.");
+    this.#tell();
+  }
+
+  /** By keys: one corner of a region, then the other. */
+  corner() {
+    const at = this.reading ?? this.place;
+    const plane = this.stage.sides[at?.side];
+    if (!plane || at.box || at.k !== undefined) return;
+    if (this.anchor?.side !== at.side) {
+      this.anchor = at;
+      this.stage.help(`One corner is (${at.y}, ${at.x}). Move to the other and press r once more.`);
+      return;
     }
+    const [a, b] = [this.anchor, at];
+    this.anchor = null;
+    this.region(plane, [Math.min(a.y, b.y), Math.min(a.x, b.x), Math.max(a.y, b.y) + 1, Math.max(a.x, b.x) + 1]);
   }
 
   /** The request for the field of a place, with what it is in words. */
@@ -190,19 +201,29 @@ export class Flashlight {
     }
   }
 
-  // The four neighbours, when nothing else is asked for a moment.
-  async #fetchAhead({ place, kind }) {
-    if (place.box || place.k !== undefined || kind === "attribution") return;
+  // What comes next when the cursor goes on, when nothing else is asked for a moment.
+  async #fetchAhead({ place }) {
+    if (place.box) return;
     const ahead = this.#ahead = new AbortController();
     await new Promise(done => setTimeout(done, 120));
-    const plane = this.stage.sides[place.side];
-    for (const [dy, dx] of [[0, 1], [1, 0], [0, -1], [-1, 0]]) {
-      const at = { ...place, y: place.y + dy, x: place.x + dx };
-      if (ahead.signal.aborted || document.hidden || !plane) return;
-      if (at.y < 0 || at.x < 0 || at.y >= plane.height || at.x >= plane.width) continue;
+    for (const at of this.#neighbours(place)) {
+      if (ahead.signal.aborted || document.hidden) return;
       // What cannot be had ahead is asked for again, and reported, when it is wanted.
       await this.stage.api.array(this.ask(at).address, { signal: ahead.signal }).catch(() => ahead.abort());
     }
+  }
+
+  // The places around one; of classes the next in the list.
+  #neighbours(place) {
+    const { stage } = this;
+    if (place.k !== undefined) {
+      const order = stage.output.scores?.order ?? [];
+      const at = order.indexOf(place.k);
+      return [order[at + 1], order[at - 1]].filter(k => k !== undefined).map(k => ({ ...place, k }));
+    }
+    const plane = stage.sides[place.side];
+    return [[0, 1], [1, 0], [0, -1], [-1, 0]].map(([dy, dx]) => ({ ...place, y: place.y + dy, x: place.x + dx }))
+      .filter(({ y, x }) => plane && y >= 0 && x >= 0 && y < plane.height && x < plane.width);
   }
 
   #say() {
@@ -211,14 +232,14 @@ export class Flashlight {
     if (!place || stage.walk?.going) return stage.help(stage.greeting);
     const pinned = this.pinned;
     const then = pinned ? " Pinned: move over the pictures to read numbers, Esc lets go." : " Click to pin, drag for a region.";
-    const where = place.box ? "this region" : `place (${place.y}, ${place.x})`;
+    const where = `place (${place.y}, ${place.x})`;
     if (place.side === "in")
-      stage.help(`A column of F: what a unit more at input ${where} adds to each output.${then}`);
+      stage.help(`A column of F: what a unit more at ${place.box ? "each place of this input region" : `input ${where}`} adds to each output.${then}`);
     else if (place.k !== undefined)
       stage.help(this.source?.kind === "attribution"
         ? `What each pixel adds to the score of ${stage.className(place.k)}, by ${stage.method()}.${pinned ? then : " Click to pin."}`
         : `A row of F: the weight of each pixel in ${stage.state.get("to") ? `entry ${place.k}` : `the score of ${stage.className(place.k)}`}.${pinned ? then : " Click to pin."}`);
-    else stage.help(`A row of F: the weights with which output ${where} is summed up from the input.${then}`);
+    else stage.help(`A row of F: the weights with which ${place.box ? "the sum of this output region" : `output ${where}`} is made from the input.${then}`);
   }
 
   #tell(extra = {}) {

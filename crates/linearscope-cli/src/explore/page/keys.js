@@ -11,12 +11,13 @@ const table = [
     const [dy, dx] = { ArrowUp: [-by, 0], ArrowDown: [by, 0], ArrowLeft: [0, -by], ArrowRight: [0, by] }[event.key];
     stage.flashlight.step(dy, dx);
   }],
-  [["Enter"], "Enter", "pin what is under the cursor; with Shift compare it with what is pinned", (stage, event) => {
+  [["Enter"], "Enter", "pin the cursor's place; with Shift compare it with what is pinned", (stage, event) => {
     const { flashlight } = stage;
     const at = flashlight.pinned ? flashlight.reading ?? stage.state.get("at") : flashlight.cursor;
     if (at) flashlight.pin(at, event.shiftKey);
   }],
   [["Escape"], "Esc", "let go of the second place, then of the pin", stage => stage.flashlight.release()],
+  [["r"], "r", "one corner of a region, then the other", stage => stage.flashlight.corner()],
   [["i", "o"], "i o", "go to the input, to the output", (stage, event) =>
     (event.key === "i" ? stage.sides.in?.canvas : stage.sides.out?.canvas ?? document.querySelector("ol.scores button"))?.focus()],
   [["+", "=", "-", "0"], "+ − 0", "zoom in, out, and back (also the wheel; Alt + drag pans)", (stage, { key }) => {

@@ -3,6 +3,7 @@
 import { el, button } from "./dom.js";
 import { path } from "./api.js";
 import { significant } from "./number.js";
+import { Beside } from "./beside.js";
 import { Job } from "./job.js";
 import { Picture, Latest, bar, reason } from "./panel-parts.js";
 
@@ -15,6 +16,8 @@ export const attack = {
     const [said, status] = [el("p.facts"), el("div")];
     const table = el("div.wide");
     const asked = new Latest();
+    let done = null;
+    const [after, pictures] = [{ said: "" }, {}];
     const picture = new Picture(stage, "in", "What was changed: x′ − x₀");
     picture.node.hidden = true;
     const words = el("span");
@@ -27,20 +30,26 @@ export const attack = {
       name();
       said.textContent = found.success ? "The best class has changed." : "The best class holds.";
       rows(found);
+      done = found.eps ?? state.get("eps");
+      after.said = `After the attack, ε = ${significant(done, 2)}`;
+      stage.api.picture(path("picture/x0.png", stage.query({ attacked: done, to: null }))).then(base => { pictures.in = base; }, () => {}).finally(() => beside.seen());
       const address = path("attack/picture", stage.query({ eps: found.eps ?? state.get("eps"), to: null }));
       asked.run(signal => stage.api.array(address, { signal }), x => {
         picture.node.hidden = false;
         picture.show(x.minus(stage.input.x0), { alone: true, name: "change", source: { kind: "attack", address, given: { eps: state.get("eps") } } });
       }, status);
     });
+    // The network frozen at the picture that the attack made: the cursor's field there.
+    const beside = new Beside(stage, () => (done === null ? null : { attacked: done }), () => after.said, side => pictures[side]);
     const start = () => {
+      done = null;
       name();
       job.start(path("attack", stage.query({ eps: state.get("eps"), to: null })));
     };
     name();
     root.append(el("p.lead", {}, "One step along the sign of the gradient (FGSM), by at most ε a pixel. The frozen reading of the picture holds until decisions flip."),
       el("div.row", {}, el("label.control", {}, words, slider), button("attack", start, { class: "main" }), job.node), said, status,
-      el("div.pictures", {}, el("div.table", {}, table), picture.node));
+      el("div.pictures", {}, el("div.table", {}, table), picture.node), beside.node);
     const rows = ({ before = [], after = [] }) => {
       const scores = new Map(after.map(([k, score]) => [k, score]));
       const classes = [...new Set([...before.slice(0, 5), ...after.slice(0, 5)].map(([k]) => k))];
@@ -59,8 +68,12 @@ export const attack = {
         clearTimeout(timer);
         if (!picture.node.hidden) timer = setTimeout(start, 300);
       },
-      seen: () => picture.mark(),
+      seen: () => {
+        picture.mark();
+        beside.seen();
+      },
       close: () => {
+        beside.close();
         clearTimeout(timer);
         job.stop();
         asked.stop();

@@ -33,10 +33,12 @@ export const votes = {
       const image = new ImageData(w, h);
       map.data.forEach((k, i) => {
         const at = named.indexOf(k);
-        image.data.set(k < 0 ? [128, 128, 128, 60] : at < 0 ? [200, 200, 200, 255] : ofClass(at), 4 * i);
+        // The photograph shows through; where other classes win, or none does, it is all there is.
+        if (at >= 0) image.data.set([...ofClass(at).slice(0, 3), 165], 4 * i);
       });
       picture.node.hidden = false;
       picture.plane.size(h, w);
+      picture.upon(stage.input.base);
       picture.plane.colours(image);
       picture.plane.numbers = [["class", map, "0"]];
       picture.shown = { kind: "votes", address };

@@ -96,7 +96,7 @@ export class Plane {
   /** Pixels that are classes, or anything else coloured already. */
   colours(image) {
     this.#drawn = image && canvasOf(image);
-    this.#key = "given";
+    this.#key = image ? "given" : "";
     this.#field = null;
     this.draw();
   }
@@ -174,8 +174,9 @@ export class Plane {
       context.fillStyle = css(zero);
       context.fillRect(0, 0, this.width, this.height);
     } else if (this.#base) {
-      if (field) this.#grey ??= greyOf(this.#base);
-      context.drawImage(field ? this.#grey : this.#base, 0, 0, this.width, this.height);
+      const beneath = field || this.#key === "given";
+      if (beneath) this.#grey ??= greyOf(this.#base);
+      context.drawImage(beneath ? this.#grey : this.#base, 0, 0, this.width, this.height);
     }
     if (field) {
       const [full, log] = [this.full, this.stage.state.get("log")];

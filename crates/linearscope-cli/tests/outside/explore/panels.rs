@@ -71,7 +71,7 @@ pub(crate) fn the_command_that_is_shown_makes_what_is_shown(chromium: Chromium) 
     for (hash, place) in [
         ("", "all,20,21"),
         ("rules=taylor", "all,20,21"),
-        ("to=relu2&co=3", "3,8,9"),
+        ("to=down2_relu&co=3", "3,8,9"),
         ("ci=2&at=in,8,9", "2,8,9"),
         ("region=out,3,4,9,20", ""),
     ] {

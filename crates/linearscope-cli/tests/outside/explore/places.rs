@@ -39,6 +39,9 @@ pub(crate) fn the_cursor_shows_rows_and_columns_of_the_commands(chromium: Chromi
             &format!("column {at}"),
         );
     }
+    // When nothing else is asked, the neighbours come ahead.
+    let beside = "linearscope.api.held(linearscope.flashlight.ask({ ...linearscope.flashlight.cursor, y: 1 }).address)";
+    stage.browser.until(beside);
     // The scale says the largest magnitude.
     let full = stage
         .browser
@@ -129,16 +132,15 @@ pub(crate) fn a_drag_is_a_region_and_shift_compares(chromium: Chromium) {
     stage.no_complaints();
 }
 
-/// Without a mouse: move, pin, compare, let go, zoom, help.
+/// Without a mouse: move, pin, read, compare, let go, a region, zoom, help; and it is said aloud.
 pub(crate) fn the_keyboard_does_what_the_mouse_does(chromium: Chromium) {
     let mut stage = Stage::upscaler(&chromium);
-    let [oh, ow] = stage.size("out");
+    let [_, w] = stage.size("out");
+    stage.hover("out", [30, 40]);
     stage.browser.key("o", Held::Nothing);
     stage
         .browser
         .until("document.activeElement === linearscope.sides.out.canvas");
-    stage.open("at=out,30,40");
-    stage.browser.key("o", Held::Nothing);
     for (key, held, at) in [
         ("ArrowRight", Held::Nothing, [30, 41]),
         ("ArrowDown", Held::Shift, [38, 41]),
@@ -154,24 +156,49 @@ pub(crate) fn the_keyboard_does_what_the_mouse_does(chromium: Chromium) {
         &row,
         "row by keys",
     );
-    // No further than the edge.
-    for _ in 0..oh.max(ow) / 8 + 2 {
-        stage.browser.key("ArrowLeft", Held::Shift);
-    }
-    stage.until_shown("all,37,0");
-    stage.browser.key("Escape", Held::Nothing);
-    stage.browser.until("!linearscope.flashlight.pinned");
-    stage.browser.key("ArrowRight", Held::Nothing);
-    stage.browser.key("Enter", Held::Nothing);
     stage
         .browser
-        .until("linearscope.state.get('at')?.side === 'out'");
+        .until("document.getElementById('said').textContent.includes('y 37, x 33')");
+
+    // Pinned, the row stays and the cursor reads; Shift and Enter compare, Enter moves the pin.
+    stage.browser.key("Enter", Held::Nothing);
+    stage.browser.until("location.hash === '#at=out,37,33'");
+    stage.browser.key("ArrowDown", Held::Nothing);
+    stage
+        .browser
+        .until("document.querySelector('.view.out .place').textContent === 'y 38, x 33'");
+    stage.until_shown("all,37,33");
+    stage.browser.key("Enter", Held::Shift);
+    stage
+        .browser
+        .until("linearscope.state.get('second')?.y === 38 && linearscope.flashlight.other");
+    stage.browser.key("Escape", Held::Nothing);
+    stage.browser.key("Enter", Held::Nothing);
+    stage.until_shown("all,38,33");
+    stage.browser.key("Escape", Held::Nothing);
+    stage.browser.until("!linearscope.flashlight.pinned");
+
+    // No further than the edge.
+    for _ in 0..w / 8 + 2 {
+        stage.browser.key("ArrowLeft", Held::Shift);
+    }
+    stage.until_shown("all,38,0");
+    stage.browser.key("r", Held::Nothing);
+    stage.browser.key("ArrowRight", Held::Shift);
+    stage.browser.key("ArrowUp", Held::Nothing);
+    stage.browser.key("r", Held::Nothing);
+    stage
+        .browser
+        .until("location.hash === '#region=out,37,0,39,9'");
+    stage.browser.key("Escape", Held::Nothing);
+
     stage.browser.key("+", Held::Nothing);
     stage.browser.until("linearscope.state.get('zoom') === 1.5");
     stage.browser.key("0", Held::Nothing);
     stage.browser.until("linearscope.state.get('zoom') === 1");
     stage.browser.key("g", Held::Nothing);
     stage.browser.until("linearscope.state.get('log')");
+    stage.browser.until("linearscope.sides.in.field");
     stage.browser.key("k", Held::Nothing);
     stage
         .browser
@@ -188,7 +215,7 @@ pub(crate) fn the_keyboard_does_what_the_mouse_does(chromium: Chromium) {
     stage.browser.key("Escape", Held::Nothing);
     stage
         .browser
-        .until("!document.querySelector('dialog[open]') && linearscope.flashlight.pinned");
+        .until("!document.querySelector('dialog[open]')");
     stage.no_complaints();
 }
 
