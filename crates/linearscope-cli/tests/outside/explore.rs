@@ -39,6 +39,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(needing!(find =>
         singular_vectors_are_those_of_the_command,
         two_pictures_have_one_cursor,
+        an_attack_is_seen_before_and_after,
         the_command_that_is_shown_makes_what_is_shown,
         panels_open_without_complaint,
     ));

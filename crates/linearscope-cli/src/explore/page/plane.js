@@ -53,7 +53,7 @@ export class Plane {
     this.canvas.addEventListener("focus", () => stage.flashlight.focus(this));
     this.readout = el("p.readout", { "aria-live": "off" });
     this.facts = el("p.facts");
-    this.scale = el("div.scale", { role: "img" });
+    this.scale = el("div.scale");
     this.lenses = el("div.lenses");
     this.frame = el(small ? "div.frame.small" : "div.frame", {}, this.canvas);
     this.node = el("div.plane", {}, this.frame,
@@ -111,7 +111,12 @@ export class Plane {
       if (!this.#field.scales.has(key)) this.#field.scales.set(key, scaleOf(plane, this.percentile));
       return this.#field.scales.get(key);
     };
-    return this.stage.state.get("lock") ?? own();
+    return this.#lock() ?? own();
+  }
+
+  // A locked scale is for fields that compare; what stands alone has its own.
+  #lock() {
+    return this.alone ? null : this.stage.state.get("lock");
   }
 
   /** The numbers at a place: of each of `numbers`, `[name, field, choice]`. */
@@ -297,20 +302,23 @@ export class Plane {
   #legend() {
     const full = this.full;
     const rgb = this.choice === "rgb";
-    const key = this.#field ? [full, rgb, this.#over(), this.stage.state.get("lock") !== null, this.stage.state.get("log")].join() : "";
+    const key = this.#field ? [full, rgb, this.#over(), this.#lock() !== null, this.stage.state.get("log")].join() : "";
     if (this.scale.dataset.key === key) return;
     this.scale.dataset.key = key;
     this.scale.replaceChildren();
+    this.scale.removeAttribute("role");
+    this.scale.removeAttribute("aria-label");
     if (!this.#field) return;
     if (full === 0) {
       this.scale.append(el("span.zero", {}, "every entry is 0"));
       return;
     }
     const ramp = el(rgb ? "i.ramp.grey" : this.#over() ? "i.ramp.over" : "i.ramp.plain");
-    const locked = this.stage.state.get("lock") !== null ? " locked" : "";
+    const locked = this.#lock() !== null ? " locked" : "";
     const log = this.stage.state.get("log") ? "log" : "0";
     this.scale.append(ramp, el("span", {}, significant(-full, 3)), el("span", {}, log), el("span", {}, significant(full, 3) + locked));
     this.scale.dataset.full = full;
+    this.scale.setAttribute("role", "img");
     this.scale.setAttribute("aria-label", `colours from ${significant(-full, 3)} to ${significant(full, 3)}`);
   }
 

@@ -64,6 +64,30 @@ pub(crate) fn two_pictures_have_one_cursor(chromium: Chromium) {
     stage.no_complaints();
 }
 
+/// After an attack the cursor's row at the picture that it made stands beside the one before.
+pub(crate) fn an_attack_is_seen_before_and_after(chromium: Chromium) {
+    let mut stage = Stage::classifier(&chromium);
+    stage.open("panel=attack&method=weights&at=out,5&eps=2");
+    stage.until_shown_class(5);
+    let button = stage.browser.place(".panel button.main", [0.5, 0.5]);
+    stage.browser.click(button, Held::Nothing);
+    let beside =
+        "[...linearscope.planes].find(p => p.field?.address?.includes('attacked=2'))?.field";
+    stage.browser.until(beside);
+    let after = stage.field(beside);
+    let before = stage.field("linearscope.flashlight.field");
+    let (row, _) = stage.command("row", &["--target", "5"], "row");
+    same(&before, &row, "the row before");
+    let (adversarial, shape) = stage.command_whole("attack", &["--eps", "2"], "adversarial");
+    let shape: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
+    let values: Vec<f32> = adversarial.iter().map(|&value| value as f32).collect();
+    stage.of[2] = stage.folder.write_npy("adversarial.npy", &values, &shape);
+    let (row, _) = stage.command("row", &["--target", "5"], "row");
+    same(&after, &row, "the row after");
+    assert_ne!(before, after, "the attack changed nothing");
+    stage.no_complaints();
+}
+
 /// A node as the output, and other rules, give what the command gives with `--output` and `--rules`; the page's own
 /// words for it make the same array again.
 pub(crate) fn the_command_that_is_shown_makes_what_is_shown(chromium: Chromium) {
@@ -71,7 +95,7 @@ pub(crate) fn the_command_that_is_shown_makes_what_is_shown(chromium: Chromium) 
     for (hash, place) in [
         ("", "all,20,21"),
         ("rules=taylor", "all,20,21"),
-        ("to=down2_relu&co=3", "3,8,9"),
+        ("to=down2&co=3", "3,8,9"),
         ("ci=2&at=in,8,9", "2,8,9"),
         ("region=out,3,4,9,20", ""),
     ] {
