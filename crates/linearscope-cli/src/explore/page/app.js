@@ -23,6 +23,9 @@ const describe = stage => {
     `: y = F x + r, frozen at this picture`, Number.isFinite(share) ? `; residual r ${percent(share)} of the output` : "");
 };
 
+// What a link names and is not there stands in the list all the same, so that one can leave it.
+const unknown = (name, known) => (name !== null && !known.includes(name) ? [[name, `${name} (not there)`]] : []);
+
 const tools = stage => {
   const { state, whole: net } = stage;
   const rules = Array.isArray(net.panels.rules) ? net.panels.rules : [];
@@ -37,7 +40,7 @@ const tools = stage => {
         button(`${significant(state.get("zoom"), 2)}×`, () => stage.look(1, 0.5, 0.5), { "aria-label": "Zoom back", title: "The whole picture (0)" }),
         button("+", () => stage.look(state.get("zoom") * 1.5, state.get("cx"), state.get("cy")), { "aria-label": "Zoom in", title: "Zoom in (+, or the wheel)" })),
       rules.length > 1 ? choose("rules", [["", `as started${net.rules ? ` (${net.rules})` : ""}`], ...rules.map(r => [r, r])], state.get("rules") ?? "", r => state.set({ rules: r || null })) : null,
-      net.nodes?.length ? choose("output at", [["", "the end"], ...net.nodes.map(n => [n, n])], state.get("to") ?? "", to => state.set({ to: to || null, at: null, region: null, second: null, co: "all" })) : null,
+      net.nodes?.length ? choose("output at", [["", "the end"], ...unknown(state.get("to"), net.nodes), ...net.nodes.map(n => [n, n])], state.get("to") ?? "", to => state.set({ to: to || null, at: null, region: null, second: null, co: "all" })) : null,
       stage.session.nets.length > 1 ? choose("looking at", stage.session.nets.map((n, i) => [i, `${n.model}, ${n.input}`]), state.get("net"), i => state.set({ net: Number(i) })) : null,
     ].filter(Boolean));
   };
@@ -129,6 +132,7 @@ const open = async () => {
     api.forget();
     try {
       stage.made = null;
+      output.ready = false;
       const [to, rules] = [state.get("to"), state.get("rules")];
       // A node as the output, or other rules, make another network: what there is to ask of it may differ.
       const made = to || rules ? (await api.json(path("session", stage.query()))).nets[0] : null;
@@ -140,10 +144,15 @@ const open = async () => {
       await stage.flashlight.refresh();
       stage.panels.refresh();
     } catch (error) {
-      if (turn === loading) output.fail(error);
+      if (turn !== loading) return;
+      // Whatever cannot be had, the input is there, and the way to choose something else.
+      await input.load().catch(() => {});
+      output.fail(error);
     }
   };
   state.watch(changed => {
+    // Places of one output may not be places of another.
+    if (changed.has("to") || changed.has("net")) stage.flashlight.forget();
     if (["to", "net", "rules"].some(name => changed.has(name))) stage.reload();
     if (["over", "log", "lock", "zoom", "cx", "cy"].some(name => changed.has(name))) for (const plane of stage.planes) plane.draw();
     if (["ci", "co", "over", "log", "lock"].some(name => changed.has(name))) stage.flashlight.refresh();
@@ -152,8 +161,10 @@ const open = async () => {
   actions(stage);
   tools(stage);
   keys.listen(stage);
-  document.addEventListener("pointerover", event => {
-    const said = event.target.closest?.("[data-help]")?.dataset.help;
+  // Controls say what they do where places say what they are.
+  for (const kind of ["pointerover", "focusin"]) document.addEventListener(kind, event => {
+    const control = event.target.closest?.("[data-help], [title]");
+    const said = control?.dataset.help ?? control?.title;
     if (said) stage.help(said);
   });
   $("views").replaceChildren(input.node, output.node);

@@ -25,7 +25,8 @@ export class Beside {
   seen() {
     const { flashlight } = this.stage;
     const own = this.own();
-    if (!flashlight.field || !flashlight.source || !own) return;
+    // Only beside what is there to compare it with.
+    if (!flashlight.field || flashlight.seen !== flashlight.source || !own) return;
     const source = flashlight.ask(flashlight.place, own);
     const field = flashlight.field;
     const key = `${source.address} ${this.title()} ${this.stage.state.get("ci")} ${this.stage.state.get("co")}`;

@@ -14,13 +14,13 @@ export class Flashlight {
   #slow = 0;
 
   constructor(stage) {
-    Object.assign(this, { stage, cursor: null, reading: null, field: null, other: null, source: null, anchor: null, spoken: false });
+    Object.assign(this, { stage, cursor: null, reading: null, field: null, other: null, source: null, seen: null, error: null, anchor: null, spoken: false });
     stage.state.watch(changed => {
       if (["at", "region", "second", "ci", "co", "to", "rules", "net", "method"].some(name => changed.has(name))) this.refresh();
     });
   }
 
-  /** `listener({ source, field, other, error, slow })` whenever what is seen changes. */
+  /** `listener({ source, field, other, asked, error, slow })` whenever what is seen changes. */
   watch(listener) {
     this.#listeners.push(listener);
     return () => { this.#listeners = this.#listeners.filter(other => other !== listener); };
@@ -96,6 +96,12 @@ export class Flashlight {
     this.stage.state.set({ region: { side: plane.side, box }, at: null, second: null });
   }
 
+  /** Look at nothing. */
+  forget() {
+    this.stage.walk?.stop();
+    Object.assign(this, { cursor: null, reading: null, field: null, other: null, seen: null, error: null });
+  }
+
   /** Let go of the second place, else of the pin. */
   release() {
     const { state } = this.stage;
@@ -167,6 +173,7 @@ export class Flashlight {
     clearTimeout(this.#slow);
     const request = this.#request = Object.assign(new AbortController(), { hovers: hovering, began: performance.now(), next: false });
     const source = this.source = this.ask(this.place);
+    this.error = null;
     const beside = this.ask(stage.state.get("second"));
     this.#say();
     if (!source) {
@@ -185,13 +192,13 @@ export class Flashlight {
       const [field, other] = await Promise.all([
         stage.api.array(source.address, options), beside ? stage.api.array(beside.address, { signal: request.signal }) : null]);
       if (request.signal.aborted) return;
-      Object.assign(this, { field, other });
+      Object.assign(this, { field, other, seen: source });
       this.#tell();
       if (!request.next) this.#fetchAhead(source);
     } catch (error) {
       if (isStale(error) || request.signal.aborted) return;
-      Object.assign(this, { field: null, other: null });
-      this.#tell({ error });
+      Object.assign(this, { field: null, other: null, error });
+      this.#tell();
     } finally {
       if (this.#request === request) {
         clearTimeout(this.#slow);
@@ -243,7 +250,8 @@ export class Flashlight {
   }
 
   #tell(extra = {}) {
-    const { source, field, other } = this;
-    for (const listener of this.#listeners) listener({ source, field, other, ...extra });
+    // What is seen is the last field that came, with the question that it answers; what was asked since is `asked`.
+    const seen = { source: this.field && this.seen, field: this.field, other: this.other, asked: this.source, error: this.error };
+    for (const listener of this.#listeners) listener({ ...seen, ...extra });
   }
 }

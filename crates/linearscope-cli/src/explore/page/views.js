@@ -60,16 +60,15 @@ class View {
       value => this.stage.state.set({ [property]: value }), { "aria-label": `${this.side === "in" ? "Input" : "Output"} channel` }));
   }
 
-  wait(slow) {
-    this.status.replaceChildren(el("p.busy", {}, el("i"), `Computing … ${time(slow)}`));
+  /** What became of a question whose answer comes here. */
+  tell(here, error, slow) {
+    if (here && error) this.fail(error);
+    else if (here && slow) this.status.replaceChildren(el("p.busy", {}, el("i"), `Computing … ${time(slow)}`));
+    else if (this.status.firstChild) this.status.replaceChildren();
   }
 
   fail(error) {
     this.status.replaceChildren(failure(error));
-  }
-
-  calm() {
-    if (this.status.firstChild) this.status.replaceChildren();
   }
 }
 
@@ -98,12 +97,10 @@ export class InputView extends View {
   }
 
   /** The row, if that is what is looked at. */
-  show({ source, field, other, error, slow }) {
+  show({ source, field, other, asked, error, slow }) {
     const { plane, stage } = this;
     const mine = source && source.kind !== "column";
-    if (mine && slow && !field) return this.wait(slow);
-    if (mine && error) return this.fail(error);
-    this.calm();
+    this.tell(asked && asked.kind !== "column", error, slow);
     const choice = stage.state.get("ci");
     const shown = mine && field ? (other ? field.minus(other) : field) : null;
     this.shown = mine && field ? source : { kind: "x0", address: path("array/x0", { net: stage.query().net }) };
@@ -218,13 +215,11 @@ export class OutputView extends View {
     return this.labels[y * this.y0.shape[2] + x];
   }
 
-  show({ source, field, other, error, slow }) {
+  show({ source, field, other, asked, error, slow }) {
     if (!this.ready) return;
     const { stage, plane } = this;
     const mine = source?.kind === "column";
-    if (mine && slow && !field) return this.wait(slow);
-    if (mine && error) return this.fail(error);
-    this.calm();
+    this.tell(asked?.kind === "column", error, slow);
     const shown = mine && field ? (other ? field.minus(other) : field) : null;
     this.shown = mine && field ? source : { kind: "y0", address: path("array/y0", stage.query()) };
     if (this.scores) return this.scores.show(shown, source);
