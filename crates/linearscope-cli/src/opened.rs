@@ -87,21 +87,25 @@ pub(crate) fn with(mut header: Map<String, Value>, more: Value) -> Map<String, V
     header
 }
 
-/// Facts of this run, which no result depends on.
-pub(crate) fn run_facts(started: jiff::Timestamp, since: Instant, line: &str) -> Value {
+/// What this machine is called.
+pub(crate) fn host_name() -> String {
     #[cfg(unix)]
-    let host = {
+    {
         let name = rustix::system::uname();
         name.nodename().to_string_lossy().into_owned()
-    };
+    }
     #[cfg(not(unix))]
-    let host = std::env::var("COMPUTERNAME").unwrap_or_default();
+    std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+/// Facts of this run, which no result depends on.
+pub(crate) fn run_facts(started: jiff::Timestamp, since: Instant, line: &str) -> Value {
     json!({
         "program": format!("linearscope {}", env!("CARGO_PKG_VERSION")),
         "line": line,
         "started": started.to_string(),
         "seconds": since.elapsed().as_secs_f64(),
-        "host": host,
+        "host": host_name(),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "threads": std::thread::available_parallelism().map_or(1, usize::from),
     })

@@ -88,6 +88,28 @@ impl Painter {
         self.output_of(values, shape, usize::MAX)
     }
 
+    /// Black and white of an output that is a picture, in the network's units, where they are the same in every channel.
+    #[cfg(feature = "explore")]
+    pub(crate) fn output_bounds(&self, shape: &[usize]) -> Option<[f64; 2]> {
+        let recipe = self.recipe.as_ref()?;
+        let preprocess = &recipe.preprocess;
+        let white = preprocess.range();
+        if let Some(range) = recipe.output_range {
+            return Some(range);
+        }
+        let channels = preprocess.mean().len();
+        if shape.iter().rev().nth(2) != Some(&channels) {
+            return Some([0.0, white]);
+        }
+        let of = |level: f64| (0..channels).map(move |c| preprocess.normalised(c, level));
+        let same = |level| of(level).all(|one| Some(one) == of(level).next());
+        let first = |level| of(level).next();
+        match same(0.0) && same(white) {
+            true => Some([first(0.0)?, first(white)?]),
+            false => None,
+        }
+    }
+
     fn output_of(&self, values: &[f64], shape: &[usize], most: usize) -> Option<Raster> {
         let recipe = self.recipe.as_ref()?;
         let array = self.array(values, shape).filter(Array::is_picture)?;

@@ -4,6 +4,8 @@ use std::{path::Path, sync::Arc};
 
 use burn::tensor::Tensor;
 #[cfg(feature = "explore")]
+use burn::tensor::TensorData;
+#[cfg(feature = "explore")]
 use linearscope::Interrupt;
 use linearscope_analysis::{FrozenNetwork, LinearOperator, vectors::read};
 use linearscope_onnx::Signature;
@@ -46,11 +48,26 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
+    /// The same network by the same rules, frozen at another x, flat.
+    #[cfg(feature = "explore")]
+    pub(crate) fn at(&self, x: Vec<f64>) -> Result<Self> {
+        let engine = self.frozen.frozen();
+        let x = TensorData::new(x, self.frozen.input_shape().to_vec());
+        let (loaded, rules) = (engine.loaded().clone(), engine.rules().clone());
+        let frozen = FrozenNetwork::within(loaded, x, rules, engine.budget())?;
+        Ok(self.with(frozen))
+    }
+
     /// The same, stopped by an interrupt of its own.
     #[cfg(feature = "explore")]
     pub(crate) fn with_interrupt(&self, interrupt: &Interrupt) -> Self {
+        self.with(self.frozen.with_interrupt(interrupt))
+    }
+
+    #[cfg(feature = "explore")]
+    fn with(&self, frozen: FrozenNetwork) -> Self {
         Self {
-            frozen: self.frozen.with_interrupt(interrupt),
+            frozen,
             painter: self.painter.clone(),
             model: self.model.clone(),
             line: self.line.clone(),

@@ -90,6 +90,8 @@ impl Explore {
             ("--json", self.common.json),
             ("--shard", self.common.shard.is_some()),
             ("--fresh", self.common.fresh),
+            ("--each-channel", self.common.each_channel),
+            ("--check-decisions", self.common.freezing.check_decisions),
         ] {
             if given {
                 return Err(Failure::input(format!("{flag}: explore writes no results"))
@@ -102,6 +104,8 @@ impl Explore {
 
 impl Command for Explore {
     const ABOUT: &'static About = ABOUT;
+
+    const HIDDEN: &'static [&'static str] = &["out", "json", "each_channel", "check_decisions"];
 
     fn run(&self) -> Result<()> {
         self.check()?;

@@ -1,7 +1,7 @@
 //! What a question is answered with: bytes, what kind, and what is said beside them.
 
 use hyper::body::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::refusal::Refusal;
 use crate::{args::Precision, error::Failure, npy};
@@ -79,6 +79,20 @@ impl Answer {
         answer.say("linearscope-window", format!("{y},{x},{rows},{columns}"));
         answer.say("linearscope-full", format!("{c},{h},{w}"));
         Ok(answer)
+    }
+
+    /// What is said beside it, as JSON: numbers where they are some.
+    pub(crate) fn said(&self) -> Self {
+        // The target is a place, even where it looks like a number.
+        let value = |name: &str, text: &str| match text.parse::<f64>() {
+            Ok(number) if number.is_finite() && name != "target" => json!(number),
+            _ => json!(text),
+        };
+        let named = self.headers.iter().map(|(name, text)| {
+            let name = name.strip_prefix("linearscope-").unwrap_or(name);
+            (name.to_string(), value(name, text))
+        });
+        Self::json(&named.collect::<serde_json::Map<_, _>>().into())
     }
 
     /// Add a header.
@@ -159,7 +173,8 @@ mod tests {
         // One channel is an axis, too.
         let plane = Answer::cropped(&values[20..40], &[1, 1, 4, 5], Precision::F32);
         let plane = plane.expect("an array").body;
-        assert!(String::from_utf8_lossy(&plane).contains("(1, 1, 1)"), "{plane:?}");
+        let plane = npyz::NpyFile::new(&plane[..]).expect("an npy");
+        assert_eq!(plane.shape(), [1, 1, 1]);
         // Scores have no window.
         let scores = Answer::cropped(&[1.0, 2.0], &[1, 2], Precision::F32).expect("an array");
         assert!(scores.headers.is_empty());

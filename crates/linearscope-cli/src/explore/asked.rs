@@ -2,6 +2,8 @@
 
 use linearscope_analysis::{attribution::Method, operator::Field};
 
+use serde::Serialize;
+
 use super::{params::Params, refusal::Refusal};
 
 /// A question: about which network, frozen how, and what.
@@ -12,7 +14,7 @@ pub(crate) struct Asked {
 }
 
 /// Which frozen network.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Of {
     /// The first, or the one it is compared with.
     pub net: usize,
@@ -20,6 +22,30 @@ pub(crate) struct Of {
     pub to: Option<String>,
     /// A preset of rules; `None`: those of the command line.
     pub rules: Option<String>,
+    /// At the picture that an attack of this ε has made, instead of x₀.
+    pub attacked: Option<Eps>,
+}
+
+/// ε, greater than 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Eps(f64);
+
+// No NaN is an ε.
+impl Eq for Eps {}
+
+impl Eps {
+    fn new(eps: f64) -> Result<Self, Refusal> {
+        match eps > 0.0 && eps <= 255.0 {
+            true => Ok(Self(eps)),
+            false => Err(Refusal::bad(format!(
+                "{eps}: ε must be greater than 0 and at most 255"
+            ))),
+        }
+    }
+
+    pub(crate) fn get(self) -> f64 {
+        self.0
+    }
 }
 
 /// An array of the session.
@@ -37,6 +63,32 @@ const TOWARDS: &[&str] = &["black", "white", "mean", "blur", "zeros", "noise", "
 /// Those that an attribution may be measured from; files are for the command line alone.
 const BASELINES: &[&str] = &["black", "white", "mean", "blur", "zeros"];
 
+/// A map of what each pixel adds to a score.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Map {
+    pub target: String,
+    pub method: Method,
+    /// What scores are measured from; `None`: the usual.
+    pub baseline: Option<String>,
+}
+
+impl Map {
+    fn of(params: &mut Params) -> Result<Self, Refusal> {
+        let text = params.text("method");
+        let method = text.as_deref().unwrap_or("conserving");
+        Ok(Self {
+            target: target(params),
+            method: method
+                .parse()
+                .map_err(|why: String| Refusal::bad(format!("method={method}: {why}")))?,
+            baseline: match params.text("baseline") {
+                Some(text) => Some(one_of("baseline", text, BASELINES)?),
+                None => None,
+            },
+        })
+    }
+}
+
 /// What is asked of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum What {
@@ -48,11 +100,9 @@ pub(crate) enum What {
         field: Field,
         at: String,
     },
-    Attribution {
-        target: String,
-        method: Method,
-        baseline: Option<String>,
-    },
+    Attribution(Map),
+    /// The same, told line by line; the map is there afterwards.
+    Attributing(Map),
     Contributions {
         target: String,
     },
@@ -88,10 +138,10 @@ pub(crate) enum What {
         t: f64,
     },
     Attack {
-        eps: f64,
+        eps: Eps,
     },
     AttackPicture {
-        eps: f64,
+        eps: Eps,
     },
 }
 
@@ -100,7 +150,8 @@ impl What {
     pub(crate) fn is_job(&self) -> bool {
         matches!(
             self,
-            Self::Svd { .. }
+            Self::Attributing(_)
+                | Self::Svd { .. }
                 | Self::Votes
                 | Self::Fields { .. }
                 | Self::Validity { .. }
@@ -175,14 +226,8 @@ fn one_of(name: &str, text: String, known: &[&str]) -> Result<String, Refusal> {
     }
 }
 
-fn eps(params: &mut Params) -> Result<f64, Refusal> {
-    let eps = params.number::<f64>("eps")?.unwrap_or(2.0);
-    match eps > 0.0 && eps <= 255.0 {
-        true => Ok(eps),
-        false => Err(Refusal::bad(format!(
-            "eps={eps}: ε must be greater than 0 and at most 255"
-        ))),
-    }
+fn eps(params: &mut Params) -> Result<Eps, Refusal> {
+    Eps::new(params.number("eps")?.unwrap_or(2.0))
 }
 
 impl Asked {
@@ -192,6 +237,7 @@ impl Asked {
             net: params.number::<u32>("net")?.unwrap_or(0) as usize,
             rules: rules(params.text("rules"))?,
             to: params.text("to"),
+            attacked: params.number("attacked")?.map(Eps::new).transpose()?,
         };
         let what = match path {
             "session" => What::Session,
@@ -208,18 +254,11 @@ impl Asked {
                 },
                 at: place(params)?,
             },
-            "attribution" => {
-                let text = params.text("method");
-                let method = text.as_deref().unwrap_or("conserving");
-                What::Attribution {
-                    target: target(params),
-                    method: method
-                        .parse()
-                        .map_err(|why: String| Refusal::bad(format!("method={method}: {why}")))?,
-                    baseline: match params.text("baseline") {
-                        Some(text) => Some(one_of("baseline", text, BASELINES)?),
-                        None => None,
-                    },
+            "attribution" | "attribution/job" => {
+                let map = Map::of(params)?;
+                match path {
+                    "attribution" => What::Attribution(map),
+                    _ => What::Attributing(map),
                 }
             }
             "contributions" => What::Contributions {

@@ -62,13 +62,10 @@ impl Guard {
         format!("linearscope-{}", self.at.port())
     }
 
-    /// The header that gives it.
+    /// The header that gives it. Lax, since the link may be followed from a page of another site, such as a letter.
     pub(crate) fn set_cookie(&self) -> String {
         let token = self.token.as_deref().unwrap_or_default();
-        format!(
-            "{}={token}; HttpOnly; SameSite=Strict; Path=/",
-            self.cookie()
-        )
+        format!("{}={token}; HttpOnly; SameSite=Lax; Path=/", self.cookie())
     }
 
     /// Whether a request may pass.
@@ -308,6 +305,6 @@ mod tests {
         assert_eq!(cookie("linearscope-8712", "0123abcd"), Ok(Pass::Welcome));
         assert_eq!(cookie("linearscope-8713", "0123abcd"), Err(401));
         assert_eq!(cookie("linearscope-8712", "0123abc"), Err(401));
-        assert!(guard.set_cookie().contains("HttpOnly; SameSite=Strict"));
+        assert!(guard.set_cookie().contains("HttpOnly; SameSite=Lax"));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::{asked::Of, refusal::Refusal};
+use super::{asked::Of, compute::jobs::Kept, refusal::Refusal};
 use crate::{
     args::Common,
     command::About,
@@ -31,8 +31,7 @@ pub(crate) struct Point {
 }
 
 impl Point {
-    fn of(looked: Looked) -> Result<Self> {
-        let Looked { subject, facts, .. } = looked;
+    fn of(subject: Subject, facts: Map<String, Value>) -> Result<Self> {
         Ok(Self {
             x0: subject.numbers(subject.frozen.x0())?,
             y0: subject.numbers(subject.frozen.reference())?,
@@ -68,7 +67,8 @@ impl Points {
         for common in all {
             let mut opened = Opened::new(about, common, Value::Null)?;
             opened.share_of(all.len());
-            let first = Arc::new(Point::of(opened.look_at(&common.input)?)?);
+            let Looked { subject, facts, .. } = opened.look_at(&common.input)?;
+            let first = Arc::new(Point::of(subject, facts)?);
             keys += &opened.key(&common.input)?;
             nets.push(Net {
                 common: common.clone(),
@@ -127,13 +127,27 @@ impl Points {
 
     /// The frozen network that is asked about; made where it is not there. Cost: then a freezing, and up to another node
     /// the model read once more.
-    pub(crate) fn get(&self, of: &Of) -> Result<Arc<Point>, Refusal> {
+    pub(crate) fn get(&self, of: &Of, jobs: &Kept) -> Result<Arc<Point>, Refusal> {
         let net = &self.nets[of.net];
-        if of.to.is_none() && of.rules.is_none() {
+        let first = Of {
+            net: of.net,
+            ..Of::default()
+        };
+        if *of == first {
             return Ok(net.first.clone());
         }
         if let Some(found) = self.known(of) {
             return Ok(found);
+        }
+        if let Some(eps) = of.attacked {
+            let before = Of {
+                attacked: None,
+                ..of.clone()
+            };
+            let x = jobs.attacked(&before, eps)?.x.clone();
+            let before = self.get(&before, jobs)?;
+            let subject = before.subject.at(x)?;
+            return self.keep(of, Point::of(subject, before.facts.clone())?);
         }
         let made = match &of.to {
             None => {
@@ -163,7 +177,11 @@ impl Points {
                 made?
             }
         };
-        let made = Arc::new(Point::of(made)?);
+        self.keep(of, Point::of(made.subject, made.facts)?)
+    }
+
+    fn keep(&self, of: &Of, made: Point) -> Result<Arc<Point>, Refusal> {
+        let made = Arc::new(made);
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         others.insert(0, (of.clone(), made.clone()));
         others.truncate(KEPT);

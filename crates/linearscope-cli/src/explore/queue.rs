@@ -119,3 +119,101 @@ fn superseded() -> Refusal {
     Refusal::new(axum::http::StatusCode::CONFLICT, "superseded")
         .hint("the pointer has moved on: a later question took the place of this one")
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot::{self, Receiver, error::TryRecvError};
+
+    use super::*;
+    use crate::explore::{
+        answer::Answer,
+        asked::{Known, Of, What},
+    };
+
+    type Heard = Receiver<Result<Answer, Refusal>>;
+
+    fn ticket(what: What, hover: Option<&str>) -> (Ticket, Heard) {
+        let (sender, receiver) = oneshot::channel();
+        let ticket = Ticket {
+            asked: Asked {
+                of: Of::default(),
+                what,
+            },
+            reply: Reply::Whole(sender),
+            interrupt: Interrupt::new(),
+            hover: hover.map(String::from),
+        };
+        (ticket, receiver)
+    }
+
+    fn push(queue: &Queue, what: What, hover: Option<&str>) -> Heard {
+        let (ticket, heard) = ticket(what, hover);
+        assert!(queue.push(ticket).is_ok());
+        heard
+    }
+
+    fn next(queue: &Queue) -> What {
+        queue.next().expect("one waits").asked.what
+    }
+
+    const X0: What = What::Array(Known::X0);
+    const Y0: What = What::Array(Known::Y0);
+
+    #[test]
+    fn pointers_come_first_and_jobs_last() {
+        let queue = Queue::default();
+        let _kept = [
+            push(&queue, What::Votes, None),
+            push(&queue, X0, None),
+            push(&queue, Y0, None),
+            push(&queue, What::Session, Some("a")),
+            push(&queue, What::VoteMap, Some("b")),
+        ];
+        assert_eq!(
+            queue.next_short().expect("one waits").asked.what,
+            What::VoteMap
+        );
+        assert_eq!(
+            [next(&queue), next(&queue), next(&queue)],
+            [What::Session, X0, Y0]
+        );
+        assert!(queue.next_short().is_none(), "a job is not short");
+        assert_eq!(next(&queue), What::Votes);
+    }
+
+    #[test]
+    fn a_later_question_under_a_pointer_takes_the_place_of_an_earlier_one() {
+        let queue = Queue::default();
+        let mut first = push(&queue, X0, Some("a"));
+        let mut other = push(&queue, X0, Some("b"));
+        let mut second = push(&queue, Y0, Some("a"));
+        let refusal = first.try_recv().expect("told").expect_err("superseded");
+        assert_eq!(refusal.status.as_u16(), 409);
+        assert_eq!([next(&queue), next(&queue)], [Y0, X0]);
+        // Nobody told these two anything: their tickets went with their replies.
+        for heard in [&mut other, &mut second] {
+            assert_eq!(heard.try_recv().map(|_| ()), Err(TryRecvError::Closed));
+        }
+    }
+
+    #[test]
+    fn who_left_takes_no_place() {
+        let queue = Queue::default();
+        let mut waiting = Vec::new();
+        for _ in 0..LONGEST {
+            let (ticket, heard) = ticket(X0, None);
+            waiting.push((ticket.interrupt.clone(), heard));
+            assert!(queue.push(ticket).is_ok());
+        }
+        let (one_more, _heard) = ticket(Y0, None);
+        assert!(matches!(queue.push(one_more), Err(Full::Full)));
+        for (interrupt, _) in &waiting {
+            interrupt.stop();
+        }
+        let _heard = push(&queue, Y0, None);
+        assert_eq!(next(&queue), Y0, "what nobody waits for is not begun");
+        queue.close();
+        assert!(queue.next().is_none());
+        assert!(matches!(queue.push(ticket(X0, None).0), Err(Full::Closed)));
+    }
+}

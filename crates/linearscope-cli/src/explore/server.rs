@@ -19,6 +19,7 @@ use super::{compute, connection::Patient, guard::Guard, points::Points, routes};
 use crate::{
     console,
     error::{Failure, Result},
+    opened::host_name,
     results::hex,
 };
 
@@ -121,9 +122,14 @@ pub(crate) fn serve(points: Points, address: Address, ready: impl FnOnce(&str)) 
         Ok::<_, Failure>((listener, at))
     })?;
     let token = address.listen.map(|_| token()).transpose()?;
+    // All addresses are none that a browser can go to.
+    let host = match at.ip().is_unspecified() {
+        true => format!("{}:{}", host_name(), at.port()),
+        false => at.to_string(),
+    };
     let link = match &token {
-        Some(token) => format!("http://{at}/?token={token}"),
-        None => format!("http://{at}/"),
+        Some(token) => format!("http://{host}/?token={token}"),
+        None => format!("http://{host}/"),
     };
     let shared = Arc::new(routes::Shared::new(points, Guard::new(at, token)));
     let computing = {

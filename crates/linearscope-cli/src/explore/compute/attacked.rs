@@ -16,7 +16,7 @@ use super::{
 use crate::{
     commands::attack::{EpsUnit, aim, ball},
     error::Failure,
-    explore::asked::{Asked, Of},
+    explore::asked::{Asked, Eps, Of},
 };
 
 /// How many scores are said.
@@ -24,7 +24,7 @@ const TOP: usize = 10;
 
 impl Question<'_> {
     /// FGSM, by the settings of `linearscope attack`: ε in levels of a picture, of an array in units of the input.
-    pub(super) fn attack(self, asked: &Asked, eps: f64, kept: &Kept) -> Result<Answer, Refusal> {
+    pub(super) fn attack(self, asked: &Asked, eps: Eps, kept: &Kept) -> Result<Answer, Refusal> {
         let (subject, frozen) = (self.subject, &self.subject.frozen);
         let recipe = subject
             .painter
@@ -36,7 +36,7 @@ impl Question<'_> {
             None => (EpsUnit::Input, "input"),
         };
         let (goal, loss) = aim(subject, None, None)?;
-        let ball = ball(eps, unit, recipe, frozen.input_len());
+        let ball = ball(eps.get(), unit, recipe, frozen.input_len());
         let config = AttackConfig::fgsm(goal).with_loss(loss);
         let found = attack(frozen, &ball, &config, self.observer)?;
         if found.is_partial() {
@@ -72,7 +72,7 @@ impl Question<'_> {
     }
 
     /// The picture that it made.
-    pub(super) fn attacked(&self, of: &Of, eps: f64, kept: &Kept) -> Result<Answer, Refusal> {
+    pub(super) fn attacked(&self, of: &Of, eps: Eps, kept: &Kept) -> Result<Answer, Refusal> {
         let found = kept.attacked(of, eps)?;
         Answer::array(
             &found.x,

@@ -7,7 +7,7 @@ use linearscope_analysis::{attack::Attacked, svd::Svd, votes::Votes};
 
 use super::Refusal;
 use crate::explore::{
-    asked::{Asked, Of, What},
+    asked::{Asked, Eps, Of, What},
     cache::Cache,
 };
 
@@ -68,6 +68,8 @@ impl Kept {
             What::Svd { .. } | What::Votes | What::Attack { .. } => {
                 self.get(&asked.of, asked.what.clone()).is_some()
             }
+            // The map may be gone from the cache.
+            What::Attributing(_) => false,
             _ => true,
         }
     }
@@ -99,14 +101,14 @@ impl Kept {
         }
     }
 
-    pub(super) fn attacked(
+    pub(crate) fn attacked(
         &self,
         of: &Of,
-        eps: f64,
+        eps: Eps,
     ) -> std::result::Result<Arc<Attacked>, Refusal> {
         match self.get(of, What::Attack { eps }) {
             Some(Result::Attacked(found)) => Ok(found),
-            _ => Err(not_done(&format!("/api/attack?eps={eps}"))),
+            _ => Err(not_done(&format!("/api/attack?eps={}", eps.get()))),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::{
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::http::StatusCode;
@@ -30,6 +30,9 @@ use super::{
     routes::Shared,
 };
 use crate::{console, error::Failure, segments::LabelMap, subject::Subject, task::Task};
+
+/// How long anything may take.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// What hears how far a computation is, and may end it.
 type Observed<'a> = &'a mut dyn FnMut(&Progress) -> ControlFlow<()>;
@@ -58,6 +61,7 @@ fn answer(shared: &Shared, ticket: Ticket) {
     } = ticket;
     let before = shared.running(Some(interrupt.clone()));
     let job = asked.what.is_job();
+    let began = Instant::now();
     let observer = &mut |at: &Progress| {
         if job {
             reply.tell(at);
@@ -66,7 +70,8 @@ fn answer(shared: &Shared, ticket: Ticket) {
                 answer(shared, short);
             }
         }
-        match interrupt.is_stopped() || console::stopped() {
+        let late = began.elapsed() > LONGEST;
+        match interrupt.is_stopped() || console::stopped() || late {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
@@ -98,7 +103,10 @@ fn kept(
         return Ok(answer);
     }
     let began = Instant::now();
-    let point = shared.points.get(&asked.of)?;
+    let point = shared.points.get(&asked.of, &shared.jobs);
+    // A freezing says what it does, on a terminal.
+    console::clear();
+    let point = point?;
     let subject = point.subject.with_interrupt(interrupt);
     let question = Question {
         point: &point,
@@ -120,11 +128,19 @@ fn of(shared: &Shared, asked: &Asked, question: Question<'_>) -> Result<Answer, 
         What::Array(known) => question.array(*known),
         What::Picture(known) => question.picture(*known),
         What::Field { field, at } => question.field(*field, at),
-        What::Attribution {
-            target,
-            method,
-            baseline,
-        } => question.attribution(target, method, baseline.as_deref()),
+        What::Attribution(map) => question.attribution(map),
+        What::Attributing(map) => {
+            let asked = Asked {
+                of: asked.of.clone(),
+                what: What::Attribution(map.clone()),
+            };
+            let found = match shared.cached(&asked.key()) {
+                Some(found) => found,
+                None => question.attribution(map)?,
+            };
+            shared.keep(asked.key(), found.clone());
+            Ok(found.said())
+        }
         What::Contributions { target } => question.contributions(target),
         What::Layer { name, target } => question.layer(name, target),
         What::Svd { k } => question.svd(asked, *k, &shared.jobs),

@@ -1,9 +1,7 @@
 //! What makes a score: attributions, contributions, and what a layer adds.
 
 use linearscope_analysis::{
-    LinearOperator,
-    attribution::{self, Method},
-    contribution,
+    LinearOperator, attribution, contribution,
     discussion::{self, Propagation},
     vectors,
 };
@@ -17,23 +15,21 @@ use crate::{
         contributions::one_score,
         position, votes,
     },
+    explore::asked::Map,
 };
 
 impl Question<'_> {
     /// One map of one target, in the shape of the input, with what it sums to.
-    pub(super) fn attribution(
-        self,
-        target: &str,
-        method: &Method,
-        baseline: Option<&str>,
-    ) -> Result<Answer, Refusal> {
+    pub(super) fn attribution(self, map: &Map) -> Result<Answer, Refusal> {
         let (subject, frozen) = (self.subject, &self.subject.frozen);
-        let found = targets(subject, &[target.into()], &self.point.y0)?;
+        let (target, method) = (&map.target, &map.method);
+        let found = targets(subject, std::slice::from_ref(target), &self.point.y0)?;
         let [found] = &found[..] else {
             return Err(several(target));
         };
-        let baselines = baseline.map(str::parse::<Baseline>).transpose();
-        let baselines: Vec<Baseline> = baselines.map_err(Refusal::bad)?.into_iter().collect();
+        let baselines = map.baseline.as_deref().map(str::parse::<Baseline>);
+        let baselines = baselines.transpose().map_err(Refusal::bad)?;
+        let baselines: Vec<Baseline> = baselines.into_iter().collect();
         let how = How {
             baselines: &baselines,
             ..How::default()

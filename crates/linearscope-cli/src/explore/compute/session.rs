@@ -33,7 +33,7 @@ pub(super) fn session(shared: &Shared, of: &Of) -> Result<Answer, Refusal> {
         of.net..of.net + 1
     } {
         let of = Of { net, ..of.clone() };
-        let point = points.get(&of)?;
+        let point = points.get(&of, &shared.jobs)?;
         nets.push(described(&point, points.common(net), &of)?);
         if commands.is_null() {
             commands = typed(&point.subject);
@@ -91,6 +91,7 @@ fn described(point: &Point, common: &Common, of: &Of) -> Result<Value, Refusal> 
     let nodes: Vec<&str> = recorded.map_or(Vec::new(), |f| f.program().place_names().collect());
     let risk = certificate.decisions_at_risk.as_ref();
     let painter = &subject.painter;
+    let output_is_picture = painter.output(y0, output).is_some();
     Ok(json!({
         "model": subject.model,
         "model_sha256": facts["model"]["sha256"],
@@ -98,6 +99,7 @@ fn described(point: &Point, common: &Common, of: &Of) -> Result<Value, Refusal> 
         "input_sha256": facts["input"]["sha256"],
         "line": subject.line,
         "to": of.to,
+        "attacked": of.attacked,
         "rules": of.rules.as_deref().unwrap_or("default"),
         "rules_entries": facts["rules"],
         "mode": facts["mode"],
@@ -108,7 +110,8 @@ fn described(point: &Point, common: &Common, of: &Of) -> Result<Value, Refusal> 
         "output_shape": without_batch(output),
         "channels_last": { "input": subject.layouts.input, "output": subject.layouts.output },
         "input_is_picture": painter.input(&point.x0, input).is_some(),
-        "output_is_picture": painter.output(y0, output).is_some(),
+        "output_is_picture": output_is_picture,
+        "output_range": output_is_picture.then(|| painter.output_bounds(output)),
         "task": task(subject.task),
         "scale": scale(input, output),
         "scores": classifier.then_some(y0),

@@ -25,7 +25,10 @@ impl Question<'_> {
         if k > rank {
             return Err(Refusal::bad(format!("k={k}: F has {rank} singular values")));
         }
-        let (found, unconverged) = match svd(frozen, &SvdConfig::new(k), self.observer) {
+        // As the command where it is given --max-memory: half for the bases, half for decisions and probes.
+        let memory = frozen.frozen().budget() / 2;
+        let config = SvdConfig::new(k).with_max_memory(Some(memory));
+        let (found, unconverged) = match svd(frozen, &config, self.observer) {
             Ok(found) => (found, None),
             Err(error) if error.is_stopped() => {
                 return Err(Failure::interrupted("the singular values were stopped").into());

@@ -291,11 +291,17 @@ fn ten_thousand_hostile_requests_leave_it_healthy() {
     assert_eq!(server.interrupt(), Some(130));
 }
 
-/// Connections that say nothing do not keep others out for ever.
+/// Connections that say nothing do not keep others out for ever, and one that reads nothing is cut off.
 #[test]
 fn silent_connections_are_closed() {
+    const REQUESTS: usize = 1000;
     let folder = Folder::new();
     let server = explore(&folder, &sr(), &picture(), &[]);
+    let request = format!("GET /api/array/y0 HTTP/1.1\r\nHost: {}\r\n\r\n", server.at);
+    let each = server.ok("/api/array/y0").body.len();
+    let mut slow = server.connect().expect("a connection");
+    slow.write_all(request.repeat(REQUESTS).as_bytes())
+        .expect("sent");
     let silent: Vec<_> = (0..200).filter_map(|_| server.connect().ok()).collect();
     let began = Instant::now();
     server.ok("/api/array/x0");
@@ -305,6 +311,13 @@ fn silent_connections_are_closed() {
         began.elapsed()
     );
     drop(silent);
+    std::thread::sleep(Duration::from_secs(25).saturating_sub(began.elapsed()));
+    // What was on its way comes, and no more.
+    let (mut read, mut some) = (0, vec![0; 1 << 20]);
+    while let Ok(n @ 1..) = slow.read(&mut some) {
+        read += n;
+    }
+    assert!(read < REQUESTS * each, "{read} of {}", REQUESTS * each);
 }
 
 /// More questions than may wait: those beyond are told to come again.

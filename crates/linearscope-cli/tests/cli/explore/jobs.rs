@@ -93,6 +93,27 @@ fn votes_and_attacks_are_those_of_the_commands() {
         done["success"],
         found["class_after"] != found["class_before"]
     );
+    // The picture that was made stands beside x₀: the network frozen there.
+    let adversarial = folder.path("attack/adversarial.npy").display().to_string();
+    folder.ok(&[
+        "row",
+        &model,
+        "--input",
+        &adversarial,
+        "--target",
+        "1",
+        "--out",
+        "after",
+    ]);
+    same(
+        &server,
+        "/api/row?at=1&attacked=8",
+        &folder,
+        "after/row.npy",
+    );
+    let after = server.ok("/api/session?attacked=8").json()["nets"][0].clone();
+    assert_eq!(after["scores"], done["scores_after"]);
+    assert_eq!(server.get("/api/row?at=1&attacked=3").status, 409);
 }
 
 #[test]
@@ -116,6 +137,35 @@ fn validity_and_fields_are_measured() {
         done["row_radii"][0].as_array().expect("radii").len(),
         places
     );
+}
+
+/// A method that takes long is told line by line, and its map is there afterwards.
+#[test]
+fn attributions_may_be_jobs() {
+    let folder = Folder::new();
+    let (model, input) = (vgg(), scene());
+    let server = explore(&folder, &model, &input, &[]);
+    let question = "target=1&method=integrated-gradients";
+    let done = server
+        .ok(&format!("/api/attribution/job?{question}"))
+        .done();
+    folder.ok(&[
+        "attribute",
+        &model,
+        "--input",
+        &input,
+        "--target",
+        "1",
+        "--method",
+        "integrated-gradients",
+        "--out",
+        "out",
+    ]);
+    let path = format!("/api/attribution?{question}");
+    same(&server, &path, &folder, "out/attribution.npy");
+    let line = &folder.json("out/attributions.json")[0];
+    assert_eq!(done["sum"], line["sum"]);
+    assert_eq!(done["gap"], line["gap"]);
 }
 
 /// A client that leaves a long job frees the thread for the next question within a fraction of a second.
