@@ -119,7 +119,7 @@ export class Plane {
     return this.alone ? null : this.stage.state.get("lock");
   }
 
-  /** The numbers at a place: of each of `numbers`, `[name, field, choice]`. */
+  /** The numbers at a place: of each of `numbers`, `[name, field, choice]`; the choice may hang on the place. */
   read(at) {
     if (!at) {
       this.readout.replaceChildren();
@@ -130,7 +130,7 @@ export class Plane {
       if (!field) continue;
       // An array of another size than the plane is read where it lies.
       const [y, x] = [Math.floor(at.y * field.full[1] / this.height), Math.floor(at.x * field.full[2] / this.width)];
-      const values = field.values(choice, y, x);
+      const values = field.values(typeof choice === "function" ? choice(y, x) : choice, y, x);
       said.push(" · ", el("span", {}, `${name} `,
         el("b", { data: { name, value: values.join(" ") } }, values.map(v => significant(v)).join("  "))));
     }

@@ -8,9 +8,9 @@ const FIRST = 10;
 
 export class Scores {
   constructor(stage, y0, labels) {
-    Object.assign(this, { stage, y0: y0.data, labels, column: null });
+    Object.assign(this, { stage, y0: y0.data, labels, column: null, rows: new Map(), filling: false });
     this.order = Array.from(this.y0.keys()).sort((a, b) => this.y0[b] - this.y0[a] || a - b);
-    this.list = el("ol.scores", { "aria-label": "Scores, the largest first" });
+    this.list = el("ol.scores", { "aria-label": "Scores, the largest first", onkeydown: event => this.#keys(event) });
     this.filter = el("input", { type: "search", placeholder: `Find one of ${this.y0.length} classes`, "aria-label": "Find a class", oninput: () => this.#fill() });
     this.caption = el("p.facts");
     this.node = el("div.plane", {}, this.y0.length > FIRST ? this.filter : null, this.list, this.caption);
@@ -36,6 +36,16 @@ export class Scores {
     this.#fill();
   }
 
+  // Up and down go from class to class.
+  #keys(event) {
+    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const rows = [...this.list.querySelectorAll("button")];
+    const next = by && rows[rows.indexOf(document.activeElement) + by];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+  }
+
   #rows() {
     const sought = this.filter.value.trim().toLowerCase();
     if (sought) return this.order.filter(k => String(k) === sought || this.name(k).toLowerCase().includes(sought)).slice(0, 2 * FIRST);
@@ -44,6 +54,22 @@ export class Scores {
     const more = this.column
       ? Array.from(this.column.keys()).sort((a, b) => Math.abs(this.column[b]) - Math.abs(this.column[a])).slice(0, 3) : [];
     return [...rows, ...[pin?.k, ...more].filter(k => k !== undefined && k < this.y0.length && !rows.includes(k))];
+  }
+
+  // The row of a class. Kept.
+  #row(k) {
+    if (!this.rows.has(k)) {
+      const { flashlight } = this.stage;
+      const [bar, number] = [el("i"), el("b")];
+      const button = el("button", {
+        type: "button", data: { k },
+        onpointerenter: event => event.pointerType !== "touch" && flashlight.hoverClass(k),
+        onfocus: () => !this.filling && flashlight.hoverClass(k),
+        onclick: () => flashlight.pin({ side: "out", k }),
+      }, el("span.name", {}, this.name(k)), el("span.bar", {}, bar), number);
+      this.rows.set(k, { li: el("li", {}, button), button, bar, number });
+    }
+    return this.rows.get(k);
   }
 
   #fill() {
@@ -56,23 +82,25 @@ export class Scores {
     const signed = column || rows.some(k => values[k] < 0);
     const pin = stage.state.get("at");
     const current = stage.flashlight?.place;
-    const had = document.activeElement?.closest?.("ol.scores") === this.list ? Number(document.activeElement.dataset.k) : null;
     this.list.classList.toggle("signed", Boolean(signed));
-    this.list.replaceChildren(...rows.map(k => {
-      const bar = el(values[k] < 0 ? "i.negative" : "i.positive");
+    const shown = rows.map(k => {
+      const { li, button, bar, number } = this.#row(k);
+      li.classList.toggle("current", current?.k === k);
+      button.dataset.value = values[k];
+      button.setAttribute("aria-pressed", String(pin?.k === k));
+      bar.className = values[k] < 0 ? "negative" : "positive";
       bar.style.setProperty("--size", most > 0 ? Math.abs(values[k]) / most : 0);
-      const row = el("button", {
-        type: "button", data: { k, value: values[k] }, "aria-pressed": String(pin?.k === k),
-        onpointerenter: event => event.pointerType !== "touch" && stage.flashlight.hoverClass(k),
-        onfocus: () => !this.filling && stage.flashlight.hoverClass(k),
-        onclick: () => stage.flashlight.pin({ side: "out", k }),
-      }, el("span.name", {}, this.name(k)), el("span.bar", {}, bar), el("b", {}, significant(values[k])));
-      return el(current?.k === k ? "li.current" : "li", {}, row);
-    }));
-    // The focus is kept; that is nobody's looking at a class.
-    this.filling = true;
-    if (had !== null) this.list.querySelector(`[data-k="${had}"]`)?.focus({ preventScroll: true });
-    this.filling = false;
+      number.textContent = significant(values[k]);
+      return li;
+    });
+    // Rows stay where they are as long as they can: a new one under a mouse at rest would count as looked at.
+    if (shown.length !== this.list.children.length || shown.some((li, i) => li !== this.list.children[i])) {
+      const had = this.list.contains(document.activeElement) ? document.activeElement : null;
+      this.filling = true;
+      this.list.replaceChildren(...shown);
+      had?.focus({ preventScroll: true });
+      this.filling = false;
+    }
     this.caption.textContent = column
       ? "Column: what a unit more at this input place adds to each score." : "Scores y₀ of the network.";
   }

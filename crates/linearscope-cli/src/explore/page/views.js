@@ -228,7 +228,9 @@ export class OutputView extends View {
     else if (this.picture) plane.show(null);
     else plane.show(this.y0, choice, { alone: true });
     const place = stage.flashlight.reading;
-    plane.numbers = [["y₀", this.y0, this.y0.shape[0] <= 4 ? "rgb" : choice], [other ? "difference" : "column", shown, choice]];
+    // Of a segmenter the score of the class that wins there.
+    const winner = this.labels && choice === "all" && ((y, x) => this.labels[y * this.y0.shape[2] + x]);
+    plane.numbers = [["y₀", this.y0, winner || (this.y0.shape[0] <= 4 ? "rgb" : choice)], [other ? "difference" : "column", shown, choice]];
     plane.facts.textContent = !shown ? this.#labelAt(place)
       : other ? `A − B · cosine of A and B ${significant(field.cosine(other), 3)}` : facts(shown, choice);
     magnify(plane, shown, field, other);

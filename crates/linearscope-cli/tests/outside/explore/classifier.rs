@@ -53,6 +53,13 @@ pub(crate) fn classes_show_their_scores_and_attributions(chromium: Chromium) {
     same(&stage.field("linearscope.flashlight.field"), &row, "row");
     stage.browser.key("Escape", Held::Nothing);
 
+    // By keys from class to class.
+    stage.browser.until("!linearscope.flashlight.pinned");
+    stage.browser.key("o", Held::Nothing);
+    stage.browser.key("ArrowDown", Held::Nothing);
+    stage.browser.key("ArrowDown", Held::Nothing);
+    stage.until_shown_class(shown[4] as usize);
+
     let [h, w] = stage.size("in");
     stage.hover("in", [h / 2, w / 2]);
     stage.until_shown(&format!("all,{},{}", h / 2, w / 2));
