@@ -177,6 +177,17 @@ impl Points {
                 made?
             }
         };
+        for what in ["model", "input"] {
+            if made.facts[what]["sha256"] == net.first.facts[what]["sha256"] {
+                continue;
+            }
+            let file = &made.facts[what]["file"];
+            return Err(Refusal::new(
+                StatusCode::CONFLICT,
+                format!("{file} has changed since the explorer began"),
+            )
+            .hint("start it again"));
+        }
         self.keep(of, Point::of(made.subject, made.facts)?)
     }
 

@@ -128,11 +128,7 @@ fn rows_and_columns_are_those_of_the_commands() {
             );
             fs::remove_dir_all(folder.path("out")).expect("removed");
         }
-        run(
-            "run",
-            "--dtype",
-            if more.is_empty() { "f32" } else { "f64" },
-        );
+        folder.ok(&[&["run"], &common[..], &["--out", "out"]].concat());
         same(&server, "/api/array/y0", &folder, "out/output.npy");
         same(&server, "/api/array/residual", &folder, "out/residual.npy");
         same(&server, "/api/array/x0", &folder, "out/x0.npy");
@@ -347,6 +343,20 @@ fn two_pictures_stand_beside_each_other() {
     let both = floats(&npy(&server.ok("/api/along?towards=other&t=0").body).1);
     let (f, read) = both.split_at(both.len() / 2);
     assert!(crate::folder::close(f, read, 1e-5));
+}
+
+/// Two freezings that are compared are of the same file.
+#[test]
+fn a_picture_that_changed_meanwhile_is_noticed() {
+    let folder = Folder::new();
+    let input = folder.write_npy("x.npy", &crate::folder::noise(429), &[1, 3, 11, 13]);
+    let server = explore(&folder, &ops(), &input, &[]);
+    server.ok("/api/row?at=2&rules=taylor");
+    folder.write_npy("x.npy", &[0.5; 429], &[1, 3, 11, 13]);
+    let refused = server.get("/api/row?at=2&rules=std-only");
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    // What is frozen already is not touched by it.
+    server.ok("/api/row?at=1&rules=taylor");
 }
 
 #[test]

@@ -23,11 +23,12 @@ use linearscope_analysis::{LinearOperator, Progress};
 
 use super::{
     answer::Answer,
-    asked::{Asked, Known, What},
+    asked::{Asked, Known, Of, What},
     points::Point,
     queue::Ticket,
     refusal::Refusal,
     routes::Shared,
+    stream::Reply,
 };
 use crate::{console, error::Failure, segments::LabelMap, subject::Subject, task::Task};
 
@@ -47,6 +48,20 @@ struct Question<'a> {
 
 /// Answer questions until the server ends.
 pub(crate) fn work(shared: &Arc<Shared>) {
+    // What every page asks first is ready, or on its way, when the browser is. Nobody hears this one.
+    let (sender, _) = tokio::sync::oneshot::channel();
+    answer(
+        shared,
+        Ticket {
+            asked: Asked {
+                of: Of::default(),
+                what: What::Session,
+            },
+            reply: Reply::Whole(sender),
+            interrupt: Interrupt::new(),
+            hover: None,
+        },
+    );
     while let Some(ticket) = shared.queue.next() {
         answer(shared, ticket);
     }

@@ -150,6 +150,7 @@ const NAMES: &[&str] = &[
     "eps",
     "step",
     "towards",
+    "attacked",
     "baseline",
     "hover",
     "client",
