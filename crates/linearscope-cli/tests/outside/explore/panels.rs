@@ -52,7 +52,7 @@ pub(crate) fn two_pictures_have_one_cursor(chromium: Chromium) {
     stage.open("panel=compare");
     stage.hover("out", [40, 41]);
     stage.until_shown("all,40,41");
-    let beside = "[...linearscope.planes].find(p => p.field?.address?.includes('net=1'))?.field";
+    let beside = "[...linearscope.planes].find(p => p.field?.address?.includes('net=1') && p.field.address.includes('at=all,40,41'))?.field";
     stage.browser.until(beside);
     let mine = stage.field("linearscope.flashlight.field");
     let theirs = stage.field(beside);
@@ -109,9 +109,7 @@ pub(crate) fn the_command_that_is_shown_makes_what_is_shown(chromium: Chromium) 
             stage.hover("out", [numbers[0], numbers[1]]);
         }
         if place.is_empty() {
-            stage
-                .browser
-                .until("linearscope.flashlight.field && linearscope.flashlight.source.place.box");
+            stage.until_region();
         } else {
             stage.until_shown(place);
         }

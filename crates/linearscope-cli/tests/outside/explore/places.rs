@@ -94,9 +94,7 @@ pub(crate) fn a_drag_is_a_region_and_shift_compares(chromium: Chromium) {
     let (from, to) = (stage.entry("out", [y0, x0]), stage.entry("out", [y1, x1]));
     stage.browser.drag(from, to);
     let region = format!("out,{y0},{x0},{},{}", y1 + 1, x1 + 1);
-    stage
-        .browser
-        .until("linearscope.flashlight.field && linearscope.flashlight.source.place.box");
+    stage.until_region();
     assert_eq!(
         stage.browser.text("location.hash"),
         format!("#region={region}")

@@ -202,6 +202,14 @@ impl Stage {
         ));
     }
 
+    /// The same of a region.
+    pub(crate) fn until_region(&mut self) {
+        self.browser.until(
+            "linearscope.flashlight.field?.address === linearscope.flashlight.source?.address
+             && linearscope.flashlight.source.place.box",
+        );
+    }
+
     /// The same of a class.
     pub(crate) fn until_shown_class(&mut self, k: usize) {
         self.browser.until(&format!(
