@@ -18,6 +18,8 @@ const $ = id => document.getElementById(id);
 const describe = stage => {
   const { net } = stage;
   const share = net.residual?.share;
+  $("what").dataset.help = "Each unit keeps what it decided for this picture. With that the network is linear: y = F x + r, "
+    + "and equals the network at the picture itself.";
   document.title = `${net.model} · ${net.input} · LinearScope`;
   $("what").replaceChildren(el("b", {}, net.model), " at ", el("b", {}, net.input),
     `: y = F x + r, frozen at this picture`, Number.isFinite(share) ? `; residual r ${percent(share)} of the output` : "");
