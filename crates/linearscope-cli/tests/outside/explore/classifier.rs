@@ -102,7 +102,7 @@ pub(crate) fn layers_sum_to_the_score(chromium: Chromium) {
         "document.querySelector('.panel .pictures canvas') && linearscope.state.get('layer')",
     );
     let plane = "[...linearscope.planes].find(p => p !== linearscope.sides.in && p.field)";
-    stage.browser.until(&format!("{plane}"));
+    stage.browser.until(plane);
     let sum = stage.field(&format!("({plane}).field")).iter().sum::<f64>();
     assert!(
         (sum - written[2]).abs() <= 1e-4 * written[2].abs().max(1.0),
