@@ -14,6 +14,7 @@ use crate::{
     error::{Failure, Result},
     kind::Kind,
     session::Session,
+    subject::Subject,
 };
 
 /// A picture that says nothing.
@@ -62,7 +63,7 @@ impl Named {
     }
 
     /// Those that need no file, the usual one first: black, where there is black.
-    fn usual(session: &Session) -> &'static [Self] {
+    fn usual(session: &Subject) -> &'static [Self] {
         match bounds(session) {
             Some(_) => &[Self::Black, Self::White, Self::Mean, Self::Blur],
             None => &[Self::Zeros, Self::Mean, Self::Blur],
@@ -70,7 +71,7 @@ impl Named {
     }
 
     /// The array, flat.
-    fn values(self, session: &Session) -> Result<Vec<f64>> {
+    fn values(self, session: &Subject) -> Result<Vec<f64>> {
         let x0 = session.numbers(session.frozen.x0())?;
         let shape = session.frozen.input_shape();
         let level = |white: bool| {
@@ -160,7 +161,7 @@ fn blurred(values: &[f64], h: usize, w: usize) -> Vec<f64> {
 
 impl Baseline {
     /// Those that are meant where none is named, the one that scores are measured from first.
-    pub(crate) fn usual(session: &Session) -> Vec<Self> {
+    pub(crate) fn usual(session: &Subject) -> Vec<Self> {
         let usual = Named::usual(session).iter();
         usual.map(|named| Self::Named(*named)).collect()
     }
@@ -173,7 +174,7 @@ impl Baseline {
     }
 
     /// The array, flat.
-    pub(crate) fn values(&self, session: &Session) -> Result<Vec<f64>> {
+    pub(crate) fn values(&self, session: &Subject) -> Result<Vec<f64>> {
         match self {
             Self::Named(named) => named.values(session),
             Self::File(path) => {
@@ -192,7 +193,7 @@ impl Baseline {
 }
 
 /// Black and white of each channel in the network's units, where x₀ is a picture.
-pub(crate) fn bounds(session: &Session) -> Option<[Vec<f64>; 2]> {
+pub(crate) fn bounds(session: &Subject) -> Option<[Vec<f64>; 2]> {
     let recipe = session.painter.recipe.as_ref();
     Some(recipe.filter(|_| !session.from_array)?.bounds())
 }

@@ -8,6 +8,7 @@ use crate::{
     commands::{position::At, votes::name},
     error::Result,
     session::Session,
+    subject::Subject,
 };
 
 mod layout;
@@ -239,7 +240,7 @@ impl Boxes {
     }
 
     /// What a position of the output says, in words.
-    pub(crate) fn name(&self, session: &Session, position: usize) -> String {
+    pub(crate) fn name(&self, session: &Subject, position: usize) -> String {
         let (number, of) = self.place(position);
         let what = match of {
             0..COORDINATES => format!("coordinate {of}"),

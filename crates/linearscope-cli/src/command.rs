@@ -140,6 +140,9 @@ pub(crate) trait Command: Args {
 
     /// Sum up the pieces of a job; `None` for commands that make none.
     const SUM_UP: Option<SumUp> = None;
+
+    /// Flags of [`Common`] that mean nothing here, and that help does not list.
+    const HIDDEN: &'static [&'static str] = &[];
 }
 
 /// What a command found about one picture.
@@ -218,6 +221,7 @@ pub(crate) struct Entry {
     augment: fn(clap::Command) -> clap::Command,
     pub run: fn(&ArgMatches) -> Result<()>,
     pub sum_up: Option<SumUp>,
+    hidden: &'static [&'static str],
 }
 
 impl Entry {
@@ -231,6 +235,7 @@ impl Entry {
                     .run()
             },
             sum_up: T::SUM_UP,
+            hidden: T::HIDDEN,
         }
     }
 
@@ -260,8 +265,12 @@ impl Entry {
         if has(&command, "output") && has(&command, "read_output") {
             command = command.mut_arg("read_output", |argument| argument.long("read"));
         }
-        for flag in ["shard", "fresh"] {
-            if has(&command, flag) && self.sum_up.is_none() {
+        let of_jobs: &[&str] = match self.sum_up {
+            None => &["shard", "fresh"],
+            Some(_) => &[],
+        };
+        for flag in of_jobs.iter().chain(self.hidden) {
+            if has(&command, flag) {
                 command = command.mut_arg(flag, |argument| argument.hide(true));
             }
         }

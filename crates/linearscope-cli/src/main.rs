@@ -12,6 +12,8 @@ mod content;
 mod docs;
 mod ends;
 mod error;
+#[cfg(feature = "explore")]
+mod explore;
 mod job;
 mod kind;
 mod labels;
@@ -25,6 +27,7 @@ mod results;
 mod rules;
 mod segments;
 mod session;
+mod subject;
 mod task;
 
 use std::{

@@ -31,6 +31,7 @@ use crate::{
     results::{Results, SCHEMA, hex, sha256, sha256_of},
     rules,
     session::Session,
+    subject::Subject,
     task::Task,
 };
 
@@ -86,21 +87,25 @@ pub(crate) fn with(mut header: Map<String, Value>, more: Value) -> Map<String, V
     header
 }
 
-/// Facts of this run, which no result depends on.
-pub(crate) fn run_facts(started: jiff::Timestamp, since: Instant, line: &str) -> Value {
+/// What this machine is called.
+pub(crate) fn host_name() -> String {
     #[cfg(unix)]
-    let host = {
+    {
         let name = rustix::system::uname();
         name.nodename().to_string_lossy().into_owned()
-    };
+    }
     #[cfg(not(unix))]
-    let host = std::env::var("COMPUTERNAME").unwrap_or_default();
+    std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+/// Facts of this run, which no result depends on.
+pub(crate) fn run_facts(started: jiff::Timestamp, since: Instant, line: &str) -> Value {
     json!({
         "program": format!("linearscope {}", env!("CARGO_PKG_VERSION")),
         "line": line,
         "started": started.to_string(),
         "seconds": since.elapsed().as_secs_f64(),
-        "host": host,
+        "host": host_name(),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "threads": std::thread::available_parallelism().map_or(1, usize::from),
     })
@@ -617,11 +622,36 @@ impl Opened {
         self.budget /= pictures.max(1);
     }
 
+    /// Freeze by these rules from here on, as `--rules` names them.
+    #[cfg(feature = "explore")]
+    pub(crate) fn set_rules(&mut self, given: Vec<String>) -> Result<()> {
+        self.rules = rules::read(&given)?;
+        self.common.freezing.rules = given;
+        Ok(())
+    }
+
     /// Read x₀ and freeze; results will be in `target`.
     pub(crate) fn at(&mut self, input: &Path, target: &Path) -> Result<Session> {
         let (started, since) = (jiff::Timestamp::now(), Instant::now());
+        let mut results = Results::new(target, self.about, self.common.freezing.dtype)?;
+        let Looked { subject, x0, facts } = self.look_at(input)?;
+        let shape = subject.frozen.input_shape();
+        let (of_file, shape_of_file) = subject.layouts.in_file(Shaped::Input, &x0, shape, 0);
+        results.save_array("x0", &of_file, &shape_of_file)?;
+        Ok(Session {
+            subject,
+            results,
+            check_decisions: self.common.freezing.check_decisions,
+            certificate: None,
+            manifest: facts,
+            started,
+            since,
+        })
+    }
+
+    /// Read x₀ and freeze.
+    pub(crate) fn look_at(&mut self, input: &Path) -> Result<Looked> {
         let freezing = self.common.freezing.clone();
-        let mut results = Results::new(target, self.about, freezing.dtype)?;
         let prepared = self.prepare(input)?;
         let (recipe, labels) = {
             let prepared = &self.prepared[prepared];
@@ -669,8 +699,6 @@ impl Opened {
             .unwrap_or_default();
         let (task, boxes) = self.task(&frozen, labels.as_ref().map(|labels| &labels[..]))?;
         let layouts = self.layouts();
-        let (of_file, shape_of_file) = layouts.in_file(Shaped::Input, &values, &shape, 0);
-        results.save_array("x0", &of_file, &shape_of_file)?;
         let parameters = facts["parameters"].as_u64().unwrap_or(0) as usize;
         let header = header(self.about.name, &self.common.model, &self.hash, parameters);
         let picture = sha256_of(input).map_err(|error| Failure::file(input, error))?;
@@ -701,7 +729,7 @@ impl Opened {
                 "decision_bytes": account.decision_bytes,
             }),
         );
-        Ok(Session {
+        let subject = Subject {
             frozen,
             painter: Painter {
                 recipe,
@@ -719,13 +747,21 @@ impl Opened {
             labels,
             from_array: is_npy(input),
             limits: self.limits,
-            results,
             precision: freezing.dtype,
-            check_decisions: freezing.check_decisions,
-            certificate: None,
-            manifest,
-            started,
-            since,
+        };
+        Ok(Looked {
+            subject,
+            x0: values,
+            facts: manifest,
         })
     }
+}
+
+/// A network frozen at a picture.
+pub(crate) struct Looked {
+    pub subject: Subject,
+    /// As it was read, flat.
+    pub x0: Vec<f64>,
+    /// What a manifest says of both.
+    pub facts: Map<String, Value>,
 }

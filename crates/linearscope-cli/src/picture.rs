@@ -88,6 +88,28 @@ impl Painter {
         self.output_of(values, shape, usize::MAX)
     }
 
+    /// Black and white of an output that is a picture, in the network's units, where they are the same in every channel.
+    #[cfg(feature = "explore")]
+    pub(crate) fn output_bounds(&self, shape: &[usize]) -> Option<[f64; 2]> {
+        let recipe = self.recipe.as_ref()?;
+        let preprocess = &recipe.preprocess;
+        let white = preprocess.range();
+        if let Some(range) = recipe.output_range {
+            return Some(range);
+        }
+        let channels = preprocess.mean().len();
+        if shape.iter().rev().nth(2) != Some(&channels) {
+            return Some([0.0, white]);
+        }
+        let of = |level: f64| (0..channels).map(move |c| preprocess.normalised(c, level));
+        let same = |level| of(level).all(|one| Some(one) == of(level).next());
+        let first = |level| of(level).next();
+        match same(0.0) && same(white) {
+            true => Some([first(0.0)?, first(white)?]),
+            false => None,
+        }
+    }
+
     fn output_of(&self, values: &[f64], shape: &[usize], most: usize) -> Option<Raster> {
         let recipe = self.recipe.as_ref()?;
         let array = self.array(values, shape).filter(Array::is_picture)?;
@@ -103,17 +125,23 @@ impl Painter {
         Some(array.picture(0.0, white, most))
     }
 
+    /// An input of the network as a picture, one dot an entry.
+    #[cfg(feature = "explore")]
+    pub(crate) fn input(&self, values: &[f64], shape: &[usize]) -> Option<Raster> {
+        self.input_of(values, shape, usize::MAX)
+    }
+
     /// x₀ as it was before mean and std; without a recipe from its least to its largest value.
-    fn input_of(&self, values: &[f64], shape: &[usize]) -> Option<Raster> {
+    fn input_of(&self, values: &[f64], shape: &[usize], most: usize) -> Option<Raster> {
         let Some(preprocess) = self.preprocess() else {
             let array = self.array(values, shape).filter(Array::is_picture)?;
             let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-            let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            return Some(array.picture(least, most.max(least + f64::MIN_POSITIVE), Sheet::MOST));
+            let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            return Some(array.picture(least, largest.max(least + f64::MIN_POSITIVE), most));
         };
         let seen = preprocess.undone(values);
         let array = self.array(&seen, shape).filter(Array::is_picture)?;
-        Some(array.picture(0.0, preprocess.range(), Sheet::MOST))
+        Some(array.picture(0.0, preprocess.range(), most))
     }
 
     /// An input of the network as a picture, white where the mask of its pixels does not hold.
@@ -140,7 +168,7 @@ impl Painter {
                 false => white[(i / plane).min(white.len() - 1)],
             })
             .collect();
-        self.input_of(&shown, shape)
+        self.input_of(&shown, shape, Sheet::MOST)
     }
 
     /// Panels of x₀ and f(x₀), as far as they are pictures, with marks.
@@ -151,7 +179,7 @@ impl Painter {
         (in_input, in_output): (Vec<Mark>, Vec<Mark>),
     ) -> Vec<Panel> {
         let mut panels = Vec::new();
-        match self.input_of(x0, input) {
+        match self.input_of(x0, input, Sheet::MOST) {
             Some(raster) => panels.push(Panel::new("x₀", raster).marks(in_input)),
             None => panels.extend(values_of("x₀", x0, input, &in_input)),
         }

@@ -1,61 +1,45 @@
 //! A network frozen at one picture, and the folder of results that is being made about it.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{ops::Deref, path::Path, time::Instant};
 
-use burn::tensor::Tensor;
 use linearscope_analysis::{
-    FrozenNetwork, LinearOperator,
+    LinearOperator,
     certificate::{AtRisk, Certificate, certificate},
     decisions::{Differing, differing_in_f64},
-    vectors::read,
 };
-use linearscope_onnx::Signature;
 use linearscope_picture::{Band, BarChart, CurveChart, Drawing, Sheet};
-use linearscope_preprocess::Limits;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
     args::Precision,
-    boxes::Boxes,
     command::{OnPicture, Told},
-    commands::position::Look,
     console,
-    ends::{Layouts, Shaped, to_first},
+    ends::Shaped,
     error::{CERTIFICATE, Failure, Result},
-    npy,
-    opened::{Opened, check_finite, heading, name_of, read_input, run_facts},
+    opened::{Opened, heading, name_of, run_facts},
     picture::{Painter, View},
     results::{MANIFEST, Results, pretty},
-    task::Task,
+    subject::Subject,
 };
 
-/// Everything a command needs, ready.
+/// Everything a command needs, ready: what it is asked about, and where its results go.
 pub(crate) struct Session {
-    pub frozen: FrozenNetwork,
-    pub painter: Painter,
-    /// The model's file name, for titles.
-    pub model: String,
-    /// Which arrays have their channels last in files.
-    pub layouts: Layouts,
-    /// What the network does, where that is known.
-    pub task: Option<Task>,
-    /// How boxes lie in the output of a detector.
-    pub boxes: Option<Boxes>,
-    /// The model and the flags that made this session.
-    pub line: String,
-    pub labels: Option<Arc<Vec<String>>>,
-    /// x₀ is an array, without a recipe.
-    pub from_array: bool,
-    /// How much another picture or array may take.
-    pub limits: Limits,
+    pub subject: Subject,
     pub results: Results,
-    pub(crate) precision: Precision,
     pub(crate) check_decisions: bool,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) manifest: Map<String, Value>,
     pub(crate) started: jiff::Timestamp,
     pub(crate) since: Instant,
+}
+
+impl Deref for Session {
+    type Target = Subject;
+
+    fn deref(&self) -> &Subject {
+        &self.subject
+    }
 }
 
 /// A command carried out about one picture.
@@ -174,92 +158,6 @@ impl Session {
             [self.frozen.input_shape(), self.frozen.output_shape()],
             &[&of("device"), self.precision.name(), &rules],
         )
-    }
-
-    /// Precision of everything.
-    pub(crate) fn precision(&self) -> Precision {
-        self.precision
-    }
-
-    /// Read a probe the way x₀ was read.
-    pub(crate) fn read_probe(
-        &self,
-        path: &Path,
-        shape: &[usize],
-        shaped: Shaped,
-    ) -> Result<Tensor<2>> {
-        let dims = shape.iter().map(|&d| Ok(d)).collect();
-        let signature = Signature::new("the probe", dims);
-        let read = read_input(
-            path,
-            self.painter.recipe.as_ref(),
-            &signature,
-            self.layouts.last(shaped),
-            &self.limits,
-        )?;
-        self.checked(path, read.values, read.shape, shape)
-    }
-
-    /// Read an array of exactly `shape`.
-    pub(crate) fn read_array(
-        &self,
-        path: &Path,
-        shape: &[usize],
-        shaped: Shaped,
-    ) -> Result<Tensor<2>> {
-        let (mut values, mut got) = npy::read(path, &self.limits)?;
-        if self.layouts.last(shaped) {
-            let mut takes = shape.to_vec();
-            takes[1..].rotate_left(1);
-            if !is_shape(&got, &takes) {
-                return Err(Failure::input(format!(
-                    "{} has shape {got:?}, but {takes:?} is needed, channels last",
-                    path.display()
-                )));
-            }
-            (values, got) = to_first(&values, &got, usize::from(got.len() == shape.len()));
-        }
-        self.checked(path, values, got, shape)
-    }
-
-    fn checked(
-        &self,
-        path: &Path,
-        values: Vec<f64>,
-        got: Vec<usize>,
-        shape: &[usize],
-    ) -> Result<Tensor<2>> {
-        if !is_shape(&got, shape) {
-            return Err(Failure::input(format!(
-                "{} has shape {got:?}, but {shape:?} is needed",
-                path.display()
-            )));
-        }
-        check_finite(path, &values)?;
-        let len = values.len();
-        Ok(self.frozen.upload(values, len))
-    }
-
-    /// Numbers of a one-row tensor on the host.
-    pub(crate) fn numbers(&self, x: Tensor<2>) -> Result<Vec<f64>> {
-        Ok(read(x)?)
-    }
-
-    /// x₀ and f(x₀), as far as they are pictures.
-    pub(crate) fn reference_band(&self) -> Result<Band> {
-        let (x0, y0) = (
-            self.numbers(self.frozen.x0())?,
-            self.numbers(self.frozen.reference())?,
-        );
-        let panels = self.painter.reference(
-            (&x0, self.frozen.input_shape()),
-            (&y0, self.frozen.output_shape()),
-            (Vec::new(), Vec::new()),
-        );
-        Ok(Band {
-            heading: "Frozen at".into(),
-            panels,
-        })
     }
 
     /// Write an array alone.
@@ -401,32 +299,6 @@ impl Session {
         self.manifest.insert(key.into(), json!(value));
     }
 
-    /// The class name of output `k`, if there are labels.
-    pub(crate) fn label(&self, k: usize) -> Option<&str> {
-        self.labels.as_ref()?.get(k).map(String::as_str)
-    }
-
-    /// What a place of the output stands for in words, if that is known: a class's name, a segmenter's class there, a
-    /// number of a box.
-    pub(crate) fn named(&self, position: usize) -> Option<String> {
-        let label = |class| self.label(class).map(String::from);
-        match (self.task, self.boxes, self.frozen.output_shape()) {
-            (_, Some(boxes), _) => Some(boxes.name(self, position)),
-            (Some(Task::Segmenter), _, &[_, _, h, w]) => label(position / (h * w)),
-            (Some(Task::Classifier), ..) => label(position),
-            _ => None,
-        }
-    }
-
-    /// How places of the output are chosen.
-    pub(crate) fn look(&self) -> Look {
-        match (self.task, self.boxes) {
-            (_, Some(boxes)) => Look::Boxes(boxes),
-            (Some(Task::Segmenter), _) => Look::Classes,
-            _ => Look::Plain,
-        }
-    }
-
     /// Measure the certificate, once, and note it.
     pub(crate) fn certify(&mut self) -> Result<Certificate> {
         if let Some(found) = &self.certificate {
@@ -450,11 +322,6 @@ impl Session {
         let run = run_facts(self.started, self.since, &crate::opened::typed());
         self.results.finish(self.manifest, &run, complete)
     }
-}
-
-/// Whether an array is of a shape; a batch axis of size 1 may be left out.
-pub(crate) fn is_shape(got: &[usize], shape: &[usize]) -> bool {
-    got == shape || shape.split_first() == Some((&1, got))
 }
 
 /// The certificate: its errors in one line, the decisions at risk in another. Both are about arithmetic.

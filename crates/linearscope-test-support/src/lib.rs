@@ -4,16 +4,20 @@
 //! - [`needs`]: what a test wants of the machine beyond the checkout, and the runner that says *ignored*,
 //!   with the reason, where it is absent;
 //! - [`machine`]: where those things are;
+//! - [`browser`]: a browser driven as a person would;
 //! - [`networks`]: the bundled and the real networks, and shapes for them;
 //! - [`numbers`]: inputs that any language can make, and small measures;
 //! - [`process`]: a program run in a folder of its own;
+//! - [`server`]: a program that serves pages, and requests to it;
 //! - [`shrinking`]: random cases, and the smallest that fails.
 
+pub mod browser;
 pub mod machine;
 pub mod needs;
 pub mod networks;
 pub mod numbers;
 pub mod process;
+pub mod server;
 pub mod shrinking;
 
 use std::path::{Path, PathBuf};

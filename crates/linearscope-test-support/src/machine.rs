@@ -77,6 +77,17 @@ pub fn browser() -> Found {
         })
 }
 
+/// A Chromium that [`crate::browser`] can drive.
+///
+/// # Errors
+/// Where there is none, or no shell that hands it its pipes.
+pub fn driven_browser() -> Found {
+    match cfg!(unix) {
+        true => browser(),
+        false => Err("needs a Unix: a browser is driven through descriptors 3 and 4".into()),
+    }
+}
+
 /// Whether wgpu will find an adapter: a Vulkan driver on Linux; the system's own elsewhere.
 ///
 /// # Errors

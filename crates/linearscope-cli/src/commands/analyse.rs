@@ -93,7 +93,7 @@ impl OnPicture for Analyse {
         let input = name_of(std::path::Path::new(input));
         chapter.title = format!("{} at {input}", session.model);
         let certificate = session.certify()?;
-        chapter.certificate = certificate_line(&certificate, session.precision());
+        chapter.certificate = certificate_line(&certificate, session.precision);
         chapter.holds = certificate.holds();
         let line = chapter.certificate.lines().next().unwrap_or("").to_string();
         let report = Report {

@@ -34,6 +34,7 @@ use crate::{
     picture::View,
     recipe::Recipe,
     session::Session,
+    subject::Subject,
 };
 
 /// `attack`.
@@ -282,37 +283,38 @@ fn set_chart(model: &str, over: &ComparisonStatistics) -> CurveChart {
 }
 
 /// ε and the valid range of each entry, in units of the network's input.
-fn ball(args: &Attack, recipe: Option<&Recipe>, n: usize) -> Ball {
+pub(crate) fn ball(eps: f64, unit: EpsUnit, recipe: Option<&Recipe>, n: usize) -> Ball {
     let Some(recipe) = recipe else {
-        return Ball::of(args.eps, n);
+        return Ball::of(eps, n);
     };
     let (preprocess, [low, high]) = (&recipe.preprocess, recipe.bounds());
     let each = n / preprocess.mean().len();
-    let mut ball = Ball::of(args.eps, n);
+    let mut ball = Ball::of(eps, n);
     for i in 0..n {
         let c = i / each;
         (ball.low[i], ball.high[i]) = (low[c], high[c]);
-        if args.eps_unit == EpsUnit::Pixel {
-            let levels = args.eps / 255.0 * preprocess.range();
+        if unit == EpsUnit::Pixel {
+            let levels = eps / 255.0 * preprocess.range();
             ball.radius[i] = (levels / preprocess.std()[c]).abs();
         }
     }
     ball
 }
 
-fn find(
-    session: &mut Session,
-    args: &Attack,
-    recipe: Option<&Recipe>,
-) -> Result<(Vec<String>, Comparison)> {
-    let frozen = &session.frozen;
+/// What an attack aims at, and the loss that it follows, where flags say no more.
+pub(crate) fn aim(
+    subject: &Subject,
+    loss: Option<Loss>,
+    target: Option<usize>,
+) -> Result<(Goal, Loss)> {
+    let frozen = &subject.frozen;
     let one_score = frozen.output_len() == 1;
     let count = match one_score {
         true => 1,
         false => classes(frozen)?,
     };
     let class = contribution::top1(frozen)?;
-    let loss = match (args.loss, one_score) {
+    let loss = match (loss, one_score) {
         (Some(Loss::CrossEntropy), true) => {
             return Err(Failure::input(
                 "--loss cross-entropy: of one score it is 0, whatever the picture",
@@ -322,8 +324,8 @@ fn find(
         (None, true) => Loss::Score,
         (loss, _) => loss.unwrap_or_default(),
     };
-    let goal = match args.target {
-        None if one_score && session.numbers(frozen.reference())?[0] <= 0.0 => Goal::To(class),
+    let goal = match target {
+        None if one_score && subject.numbers(frozen.reference())?[0] <= 0.0 => Goal::To(class),
         None => Goal::From(class),
         Some(target) if one_score => {
             return Err(
@@ -345,11 +347,21 @@ fn find(
         }
         Some(target) => Goal::To(target),
     };
+    Ok((goal, loss))
+}
+
+fn find(
+    session: &mut Session,
+    args: &Attack,
+    recipe: Option<&Recipe>,
+) -> Result<(Vec<String>, Comparison)> {
+    let frozen = &session.frozen;
+    let (goal, loss) = aim(session, args.loss, args.target)?;
     let config = AttackConfig::fgsm(goal)
         .with_loss(loss)
         .with_steps(args.steps)
         .with_seed(args.random_start);
-    let ball = ball(args, recipe, frozen.input_len());
+    let ball = ball(args.eps, args.eps_unit, recipe, frozen.input_len());
     let attacked = attack::attack(frozen, &ball, &config, console::observer())?;
     let shape = frozen.input_shape().to_vec();
     session.save_output("adversarial", &attacked.x, &shape, Shaped::Input)?;

@@ -29,6 +29,7 @@ use crate::{
     rules::composites,
     segments::LabelMap,
     session::Session,
+    subject::Subject,
     task::Task,
 };
 pub(crate) use trust::trusted;
@@ -253,7 +254,7 @@ pub(crate) struct How<'a> {
 
 impl How<'_> {
     /// What is around x₀, and the baseline in words.
-    pub(crate) fn surroundings(&self, session: &Session) -> Result<(Surroundings, String)> {
+    pub(crate) fn surroundings(&self, session: &Subject) -> Result<(Surroundings, String)> {
         let usual = Baseline::usual(session);
         let baseline = self.baselines.first().unwrap_or(&usual[0]);
         let several = if self.baselines.is_empty() {
@@ -276,7 +277,7 @@ impl How<'_> {
 }
 
 /// The group of each input entry, by an array of whole numbers.
-fn groups(session: &Session, path: &Path) -> Result<Vec<usize>> {
+fn groups(session: &Subject, path: &Path) -> Result<Vec<usize>> {
     let shape = session.frozen.input_shape().to_vec();
     let found = session.numbers(session.read_array(path, &shape, Shaped::Input)?)?;
     let whole = |(at, number): (usize, &f64)| match *number >= 0.0 && number.fract() == 0.0 {
@@ -315,7 +316,7 @@ impl Target {
     }
 }
 
-fn found_by_name(session: &Session, text: &str) -> Result<Option<usize>> {
+fn found_by_name(session: &Subject, text: &str) -> Result<Option<usize>> {
     match &session.labels {
         Some(labels) => class_named("--target", text, labels),
         None => Ok(None),
@@ -323,7 +324,7 @@ fn found_by_name(session: &Session, text: &str) -> Result<Option<usize>> {
 }
 
 /// The scores of a segmenter's class at the places that it wins.
-fn where_it_wins(session: &Session, labels: &LabelMap, class: usize, text: &str) -> Result<Target> {
+fn where_it_wins(session: &Subject, labels: &LabelMap, class: usize, text: &str) -> Result<Target> {
     let plane = labels.of.len();
     let places = (0..plane).filter(|&at| labels.of[at] as usize == class);
     let positions: Vec<usize> = places.map(|at| class * plane + at).collect();
@@ -344,7 +345,7 @@ fn where_it_wins(session: &Session, labels: &LabelMap, class: usize, text: &str)
     })
 }
 
-pub(crate) fn targets(session: &Session, texts: &[String], y0: &[f64]) -> Result<Vec<Target>> {
+pub(crate) fn targets(session: &Subject, texts: &[String], y0: &[f64]) -> Result<Vec<Target>> {
     let shape = session.frozen.output_shape();
     let labels = match session.task {
         Some(Task::Segmenter) => LabelMap::new(y0, shape),

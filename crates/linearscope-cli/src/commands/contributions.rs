@@ -16,6 +16,7 @@ use crate::{
     error::{CERTIFICATE, Failure, Result},
     job::{Fold, Job, Summary},
     session::Session,
+    subject::Subject,
 };
 
 /// `contributions`.
@@ -219,22 +220,25 @@ pub(crate) struct Parts {
     pub gap: f64,
 }
 
+/// The one output that a text names, among the values `y0`.
+pub(crate) fn one_score(subject: &Subject, flag: &str, text: &str, y0: &[f64]) -> Result<usize> {
+    let shape = subject.frozen.output_shape();
+    let places = position::places(flag, &[text.into()], y0, shape, subject.look())?;
+    match &places[..] {
+        [position::At { positions, .. }] if positions.len() == 1 => Ok(positions[0]),
+        // Of a picture without more said, its largest value.
+        _ if text == "top1" => Ok(contribution::top1(&subject.frozen)?),
+        _ => Err(
+            Failure::input(format!("{flag} {text}: contributions are of one score"))
+                .hint("name one channel"),
+        ),
+    }
+}
+
 /// Compute and write the contributions to one score.
 pub(crate) fn find(session: &mut Session, target: &str) -> Result<Parts> {
     let y0 = session.numbers(session.frozen.reference())?;
-    let shape = session.frozen.output_shape();
-    let places = position::places("--target", &[target.into()], &y0, shape, session.look())?;
-    let target = match &places[..] {
-        [position::At { positions, .. }] if positions.len() == 1 => positions[0],
-        // Of a picture without more said, its largest value.
-        _ if target == "top1" => contribution::top1(&session.frozen)?,
-        _ => {
-            return Err(Failure::input(format!(
-                "--target {target}: contributions are of one score"
-            ))
-            .hint("name one channel"));
-        }
-    };
+    let target = one_score(session, "--target", target, &y0)?;
     let found = contribution::contributions(&session.frozen, target)?;
     session.save_table("contributions", &found.layers)?;
     let label = session.named(target);

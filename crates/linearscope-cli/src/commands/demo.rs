@@ -108,7 +108,7 @@ const RESULTS: About = About {
 /// Certify a session, judge it, and put its results in their place.
 fn close(mut session: Session) -> Result<String> {
     let certificate = session.certify()?;
-    let line = certificate_line(&certificate, session.precision());
+    let line = certificate_line(&certificate, session.precision);
     session.finish(true)?;
     judge(&certificate)?;
     Ok(line)

@@ -4,8 +4,10 @@ use linearscope_analysis::{LinearOperator, operator::Field};
 use linearscope_picture::{Band, Mark, Sheet, significant};
 use serde::Serialize;
 
-use super::position::{self, Look};
-use crate::{console, ends::Shaped, error::Result, picture::View, session::Session};
+use super::position::{self, At, Look};
+use crate::{
+    console, ends::Shaped, error::Result, picture::View, session::Session, subject::Subject,
+};
 
 fn name(field: Field) -> &'static str {
     match field {
@@ -28,7 +30,7 @@ struct Measured {
 }
 
 impl Measured {
-    fn new(at: &position::At, values: &[f64], shape: &[usize]) -> Self {
+    fn new(at: &At, values: &[f64], shape: &[usize]) -> Self {
         let magnitude = |i: &usize| values[*i].abs();
         let largest = (0..values.len()).reduce(|a, b| match magnitude(&b) > magnitude(&a) {
             true => b,
@@ -70,6 +72,21 @@ pub(crate) const COLUMNS: &[(&str, &str)] = &[
     ("sum", "the sum of all weights"),
 ];
 
+/// The places that a flag names in the input or the output, of these values and this shape.
+pub(crate) fn places(
+    subject: &Subject,
+    field: Field,
+    flag: &str,
+    at: &[String],
+    (values, shape): (&[f64], &[usize]),
+) -> Result<Vec<At>> {
+    let look = match field {
+        Field::Column => Look::Plain,
+        Field::Row => subject.look(),
+    };
+    position::places(flag, at, values, shape, look)
+}
+
 /// Compute and write the fields at these places; gives their sheet, if they are pictures, and a
 /// line about each.
 pub(crate) fn find(
@@ -90,11 +107,7 @@ pub(crate) fn find(
         Field::Column => (&x0, &input, &output_shape),
         Field::Row => (&y0, &output_shape, &input),
     };
-    let look = match field {
-        Field::Column => Look::Plain,
-        Field::Row => session.look(),
-    };
-    let places = position::places(flag, at, values, from, look)?;
+    let places = places(session, field, flag, at, (values, from))?;
     let positions: Vec<Vec<usize>> = places.iter().map(|at| at.positions.clone()).collect();
     let found = frozen.fields(field, &positions, &mut console::observer())?;
     let fields = session.numbers(found)?;
@@ -102,7 +115,7 @@ pub(crate) fn find(
     let texts: Vec<&str> = places.iter().map(|at| at.text.as_str()).collect();
     session.note(&format!("{name}_at"), &texts);
 
-    let title = |number: usize, at: &position::At| {
+    let title = |number: usize, at: &At| {
         let label = match (field, at.positions.as_slice()) {
             (Field::Row, [k]) => session.named(*k),
             _ => None,

@@ -28,6 +28,7 @@ use crate::{
     error::{Failure, Result},
     kind::Kind,
     session::Session,
+    subject::Subject,
 };
 
 /// `maps`.
@@ -88,7 +89,7 @@ const ALONG_AT_LEAST: usize = 8;
 /// Floating-point operations from which places are dear: four minutes of two cores of 100 Gflop/s each.
 const DEAR: u64 = 50_000_000_000_000;
 /// Arrows listed and drawn.
-const ARROWS: usize = 12;
+pub(crate) const ARROWS: usize = 12;
 
 /// One place that was asked for.
 #[derive(Debug, Serialize)]
@@ -296,17 +297,29 @@ fn check(args: &MapFlags) -> Result<()> {
     positive("template-area", args.template_area, 1.0)
 }
 
-fn find(session: &mut Session, args: &MapFlags) -> Result<Found> {
-    let f = &session.frozen;
-    let pictures = Pictures::of(f).map_err(|error| match error {
+/// The pictures at both ends of a network, or why there are none.
+pub(crate) fn pictures_of(subject: &Subject) -> Result<Pictures> {
+    let f = &subject.frozen;
+    Pictures::of(f).map_err(|error| match error {
         Error::NotPictures { .. } => no_pictures(f.input_shape(), f.output_shape()),
         error => error.into(),
-    })?;
+    })
+}
+
+/// The radius of a place's own surroundings where no flag says one, in input pixels.
+pub(crate) fn surroundings(pictures: &Pictures) -> f64 {
+    let [_, h, w] = pictures.input;
+    (h.min(w) as f64 / 8.0).max(2.0)
+}
+
+fn find(session: &mut Session, args: &MapFlags) -> Result<Found> {
+    let f = &session.frozen;
+    let pictures = pictures_of(session)?;
     let ([_, h, w], [_, rows, columns]) = (pictures.input, pictures.output);
     let [stride, there] = strides(f, &pictures, args.stride)?;
     let grid = Grid::every(stride, [rows, columns]);
     let inputs = Grid::every(there, [h, w]);
-    let radius = args.radius.unwrap_or((h.min(w) as f64 / 8.0).max(2.0));
+    let radius = args.radius.unwrap_or(surroundings(&pictures));
     let least_area = args
         .template_area
         .unwrap_or((0.02 * (rows * columns) as f64).max(2.0));
@@ -347,7 +360,11 @@ fn find(session: &mut Session, args: &MapFlags) -> Result<Found> {
 /// How far apart rows and columns are looked at: as was asked for, else so that a grid costs no more than
 /// [`DEAR`] operations, as far as [`ALONG_AT_LEAST`] places allow. What is chosen depends on the network and the
 /// sizes alone, not on the machine.
-fn strides(f: &FrozenNetwork, pictures: &Pictures, asked: Option<usize>) -> Result<[usize; 2]> {
+pub(crate) fn strides(
+    f: &FrozenNetwork,
+    pictures: &Pictures,
+    asked: Option<usize>,
+) -> Result<[usize; 2]> {
     let ([_, h, w], [_, rows, columns]) = (pictures.input, pictures.output);
     if let Some(stride) = asked {
         return Ok([stride, (stride * h).div_ceil(rows).max(1)]);

@@ -219,7 +219,7 @@ fn compute(args: &Matrix, mut session: Session, folder: &Folder) -> Result<(Plan
         shape: of_f.shape(),
         entries: of_f.entries(),
         direction: of_f.direction(),
-        dtype: session.precision().name().into(),
+        dtype: session.precision.name().into(),
         chunk,
         pieces: of_f.stripes().div_ceil(chunk),
     };

@@ -11,6 +11,8 @@ pub(crate) mod completions;
 pub(crate) mod contributions;
 pub(crate) mod demo;
 pub(crate) mod evaluate;
+#[cfg(feature = "explore")]
+pub(crate) mod explore;
 pub(crate) mod fields;
 pub(crate) mod inspect;
 pub(crate) mod maps;
@@ -30,6 +32,8 @@ use crate::command::{Entry, Group, Pictures};
 /// Every command, in the order of help and documentation.
 pub(crate) const ALL: &[Entry] = &[
     Entry::of::<demo::Demo>(),
+    #[cfg(feature = "explore")]
+    Entry::of::<explore::Explore>(),
     Entry::of::<analyse::Analyse>(),
     Entry::of::<run::Run>(),
     Entry::of::<attribute::Attribute>(),

@@ -26,7 +26,8 @@ use crate::{
     recipe::Recipe,
     results::{pretty, write_whole},
     rules,
-    session::{certificate_line, is_shape},
+    session::certificate_line,
+    subject::is_shape,
 };
 
 /// `verify`.

@@ -22,6 +22,7 @@ use crate::{
     labels::{Labelled, class_named, labelled},
     picture::View,
     session::Session,
+    subject::Subject,
 };
 
 /// `votes`.
@@ -140,28 +141,32 @@ pub(crate) fn part(session: &mut Session) -> Result<(Option<Sheet>, Table)> {
 }
 
 /// The flags as the library takes them.
-pub(crate) fn config(session: &Session, hearing: &Hearing, by_channel: bool) -> Result<VoteConfig> {
-    let layers = session.frozen.layers();
-    let terms = match hearing.terms.as_str() {
+pub(crate) fn config(session: &Subject, hearing: &Hearing, by_channel: bool) -> Result<VoteConfig> {
+    Ok(VoteConfig::default()
+        .with_propagation(hearing.discussion)
+        .with_terms(terms(session, "--terms", &hearing.terms)?)
+        .with_by_channel(by_channel))
+}
+
+/// Which terms a text names: all, the pixels alone, or the sources of one layer.
+pub(crate) fn terms(subject: &Subject, flag: &str, text: &str) -> Result<Terms> {
+    let layers = subject.frozen.layers();
+    Ok(match text {
         "all" => Terms::All,
         "input" => Terms::Input,
         name => {
-            let network = session.frozen.frozen().loaded().network();
+            let network = subject.frozen.frozen().loaded().network();
             let called = network.node_called(name).unwrap_or(name);
             let by_name = layers.iter().position(|layer| **layer == *called);
             let number = || name.parse().ok().filter(|&layer| layer < layers.len());
             let layer = by_name.or_else(number).ok_or_else(|| {
                 let names: Vec<&str> = layers.iter().skip(1).map(|name| &**name).collect();
-                Failure::input(format!("--terms {name}: there is no such layer"))
+                Failure::input(format!("{flag} {name}: there is no such layer"))
                     .hint(format!("all, input, or one of {}", names.join(", ")))
             })?;
             Terms::Layer(layer)
         }
-    };
-    Ok(VoteConfig::default()
-        .with_propagation(hearing.discussion)
-        .with_terms(terms)
-        .with_by_channel(by_channel))
+    })
 }
 
 /// N of `top:N`; `None` of anything else.
@@ -175,7 +180,7 @@ fn best(text: &str) -> Option<Result<usize>> {
 }
 
 /// The classes of `--among` at this picture; `None`: all.
-fn among(session: &Session, texts: &[String]) -> Result<Option<Vec<usize>>> {
+fn among(session: &Subject, texts: &[String]) -> Result<Option<Vec<usize>>> {
     if texts.is_empty() {
         return Ok(None);
     }
@@ -397,7 +402,7 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
 }
 
 /// "292 tiger", or the number alone.
-pub(crate) fn name(session: &Session, class: usize) -> String {
+pub(crate) fn name(session: &Subject, class: usize) -> String {
     match session.label(class) {
         Some(label) => format!("{class} {label}"),
         None => format!("class {class}"),

@@ -8,6 +8,8 @@ mod detectors;
 mod dimensions;
 mod ends;
 mod evaluate;
+#[cfg(feature = "explore")]
+mod explore;
 mod fields;
 mod folder;
 mod inspect;

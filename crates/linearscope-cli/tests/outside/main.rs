@@ -4,6 +4,7 @@
 mod cases;
 mod classifiers;
 mod decisions;
+mod explore;
 mod page;
 mod scipy;
 
@@ -35,5 +36,6 @@ fn main() -> ExitCode {
     trials.extend(needing!(machine::browser => the_report_fits_narrow_and_wide_screens));
     trials.extend(needing!(machine::python_with_scipy =>
         scipy_reads_the_matrix_that_project_applies));
+    trials.extend(explore::trials());
     needs::run(trials)
 }

@@ -23,6 +23,7 @@ use burn_backend::{Backend, tensor::FloatTensor};
 use crate::{
     driver::{Kernels, Loaded},
     error::{Error, Result},
+    interrupt::Interrupt,
     rule_set::RuleSet,
 };
 
@@ -64,6 +65,16 @@ impl<B: Backend> Frozen<B> {
                 Ok(Self::Paired(Paired::within(loaded, x0, rules, budget)?))
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// The same frozen network, stopped by `interrupt`: one for each of several questions that are stopped one by one,
+    /// as those of a server are. Numbers are the same bits. Cost: lists of nodes; everything else is shared.
+    #[must_use]
+    pub fn with_interrupt(&self, interrupt: &Interrupt) -> Self {
+        match self {
+            Self::Recorded(recorded) => Self::Recorded(recorded.with_interrupt(interrupt)),
+            Self::Paired(paired) => Self::Paired(paired.with_interrupt(interrupt)),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::{
     driver::Loaded,
     error::Result,
     findings::{UnitFlips, Watched},
+    interrupt::Interrupt,
     program::machine_budget,
     rule_set::RuleSet,
     run::Run,
@@ -65,6 +66,15 @@ impl<B: Backend> Paired<B> {
             point: Point::new(loaded, ended.values, rules, &ended.findings, budget),
             x0,
         })
+    }
+
+    /// The same frozen network, stopped by `interrupt`. Cost: none to speak of.
+    #[must_use]
+    pub fn with_interrupt(&self, interrupt: &Interrupt) -> Self {
+        Self {
+            point: self.point.stopped_by(interrupt),
+            x0: self.x0.clone(),
+        }
     }
 
     /// One paired run, without freezing first: takes x₀ and `[k, ..input]` probes per input; gives y₀ and

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use burn_backend::{Backend, tensor::FloatTensor};
 
-use crate::{driver::Loaded, findings::Findings, rule_set::RuleSet};
+use crate::{driver::Loaded, findings::Findings, interrupt::Interrupt, rule_set::RuleSet};
 
 /// The point a network is linearised at: the network, the rules and y₀, and what the run at x₀ found.
 ///
 /// [`Recorded`](super::Recorded), [`Paired`](super::Paired) and [`Frozen`](super::Frozen) dereference to
 /// it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Point<B: Backend> {
     loaded: Arc<Loaded<B>>,
     reference: Vec<FloatTensor<B>>,
@@ -52,6 +52,14 @@ impl<B: Backend> Point<B> {
             reference,
             rules: rules.all,
             budget,
+        }
+    }
+
+    /// The same point of the same network, stopped by another interrupt.
+    pub(super) fn stopped_by(&self, interrupt: &Interrupt) -> Self {
+        Self {
+            loaded: Arc::new(self.loaded.with_interrupt(interrupt.clone())),
+            ..self.clone()
         }
     }
 

@@ -19,6 +19,7 @@ use crate::{
     driver::Loaded,
     error::Result,
     findings::{DecisionsAtRisk, NearKink, near_kinks},
+    interrupt::Interrupt,
     program::{NodeId, Program, machine_budget},
     rule_set::RuleSet,
     run::Run,
@@ -34,10 +35,28 @@ pub struct Recorded<B: Backend> {
     point: Point<B>,
     program: Program<B>,
     at_risk: Option<DecisionsAtRisk>,
-    /// F alone, in fewer maps; made when first asked for.
+    /// What copies with other interrupts share.
+    forms: Arc<Forms<B>>,
+    /// The same, stopped by its own interrupt.
+    own: Forms<B>,
+}
+
+/// Forms of the program, each made when first asked for.
+#[derive(Debug)]
+struct Forms<B: Backend> {
+    /// F alone, in fewer maps.
     homogeneous: OnceLock<Program<B>>,
     /// The program as replays with sources and of parts take it.
     prepared: OnceLock<Program<B>>,
+}
+
+impl<B: Backend> Forms<B> {
+    fn new() -> Self {
+        Self {
+            homogeneous: OnceLock::new(),
+            prepared: OnceLock::new(),
+        }
+    }
 }
 
 impl<B: Backend> Deref for Recorded<B> {
@@ -112,9 +131,23 @@ impl<B: Backend> Recorded<B> {
             point: Point::new(loaded, ended.values, rules, &ended.findings, budget),
             program,
             at_risk: risk.then_some(ended.at_risk),
-            homogeneous: OnceLock::new(),
-            prepared: OnceLock::new(),
+            forms: Arc::new(Forms::new()),
+            own: Forms::new(),
         })
+    }
+
+    /// The same frozen network, stopped by `interrupt`: one for each of several questions that are stopped one by one.
+    /// Replays give the same bits. Cost: lists of nodes; coefficients are shared, and forms of the program that
+    /// either makes later.
+    #[must_use]
+    pub fn with_interrupt(&self, interrupt: &Interrupt) -> Self {
+        Self {
+            point: self.point.stopped_by(interrupt),
+            program: self.program.stopped_by(interrupt),
+            at_risk: self.at_risk.clone(),
+            forms: self.forms.clone(),
+            own: Forms::new(),
+        }
     }
 
     /// Which decisions lie within the rounding band of their kink, or exactly at it, unit by unit, in the
@@ -141,11 +174,18 @@ impl<B: Backend> Recorded<B> {
 
     /// F alone, in fewer maps than [`program`](Self::program): what replays without sources use.
     pub fn homogeneous(&self) -> &Program<B> {
-        self.homogeneous.get_or_init(|| self.program.homogeneous())
+        self.own.homogeneous.get_or_init(|| {
+            let forms = &self.forms.homogeneous;
+            let made = forms.get_or_init(|| self.program.homogeneous());
+            made.stopped_by(self.program.interrupt())
+        })
     }
 
     pub(super) fn prepared(&self) -> &Program<B> {
-        self.prepared.get_or_init(|| self.program.prepared())
+        self.own.prepared.get_or_init(|| {
+            let made = self.forms.prepared.get_or_init(|| self.program.prepared());
+            made.stopped_by(self.program.interrupt())
+        })
     }
 
     /// How many decisions rounding may have made otherwise; `None` in training, where nobody counted.

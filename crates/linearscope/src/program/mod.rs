@@ -218,8 +218,8 @@ pub struct Program<B: Backend> {
     dtype: DType,
     /// The node that holds the output of each named node of the network.
     places: BTreeMap<Arc<str>, NodeId>,
-    /// How each map shares out what is conserved; made when first asked for.
-    shares: OnceLock<Vec<Option<Shares<B>>>>,
+    /// How each map shares out what is conserved; made when first asked for, and shared by copies.
+    shares: Arc<OnceLock<Vec<Option<Shares<B>>>>>,
     interrupt: Interrupt,
 }
 
@@ -293,7 +293,7 @@ impl<B: Backend> Program<B> {
             layers,
             dtype,
             places,
-            shares: OnceLock::new(),
+            shares: Arc::default(),
             interrupt: Interrupt::new(),
         }
     }
@@ -303,6 +303,41 @@ impl<B: Backend> Program<B> {
         Self {
             interrupt: interrupt.clone(),
             ..self
+        }
+    }
+
+    /// The same program, node for node and by the same ids, stopped by another interrupt. Coefficients are shared,
+    /// and what is made of them later. Cost: a list of its nodes.
+    pub(crate) fn stopped_by(&self, interrupt: &Interrupt) -> Self {
+        Self {
+            shares: self.shares.clone(),
+            ..self.copy_of(self.copied_nodes()).with_interrupt(interrupt)
+        }
+    }
+
+    /// Its nodes once more; coefficients are shared.
+    fn copied_nodes(&self) -> Vec<Node<B>> {
+        let copied = self.nodes.iter().map(|node| Node {
+            operation: node.operation.with_operands(|of| of),
+            name: node.name.clone(),
+            shape: node.shape.clone(),
+            layer: node.layer,
+        });
+        copied.collect()
+    }
+
+    /// The same program with other nodes in the place of its own, one for one.
+    fn copy_of(&self, nodes: Vec<Node<B>>) -> Self {
+        Self {
+            tag: self.tag,
+            nodes,
+            inputs: self.inputs.clone(),
+            outputs: self.outputs.clone(),
+            layers: self.layers.clone(),
+            dtype: self.dtype,
+            places: self.places.clone(),
+            shares: Arc::default(),
+            interrupt: self.interrupt.clone(),
         }
     }
 

@@ -7,10 +7,7 @@
 //! In order, until nothing changes: a gain moves before a reshape; reshapes join; gains join; a
 //! gain per output channel goes into the convolution before it. Exact to rounding.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use burn_backend::{Backend, Shape};
 
@@ -54,28 +51,9 @@ impl<B: Backend> Program<B> {
     /// faster. Coefficients are shared, with [`homogeneous`](Self::homogeneous) too; packed weights come
     /// on top.
     pub(crate) fn prepared(&self) -> Program<B> {
-        let mut nodes: Vec<Node<B>> = self
-            .nodes
-            .iter()
-            .map(|node| Node {
-                operation: node.operation.with_operands(|of| of),
-                name: node.name.clone(),
-                shape: node.shape.clone(),
-                layer: node.layer,
-            })
-            .collect();
+        let mut nodes = self.copied_nodes();
         nodes.iter_mut().for_each(prepare);
-        Program {
-            tag: self.tag,
-            nodes,
-            inputs: self.inputs.clone(),
-            outputs: self.outputs.clone(),
-            layers: self.layers.clone(),
-            dtype: self.dtype,
-            places: self.places.clone(),
-            shares: OnceLock::new(),
-            interrupt: self.interrupt.clone(),
-        }
+        self.copy_of(nodes)
     }
 }
 

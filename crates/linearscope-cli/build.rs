@@ -1,0 +1,28 @@
+//! Lists the explorer's page, so that a file that is added to it is in the program without more said.
+
+use std::{env, fs, path::Path};
+
+fn main() {
+    let manifest = env::var("CARGO_MANIFEST_DIR").expect("cargo says where the crate is");
+    let folder = Path::new(&manifest).join("src/explore/page");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| folder.join(name).is_file() && !name.starts_with('.'))
+        .collect();
+    names.sort();
+    let mut table = String::from("&[\n");
+    for name in names {
+        let path = folder.join(&name);
+        println!("cargo::rerun-if-changed={}", path.display());
+        table += &format!(
+            "    ({name:?}, include_bytes!({:?})),\n",
+            path.display().to_string()
+        );
+    }
+    table += "]\n";
+    let out = env::var("OUT_DIR").expect("cargo says where to write");
+    fs::write(Path::new(&out).join("page.rs"), table).expect("the folder that cargo made");
+}

@@ -1,0 +1,130 @@
+//! `explore`: the interactive page.
+
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+
+use crate::{
+    args::Common,
+    command::{About, Command, Group, Pictures},
+    console,
+    error::{Failure, Result},
+    explore::{Address, Points, serve},
+};
+
+/// Heading of what the page is asked for.
+const PAGE: &str = "The page";
+
+/// `explore`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Explore {
+    /// The port of the page [default: 8712, or the next one that is free]
+    #[arg(long, value_name = "P", help_heading = PAGE)]
+    pub port: Option<u16>,
+    /// Print the link and open no browser
+    #[arg(long, help_heading = PAGE)]
+    pub no_open: bool,
+    /// Serve others than this machine, at this address of it (0.0.0.0: at all of them). The link then holds a token
+    /// without which nobody is answered. What is sent is not encrypted
+    #[arg(long, value_name = "ADDR", help_heading = PAGE)]
+    pub listen: Option<IpAddr>,
+    /// A second network at the same picture, under one pointer with the first
+    #[arg(long, value_name = "MODEL", help_heading = PAGE)]
+    pub compare_model: Option<PathBuf>,
+    /// A second picture, under one pointer with the first
+    #[arg(long, value_name = "FILE", help_heading = PAGE)]
+    pub compare_input: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What `explore` says of itself.
+const ABOUT: &About = &About {
+    name: "explore",
+    group: Group::Start,
+    summary: "A page to look around in: input and output side by side, rows and columns under the pointer",
+    details: "Freezes the network at the picture and opens a page in the browser. Point at the output to see which input \
+        pixels it uses, at the input to see where it goes; panels show singular vectors, contributions, attributions, \
+        votes, and how far the reading holds. Everything is computed when it is asked for, by the calls that the other \
+        commands make. Only this machine is served unless --listen says otherwise. Ctrl-C ends it.",
+    example: "explore net.onnx --input cat.jpg",
+    pictures: Pictures::One,
+    files: &[],
+    tables: &[],
+    includes: &[],
+};
+
+impl Explore {
+    /// The network and the picture, and those that they are compared with.
+    fn all(&self) -> Vec<Common> {
+        let mut all = vec![self.common.clone()];
+        if self.compare_model.is_some() || self.compare_input.is_some() {
+            let mut other = self.common.clone();
+            if let Some(model) = &self.compare_model {
+                other.model.clone_from(model);
+            }
+            if let Some(input) = &self.compare_input {
+                other.input.clone_from(input);
+            }
+            all.push(other);
+        }
+        all
+    }
+
+    fn check(&self) -> Result<()> {
+        let folder = |path: &Path| {
+            Failure::input(format!(
+                "{} is a folder; explore takes one picture",
+                path.display()
+            ))
+            .hint("analyse writes a report about each picture of a folder")
+        };
+        let inputs = [Some(&self.common.input), self.compare_input.as_ref()];
+        if let Some(path) = inputs.into_iter().flatten().find(|path| path.is_dir()) {
+            return Err(folder(path));
+        }
+        for (flag, given) in [
+            ("--json", self.common.json),
+            ("--shard", self.common.shard.is_some()),
+            ("--fresh", self.common.fresh),
+            ("--each-channel", self.common.each_channel),
+            ("--check-decisions", self.common.freezing.check_decisions),
+        ] {
+            if given {
+                return Err(Failure::input(format!("{flag}: explore writes no results"))
+                    .hint("the page names the command that writes what it shows"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Command for Explore {
+    const ABOUT: &'static About = ABOUT;
+
+    const HIDDEN: &'static [&'static str] = &["out", "json", "each_channel", "check_decisions"];
+
+    fn run(&self) -> Result<()> {
+        self.check()?;
+        let points = Points::new(ABOUT, &self.all())?;
+        let address = Address {
+            listen: self.listen,
+            port: self.port,
+        };
+        serve(points, address, |link| {
+            console::clear();
+            println!("{link}");
+            eprintln!("Ctrl-C ends it");
+            if !self.no_open
+                && let Err(error) = open::that_detached(link)
+            {
+                console::notice(&format!(
+                    "no browser could be opened ({error}); open {link} in one"
+                ));
+            }
+        })
+    }
+}

@@ -1,0 +1,84 @@
+// A small change that moves the decision: before and after, for any ε.
+
+import { el, button } from "./dom.js";
+import { path } from "./api.js";
+import { significant } from "./number.js";
+import { Beside } from "./beside.js";
+import { Job } from "./job.js";
+import { Picture, Latest, bar, reason } from "./panel-parts.js";
+
+export const attack = {
+  id: "attack", title: "Attack", why: reason("attack"),
+  help: "Change each pixel by at most ε so that the best class loses, and see what becomes of the scores.",
+
+  open(stage, root) {
+    const { state } = stage;
+    const [said, status] = [el("p.facts"), el("div")];
+    const table = el("div.wide");
+    const asked = new Latest();
+    let done = null;
+    const [after, pictures] = [{ said: "" }, {}];
+    const picture = new Picture(stage, "in", "What was changed: x′ − x₀");
+    picture.node.hidden = true;
+    const words = el("span");
+    const slider = el("input", { type: "range", min: "0.25", max: "16", step: "0.25", value: String(state.get("eps")), "aria-label": "ε in pixel levels",
+      oninput: () => state.set({ eps: Number(slider.value) }) });
+    const name = () => { words.textContent = `ε = ${significant(state.get("eps"), 2)} ${unit}`; };
+    let unit = stage.net.recipe ? "of 255" : "in the input's unit";
+    const job = new Job(stage, found => {
+      unit = found.eps_unit === "input" ? "in the input's unit" : "of 255";
+      name();
+      said.textContent = found.success ? "The best class has changed." : "The best class holds.";
+      rows(found);
+      done = found.eps ?? state.get("eps");
+      after.said = `After the attack, ε = ${significant(done, 2)}`;
+      stage.api.picture(path("picture/x0.png", stage.query({ attacked: done, to: null }))).then(base => { pictures.in = base; }, () => {}).finally(() => beside.seen());
+      const address = path("attack/picture", stage.query({ eps: found.eps ?? state.get("eps"), to: null }));
+      asked.run(signal => stage.api.array(address, { signal }), x => {
+        picture.node.hidden = false;
+        picture.show(x.minus(stage.input.x0), { alone: true, name: "change", source: { kind: "attack", address, given: { eps: state.get("eps") } } });
+      }, status);
+    });
+    // The network frozen at the picture that the attack made: the cursor's field there.
+    const beside = new Beside(stage, () => (done === null ? null : { attacked: done }), () => after.said, side => pictures[side]);
+    const start = () => {
+      done = null;
+      name();
+      job.start(path("attack", stage.query({ eps: state.get("eps"), to: null })));
+    };
+    name();
+    root.append(el("p.lead", {}, "One step along the sign of the gradient (FGSM), by at most ε a pixel. The frozen reading of the picture holds until decisions flip."),
+      el("div.row", {}, el("label.control", {}, words, slider), button("attack", start, { class: "main" }), job.node), said, status,
+      el("div.pictures", {}, el("div.table", {}, table), picture.node), beside.node);
+    const rows = ({ before = [], after = [] }) => {
+      const scores = new Map(after.map(([k, score]) => [k, score]));
+      const classes = [...new Set([...before.slice(0, 5), ...after.slice(0, 5)].map(([k]) => k))];
+      const old = new Map(before.map(([k, score]) => [k, score]));
+      const most = Math.max(...[...scores.values(), ...old.values()].map(Math.abs));
+      const cells = value => (value === undefined ? [el("td"), el("td.number", {}, "–")] : [el("td", {}, bar(value, most)), el("td.number", {}, significant(value))]);
+      table.replaceChildren(el("table.bars", {}, el("thead", {}, el("tr", {}, ["class", "before", "", "after", ""].map(word => el("th", {}, word)))),
+        el("tbody", { class: [...scores.values(), ...old.values()].some(v => v < 0) ? "signed" : null },
+          classes.map(k => el("tr", {}, el("td", {}, stage.className(k)), ...cells(old.get(k) ?? stage.net.scores?.[k]), ...cells(scores.get(k)))))));
+    };
+    let timer = 0;
+    return {
+      update(changed) {
+        if (!changed.has("eps")) return;
+        name();
+        clearTimeout(timer);
+        if (!picture.node.hidden) timer = setTimeout(start, 300);
+      },
+      seen: () => {
+        picture.mark();
+        beside.seen();
+      },
+      close: () => {
+        beside.close();
+        clearTimeout(timer);
+        job.stop();
+        asked.stop();
+        picture.close();
+      },
+    };
+  },
+};

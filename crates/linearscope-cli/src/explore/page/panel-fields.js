@@ -1,0 +1,55 @@
+// How far rows and columns reach, place by place, and from where to where content moves.
+
+import { el, button } from "./dom.js";
+import { path } from "./api.js";
+import { Field } from "./npy.js";
+import { significant, percent } from "./number.js";
+import { Job } from "./job.js";
+import { Picture, reason } from "./panel-parts.js";
+
+export const fields = {
+  id: "fields", title: "Fields", why: reason("fields"),
+  help: "How far the network looks and spreads at each place, and where it copies content from.",
+
+  open(stage, root) {
+    const pictures = el("div.pictures");
+    const said = el("p.facts");
+    let shown = [];
+    const job = new Job(stage, found => draw(found));
+    root.append(el("p.lead", {}, "Rows over a grid of output places: how far from its own place each one reaches, and where it gets its content from. Arrows go from there to the place."),
+      el("div.row", {}, button("map the fields", () => job.start(path("fields", stage.query())), { class: "main" }), job.node), said, pictures);
+
+    const draw = found => {
+      shown.forEach(picture => picture.close());
+      const grid = [1, found.y.length, found.x.length];
+      const maps = [...found.shares.map((share, i) => [`Radius that holds ${percent(share)} of a row`, found.row_radii[i], "radius"]),
+        ["Share of a row far from its own place", found.off_diagonal, "share"]];
+      shown = maps.map(([title, values, name]) => {
+        const picture = new Picture(stage, "out", title);
+        // Where there is none, nothing is shown.
+        const data = Float64Array.from(values, value => value ?? 0);
+        const known = values.filter(value => value !== null);
+        picture.show(new Field({ shape: grid, data }), { name, choice: "0", alone: true,
+          facts: known.length ? `${significant(Math.min(...known), 3)} to ${significant(Math.max(...known), 3)}${name === "radius" ? " input pixels" : ""}` : "" });
+        if (picture.like) picture.plane.size(picture.like.height, picture.like.width);
+        picture.mark();
+        return picture;
+      });
+      pictures.replaceChildren(...shown.map(picture => picture.node));
+      const arrows = found.arrows ?? [];
+      if (stage.sides.in) stage.sides.in.marks.arrows = arrows;
+      stage.sides.in?.draw();
+      said.textContent = arrows.length ? `${arrows.length} ${arrows.length === 1 ? "arrow is" : "arrows are"} drawn over the input, from where content comes to where it is put.`
+        : "Every row stays near its own place: nothing is copied from afar.";
+    };
+    return {
+      seen: () => shown.forEach(picture => picture.mark()),
+      close: () => {
+        job.stop();
+        shown.forEach(picture => picture.close());
+        if (stage.sides.in) stage.sides.in.marks.arrows = [];
+        stage.sides.in?.draw();
+      },
+    };
+  },
+};

@@ -1,0 +1,54 @@
+// y₀ = F x₀ + r: what of the output comes from the picture, and what the network adds whatever comes.
+
+import { el } from "./dom.js";
+import { path } from "./api.js";
+import { significant, percent } from "./number.js";
+import { Picture, Latest, bar } from "./panel-parts.js";
+
+const norm = data => Math.sqrt(data.reduce((sum, v) => sum + v * v, 0));
+
+export const residual = {
+  id: "residual", title: "Residual", why: () => null,
+  help: "The part of the output that does not hang on the picture, once the decisions are taken.",
+
+  open(stage, root) {
+    const lead = el("p.lead", {}, "y₀ = F x₀ + r. What is linear in the picture, and the residual r, which comes from biases alone.");
+    const [status, figures, pictures] = [el("div"), el("p.facts"), el("div.pictures")];
+    const asked = new Latest();
+    let shown = [];
+    root.append(lead, status, figures, pictures);
+    const address = path("array/residual", stage.query());
+    asked.run(signal => stage.api.array(address, { signal }), r => {
+      const { y0 } = stage.output;
+      const linear = y0.minus(r);
+      figures.textContent = `‖y₀‖ ${significant(norm(y0.data))} · ‖F x₀‖ ${significant(norm(linear.data))} · ‖r‖ ${significant(norm(r.data))} · ` +
+        `‖r‖ / ‖y₀‖ ${percent(norm(r.data) / norm(y0.data))}`;
+      if (stage.output.scores) return table(r.data, y0.data);
+      shown = [["Residual r", r, { kind: "run", address }], ["F x₀ = y₀ − r", linear, null]].map(([title, field, source]) => {
+        const picture = new Picture(stage, "out", title);
+        pictures.append(picture.node);
+        picture.show(field, { alone: true, name: title.split(" ")[0] === "Residual" ? "r" : "F x₀", source });
+        return picture;
+      });
+    }, status);
+    const table = (r, y0) => {
+      const rows = stage.output.scores.order.slice(0, 10);
+      const most = Math.max(...rows.flatMap(k => [Math.abs(r[k]), Math.abs(y0[k] - r[k])]));
+      pictures.replaceWith(el("div.wide", {}, el("table.bars", {},
+        el("thead", {}, el("tr", {}, ["class", "residual r", "", "F x₀", "", "y₀"].map(said => el("th", {}, said)))),
+        el("tbody.signed", {}, rows.map(k => el("tr", {}, el("td", {}, stage.output.scores.name(k)), el("td", {}, bar(r[k], most)),
+          el("td.number", { data: { residual: k, value: r[k] } }, significant(r[k])), el("td", {}, bar(y0[k] - r[k], most)), el("td.number", {}, significant(y0[k] - r[k])),
+          el("td.number", {}, significant(y0[k]))))))));
+    };
+    return {
+      update: changed => {
+        if (changed.has("co")) for (const picture of shown) picture.show(picture.plane.field, { alone: true, name: picture.plane.numbers[0][0], source: picture.shown });
+      },
+      seen: () => shown.forEach(picture => picture.mark()),
+      close: () => {
+        asked.stop();
+        shown.forEach(picture => picture.close());
+      },
+    };
+  },
+};

@@ -1,0 +1,176 @@
+//! Panels: what long things give, and two pictures under one cursor.
+
+use linearscope_test_support::{assets, browser::Held};
+
+use super::{
+    Chromium,
+    stage::{Stage, same},
+};
+
+/// Values and vectors of the chart are those of `svd`.
+pub(crate) fn singular_vectors_are_those_of_the_command(chromium: Chromium) {
+    let mut stage = Stage::bundled(
+        &chromium,
+        "tiny_sr",
+        "pictures/scene.png",
+        &["--resize", "24x24"],
+    );
+    stage.open("panel=svd&k=3");
+    let button = stage.browser.place(".panel button.main", [0.5, 0.5]);
+    stage.browser.click(button, Held::Nothing);
+    stage
+        .browser
+        .until("document.querySelectorAll('.chart .sigma').length === 3");
+    let shown = stage.browser.numbers(
+        "[...document.querySelectorAll('.chart .sigma')].map(bar => Number(bar.dataset.value))",
+    );
+    let (sigma, _) = stage.command_whole("svd", &["-k", "3", "--resize", "24x24"], "sigma");
+    same(&shown, &sigma, "σ");
+    // The second pair, by keys.
+    stage
+        .browser
+        .value("document.querySelector('.chart .sigma').focus()");
+    stage.browser.key("ArrowRight", Held::Nothing);
+    stage.browser.until("linearscope.state.get('pair') === 1 && [...linearscope.planes].some(p => p.field?.address?.includes('svd/v') && p.field.address.includes('i=1'))");
+    let v =
+        stage.field("[...linearscope.planes].find(p => p.field?.address?.includes('svd/v')).field");
+    let (written, _) = stage.command_whole("svd", &["-k", "3", "--resize", "24x24"], "v");
+    same(&v, &written[v.len()..2 * v.len()], "v of the second pair");
+    stage.no_complaints();
+}
+
+/// The other picture's row at the cursor's place is that of the command on it.
+pub(crate) fn two_pictures_have_one_cursor(chromium: Chromium) {
+    let other = assets().join("photos/coffee.png").display().to_string();
+    let size = ["--resize", "32x32"];
+    let mut stage = Stage::bundled(
+        &chromium,
+        "pixelshuffle",
+        "pictures/cat.png",
+        &["--resize", "32x32", "--compare-input", &other],
+    );
+    stage.open("panel=compare");
+    stage.hover("out", [40, 41]);
+    stage.until_shown("all,40,41");
+    let beside = "[...linearscope.planes].find(p => p.field?.address?.includes('net=1') && p.field.address.includes('at=all,40,41'))?.field";
+    stage.browser.until(beside);
+    let mine = stage.field("linearscope.flashlight.field");
+    let theirs = stage.field(beside);
+    let (row, _) = stage.command("row", &["--target", "0,40,41", size[0], size[1]], "row");
+    same(&mine, &row, "the first picture's row");
+    stage.of[2] = other;
+    let (row, _) = stage.command("row", &["--target", "0,40,41", size[0], size[1]], "row");
+    same(&theirs, &row, "the second picture's row");
+    stage.no_complaints();
+}
+
+/// After an attack the cursor's row at the picture that it made stands beside the one before.
+pub(crate) fn an_attack_is_seen_before_and_after(chromium: Chromium) {
+    let mut stage = Stage::classifier(&chromium);
+    stage.open("panel=attack&method=weights&at=out,5&eps=2");
+    stage.until_shown_class(5);
+    let button = stage.browser.place(".panel button.main", [0.5, 0.5]);
+    stage.browser.click(button, Held::Nothing);
+    let beside =
+        "[...linearscope.planes].find(p => p.field?.address?.includes('attacked=2'))?.field";
+    stage.browser.until(beside);
+    let after = stage.field(beside);
+    let before = stage.field("linearscope.flashlight.field");
+    let (row, _) = stage.command("row", &["--target", "5"], "row");
+    same(&before, &row, "the row before");
+    let (adversarial, shape) = stage.command_whole("attack", &["--eps", "2"], "adversarial");
+    let shape: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
+    let values: Vec<f32> = adversarial.iter().map(|&value| value as f32).collect();
+    stage.of[2] = stage.folder.write_npy("adversarial.npy", &values, &shape);
+    let (row, _) = stage.command("row", &["--target", "5"], "row");
+    same(&after, &row, "the row after");
+    assert_ne!(before, after, "the attack changed nothing");
+    stage.no_complaints();
+}
+
+/// A node as the output, and other rules, give what the command gives with `--output` and `--rules`; the page's own
+/// words for it make the same array again.
+pub(crate) fn the_command_that_is_shown_makes_what_is_shown(chromium: Chromium) {
+    let mut stage = Stage::bundled(&chromium, "facade", "pictures/facade.png", &[]);
+    for (hash, place) in [
+        ("", "all,20,21"),
+        ("rules=taylor", "all,20,21"),
+        ("to=down2&co=3", "3,8,9"),
+        ("ci=2&at=in,8,9", "2,8,9"),
+        ("region=out,3,4,9,20", ""),
+    ] {
+        stage.open(hash);
+        if !hash.contains("in,") && !place.is_empty() {
+            let numbers: Vec<usize> = place
+                .split(',')
+                .skip(1)
+                .map(|n| n.parse().expect("a number"))
+                .collect();
+            stage.hover("out", [numbers[0], numbers[1]]);
+        }
+        if place.is_empty() {
+            stage.until_region();
+        } else {
+            stage.until_shown(place);
+        }
+        let side = if hash.contains("in,") { "out" } else { "in" };
+        let button = stage.browser.place(
+            &format!(".view.{side} .take button[aria-expanded]"),
+            [0.5, 0.5],
+        );
+        // The way there must not lead over the pictures.
+        stage
+            .browser
+            .value("linearscope.flashlight.hover = () => {}");
+        stage.browser.click(button, Held::Nothing);
+        let said = stage.browser.text(&format!(
+            "document.querySelector('.view.{side} code.command').textContent"
+        ));
+        let shown = stage.field("linearscope.flashlight.field");
+        let array = said.split(' ').nth(1).expect("a command").to_owned();
+        let args: Vec<&str> = said
+            .split(' ')
+            .skip(1)
+            .chain(["--out", "again", "--fresh"])
+            .collect();
+        stage.folder.ok(&args);
+        let (written, _) = stage.folder.npy(&format!("again/{array}.npy"));
+        same(&shown, &written, &said);
+        std::fs::remove_dir_all(stage.folder.path("again")).expect("results");
+    }
+    stage.no_complaints();
+}
+
+/// Every panel opens and says what it has or why it has nothing.
+pub(crate) fn panels_open_without_complaint(chromium: Chromium) {
+    let mut stage = Stage::classifier(&chromium);
+    let tabs = stage
+        .browser
+        .value("document.querySelectorAll('[role=tab]').length");
+    for i in 1..=tabs.as_u64().expect("tabs") {
+        let tab = stage
+            .browser
+            .place(&format!("[role=tab]:nth-child({i})"), [0.5, 0.5]);
+        stage.browser.click(tab, Held::Nothing);
+        let said = "document.getElementById('panel').textContent.trim()";
+        stage.browser.until(said);
+        // What begins by a button begins, and ends with something to see.
+        if stage
+            .browser
+            .value("Boolean(document.querySelector('.panel button.main'))")
+            == true
+        {
+            let main = stage.browser.place(".panel button.main", [0.5, 0.5]);
+            stage.browser.click(main, Held::Nothing);
+            stage.browser.until("document.querySelector('.panel .job progress') || !document.querySelector('.panel .job')?.textContent");
+        }
+        stage
+            .browser
+            .until("!document.querySelector('.panel .job progress')");
+        let failure = stage
+            .browser
+            .value("document.querySelector('.panel .failure')?.textContent ?? null");
+        assert!(failure.is_null(), "panel {i}: {failure}");
+    }
+    stage.no_complaints();
+}
