@@ -12,7 +12,7 @@ use std::{
 
 use burn::tensor::{Device, FloatDType, TensorData};
 use burn_dispatch::Dispatch;
-use linearscope::{Loaded, RuleSet};
+use linearscope::{Kernels, Loaded, RuleSet};
 use linearscope_analysis::{FrozenNetwork, MeanStd};
 use linearscope_onnx::Model;
 use linearscope_preprocess::{Preprocess, Recipe};
@@ -36,7 +36,11 @@ impl Classifier {
         let network = Model::load(path)?.network(&[shape.to_vec()])?;
         let (network, _) = network.without_final_softmax();
         Ok(Self {
-            loaded: FrozenNetwork::load(network, &Device::flex(), FloatDType::F32)?,
+            // The program's kernels, so that its digits are these.
+            loaded: Arc::new(
+                FrozenNetwork::load(network, &Device::flex(), FloatDType::F32)?
+                    .with_kernels(Kernels::Own)?,
+            ),
             shape: shape.to_vec(),
         })
     }

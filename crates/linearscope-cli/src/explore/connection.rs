@@ -18,12 +18,17 @@ use tokio::{
 /// How long a client may take nothing of what is written to it.
 pub(crate) const SLOWEST: Duration = Duration::from_secs(20);
 
-/// A stream whose writes fail where the client takes nothing for [`SLOWEST`].
+/// How long it may take for what is written to it without a pause, an answer or a line of one.
+pub(crate) const LONGEST: Duration = Duration::from_secs(300);
+
+/// A stream whose writes fail where the client takes nothing for [`SLOWEST`], or not all within [`LONGEST`].
 pub(crate) struct Patient {
     stream: TokioIo<TcpStream>,
     /// Runs while a write waits.
     timer: Pin<Box<Sleep>>,
     waits: bool,
+    /// When the client first kept waiting what is being written.
+    late: Option<Instant>,
 }
 
 impl Patient {
@@ -32,6 +37,7 @@ impl Patient {
             stream: TokioIo::new(stream),
             timer: Box::pin(sleep_until(Instant::now())),
             waits: false,
+            late: None,
         }
     }
 
@@ -43,6 +49,10 @@ impl Patient {
         if written.is_ready() {
             self.waits = false;
             return written;
+        }
+        let now = Instant::now();
+        if now - *self.late.get_or_insert(now) > LONGEST {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         if !self.waits {
             self.waits = true;
@@ -77,6 +87,10 @@ impl Write for Patient {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        // Flushed is what was written whole.
+        if flushed.is_ready() {
+            self.late = None;
+        }
         self.until(context, flushed)
     }
 

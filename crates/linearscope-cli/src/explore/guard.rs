@@ -159,14 +159,13 @@ impl Guard {
             let pair = one.trim().split_once('=');
             pair.is_some_and(|(key, value)| key == name && known(value))
         });
-        if bearer.is_some_and(known) || by_cookie {
-            return Ok(Pass::Welcome);
-        }
         let mut pairs = uri.query().unwrap_or_default().split('&');
         let by_link = pairs.any(|pair| pair.strip_prefix("token=").is_some_and(known));
         match by_link {
+            // Even who has the cookie: the token shall not stay in the address.
             true if uri.path() == "/" => Ok(Pass::WithCookie),
             true => Ok(Pass::Welcome),
+            false if bearer.is_some_and(known) || by_cookie => Ok(Pass::Welcome),
             false => Err(
                 Refusal::new(StatusCode::UNAUTHORIZED, "the token is missing or wrong")
                     .hint("open the link that the program printed, with its token"),
@@ -187,7 +186,7 @@ fn one(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<&str>, Re
 }
 
 fn is_plain_name(host: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
     !host.is_empty() && host.len() <= 253 && host.bytes().all(plain)
 }
 
@@ -303,6 +302,11 @@ mod tests {
         let cookie =
             |name: &str, token: &str| with("/", &[("cookie", &format!("a=b; {name}={token}"))]);
         assert_eq!(cookie("linearscope-8712", "0123abcd"), Ok(Pass::Welcome));
+        // Who is known already is sent on as well: the token shall not stay in the address.
+        let known = [("cookie", "linearscope-8712=0123abcd")];
+        assert_eq!(with("/?token=0123abcd", &known), Ok(Pass::WithCookie));
+        assert_eq!(asked(&guard, "/", &[("host", "my_box:8712")]), Err(401));
+        assert_eq!(asked(&guard, "/", &[("host", "my box:8712")]), Err(403));
         assert_eq!(cookie("linearscope-8713", "0123abcd"), Err(401));
         assert_eq!(cookie("linearscope-8712", "0123abc"), Err(401));
         assert!(guard.set_cookie().contains("HttpOnly; SameSite=Lax"));

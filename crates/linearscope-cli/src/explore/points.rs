@@ -66,7 +66,8 @@ impl Points {
         let mut keys = String::new();
         for common in all {
             let mut opened = Opened::new(about, common, Value::Null)?;
-            opened.share_of(all.len());
+            // Beside all that may be kept.
+            opened.share_of(all.len() + KEPT);
             let Looked { subject, facts, .. } = opened.look_at(&common.input)?;
             let first = Arc::new(Point::of(subject, facts)?);
             keys += &opened.key(&common.input)?;
@@ -164,11 +165,9 @@ impl Points {
                     None => {
                         let mut common = net.common.clone();
                         common.ends.output = Some(node.clone());
-                        (
-                            of.net,
-                            node.clone(),
-                            Opened::new(self.about, &common, Value::Null)?,
-                        )
+                        let mut opened = Opened::new(self.about, &common, Value::Null)?;
+                        opened.share_of(self.nets.len() + KEPT);
+                        (of.net, node.clone(), opened)
                     }
                 };
                 let made = by_rules(&mut opened, &net.common, of);
@@ -181,14 +180,13 @@ impl Points {
             if made.facts[what]["sha256"] == net.first.facts[what]["sha256"] {
                 continue;
             }
-            let file = &made.facts[what]["file"];
-            return Err(Refusal::new(
-                StatusCode::CONFLICT,
-                format!("{file} has changed since the explorer began"),
-            )
-            .hint("start it again"));
+            return Err(changed(&made.facts[what]["file"].to_string(), self));
         }
-        self.keep(of, Point::of(made.subject, made.facts)?)
+        let made = Point::of(made.subject, made.facts)?;
+        if made.x0 != net.first.x0 {
+            return Err(changed("how the picture is read", self));
+        }
+        self.keep(of, made)
     }
 
     fn keep(&self, of: &Of, made: Point) -> Result<Arc<Point>, Refusal> {
@@ -207,6 +205,18 @@ impl Points {
         others.insert(0, found);
         Some(point)
     }
+}
+
+/// What was there when the explorer began is there no more. What was opened since then is forgotten, so that it is read
+/// once more when it is asked for again.
+fn changed(what: &str, points: &Points) -> Refusal {
+    let mut ended = points.ended.lock().unwrap_or_else(PoisonError::into_inner);
+    ended.clear();
+    Refusal::new(
+        StatusCode::CONFLICT,
+        format!("{what} has changed since the explorer began"),
+    )
+    .hint("start it again")
 }
 
 /// Frozen at x₀ by the rules of the request, or those of the command line.

@@ -105,7 +105,13 @@ async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next
     let mut response = match shared.guard.check(method, uri, headers) {
         Ok(Pass::Welcome) => next.run(request).await,
         Ok(Pass::WithCookie) => without_token(&shared, uri),
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => {
+            // Who may not ask keeps no connection from those who may.
+            let mut response = refusal.into_response();
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+            response
+        }
     };
     let headers = response.headers_mut();
     for (name, value) in [
@@ -245,7 +251,10 @@ async fn ask(
     if job {
         let (lines, body) = Lines::new(interrupt.clone());
         wait(Reply::Lines(lines))?;
-        let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
+        let kind = [
+            (header::CONTENT_TYPE, "application/x-ndjson"),
+            (header::ETAG, tag.as_str()),
+        ];
         return Ok((kind, Body::new(body)).into_response());
     }
     let (sender, receiver) = oneshot::channel();
@@ -258,8 +267,9 @@ async fn ask(
             StatusCode::SERVICE_UNAVAILABLE,
             "the explorer is closed",
         )),
+        // No 503: asking again would take as long again.
         Err(_) => Err(Refusal::new(
-            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::GATEWAY_TIMEOUT,
             format!(
                 "it took longer than {} s and was stopped",
                 PATIENCE.as_secs()

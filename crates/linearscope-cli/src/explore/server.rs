@@ -1,9 +1,10 @@
 //! Listening, and the connections: one thread for all of them, which computes nothing.
 
 use std::{
+    collections::HashMap,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -25,6 +26,8 @@ use crate::{
 
 /// Connections at once; others wait in the system's queue. A browser opens six.
 const CONNECTIONS: usize = 96;
+/// Those of one other machine at once: it shall not keep the rest out.
+const EACH: usize = 32;
 /// How long a client may take for the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.
@@ -147,17 +150,57 @@ pub(crate) fn serve(points: Points, address: Address, ready: impl FnOnce(&str)) 
     Err(Failure::interrupted("interrupted: the explorer is closed"))
 }
 
+/// How many connections each machine has.
+#[derive(Clone, Default)]
+struct Peers(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One of them, until it is dropped.
+struct Peer {
+    all: Peers,
+    from: IpAddr,
+}
+
+impl Peers {
+    /// A further one, unless another machine has [`EACH`]. This machine's programs share all there are.
+    fn admit(&self, from: IpAddr) -> Option<Peer> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(from).or_insert(0);
+        if *count >= EACH && !from.is_loopback() {
+            return None;
+        }
+        *count += 1;
+        let all = self.clone();
+        Some(Peer { all, from })
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let mut all = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.from) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.from);
+            }
+        }
+    }
+}
+
 async fn accept(listener: TcpListener, shared: &Arc<routes::Shared>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let router = routes::router(shared.clone());
+    let peers = Peers::default();
     while !console::stopped() {
         let Ok(Ok(permit)) = timeout(TICK, permits.clone().acquire_owned()).await else {
             continue;
         };
         match timeout(TICK, listener.accept()).await {
-            Ok(Ok((stream, _))) => {
+            Ok(Ok((stream, from))) => {
+                let Some(peer) = peers.admit(from.ip()) else {
+                    continue;
+                };
                 let service = TowerToHyperService::new(router.clone());
-                tokio::spawn(connection(stream, service, permit));
+                tokio::spawn(connection(stream, service, (permit, peer)));
             }
             // Too many open files: they are closed some time.
             Ok(Err(_)) => sleep(TICK).await,
@@ -169,7 +212,7 @@ async fn accept(listener: TcpListener, shared: &Arc<routes::Shared>) {
 async fn connection(
     stream: TcpStream,
     service: TowerToHyperService<axum::Router>,
-    _permit: OwnedSemaphorePermit,
+    _admitted: (OwnedSemaphorePermit, Peer),
 ) {
     let _ = stream.set_nodelay(true);
     let served = http1::Builder::new()
@@ -180,4 +223,28 @@ async fn connection(
         .serve_connection(Patient::new(stream), service);
     // A client that breaks the protocol or leaves is nobody's concern.
     let _ = served.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_machine_has_so_many_connections_and_no_more() {
+        let peers = Peers::default();
+        let (other, third) = (IpAddr::from([10, 0, 0, 7]), IpAddr::from([10, 0, 0, 8]));
+        let mut held: Vec<Peer> = (0..EACH).filter_map(|_| peers.admit(other)).collect();
+        assert_eq!(held.len(), EACH);
+        assert!(peers.admit(other).is_none());
+        assert!(peers.admit(third).is_some());
+        held.pop();
+        assert!(peers.admit(other).is_some());
+        drop(held);
+        assert!(peers.0.lock().expect("whole").is_empty());
+        let own = IpAddr::from(Ipv4Addr::LOCALHOST);
+        assert_eq!(
+            (0..2 * EACH).filter_map(|_| peers.admit(own)).count(),
+            2 * EACH
+        );
+    }
 }

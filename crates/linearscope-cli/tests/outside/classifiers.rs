@@ -4,10 +4,11 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
 };
 
 use burn::tensor::{Device, FloatDType, TensorData};
-use linearscope::RuleSet;
+use linearscope::{Kernels, RuleSet};
 use linearscope_analysis::{
     FrozenNetwork,
     contribution::{self, aggregate, contributions},
@@ -69,6 +70,8 @@ pub(crate) fn residual_shares_are_the_same_everywhere(data: PathBuf) {
     let network = model.network(&[vec![1, 3, 224, 224]]).expect("is captured");
     let (network, _) = network.without_final_softmax();
     let loaded = FrozenNetwork::load(network, &Device::flex(), FloatDType::F32).expect("loads");
+    // The program's kernels, so that its digits are these.
+    let loaded = Arc::new(loaded.with_kernels(Kernels::Own).expect("on the CPU"));
     let preprocess = Recipe::imagenet().for_channels(3).expect("a recipe");
     let (mut set, mut off) = (Vec::new(), 0.0);
     for (path, class, stated) in curated(&data) {

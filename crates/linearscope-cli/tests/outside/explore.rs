@@ -31,6 +31,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_link_is_the_view,
         a_link_that_is_wrong_says_so,
         the_page_waits_for_a_server_that_is_gone,
+        another_question_at_the_same_port_is_another_page,
+        a_link_is_no_command,
     ));
     trials.extend(needing!(find =>
         classes_show_their_scores_and_attributions,

@@ -14,6 +14,15 @@ use crate::explore::{
 /// Bytes of results that are kept.
 const KEPT: usize = 512 << 20;
 
+/// Vectors are there in f64, and once in their own precision besides.
+const TIMES: usize = 2;
+
+/// How many triplets are kept whose two vectors have so many entries together.
+pub(super) fn fitting(entries: usize) -> usize {
+    // Names and so on need a little.
+    (KEPT - KEPT / 64) / (TIMES * size_of::<f64>() * entries.max(1))
+}
+
 /// A finished job's result.
 #[derive(Clone)]
 pub(crate) enum Result {
@@ -37,8 +46,7 @@ pub(crate) struct Triplets {
 impl Result {
     fn bytes(&self) -> usize {
         let numbers = match self {
-            // Once in their own precision besides.
-            Self::Triplets(found) => 2 * (found.u.len() + found.v.len()),
+            Self::Triplets(found) => TIMES * (found.u.len() + found.v.len()),
             Self::Votes(found) => 2 * found.of.len() + found.scores.len(),
             Self::Attacked(found) => 2 * found.x.len(),
         };

@@ -1,6 +1,8 @@
 //! What the page has to know before it asks anything: shapes, names, scores, what there is to ask, and how commands are
 //! typed.
 
+use std::path::PathBuf;
+
 use linearscope::PRESETS;
 use linearscope_analysis::{LinearOperator, attribution, certificate::certificate, ranking, votes};
 use linearscope_picture::diverging;
@@ -8,10 +10,14 @@ use serde_json::{Value, json};
 
 use super::{Answer, Refusal, Shared};
 use crate::{
-    args::Common,
+    args::{Common, quoted},
     commands::maps,
     error::Failure,
-    explore::{answer::without_batch, asked::Of, points::Point},
+    explore::{
+        answer::without_batch,
+        asked::Of,
+        points::{Point, Points},
+    },
     kind::Kind,
     results::SCHEMA,
     subject::Subject,
@@ -36,7 +42,7 @@ pub(super) fn session(shared: &Shared, of: &Of) -> Result<Answer, Refusal> {
         let point = points.get(&of, &shared.jobs)?;
         nets.push(described(&point, points.common(net), &of)?);
         if commands.is_null() {
-            commands = typed(&point.subject);
+            commands = typed(&point.subject, points);
         }
     }
     let stops = [-1.0, -0.5, 0.0, 0.5, 1.0].map(diverging);
@@ -51,7 +57,22 @@ pub(super) fn session(shared: &Shared, of: &Of) -> Result<Answer, Refusal> {
 }
 
 /// The lines that make what the page shows, with places to fill in.
-fn typed(subject: &Subject) -> Value {
+fn typed(subject: &Subject, points: &Points) -> Value {
+    // What is compared, where that is another file.
+    let compared: String = (1..points.len())
+        .flat_map(|net| {
+            let (first, other) = (points.common(0), points.common(net));
+            let flag = |name, first: &PathBuf, other: &PathBuf| {
+                let other = (first != other).then(|| quoted(&other.display().to_string()));
+                other.map(|other| format!(" --compare-{name} {other}"))
+            };
+            [
+                flag("model", &first.model, &other.model),
+                flag("input", &first.input, &other.input),
+            ]
+        })
+        .flatten()
+        .collect();
     let line = |command: &str, more: &str| format!("linearscope {command} {}{more}", subject.line);
     json!({
         "run": line("run", ""),
@@ -59,12 +80,11 @@ fn typed(subject: &Subject) -> Value {
         "column": line("column", " --at {at}"),
         "attribution": line("attribute", " --target {target} --method {method}"),
         "contributions": line("contributions", " --target {target}"),
-        "layer": line("votes", " --terms {name}"),
         "svd": line("svd", " -k {k}"),
         "votes": line("votes", ""),
         "fields": line("maps", ""),
         "attack": line("attack", " --eps {eps}"),
-        "explore": line("explore", ""),
+        "explore": line("explore", &compared),
     })
 }
 

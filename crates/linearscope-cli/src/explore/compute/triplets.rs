@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     Answer, Question, Refusal,
-    jobs::{Kept, Result as Job, Triplets},
+    jobs::{self, Kept, Result as Job, Triplets},
 };
 use crate::{
     error::Failure,
@@ -24,6 +24,15 @@ impl Question<'_> {
         let rank = frozen.input_len().min(frozen.output_len());
         if k > rank {
             return Err(Refusal::bad(format!("k={k}: F has {rank} singular values")));
+        }
+        let fit = jobs::fitting(frozen.input_len() + frozen.output_len());
+        if k > fit {
+            return Err(Refusal::bad(format!(
+                "k={k}: of vectors of {} and {} entries {fit} triplets are kept",
+                frozen.input_len(),
+                frozen.output_len()
+            ))
+            .hint("linearscope svd has no such limit"));
         }
         // As the command where it is given --max-memory: half for the bases, half for decisions and probes.
         let memory = frozen.frozen().budget() / 2;

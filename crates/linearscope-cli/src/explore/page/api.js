@@ -35,6 +35,12 @@ export class Api {
   #bytes = 0;
   #listeners = [];
   #gone = false;
+  #key = null;
+
+  /** From now on answers of another session, of a program started anew at this address, are none: the page is loaded again. */
+  expect(key) {
+    this.#key = key;
+  }
 
   /** `listener(gone: boolean, seconds)`: the server went, or came back. */
   watch(listener) {
@@ -105,6 +111,11 @@ export class Api {
   async #get(address, signal, cache = "no-cache") {
     for (let tries = 0; ; tries++) {
       const answer = await this.#body(fetch(address, { signal, cache }));
+      const tag = answer.headers.get("ETag");
+      if (this.#key !== null && tag !== null && tag !== `"${this.#key}"`) {
+        location.reload();
+        throw new DOMException("another session", "AbortError");
+      }
       if (answer.ok) return answer;
       if (answer.status === 503 && tries < 4) {
         await wait(1000 * Math.min(5, Number(answer.headers.get("Retry-After")) || 1), signal);

@@ -25,7 +25,7 @@ const describe = stage => {
     `: y = F x + r, frozen at this picture`, Number.isFinite(share) ? `; residual r ${percent(share)} of the output` : "");
 };
 
-// What a link names and is not there stands in the list all the same, so that one can leave it.
+// A node that the link names but the network lacks is listed too, so that one can choose another.
 const unknown = (name, known) => (name !== null && !known.includes(name) ? [[name, `${name} (not there)`]] : []);
 
 const tools = stage => {
@@ -100,9 +100,8 @@ const watchServer = (stage, api) => api.watch((gone, seconds, session) => {
       ...(start ? ["Start it again with ", el("code", {}, `${start} --port ${location.port}`), ". "] : ["Start it again. "]), `Trying again in ${seconds} s.`);
     return;
   }
-  // Another network at the same address is another page.
-  const name = s => JSON.stringify(s.nets.map(n => [n.model_sha256, n.input_sha256, n.input, n.input_shape]));
-  if (!stage.session || name(stage.session) !== name(session)) location.reload();
+  // Another question at the same address is another page.
+  if (stage.session?.key !== session.key) location.reload();
   else {
     stage.session = session;
     stage.reload();
@@ -114,6 +113,7 @@ const open = async () => {
   const stage = new Stage(state, api, null);
   watchServer(stage, api);
   const session = stage.session = await api.json(path("session"));
+  api.expect(session.key);
   useStops(session.stops);
   stage.sides = {};
   stage.flashlight = new Flashlight(stage);

@@ -36,7 +36,7 @@ export const attack = {
       const address = path("attack/picture", stage.query({ eps: found.eps ?? state.get("eps"), to: null }));
       asked.run(signal => stage.api.array(address, { signal }), x => {
         picture.node.hidden = false;
-        picture.show(x.minus(stage.input.x0), { alone: true, name: "change", source: { kind: "attack", address, given: { eps: state.get("eps") } } });
+        picture.show(x.minus(stage.input.x0), { alone: true, name: "change", source: { kind: "attack", address, given: { eps: done } } });
       }, status);
     });
     // The network frozen at the picture that the attack made: the cursor's field there.

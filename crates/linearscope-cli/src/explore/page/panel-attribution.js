@@ -35,7 +35,7 @@ export const attribution = {
     };
     // The job's map is there now.
     const fetched = () => asked.run(signal => stage.api.array(key, { signal }), field => {
-      picture.show(field, { name: "adds", percentile: 99, source: { kind: "attribution", address: field.address, target: target.text },
+      picture.show(field, { name: "adds", percentile: 99, source: { kind: "attribution", address: field.address, target: target.text, given: { method: method() } },
         facts: "full colour from the 99th percentile on" });
       const { sum, score, promised, gap, percent, note, baseline, ms } = field.about;
       const number = text => (text === undefined ? null : significant(Number(text)));

@@ -11,7 +11,7 @@ export const reason = name => stage => {
   const said = stage.net.panels?.[name];
   if (stage.state.get("to") && ["validity", "attack", "votes"].includes(name))
     return "This is asked of the whole network: set “output at” back to the end.";
-  return typeof said === "string" ? said : said ? null : "This network has none of it.";
+  return typeof said === "string" ? said : said ? null : "This network does not have it.";
 };
 
 /** A small plane with heading, linked with the large ones. `side` says whose places it shows. */

@@ -29,18 +29,30 @@ const target = ({ place, channel, target }) => {
   return place?.k ?? target;
 };
 
+/** A word as a shell takes it for one, whatever is in it. */
+const quoted = word => (/^[\w./,=:+@%-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+/** The model and the flags of the network that an address asks about; null where no command line makes it. */
+const lineOf = (stage, address) => {
+  const asked = new URLSearchParams(address.split("?")[1]);
+  // A picture that an attack made is in no file.
+  if (asked.has("attacked")) return null;
+  const [net, rules, to] = [Number(asked.get("net") ?? 0), asked.get("rules"), asked.get("to")];
+  const { state, session } = stage;
+  if (net === state.get("net") && rules === state.get("rules") && to === state.get("to")) return stage.net.line;
+  return rules || to ? null : session.nets[net]?.line ?? null;
+};
+
 /** The command line for what is shown, or null. */
 export const commandOf = (stage, shown) => {
   const form = stage.session.commands?.[{ x0: "run", y0: "run" }[shown.kind] ?? shown.kind];
-  if (!form) return null;
+  const line = shown.address && lineOf(stage, shown.address);
+  if (!form || !line) return null;
   const given = { at: target(shown), target: target(shown), method: stage.method(), k: stage.state.get("k"), ...shown.given };
-  const flags = [];
-  if (stage.state.get("rules")) flags.push(`--rules ${stage.state.get("rules")}`);
-  const to = stage.state.get("to");
-  if (to) flags.push(`--output ${/^[\w./:-]+$/.test(to) ? to : `'${to}'`}`);
   // The forms are those of the first network.
-  const line = form.replace(stage.session.nets[0].line, stage.whole.line);
-  return [line.replace(/\{(\w+)\}/g, (all, name) => given[name] ?? all), ...flags].join(" ");
+  const whole = form.replace(stage.session.nets[0].line, () => line);
+  const filled = whole.replace(/\{(\w+)\}/g, (all, name) => (name in given ? quoted(String(given[name])) : all));
+  return /\{\w+\}/.test(filled) ? null : filled;
 };
 
 /** Copy a text; says so on the button. */
@@ -64,7 +76,7 @@ const copy = async (text, at) => {
 export const takeAlong = (stage, plane, shown) => {
   const name = () => {
     const { kind, address } = shown();
-    return `${kind} ${decodeURIComponent(address.split("?")[1] ?? "")}`.replace(/[^\w.,-]+/g, "-").replace(/-+$/, "");
+    return `${kind} ${decodeURIComponent(address?.split("?")[1] ?? "")}`.replace(/[^\w.,-]+/g, "-").replace(/-+$/, "");
   };
   const code = el("code.command");
   const copies = button("copy", event => copy(code.textContent, event.target), { "aria-label": "Copy the command" });
@@ -75,11 +87,15 @@ export const takeAlong = (stage, plane, shown) => {
     opens.setAttribute("aria-expanded", String(!line.hidden));
     fill();
   }, { "aria-expanded": "false", title: "The command that makes this" });
-  stage.flashlight.watch(() => { if (!line.hidden) fill(); });
+  const array = button(".npy", () => download(shown().address, `${name()}.npy`), { title: "Save the array, for numpy.load" });
+  stage.flashlight.watch(() => {
+    // A difference is made here: no address has it.
+    array.disabled = !shown()?.address;
+    if (!line.hidden) fill();
+  });
   return el("div.take", {},
     plane && button("PNG", () => png(plane(), name()), { title: "Save this picture" }),
-    button(".npy", () => download(shown().address, `${name()}.npy`), { title: "Save the array, for numpy.load" }),
-    opens, line);
+    array, opens, line);
 };
 
 /** The link of this view, copied. */

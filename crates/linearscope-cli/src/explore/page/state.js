@@ -13,7 +13,8 @@ const within = (low, high) => text => {
 };
 const flag = text => ({ 1: true, 0: false })[text];
 const word = text => (/^[\w.:/@+-]+$/.test(text) ? text : undefined);
-const text = given => given || undefined;
+// No line breaks or other controls: it may come to stand in a command line.
+const text = given => (given && !/[\u0000-\u001f\u007f-\u009f]/.test(given) ? given : undefined);
 const oneOf = (...words) => given => (words.includes(given) ? given : undefined);
 
 // A place: `in,y,x`, `out,y,x`, or `out,k` of scores.
@@ -132,7 +133,8 @@ export class State {
 
   get link() {
     const hash = print(this.#values);
-    return location.origin + location.pathname + location.search + (hash && `#${hash}`);
+    // Without the search part, where a token may stand: the cookie knows it by now.
+    return location.origin + location.pathname + (hash && `#${hash}`);
   }
 
   #address(step) {

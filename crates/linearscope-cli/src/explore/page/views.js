@@ -103,7 +103,7 @@ export class InputView extends View {
     this.tell(asked && asked.kind !== "column", error, slow);
     const choice = stage.state.get("ci");
     const shown = mine && field ? (other ? field.minus(other) : field) : null;
-    this.shown = mine && field ? source : { kind: "x0", address: path("array/x0", { net: stage.query().net }) };
+    this.shown = mine && field ? taken(source, other) : { kind: "x0", address: path("array/x0", { net: stage.query().net }) };
     const name = source?.kind === "attribution" ? "adds" : other ? "difference" : "weight";
     const percentile = source?.kind === "attribution" ? 99 : 100;
     if (shown) plane.show(shown, choice, { percentile });
@@ -117,6 +117,9 @@ export class InputView extends View {
     mark(stage, plane);
   }
 }
+
+// What can be taken along: the field, or the difference from another, which only the page has.
+const taken = (source, other) => (other ? { kind: "difference", address: null } : source);
 
 // The magnified crop, where the whole shows it small.
 const magnify = (plane, shown, field, other) => {
@@ -210,9 +213,9 @@ export class OutputView extends View {
 
   /** Of a segmenter the class that wins at a place. */
   label(place, chosen) {
-    if (!this.labels || chosen !== "all" || place.side !== "out") return undefined;
-    const [y, x] = place.box ?? [place.y, place.x];
-    return this.labels[y * this.y0.shape[2] + x];
+    // In a region several may win: there the sum over classes is meant.
+    if (!this.labels || chosen !== "all" || place.side !== "out" || place.box) return undefined;
+    return this.labels[place.y * this.y0.shape[2] + place.x];
   }
 
   show({ source, field, other, asked, error, slow }) {
@@ -221,7 +224,7 @@ export class OutputView extends View {
     const mine = source?.kind === "column";
     this.tell(asked?.kind === "column", error, slow);
     const shown = mine && field ? (other ? field.minus(other) : field) : null;
-    this.shown = mine && field ? source : { kind: "y0", address: path("array/y0", stage.query()) };
+    this.shown = mine && field ? taken(source, other) : { kind: "y0", address: path("array/y0", stage.query()) };
     if (this.scores) return this.scores.show(shown, source);
     const choice = stage.state.get("co");
     if (shown) plane.show(shown, choice);

@@ -37,7 +37,7 @@ impl Dice {
 
 const PATHS: &[&str] = &[
     "/",
-    "/page/main.js",
+    "/page/app.js",
     "/page/../../../../etc/passwd",
     "/page/..%2f..%2f..%2fetc%2fpasswd",
     "/page/%00",

@@ -104,3 +104,48 @@ pub(crate) fn the_page_waits_for_a_server_that_is_gone(chromium: Chromium) {
     );
     stage.no_complaints();
 }
+
+/// A program started anew at the same port with another question is another page: nothing of the old one is mixed with its
+/// answers, even where the tab was not looked at in between.
+pub(crate) fn another_question_at_the_same_port_is_another_page(chromium: Chromium) {
+    let mut stage = Stage::upscaler(&chromium);
+    stage.open("at=out,40,40");
+    stage.until_shown("all,40,40");
+    let before = stage.browser.text("linearscope.session.key");
+    let port = stage.server.port();
+    let args = stage.of.clone();
+    let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
+    args.extend(["--port", &port, "--dtype", "f64"]);
+    stage.server.end();
+    let server = Server::start(&stage.folder, &args);
+    drop(mem::replace(&mut stage.server, server));
+    stage
+        .browser
+        .value("linearscope.state.set({ at: { side: 'out', y: 50, x: 51 } })");
+    let anew = format!("globalThis.linearscope?.session?.key !== {before:?}");
+    stage
+        .browser
+        .until(&format!("globalThis.linearscope && {anew}"));
+    stage.until_shown("all,50,51");
+    let (row, _) = stage.command("row", &["--target", "0,50,51", "--dtype", "f64"], "row");
+    same(
+        &stage.field("linearscope.flashlight.field"),
+        &row,
+        "a row of the new program",
+    );
+}
+
+/// What a link says stays a word where it comes to stand in a command line.
+pub(crate) fn a_link_is_no_command(chromium: Chromium) {
+    let mut stage = Stage::upscaler(&chromium);
+    let link = format!("{}#to=x'%3Becho%20y%3B'", stage.server.link);
+    stage.browser.open(&link);
+    stage.browser.until("window.linearscope?.input");
+    let shown = "document.querySelector('.view.in .take button[aria-expanded]')";
+    stage.browser.until(&format!("{shown} !== null"));
+    stage.browser.value(&format!("{shown}.click()"));
+    let said = stage
+        .browser
+        .text("document.querySelector('.view.in code.command').textContent");
+    assert!(!said.contains("echo"), "{said}");
+}
