@@ -305,6 +305,11 @@ impl Drawing {
     /// # Errors
     /// [`Error::TooLarge`] beyond 32,767 pixels a side; [`Error::Png`].
     pub fn to_png(&self) -> Result<Vec<u8>, Error> {
+        png(&self.to_dots()?)
+    }
+
+    /// The same as dots.
+    pub(crate) fn to_dots(&self) -> Result<RgbImage, Error> {
         let too_large = Error::TooLarge {
             width: self.width,
             height: self.height,
@@ -318,11 +323,10 @@ impl Drawing {
         let mut pixels = tiny_skia::Pixmap::new(size.width(), size.height()).ok_or(too_large)?;
         resvg::render(&tree, tiny_skia::Transform::default(), &mut pixels.as_mut());
         // Opaque and without alpha: half the size.
-        let dots = RgbImage::from_fn(size.width(), size.height(), |x, y| {
+        Ok(RgbImage::from_fn(size.width(), size.height(), |x, y| {
             let dot = pixels.pixel(x, y).expect("inside");
             image::Rgb([dot.red(), dot.green(), dot.blue()])
-        });
-        png(&dots)
+        }))
     }
 }
 

@@ -9,13 +9,14 @@
 //! A signal, an array with one axis, is a line ([`Panel::line`]); a [`Volume`] is slices of it and what is largest
 //! behind each place.
 //!
-//! [`Overlay`] lays a signed map over a photograph.
+//! [`Overlay`] lays a signed map over a photograph. An [`Animation`] shows drawings one after the other.
 //!
 //! [`Sheet`] sets many such pictures side by side, [`BarChart`] draws contributions,
 //! [`CurveChart`] what changes over steps. All become a
 //! [`Drawing`], and that becomes SVG or, with the font that comes along, PNG. [`page`] has the same
 //! as HTML, and what else a page is made of.
 
+mod animation;
 mod array;
 mod chart;
 mod classes;
@@ -29,6 +30,7 @@ pub mod page;
 mod sheet;
 mod volume;
 
+pub use animation::Animation;
 pub use array::{Array, Channels, Raster, Window};
 pub use chart::{Bar, BarChart};
 pub use classes::{MOST_CLASSES, OTHER_CLASSES, class_colours};

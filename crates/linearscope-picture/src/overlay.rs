@@ -59,6 +59,16 @@ impl Overlay {
     /// dot has the value of largest magnitude of its block. `None` where their height and width differ,
     /// or where `photograph` is itself a signed raster.
     pub fn over(&self, photograph: &Raster, map: &Array) -> Option<Raster> {
+        self.laid(photograph, map, None)
+    }
+
+    /// The same with full colour from the magnitude `scale` on, whatever the percentile: so that several are told by one
+    /// measure.
+    pub fn at_scale(&self, photograph: &Raster, map: &Array, scale: f64) -> Option<Raster> {
+        self.laid(photograph, map, Some(scale))
+    }
+
+    fn laid(&self, photograph: &Raster, map: &Array, scale: Option<f64>) -> Option<Raster> {
         let [channels, h, w] = map.shape();
         if photograph.of != [h, w] || photograph.scale.is_some() {
             return None;
@@ -74,7 +84,7 @@ impl Overlay {
             *value = self.shown(*value);
         }
         let plane = Array::new(&values, &[h, w])?;
-        let scale = self.scale(&values);
+        let scale = scale.unwrap_or_else(|| self.scale(&values));
         let unit = if scale > 0.0 { scale } else { 1.0 };
         let size = photograph.size().map(|size| size as u32);
         let picture = RgbImage::from_fn(size[1], size[0], |x, y| {

@@ -292,7 +292,9 @@ fn blocks<T: Send>(
     // Fields are held twice in f64, and once as the operator gives them.
     let held = f.memory().map_or(HELD, |bytes| HELD.min(bytes / 24));
     let mut done = 0;
-    for some in order.chunks((held / each).max(1)) {
+    // Of one size, and no larger than a part.
+    let pieces = places.len().div_ceil((held / each).max(1)).max(1);
+    for some in order.chunks(places.len().div_ceil(pieces).max(1)) {
         let asked: Vec<Vec<usize>> = some
             .iter()
             .flat_map(|&i| {

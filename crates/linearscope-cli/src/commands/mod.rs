@@ -26,6 +26,7 @@ pub(crate) mod spectrum;
 pub(crate) mod svd;
 pub(crate) mod verify;
 pub(crate) mod votes;
+pub(crate) mod walk;
 
 use crate::command::{Entry, Group, Pictures};
 
@@ -46,6 +47,7 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<svd::Svd>(),
     Entry::of::<spectrum::Spectrum>(),
     Entry::of::<maps::Maps>(),
+    Entry::of::<walk::Walk>(),
     Entry::of::<project::Project>(),
     Entry::of::<backproject::Backproject>(),
     Entry::of::<matrix::Matrix>(),

@@ -217,8 +217,6 @@ async fn ask(
     let asked = Asked::of(path, &mut params)?;
     let hover = params.flag("hover")?;
     let client = params.text("client");
-    // Every row and column is cropped: there is nothing leaner yet.
-    params.flag("lean")?;
     params.done()?;
     shared.points.check(&asked.of)?;
     // What a session says never changes: its tag alone tells that a browser's copy is good.

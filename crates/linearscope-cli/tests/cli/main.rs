@@ -30,3 +30,4 @@ mod suite;
 mod svd;
 mod verify;
 mod votes;
+mod walk;
