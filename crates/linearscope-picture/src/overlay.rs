@@ -68,12 +68,15 @@ impl Overlay {
         self.laid(photograph, map, Some(scale))
     }
 
-    fn laid(&self, photograph: &Raster, map: &Array, scale: Option<f64>) -> Option<Raster> {
+    /// The magnitude that full colour stands for where a map is laid over a photograph, by the percentile; 0 where nothing
+    /// is shown.
+    pub fn full_colour(&self, map: &Array) -> f64 {
+        self.scale(&self.summed(map))
+    }
+
+    /// What is shown at each place: a map's channels added, as far as their sign is asked for.
+    fn summed(&self, map: &Array) -> Vec<f64> {
         let [channels, h, w] = map.shape();
-        if photograph.of != [h, w] || photograph.scale.is_some() {
-            return None;
-        }
-        let part = photograph.window;
         let mut values = vec![0.0; h * w];
         for channel in 0..channels {
             for (sum, value) in values.iter_mut().zip(map.channel(channel).values()) {
@@ -83,6 +86,16 @@ impl Overlay {
         for value in &mut values {
             *value = self.shown(*value);
         }
+        values
+    }
+
+    fn laid(&self, photograph: &Raster, map: &Array, scale: Option<f64>) -> Option<Raster> {
+        let [_, h, w] = map.shape();
+        if photograph.of != [h, w] || photograph.scale.is_some() {
+            return None;
+        }
+        let part = photograph.window;
+        let values = self.summed(map);
         let plane = Array::new(&values, &[h, w])?;
         let scale = scale.unwrap_or_else(|| self.scale(&values));
         let unit = if scale > 0.0 { scale } else { 1.0 };

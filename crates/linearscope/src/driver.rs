@@ -559,21 +559,19 @@ pub(crate) fn execute<B: Backend>(
     step: &Planned,
     interrupt: &Interrupt,
 ) {
-    let own = step.packed.as_ref();
-    match &step.operation {
-        operation
-            if own.is_some_and(|packed| {
-                kernels::execute_own(interpreter, operation, packed, interrupt)
-            }) => {}
+    match (&step.operation, &step.packed) {
+        (operation, Some(packed)) => {
+            kernels::execute_own(interpreter, operation, packed, interrupt);
+        }
         // Burn's interpreter has no arm for int casts.
-        OperationIr::BaseInt(BaseOperationIr::Cast(op)) => {
+        (OperationIr::BaseInt(BaseOperationIr::Cast(op)), None) => {
             let HandleKind::Int(tensor) = interpreter.get_tensor(&op.input) else {
                 panic!("an int cast reads an int tensor");
             };
             let cast = LinearScope::<B>::int_cast(tensor, op.out.dtype.into());
             interpreter.register_tensor_to_device(op.out.id, HandleKind::Int(cast));
         }
-        operation => interpreter.register_op(operation.clone()),
+        (operation, None) => interpreter.register_op(operation.clone()),
     }
     for tensor in &step.drops {
         interpreter.register_op(OperationIr::Drop(tensor.clone()));

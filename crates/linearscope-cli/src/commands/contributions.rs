@@ -7,7 +7,7 @@ use linearscope_analysis::{
 };
 use linearscope_picture::{Bar, BarChart, Curve, CurveChart, CurvePanel};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::position;
 use crate::{
@@ -107,21 +107,11 @@ impl OnPicture for Contributions {
             hint: Some("the results are written but not to be trusted; try --dtype f64".into()),
             code: CERTIFICATE,
         });
-        let best = position::text(found.target, session.frozen.output_shape());
+        let mut said = said(session, &found);
+        said["contributions"] = json!(found);
         Ok(Told {
             line: parts.summary.first().cloned().unwrap_or_default(),
-            found: json!({
-                "target": best,
-                "label": session.named(found.target),
-                "score": found.score,
-                "input": found.input,
-                "residual": found.residual,
-                "biases": found.biases,
-                "units": found.units,
-                "residual_share": found.residual_share,
-                "gap": found.gap,
-                "contributions": found,
-            }),
+            found: said,
             summary: parts.summary,
             failure,
         })
@@ -218,6 +208,21 @@ pub(crate) struct Parts {
     found: contribution::Contributions,
     /// |Σ contributions − score| / Σ|contributions|.
     pub gap: f64,
+}
+
+/// What is said of contributions besides the layers'.
+pub(crate) fn said(subject: &Subject, found: &contribution::Contributions) -> Value {
+    json!({
+        "target": position::text(found.target, subject.frozen.output_shape()),
+        "label": subject.named(found.target),
+        "score": found.score,
+        "input": found.input,
+        "residual": found.residual,
+        "biases": found.biases,
+        "units": found.units,
+        "residual_share": found.residual_share,
+        "gap": found.gap,
+    })
 }
 
 /// The one output that a text names, among the values `y0`.

@@ -1,6 +1,6 @@
 //! `walk`.
 
-use std::{ops::ControlFlow, str::FromStr};
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use linearscope_analysis::{LinearOperator, operator::Field};
@@ -83,14 +83,6 @@ struct Step {
     /// Of the field, its channels added.
     largest: f64,
     sum: f64,
-}
-
-/// Until Ctrl-C.
-fn go_on() -> ControlFlow<()> {
-    match console::stopped() {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    }
 }
 
 /// `count` places evenly along straight lines from corner to corner.
@@ -231,7 +223,7 @@ impl OnPicture for Walk {
                 .iter()
                 .map(|[y, x]| (0..channels).map(|c| (c * h + y) * w + x).collect())
                 .collect();
-            let found = frozen.fields(field, &positions, &mut |_| go_on())?;
+            let found = frozen.fields(field, &positions, &mut console::observer())?;
             for one in session.numbers(found)?.chunks(to[1] * plane) {
                 // An overlay adds the channels anyway.
                 let sum = |at: usize| one.iter().skip(at).step_by(plane).sum::<f64>() as f32;
@@ -265,8 +257,7 @@ impl OnPicture for Walk {
         for plane in &planes {
             let values = map(plane);
             let array = Array::new(&values, &to[2..]).ok_or_else(no_picture)?;
-            let laid = overlay.over(&panels[below].raster, &array);
-            scale = scale.max(laid.and_then(|laid| laid.scale).unwrap_or(0.0));
+            scale = scale.max(overlay.full_colour(&array));
         }
         let word = match self.over {
             Over::Output => "row",
@@ -276,7 +267,7 @@ impl OnPicture for Walk {
         let mut steps = Vec::new();
         for (frame, ([y, x], plane)) in places.iter().zip(&planes).enumerate() {
             console::step(&format!("drawing frame {frame} of {}", places.len()));
-            if go_on().is_break() {
+            if console::stopped() {
                 return Err(Failure::interrupted("the walk was stopped"));
             }
             let values = map(plane);

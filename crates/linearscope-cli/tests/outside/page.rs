@@ -5,23 +5,18 @@ use std::{
     process::{Command, Stdio},
 };
 
-use linearscope_test_support::process::Folder;
+use linearscope_test_support::{browser::QUIET, process::Folder};
 
 /// What a page holds after its scripts ran.
 fn dom(chromium: &Path, profile: &Path, page: &Path) -> String {
     let output = Command::new(chromium)
         .args([
             "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
             "--allow-file-access-from-files",
             "--virtual-time-budget=20000",
             "--dump-dom",
         ])
+        .args(QUIET)
         .arg(format!("--user-data-dir={}", profile.display()))
         .arg(format!("file://{}", page.display()))
         .stderr(Stdio::null())

@@ -124,16 +124,13 @@ impl Planned {
     }
 }
 
-/// Run a convolution by the kernel of our own that keeps its packed weights in `packed`; `false` where it is none.
+/// Run a convolution, of those that have a [`weight`], by the kernel of our own, which keeps its packed weights in `packed`.
 pub(super) fn execute_own<B: Backend>(
     interpreter: &mut Replayed<B>,
     operation: &OperationIr,
     packed: &Shared,
     interrupt: &Interrupt,
-) -> bool {
-    let OperationIr::Module(operation) = operation else {
-        return false;
-    };
+) {
     let own = Some(Own { packed, interrupt });
     let mut float = |tensor: &TensorIr| -> ScopeTensor<B> {
         match interpreter.get_tensor(tensor) {
@@ -149,15 +146,15 @@ pub(super) fn execute_own<B: Backend>(
             (&$op.out, made)
         }};
     }
+    use ModuleOperationIr::{Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d};
     let (out, made) = match operation {
-        ModuleOperationIr::Conv1d(op) => by!(op, weighted::conv1d),
-        ModuleOperationIr::Conv2d(op) => by!(op, weighted::conv2d),
-        ModuleOperationIr::ConvTranspose1d(op) => by!(op, weighted::conv_transpose1d),
-        ModuleOperationIr::ConvTranspose2d(op) => by!(op, weighted::conv_transpose2d),
-        _ => return false,
+        OperationIr::Module(Conv1d(op)) => by!(op, weighted::conv1d),
+        OperationIr::Module(Conv2d(op)) => by!(op, weighted::conv2d),
+        OperationIr::Module(ConvTranspose1d(op)) => by!(op, weighted::conv_transpose1d),
+        OperationIr::Module(ConvTranspose2d(op)) => by!(op, weighted::conv_transpose2d),
+        _ => unreachable!("only a convolution with a weight has packed ones"),
     };
     interpreter.register_tensor_to_device(out.id, HandleKind::Float(made));
-    true
 }
 
 #[cfg(test)]

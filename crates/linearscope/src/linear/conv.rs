@@ -181,7 +181,7 @@ macro_rules! conv {
         $prepared:expr
     ) => {
         #[doc = concat!("`", $label, "` with frozen weights; input `[n, c, ..]`.")]
-        #[derive(Debug)]
+        #[derive(Clone, Debug)]
         pub(crate) struct $name<B: Backend> {
             pub weight: Coefficient<FloatTensor<B>>,
             pub options: ConvOptions<$dims>,
@@ -329,7 +329,7 @@ macro_rules! conv_transpose {
         $prepared:expr
     ) => {
         #[doc = concat!("`", $label, "` with frozen weights; input `[n, c, ..]`.")]
-        #[derive(Debug)]
+        #[derive(Clone, Debug)]
         pub(crate) struct $name<B: Backend> {
             pub weight: Coefficient<FloatTensor<B>>,
             pub options: ConvTransposeOptions<$dims>,
@@ -516,32 +516,38 @@ conv_transpose!(
     no_faster
 );
 
+/// The host's form of a convolution over pictures, and the value of one.
+macro_rules! on_host {
+    ($name:ident) => {
+        impl<B: Backend> $name<B> {
+            fn on_host(&self) -> Option<OnHost<Self>> {
+                let form = Form {
+                    groups: self.options.groups,
+                    stride: self.options.stride,
+                    dilation: self.options.dilation,
+                };
+                let ways = self.direct.ways::<B>(self.weight.value(), form)?;
+                Some(OnHost::new(self.clone(), ways))
+            }
+
+            /// What it makes of x `[n, c, h, w]`, the bias `[c]` added, by the host's kernel; `None` where there is none
+            /// for it. Numbers that mean nothing once `interrupt` is stopped.
+            pub(crate) fn value(
+                &self,
+                x: &FloatTensor<B>,
+                bias: Option<&FloatTensor<B>>,
+                interrupt: &Interrupt,
+            ) -> Option<FloatTensor<B>> {
+                Some(self.on_host()?.value(x, bias, interrupt))
+            }
+        }
+    };
+}
+
+on_host!(Conv2d);
+on_host!(ConvTranspose2d);
+
 impl<B: Backend> Conv2d<B> {
-    fn on_host(&self) -> Option<OnHost<Self>> {
-        let form = Form {
-            groups: self.options.groups,
-            stride: self.options.stride,
-            dilation: self.options.dilation,
-        };
-        let ways = self.direct.ways::<B>(self.weight.value(), form)?;
-        let plain = Self {
-            direct: self.direct.clone(),
-            ..self.with_weight(self.weight.clone())
-        };
-        Some(OnHost::new(plain, ways))
-    }
-
-    /// What it makes of x `[n, c, h, w]`, the bias `[c]` added, by the host's kernel; `None` where there is none for it.
-    /// Numbers that mean nothing once `interrupt` is stopped.
-    pub(crate) fn value(
-        &self,
-        x: &FloatTensor<B>,
-        bias: Option<&FloatTensor<B>>,
-        interrupt: &Interrupt,
-    ) -> Option<FloatTensor<B>> {
-        Some(self.on_host()?.value(x, bias, interrupt))
-    }
-
     fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
         if let Some(direct) = self.on_host() {
             return Some(Arc::new(direct));
@@ -552,30 +558,6 @@ impl<B: Backend> Conv2d<B> {
 }
 
 impl<B: Backend> ConvTranspose2d<B> {
-    fn on_host(&self) -> Option<OnHost<Self>> {
-        let form = Form {
-            groups: self.options.groups,
-            stride: self.options.stride,
-            dilation: self.options.dilation,
-        };
-        let ways = self.direct.ways::<B>(self.weight.value(), form)?;
-        let plain = Self {
-            direct: self.direct.clone(),
-            ..self.with_weight(self.weight.clone())
-        };
-        Some(OnHost::new(plain, ways))
-    }
-
-    /// As [`Conv2d::value`].
-    pub(crate) fn value(
-        &self,
-        x: &FloatTensor<B>,
-        bias: Option<&FloatTensor<B>>,
-        interrupt: &Interrupt,
-    ) -> Option<FloatTensor<B>> {
-        Some(self.on_host()?.value(x, bias, interrupt))
-    }
-
     fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
         Some(Arc::new(self.on_host()?))
     }
@@ -638,6 +620,34 @@ impl<B: Backend, M: Convolution<B>, P: LinearMap<B>> Locality<B> for Flat<M, P> 
     as_plain!();
 }
 
+/// The same of a convolution over one axis, by its `picture`.
+macro_rules! by_picture {
+    ($name:ident) => {
+        impl<B: Backend> $name<B> {
+            /// As [`Conv2d::value`], of x `[n, c, l]`.
+            pub(crate) fn value(
+                &self,
+                x: &FloatTensor<B>,
+                bias: Option<&FloatTensor<B>>,
+                interrupt: &Interrupt,
+            ) -> Option<FloatTensor<B>> {
+                let made = self
+                    .picture()
+                    .value(&raised::<B>(x.clone()), bias, interrupt)?;
+                Some(lowered::<B>(made))
+            }
+
+            fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
+                let (plain, picture) = (self.clone(), self.picture().on_host()?);
+                Some(Arc::new(Flat { plain, picture }))
+            }
+        }
+    };
+}
+
+by_picture!(Conv1d);
+by_picture!(ConvTranspose1d);
+
 impl<B: Backend> Conv1d<B> {
     /// The same over pictures one cell high.
     fn picture(&self) -> Conv2d<B> {
@@ -652,27 +662,6 @@ impl<B: Backend> Conv1d<B> {
             input: Shape::from(input),
             direct: self.direct.clone(),
         }
-    }
-
-    /// As [`Conv2d::value`], of x `[n, c, l]`.
-    pub(crate) fn value(
-        &self,
-        x: &FloatTensor<B>,
-        bias: Option<&FloatTensor<B>>,
-        interrupt: &Interrupt,
-    ) -> Option<FloatTensor<B>> {
-        let made = self.picture().on_host()?;
-        let made = made.value(&raised::<B>(x.clone()), bias, interrupt);
-        Some(lowered::<B>(made))
-    }
-
-    fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
-        let plain = Self {
-            direct: self.direct.clone(),
-            ..self.with_weight(self.weight.clone())
-        };
-        let picture = self.picture().on_host()?;
-        Some(Arc::new(Flat { plain, picture }))
     }
 }
 
@@ -691,26 +680,5 @@ impl<B: Backend> ConvTranspose1d<B> {
             options,
             direct: self.direct.clone(),
         }
-    }
-
-    /// As [`Conv2d::value`], of x `[n, c, l]`.
-    pub(crate) fn value(
-        &self,
-        x: &FloatTensor<B>,
-        bias: Option<&FloatTensor<B>>,
-        interrupt: &Interrupt,
-    ) -> Option<FloatTensor<B>> {
-        let made = self.picture().on_host()?;
-        let made = made.value(&raised::<B>(x.clone()), bias, interrupt);
-        Some(lowered::<B>(made))
-    }
-
-    fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
-        let plain = Self {
-            direct: self.direct.clone(),
-            ..self.with_weight(self.weight.clone())
-        };
-        let picture = self.picture().on_host()?;
-        Some(Arc::new(Flat { plain, picture }))
     }
 }

@@ -362,13 +362,6 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         dilation: [usize; 2],
         ceil_mode: bool,
     ) -> FloatTensor<Self> {
-        let windows = Windows {
-            kernel: kernel_size.to_vec(),
-            stride: stride.to_vec(),
-            padding: padding.to_vec(),
-            dilation: dilation.to_vec(),
-        };
-        // On the host values and switches are one pass, bit by bit what the backend's two are.
         let pooling = map::Pooling {
             kernel: kernel_size,
             stride,
@@ -376,6 +369,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
             dilation,
             ceil: ceil_mode,
         };
+        // On the host values and switches are one pass, bit by bit what the backend's two are.
         let traced = x.tracer().is_some();
         let (own, switches) = match map::max_pool::<B>(&x.value, &pooling, traced) {
             Some((own, switches)) => (Some(own), switches),
@@ -383,7 +377,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         };
         max_pool::max_pool(
             x,
-            &windows,
+            &pooling.into(),
             |x| match own {
                 Some(own) => own,
                 None => B::max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode),
@@ -428,12 +422,14 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         let indices = plain.indices.clone();
         let output = max_pool::max_pool(
             x,
-            &Windows {
-                kernel: kernel_size.to_vec(),
-                stride: stride.to_vec(),
-                padding: padding.to_vec(),
-                dilation: dilation.to_vec(),
-            },
+            &map::Pooling {
+                kernel: kernel_size,
+                stride,
+                padding,
+                dilation,
+                ceil: ceil_mode,
+            }
+            .into(),
             |_| plain.output,
             |_, _| plain.indices,
         );

@@ -7,20 +7,18 @@ use linearscope_analysis::{
     ranking,
     vectors::numbers,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Answer, Question, Refusal,
     jobs::{Kept, Result as Job},
+    session::best,
 };
 use crate::{
     commands::attack::{EpsUnit, aim, ball},
     error::Failure,
     explore::asked::{Asked, Eps, Of},
 };
-
-/// How many scores are said.
-const TOP: usize = 10;
 
 impl Question<'_> {
     /// FGSM, by the settings of `linearscope attack`: ε in levels of a picture, of an array in units of the input.
@@ -45,11 +43,6 @@ impl Question<'_> {
         let x = TensorData::new(found.x.clone(), frozen.input_shape().to_vec());
         let after = numbers(FrozenNetwork::forward(frozen.frozen().loaded(), x)?)?;
         let before = &self.point.y0;
-        let best = |scores: &[f64]| -> Vec<Value> {
-            let best = ranking(scores).into_iter().take(TOP);
-            best.map(|k| json!([k, scores[k], subject.label(k)]))
-                .collect()
-        };
         let success = match before.len() {
             1 => (before[0] > 0.0) != (after[0] > 0.0),
             _ => ranking(before).first() != ranking(&after).first(),
@@ -61,8 +54,8 @@ impl Question<'_> {
         let said = json!({
             "eps": eps,
             "eps_unit": word,
-            "before": best(before),
-            "after": best(&after),
+            "before": best(subject, before),
+            "after": best(subject, &after),
             "scores_after": after,
             "success": success,
             "largest_change": largest,

@@ -12,8 +12,8 @@ use crate::{
     baseline::Baseline,
     commands::{
         attribute::{How, targets},
-        contributions::one_score,
-        position, votes,
+        contributions::{self, one_score},
+        votes,
     },
     explore::asked::Map,
 };
@@ -62,19 +62,10 @@ impl Question<'_> {
         let (subject, frozen) = (self.subject, &self.subject.frozen);
         let target = one_score(subject, "target", target, &self.point.y0)?;
         let found = contribution::contributions(frozen, target)?;
-        Ok(Answer::json(&json!({
-            "target": position::text(target, frozen.output_shape()),
-            "label": subject.named(target),
-            "score": found.score,
-            "input": found.input,
-            "residual": found.residual,
-            "biases": found.biases,
-            "units": found.units,
-            "residual_share": found.residual_share,
-            "score_not_positive": found.score_not_positive,
-            "gap": found.gap,
-            "layers": found.layers,
-        })))
+        let mut said = contributions::said(subject, &found);
+        said["score_not_positive"] = json!(found.score_not_positive);
+        said["layers"] = json!(found.layers);
+        Ok(Answer::json(&said))
     }
 
     /// What the sources of one layer add to a score, carried back to the pixels.

@@ -98,13 +98,8 @@ fn described(point: &Point, common: &Common, of: &Of) -> Result<Value, Refusal> 
     let residual = subject.numbers(frozen.residual()?)?;
     let norm = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
     let classifier = subject.task == Some(Task::Classifier);
-    let label = |k: usize| subject.label(k);
-    let top: Vec<Value> = match classifier {
-        true => ranking(y0)
-            .into_iter()
-            .take(TOP)
-            .map(|k| json!([k, y0[k], label(k)]))
-            .collect(),
+    let top = match classifier {
+        true => best(subject, y0),
         false => Vec::new(),
     };
     let recorded = frozen.recorded();
@@ -145,6 +140,13 @@ fn described(point: &Point, common: &Common, of: &Of) -> Result<Value, Refusal> 
         "nodes": nodes,
         "panels": panels(subject),
     }))
+}
+
+/// The best scores, `[class, score, label]` each.
+pub(super) fn best(subject: &Subject, scores: &[f64]) -> Vec<Value> {
+    let best = ranking(scores).into_iter().take(TOP);
+    best.map(|k| json!([k, scores[k], subject.label(k)]))
+        .collect()
 }
 
 fn over(part: f64, whole: f64) -> Option<f64> {
