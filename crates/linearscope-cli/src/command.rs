@@ -159,7 +159,7 @@ pub(crate) struct Told {
 }
 
 /// A command about a picture, or each picture of a folder.
-pub(crate) trait OnPicture: Args + Clone + Serialize {
+pub(crate) trait OnPicture: Args + Clone + Serialize + Sync {
     const ABOUT: &'static About;
 
     /// What is said of all pictures of a folder together.

@@ -4,9 +4,13 @@
 //! minute. Results go to stdout, everything here to stderr.
 
 use std::{
+    cell::RefCell,
     io::{IsTerminal, Write},
     ops::ControlFlow,
-    sync::{LazyLock, Mutex},
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -26,8 +30,13 @@ static BAR: LazyLock<Option<ProgressBar>> = LazyLock::new(|| {
     })
 });
 
-/// The folder job's "picture 3 of 26", before whatever is being done.
-static WHOLE: Mutex<String> = Mutex::new(String::new());
+thread_local! {
+    /// The folder job's "picture 3 of 26", before whatever this thread does about it.
+    static WHOLE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Whether pictures are worked on side by side: the line is then about all of them.
+static SEVERAL: AtomicBool = AtomicBool::new(false);
 
 /// How often a long computation speaks where nobody sees a line move.
 const EVERY: Duration = Duration::from_secs(30);
@@ -64,26 +73,40 @@ pub(crate) fn interrupt() -> Interrupt {
 }
 
 fn prefixed(text: &str) -> String {
-    let whole = WHOLE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    match whole.is_empty() {
+    WHOLE.with_borrow(|whole| match whole.is_empty() {
         true => text.into(),
         false => format!("{whole}: {text}"),
-    }
+    })
 }
 
-/// Which picture of a folder everything from here on is about.
+/// Which picture of a folder everything on this thread is about from here on.
 pub(crate) fn picture(number: usize, of: usize, name: &str) {
-    *WHOLE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner()) =
-        format!("picture {number} of {of}, {name}");
+    WHOLE.set(format!("picture {number} of {of}, {name}"));
+}
+
+/// How many pictures of a folder are done, where several are worked on at once.
+pub(crate) fn pictures(done: usize, of: usize) {
+    let first = !SEVERAL.swap(true, Ordering::Relaxed);
+    let Some(bar) = &*BAR else { return };
+    if first {
+        bar.reset();
+        bar.set_style(style(true));
+        bar.set_message("pictures");
+        bar.set_length(of as u64);
+    }
+    let left = left(bar.elapsed(), done, of);
+    bar.set_prefix(left.map_or(String::new(), |left| format!(" · {left}")));
+    bar.set_position(done as u64);
+}
+
+/// The line that moves, for one thing that is being done at a time.
+fn bar() -> Option<&'static ProgressBar> {
+    BAR.as_ref().filter(|_| !SEVERAL.load(Ordering::Relaxed))
 }
 
 /// What is being done from here on.
 pub(crate) fn step(text: &str) {
-    if let Some(bar) = &*BAR {
+    if let Some(bar) = bar() {
         bar.set_style(style(false));
         bar.set_message(prefixed(text));
         bar.reset_elapsed();
@@ -92,6 +115,7 @@ pub(crate) fn step(text: &str) {
 
 /// Nothing is being done any more.
 pub(crate) fn clear() {
+    SEVERAL.store(false, Ordering::Relaxed);
     if let Some(bar) = &*BAR {
         bar.finish_and_clear();
     }
@@ -162,7 +186,7 @@ pub(crate) fn observer() -> impl FnMut(&Progress) -> ControlFlow<()> {
     };
     move |at| {
         let goes_on = pace.goes_on(at);
-        if let Some(bar) = &*BAR {
+        if let Some(bar) = bar() {
             if !goes_on {
                 bar.reset();
                 bar.set_style(style(true));
@@ -173,7 +197,7 @@ pub(crate) fn observer() -> impl FnMut(&Progress) -> ControlFlow<()> {
             bar.set_length(at.of as u64);
             bar.set_position(at.done as u64);
             bar.set_prefix(left + &details(at));
-        } else if told.elapsed() > EVERY {
+        } else if BAR.is_none() && told.elapsed() > EVERY {
             told = Instant::now();
             said(&plain(at, pace.left(at, pace.began.elapsed())));
         }

@@ -30,14 +30,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ahead::one_ahead,
     args::{Common, Shard},
     command::{About, OnPicture},
     console,
     error::{Failure, Result},
     opened::{Opened, name_of, run_facts, typed},
     results::{MANIFEST, Place, RUN, SCHEMA, cell, pretty, sha256, sha256_of, write_whole},
-    session::{Session, judge},
+    session::judge,
+    side_by_side::side_by_side,
 };
 
 const JOB: &str = "job.json";
@@ -261,10 +261,6 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
     let about = <T as OnPicture>::ABOUT;
     let pictures = pictures(&common.input)?;
     let mut opened = Opened::new(about, common, json!(command))?;
-    let overlapping = overlapping(common);
-    if overlapping {
-        opened.share_of(2);
-    }
     let first = common.input.join(&pictures[0]);
     let job = Job {
         schema: SCHEMA,
@@ -275,6 +271,11 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
         pictures,
         shard: common.shard.map(|shard| shard.to_string()),
     };
+    let mine = |number: &usize| common.shard.is_none_or(|shard| shard.has(*number));
+    let mine: Vec<usize> = (0..job.pictures.len()).filter(mine).collect();
+    let workers = workers(common, opened.budget(), mine.len());
+    opened.share_of(workers);
+    let opened = &opened;
     let whole = common.out.join(name_of(&common.input)).join(about.name);
     let target = match common.shard {
         None => whole.clone(),
@@ -282,14 +283,13 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
     };
     let place = Place::resumed(&target, &job.hash())?;
     let stage = place.stage().to_path_buf();
-    let mut tally = Tally::default();
-    let mine = |number: &usize| common.shard.is_none_or(|shard| shard.has(*number));
-    let mine: Vec<usize> = (0..job.pictures.len()).filter(mine).collect();
-    let stopped = |tally: &Tally| Err(tally.stopped(mine.len(), &stage));
-    let prepare = |(_, name): &(usize, &String)| -> Next {
+    let name = |number: usize| &job.pictures[mine[number]];
+    let work = |number: usize| -> Picture {
         if console::stopped() {
-            return Next::Stopped;
+            return Picture::Stopped;
         }
+        let name = name(number);
+        console::picture(number + 1, mine.len(), name);
         let (path, piece) = (common.input.join(name), stage.join(name));
         let key = opened.key(&path);
         let fits = |piece: &Path| {
@@ -304,30 +304,29 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
             true => Some(Ok(())),
             false => fits(&earlier).then(|| link(&earlier, &piece)),
         };
-        match reused {
-            Some(linked) => Next::Reused(linked),
-            None => Next::Frozen(opened.at(&path, &piece).map(Box::new)),
+        if let Some(linked) = reused {
+            return Picture::Reused(linked);
         }
-    };
-    let work = |(number, name): (usize, &String), next: Next| -> Result<()> {
-        console::picture(number + 1, mine.len(), name);
-        let frozen = match next {
-            Next::Stopped => return stopped(&tally),
-            Next::Reused(linked) => {
-                tally.reused += 1;
-                return linked;
-            }
-            Next::Frozen(frozen) => frozen,
-        };
-        let done = frozen.and_then(|session| session.carry_out(command));
-        let done = done.and_then(|done| {
+        let done = opened.at(&path, &piece);
+        let done = done.and_then(|session| session.carry_out(command));
+        Picture::Done(done.and_then(|done| {
             let failure = done.told.failure;
             let certificate = done.certificate.as_ref();
             failure.map_or_else(|| certificate.map_or(Ok(()), judge), Err)?;
             Ok(done.told.line)
-        });
-        match done {
-            Ok(line) => {
+        }))
+    };
+    let mut tally = Tally::default();
+    let mut stopped = false;
+    let done = |number: usize, picture: Picture| -> Result<()> {
+        let name = name(number);
+        match picture {
+            Picture::Stopped => stopped = true,
+            Picture::Reused(linked) => {
+                linked?;
+                tally.reused += 1;
+            }
+            Picture::Done(Ok(line)) => {
                 tally.done += 1;
                 let _ = fs::remove_file(left_out_file(&stage, name));
                 // A line as soon as it is finished; the same lines in the order of names at the end.
@@ -336,8 +335,9 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
                     console::print(&format!("{name}  {line}"));
                 }
             }
-            Err(failure) if failure.is_interruption() => return stopped(&tally),
-            Err(failure) => {
+            // Another may have finished while this one was stopped.
+            Picture::Done(Err(failure)) if failure.is_interruption() => stopped = true,
+            Picture::Done(Err(failure)) => {
                 console::notice(&format!("{name} is left out: {}", failure.message));
                 tally.left_out += 1;
                 let left_out = LeftOut {
@@ -349,10 +349,18 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
                 write_whole(&left_out_file(&stage, name), pretty(&left_out).as_bytes())?;
             }
         }
+        if workers > 1 {
+            console::pictures(number + 1, mine.len());
+        }
         Ok(())
     };
-    let names = mine.iter().map(|&at| &job.pictures[at]).enumerate();
-    one_ahead(names, overlapping, prepare, work)?;
+    if workers > 1 {
+        console::pictures(0, mine.len());
+    }
+    side_by_side(mine.len(), workers, work, done)?;
+    if stopped {
+        return Err(tally.stopped(mine.len(), &stage));
+    }
     console::clear();
     if tally.done + tally.reused == 0 {
         return Err(first_left_out(&job, &stage)
@@ -379,21 +387,30 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
     sum_up::<T>(&job, place, common.json, &tally)
 }
 
-/// What is there of a picture before its command begins.
-enum Next {
+/// What came of one picture.
+enum Picture {
     /// Nothing, since somebody stopped the job.
     Stopped,
     /// Its results, of an earlier run.
     Reused(Result<()>),
-    Frozen(Result<Box<Session>>),
+    /// The line that its command says.
+    Done(Result<String>),
 }
 
-/// Whether the next picture is read and frozen while one is worked on: on processors, whose cores a single picture
-/// seldom keeps busy. Two frozen networks are there at once then, each with half of the memory; not where the user limits it.
-fn overlapping(common: &Common) -> bool {
+/// How many of the pictures are worked on at once: on processors, one a core, each with an equal share of the
+/// memory, which is no less than [`SHARE`], or the half where memory is scarce. One where the user limits memory, since what
+/// fits would hang on the number of cores then; and one elsewhere: a graphics card has one queue.
+fn workers(common: &Common, budget: usize, pictures: usize) -> usize {
     let freezing = &common.freezing;
-    freezing.device == "cpu" && freezing.max_memory.is_none()
+    if freezing.device != "cpu" || freezing.max_memory.is_some() {
+        return 1;
+    }
+    let shares = (budget / SHARE).max(2);
+    rayon::current_num_threads().min(shares).min(pictures)
 }
+
+/// Bytes of memory for a picture among others.
+const SHARE: usize = 2 << 30;
 
 /// Where one shard's part goes.
 pub(crate) fn part_folder(whole: &Path, shard: Shard) -> PathBuf {

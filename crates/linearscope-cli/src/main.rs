@@ -1,6 +1,5 @@
 //! The `linearscope` program.
 
-mod ahead;
 mod args;
 mod baseline;
 mod boxes;
@@ -27,6 +26,7 @@ mod results;
 mod rules;
 mod segments;
 mod session;
+mod side_by_side;
 mod subject;
 mod task;
 

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     io::Write,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -327,6 +327,7 @@ pub(crate) fn name_of(path: &Path) -> String {
 }
 
 /// A network of one input shape on its device.
+#[derive(Clone)]
 struct Ready {
     shape: Vec<usize>,
     loaded: Arc<Loaded<Dispatch>>,
@@ -334,13 +335,21 @@ struct Ready {
 }
 
 /// A recipe, the labels it names, and whether it is for arrays.
+#[derive(Clone)]
 struct Prepared {
     arrays: bool,
     recipe: Option<Recipe>,
     labels: Option<Arc<Vec<String>>>,
 }
 
-/// A model and everything that is the same for each of its pictures.
+/// What pictures need alike, made by the first that does.
+#[derive(Default)]
+struct Made {
+    prepared: Vec<Prepared>,
+    ready: Vec<Ready>,
+}
+
+/// A model and everything that is the same for each of its pictures, which may be asked about side by side.
 pub(crate) struct Opened {
     about: &'static About,
     common: Common,
@@ -356,10 +365,13 @@ pub(crate) struct Opened {
     budget: usize,
     /// How much a picture or an array may take.
     limits: Limits,
-    prepared: Vec<Prepared>,
-    ready: Vec<Ready>,
+    made: Mutex<Made>,
     /// What was said already: once for a folder, not once a picture.
-    said: BTreeSet<String>,
+    said: Mutex<BTreeSet<String>>,
+}
+
+fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Opened {
@@ -386,9 +398,8 @@ impl Opened {
             rules,
             budget,
             limits,
-            prepared: Vec::new(),
-            ready: Vec::new(),
-            said: BTreeSet::new(),
+            made: Mutex::default(),
+            said: Mutex::default(),
         })
     }
 
@@ -397,17 +408,19 @@ impl Opened {
         &self.hash
     }
 
-    fn notice(&mut self, text: String) {
-        if !self.said.contains(&text) {
+    fn notice(&self, text: String) {
+        let mut said = locked(&self.said);
+        if !said.contains(&text) {
             console::notice(&text);
-            self.said.insert(text);
+            said.insert(text);
         }
     }
 
-    fn prepare(&mut self, input: &Path) -> Result<usize> {
+    fn prepare(&self, input: &Path) -> Result<Prepared> {
         let arrays = is_npy(input);
-        if let Some(at) = self.prepared.iter().position(|one| one.arrays == arrays) {
-            return Ok(at);
+        let mut made = locked(&self.made);
+        if let Some(found) = made.prepared.iter().find(|one| one.arrays == arrays) {
+            return Ok(found.clone());
         }
         let recipe = Recipe::of_input(
             &self.common.model,
@@ -432,19 +445,19 @@ impl Opened {
                 unused.join(", ")
             ));
         }
-        self.prepared.push(Prepared {
+        let prepared = Prepared {
             arrays,
             recipe,
             labels,
-        });
-        Ok(self.prepared.len() - 1)
+        };
+        made.prepared.push(prepared.clone());
+        Ok(prepared)
     }
 
     /// Everything that decides what is computed, the picture apart. Equal questions have equal answers, bit by
     /// bit.
-    pub(crate) fn question(&mut self, input: &Path) -> Result<Value> {
+    pub(crate) fn question(&self, input: &Path) -> Result<Value> {
         let prepared = self.prepare(input)?;
-        let prepared = &self.prepared[prepared];
         let labels = prepared.labels.as_ref();
         let freezing = &self.common.freezing;
         Ok(json!({
@@ -469,7 +482,7 @@ impl Opened {
     }
 
     /// The key of one picture's piece: the hash of the question and of the picture's bytes.
-    pub(crate) fn key(&mut self, input: &Path) -> Result<String> {
+    pub(crate) fn key(&self, input: &Path) -> Result<String> {
         let mut hasher = Sha256::new();
         let write = |hasher: &mut Sha256, text: &str| hasher.write_all(text.as_bytes());
         let question = self.question(input)?.to_string();
@@ -480,9 +493,10 @@ impl Opened {
         Ok(hex(hasher.finalize()))
     }
 
-    fn ready(&mut self, shape: &[usize]) -> Result<usize> {
-        if let Some(at) = self.ready.iter().position(|ready| ready.shape == shape) {
-            return Ok(at);
+    fn ready(&self, shape: &[usize]) -> Result<Ready> {
+        let mut made = locked(&self.made);
+        if let Some(found) = made.ready.iter().find(|ready| ready.shape == shape) {
+            return Ok(found.clone());
         }
         let network = self.ends.model.network(&[shape.to_vec()])?;
         let (network, left_out) = network.without_final_softmax();
@@ -504,20 +518,21 @@ impl Opened {
         let freezing = &self.common.freezing;
         let (dtype, kernels) = (freezing.dtype.dtype(), freezing.kernels());
         let loaded = load(network, &self.device, dtype, kernels)?;
-        if self.ready.len() == SHAPES {
-            self.ready.remove(0);
+        if made.ready.len() == SHAPES {
+            made.ready.remove(0);
         }
-        self.ready.push(Ready {
+        let ready = Ready {
             shape: shape.to_vec(),
             loaded,
             facts,
-        });
-        Ok(self.ready.len() - 1)
+        };
+        made.ready.push(ready.clone());
+        Ok(ready)
     }
 
     /// Which arrays are written with their channels last. Rows and columns of the whole matrix count channels
     /// first, and so do the arrays beside it.
-    fn layouts(&mut self) -> Layouts {
+    fn layouts(&self) -> Layouts {
         let layouts = self.ends.layouts;
         if self.about.name != crate::commands::matrix::NAME || !(layouts.input || layouts.output) {
             return layouts;
@@ -529,7 +544,7 @@ impl Opened {
 
     /// What the network does, as said or as its shapes say, and how boxes lie where it finds boxes.
     fn task(
-        &mut self,
+        &self,
         frozen: &FrozenNetwork,
         labels: Option<&[String]>,
     ) -> Result<(Option<Task>, Option<Boxes>)> {
@@ -617,6 +632,11 @@ impl Opened {
         Ok((task, boxes))
     }
 
+    /// Bytes for decisions and probes.
+    pub(crate) fn budget(&self) -> usize {
+        self.budget
+    }
+
     /// Of memory, for one of several pictures that are there at once.
     pub(crate) fn share_of(&mut self, pictures: usize) {
         self.budget /= pictures.max(1);
@@ -631,7 +651,7 @@ impl Opened {
     }
 
     /// Read x₀ and freeze; results will be in `target`.
-    pub(crate) fn at(&mut self, input: &Path, target: &Path) -> Result<Session> {
+    pub(crate) fn at(&self, input: &Path, target: &Path) -> Result<Session> {
         let (started, since) = (jiff::Timestamp::now(), Instant::now());
         let mut results = Results::new(target, self.about, self.common.freezing.dtype)?;
         let Looked { subject, x0, facts } = self.look_at(input)?;
@@ -650,13 +670,9 @@ impl Opened {
     }
 
     /// Read x₀ and freeze.
-    pub(crate) fn look_at(&mut self, input: &Path) -> Result<Looked> {
+    pub(crate) fn look_at(&self, input: &Path) -> Result<Looked> {
         let freezing = self.common.freezing.clone();
-        let prepared = self.prepare(input)?;
-        let (recipe, labels) = {
-            let prepared = &self.prepared[prepared];
-            (prepared.recipe.clone(), prepared.labels.clone())
-        };
+        let Prepared { recipe, labels, .. } = self.prepare(input)?;
         let Read {
             values,
             shape,
@@ -669,11 +685,7 @@ impl Opened {
             &self.limits,
         )?;
         check_finite(input, &values)?;
-        let ready = self.ready(&shape)?;
-        let (loaded, facts) = (
-            self.ready[ready].loaded.clone(),
-            self.ready[ready].facts.clone(),
-        );
+        let Ready { loaded, facts, .. } = self.ready(&shape)?;
         console::step("freezing");
         let x0 = TensorData::new(values.clone(), shape.clone());
         let frozen = FrozenNetwork::within(loaded, x0, self.rules.clone(), self.budget)?;

@@ -59,7 +59,7 @@ pub(crate) fn one<T: OnPicture>(command: &T) -> Result<()> {
     let common = command.common();
     let about = <T as OnPicture>::ABOUT;
     let target = common.out.join(name_of(&common.input)).join(about.name);
-    let mut opened = Opened::new(about, common, json!(command))?;
+    let opened = Opened::new(about, common, json!(command))?;
     let session = opened.at(&common.input, &target)?;
     session.replaces(&target);
     let done = session.carry_out(command)?;

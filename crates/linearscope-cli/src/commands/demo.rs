@@ -77,7 +77,7 @@ impl Place {
         let wrong = |error: clap::Error| Failure::input(error.to_string());
         let matches = command.try_get_matches_from(line).map_err(wrong)?;
         let common = run::Run::from_arg_matches(&matches).map_err(wrong)?.common;
-        let mut opened = Opened::new(&RESULTS, &common, Value::Null)?;
+        let opened = Opened::new(&RESULTS, &common, Value::Null)?;
         opened.at(&picture, &self.out.join("results").join(name))
     }
 }

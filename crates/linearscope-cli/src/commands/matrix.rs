@@ -83,7 +83,7 @@ impl Command for Matrix {
                 common.input.display()
             )));
         }
-        let mut opened = Opened::new(ABOUT, common, json!(self))?;
+        let opened = Opened::new(ABOUT, common, json!(self))?;
         let whole = common.out.join(name_of(&common.input)).join(ABOUT.name);
         let key = opened.key(&common.input)?;
         let question = opened.question(&common.input)?;

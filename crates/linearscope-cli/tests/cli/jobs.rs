@@ -174,7 +174,8 @@ fn another_models_results_are_replaced_aloud() {
     );
 }
 
-/// Killed half-way, started again, and divided in three: always the bytes of a run that nobody disturbed.
+/// Killed half-way, started again, divided in three, one picture after the other or several at once: always the bytes of
+/// a run that nobody disturbed.
 #[test]
 fn a_folder_is_the_same_however_it_was_done() {
     let folder = Folder::new();
@@ -190,6 +191,17 @@ fn a_folder_is_the_same_however_it_was_done() {
         folder.ok(&args)
     };
     run(ask("whole", &[]));
+    for threads in ["1", "3", "5"] {
+        let mut command = folder.command();
+        command.args(ask("threads", &["--fresh"]));
+        let status = command.env("RAYON_NUM_THREADS", threads).output();
+        assert!(status.expect("the program starts").status.success());
+        assert_same(
+            &folder,
+            "whole/in/contributions",
+            "threads/in/contributions",
+        );
+    }
     let args = ask("killed", &[]);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let mut done = 0;

@@ -1,13 +1,15 @@
 //! Max pools of the reference on the host, the winning cells beside the values.
 //!
 //! Nothing is summed, so the bits are the backend's. Its kernel looks at window after window; here a row of windows looks
-//! at one cell of each after the other, which vectorises, and values and indices come from one pass.
+//! at one cell of each after the other, and values and indices come from one pass. Cells that a stride apart lie side by
+//! side, so that this is a vector's work.
 
 use burn_backend::{
     Backend, DType, Element, Shape, TensorData, TensorMetadata, get_or_init_device_settings,
     tensor::{FloatTensor, IntTensor},
 };
 use num_traits::Float;
+use pulp::Arch;
 use rayon::prelude::*;
 
 use super::on_host;
@@ -76,19 +78,48 @@ impl Axis {
     }
 }
 
+/// A plane's lines, each as its cells 0, s, 2s, …, then 1, 1 + s, …: `stride` parts of equal length.
+#[inline(always)]
+fn part_lines<T: Float>(x: &[T], from: usize, stride: usize, parts: &mut [T]) {
+    let part = from.div_ceil(stride);
+    for (line, parts) in x.chunks(from).zip(parts.chunks_mut(part * stride)) {
+        for (first, part) in parts.chunks_mut(part).enumerate().take(from) {
+            let cells = line[first..].iter().step_by(stride);
+            part.iter_mut()
+                .zip(cells)
+                .for_each(|(into, &cell)| *into = cell);
+        }
+    }
+}
+
+/// What one thread needs for a plane: places of the winners of a row of windows, and the plane's lines in parts.
+struct Scratch<T> {
+    places: Vec<i32>,
+    parts: Vec<T>,
+}
+
 /// The largest cell of each window in one plane, and where it is in the plane, −1 in a window of padding alone. The first
 /// of equals wins, and the last NaN.
+#[inline(always)]
 fn plane<T: Float>(
     x: &[T],
     [down, across]: [Axis; 2],
     y: &mut [T],
-    mut indices: Option<(&mut [i64], &mut [i32])>,
+    mut indices: Option<&mut [i64]>,
+    scratch: &mut Scratch<T>,
 ) {
+    let Scratch { places, parts } = scratch;
+    let part = across.from.div_ceil(across.stride);
+    let parts: &[T] = match across.stride {
+        1 => x,
+        stride => {
+            part_lines(x, across.from, stride, parts);
+            parts
+        }
+    };
     for (row, y) in y.chunks_mut(across.to).enumerate() {
         y.fill(T::neg_infinity());
-        if let Some((_, own)) = &mut indices {
-            own.fill(-1);
-        }
+        places.fill(-1);
         for below in 0..down.kernel {
             let Some(line) = down.cell(row, below) else {
                 continue;
@@ -101,28 +132,32 @@ fn plane<T: Float>(
                 let first = across
                     .cell(windows.start, beside)
                     .expect("a cell of the picture");
-                let begin = line * across.from + first;
-                let read = x[begin..].iter().step_by(across.stride);
-                let best = y[windows.clone()].iter_mut().zip(read);
-                match &mut indices {
-                    None => best.for_each(|(best, &x)| {
-                        *best = if x > *best || x.is_nan() { x } else { *best };
-                    }),
-                    Some((_, own)) => {
-                        let (begin, stride) = (begin as i32, across.stride as i32);
-                        let places = own[windows].iter_mut().zip(0i32..);
-                        for ((best, &x), (at, number)) in best.zip(places) {
-                            let wins = *at < 0 || x > *best || x.is_nan();
-                            *best = if wins { x } else { *best };
-                            *at = if wins { begin + stride * number } else { *at };
-                        }
+                let begin = (line * across.stride + first % across.stride) * part;
+                let read = &parts[begin + first / across.stride..][..windows.len()];
+                let best = &mut y[windows.clone()];
+                if indices.is_none() {
+                    for (best, &x) in best.iter_mut().zip(read) {
+                        *best = if (x > *best) | x.is_nan() { x } else { *best };
                     }
+                    continue;
+                }
+                let (begin, stride) = ((line * across.from + first) as i32, across.stride as i32);
+                let places = &mut places[windows];
+                for (number, ((best, at), &x)) in best.iter_mut().zip(places).zip(read).enumerate()
+                {
+                    let wins = (*at < 0) | (x > *best) | x.is_nan();
+                    *best = if wins { x } else { *best };
+                    *at = if wins {
+                        begin + stride * number as i32
+                    } else {
+                        *at
+                    };
                 }
             }
         }
-        if let Some((all, own)) = &mut indices {
+        if let Some(all) = &mut indices {
             let row = &mut all[row * across.to..][..across.to];
-            for (into, &at) in row.iter_mut().zip(own.iter()) {
+            for (into, &at) in row.iter_mut().zip(places.iter()) {
                 *into = i64::from(at);
             }
         }
@@ -152,11 +187,21 @@ fn planes<T: Float + Send + Sync>(
         .zip(winners)
         .map(|((x, y), indices)| (x, y, indices))
         .collect();
+    let arch = Arch::new();
+    let parts = match across.stride {
+        1 => 0,
+        stride => down.from * stride * across.from.div_ceil(stride),
+    };
     pieces.into_par_iter().for_each_init(
-        || vec![0i32; across.to],
-        |own, (x, y, indices)| {
-            let indices = indices.map(|indices| (indices, own.as_mut_slice()));
-            plane(x, axes, y, indices);
+        || Scratch {
+            places: vec![0; across.to],
+            parts: vec![T::zero(); parts],
+        },
+        |scratch, (x, y, indices)| {
+            arch.dispatch(
+                #[inline(always)]
+                || plane(x, axes, y, indices, scratch),
+            );
         },
     );
     (y, indices)
@@ -230,6 +275,8 @@ mod tests {
             ([2, 3], [1, 1], [1, 1], [3, 2]),
             ([5, 5], [4, 4], [2, 2], [1, 1]),
             ([1, 1], [2, 1], [0, 0], [1, 1]),
+            ([2, 2], [3, 5], [1, 0], [1, 1]),
+            ([1, 1], [1, 20], [0, 0], [1, 1]),
         ] {
             for (ceil, special) in [(false, false), (true, false), (false, true), (true, true)] {
                 let (h, w) = (9, 14);
