@@ -83,7 +83,11 @@ fn measure(what: &str, network: &Arc<Network>, x0: &TensorData) -> [usize; 3] {
             );
         }
     }
-    let risk = single.decisions_at_risk().expect("counted").clone();
+    let risk = single
+        .decisions_at_risk()
+        .expect("counts")
+        .expect("counted")
+        .clone();
     assert_eq!(risk.unknown, 0, "{what}");
     let listed: usize = by_node
         .values()

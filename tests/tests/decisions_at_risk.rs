@@ -66,7 +66,10 @@ fn what_cancels_is_at_risk() {
         let x0 = upload::<Flex>(&x0, &DEVICE, DType::F32);
         let frozen = Recorded::new(Arc::new(loaded), vec![x0], RuleSet::default());
         let frozen = frozen.expect("freezes");
-        let risk = frozen.decisions_at_risk().expect("counted");
+        let risk = frozen
+            .decisions_at_risk()
+            .expect("counts")
+            .expect("counted");
         assert_eq!(
             (risk.units, risk.within + risk.ties),
             (2, expected),

@@ -6,7 +6,7 @@
 //! [`validity`](crate::validity).
 
 use burn::tensor::{FloatDType, Tensor};
-use linearscope::{DecisionsAtRisk, Recorded, SplitMix64};
+use linearscope::{DecisionsAtRisk, SplitMix64};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -184,9 +184,9 @@ pub fn certificate(f: &FrozenNetwork) -> Result<Certificate> {
         adjoint: apart([&read(v)?, fv], [&read(u)?, &fu]),
         limit: limit(f.dtype()),
         residual_over_output: over(norm(&r), norm(&y0)),
-        decisions_at_risk: f
-            .recorded()
-            .and_then(Recorded::decisions_at_risk)
-            .map(AtRisk::from),
+        decisions_at_risk: match f.recorded() {
+            Some(recorded) => recorded.decisions_at_risk()?.map(AtRisk::from),
+            None => None,
+        },
     })
 }

@@ -13,7 +13,15 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::Data`].
 pub fn read(x: Tensor<2>) -> Result<Vec<f64>> {
+    #[cfg(test)]
+    READ.set(READ.get() + 1);
     numbers(x.into_data())
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread waited for numbers of a device.
+    pub(crate) static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// Numbers of any float dtype as f64.
@@ -112,20 +120,33 @@ pub(crate) fn power_of_two(x: f64) -> f64 {
     2f64.powi(x.log2().floor().clamp(-1022.0, 1023.0) as i32)
 }
 
+/// The sum of squares of each row, `[rows, 1]`, on the device.
+pub(crate) fn squares(x: &Tensor<2>) -> Tensor<2> {
+    (x.clone() * x.clone()).sum_dim(1)
+}
+
+/// The root of a sum of squares of this dtype; `None` where they may have left its range.
+pub(crate) fn root(square: f64, dtype: DType) -> Option<f64> {
+    let (least, most) = match dtype {
+        DType::F64 => (1e-280, 1e300),
+        _ => (1e-25, 1e35),
+    };
+    (least..most).contains(&square).then(|| square.sqrt())
+}
+
 /// ‖row‖ of each row, `[k]`, squares summed on the device in its dtype; where they would leave its range
 /// they are taken of the row over a power of two, so that any norm that the dtype holds is right.
 ///
 /// # Errors
 /// [`Error::Data`].
 pub(crate) fn row_norms(x: &Tensor<2>) -> Result<Vec<f64>> {
-    let squares = |x: Tensor<2>| read((x.clone() * x).sum_dim(1));
-    let plain = squares(x.clone())?;
-    let (least, most) = match x.dtype() {
-        DType::F64 => (1e-280, 1e300),
-        _ => (1e-25, 1e35),
-    };
-    if plain.iter().all(|square| (least..most).contains(square)) {
-        return Ok(plain.into_iter().map(f64::sqrt).collect());
+    let plain = read(squares(x))?;
+    let roots: Option<Vec<f64>> = plain
+        .iter()
+        .map(|&square| root(square, x.dtype()))
+        .collect();
+    if let Some(roots) = roots {
+        return Ok(roots);
     }
     let largest = read(x.clone().abs().max_dim(1))?;
     let units: Vec<f64> = largest
@@ -136,7 +157,7 @@ pub(crate) fn row_norms(x: &Tensor<2>) -> Result<Vec<f64>> {
         })
         .collect();
     let scaled = x.clone() * column(units.iter().map(|unit| unit.recip()).collect(), x);
-    let scaled = squares(scaled)?;
+    let scaled = read(squares(&scaled))?;
     let sizes = scaled.iter().zip(&units).zip(&plain);
     Ok(sizes
         .map(|((square, unit), plain)| match plain.is_nan() {

@@ -430,13 +430,13 @@ impl Interpreter {
     ///
     /// ```
     #[doc = include_str!("interpreter/frozen.md")]
-    /// let at_risk = frozen.decisions_at_risk().expect("counted");
+    /// let at_risk = frozen.decisions_at_risk()?.expect("counted");
     /// // A ReLU of two channels, each 4 × 4.
     /// assert_eq!(at_risk.units, 32);
     /// # Ok(())
     /// # }
     /// ```
-    pub fn decisions_at_risk(&self) -> Option<&DecisionsAtRisk> {
+    pub fn decisions_at_risk(&self) -> Result<Option<&DecisionsAtRisk>> {
         self.recorded.decisions_at_risk()
     }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     operator::LinearOperator,
-    vectors::{read, row_norms},
+    vectors::{read, root, row_norms, squares},
 };
 
 /// How many entries of a vector are combined at a time: few enough that the sums of all columns stay in a cache.
@@ -43,6 +43,14 @@ pub(super) struct Orthonormal {
     /// (count + b′) × b: the given rows are the combinations, of the basis and the new vectors,
     /// that the columns say.
     pub coefficients: Dense,
+}
+
+/// Below this share of its length a remainder is rounding, not direction.
+fn noise(dtype: FloatDType) -> f64 {
+    match dtype {
+        FloatDType::F64 => 1e-14,
+        _ => 1e-6,
+    }
 }
 
 impl Basis {
@@ -146,6 +154,11 @@ impl Basis {
         let rows = x.dims()[0];
         let taken = self.count + apart.map_or(0, Basis::count);
         let room = (self.len - taken).min(rows);
+        if let (1, 1, None) = (rows, room, apart)
+            && let Some(one) = self.at_one_look(f, &x)?
+        {
+            return Ok(one);
+        }
         let before = row_norms(&x)?;
         if before.iter().any(|norm| !norm.is_finite()) {
             return Err(Error::overflow("a product with F").into());
@@ -156,11 +169,7 @@ impl Basis {
         };
         let mut coefficients = Dense::zeros(self.count + room, rows);
         let x = self.project(x, &mut coefficients, 0, go_on)?;
-        // Below this share of its length a remainder is rounding, not direction.
-        let noise = match f.dtype() {
-            FloatDType::F64 => 1e-14,
-            _ => 1e-6,
-        };
+        let noise = noise(f.dtype());
         let mut found = Basis::new(self.len, room);
         for (row, &before) in before.iter().enumerate() {
             let vector = x.clone().narrow(0, row, 1);
@@ -190,6 +199,46 @@ impl Basis {
             vectors: found.vectors,
             coefficients,
         })
+    }
+
+    /// The same of one row that leaves plenty outside, with the same bits and one read-back: its lengths before and after and
+    /// what it has in the basis come to the host together. `None` for any other, which is looked at step by step.
+    fn at_one_look(
+        &self,
+        f: &(impl LinearOperator + ?Sized),
+        x: &Tensor<2>,
+    ) -> Result<Option<Orthonormal>, SvdError> {
+        let mut told = vec![squares(x)];
+        let mut rest = x.clone();
+        if self.count > 0 {
+            for _ in 0..2 {
+                f.check_interrupt()?;
+                let vectors = self.rows(0..self.count);
+                let overlap = rest.clone().matmul(vectors.clone().transpose());
+                rest = rest - overlap.clone().matmul(vectors);
+                told.push(overlap);
+            }
+            told.push(squares(&rest));
+        }
+        let told = read(Tensor::cat(told, 1))?;
+        let ends = [told[0], *told.last().expect("a length")];
+        let [Some(before), Some(norm)] = ends.map(|square| root(square, x.dtype())) else {
+            return Ok(None);
+        };
+        if norm <= noise(f.dtype()) * before || norm < LITTLE * before {
+            return Ok(None);
+        }
+        let mut coefficients = Dense::zeros(self.count + 1, 1);
+        for pass in told[1..].chunks_exact(self.count.max(1)).take(2) {
+            for (i, &value) in pass.iter().enumerate().take(self.count) {
+                coefficients.add(i, 0, value);
+            }
+        }
+        coefficients.set(self.count, 0, norm);
+        Ok(Some(Orthonormal {
+            vectors: Some(rest / norm),
+            coefficients,
+        }))
     }
 
     /// A unit vector of what is left of one outside this basis and others, `[1, len]`. Scaled between passes, so
@@ -269,7 +318,43 @@ mod tests {
     use burn::tensor::{Device, FloatDType};
 
     use super::{super::result::to_the_end, *};
-    use crate::Dense as Matrix;
+    use crate::{Dense as Matrix, vectors::READ};
+
+    /// One row is one read-back, wherever the basis stands, with the bits of the slow way; what is nearly inside goes that way.
+    #[test]
+    fn a_row_is_read_back_once() {
+        let len = 40;
+        for dtype in [FloatDType::F32, FloatDType::F64] {
+            let f = Matrix::new(vec![0.0; len], [1], [len], &Device::flex(), dtype).unwrap();
+            let mut random = SplitMix64::new(2);
+            let (mut basis, nothing) = (Basis::new(len, len), Basis::new(len, 1));
+            for count in 0..20 {
+                let row = f.upload(random.uniform(len), len);
+                let reads = READ.get();
+                let made = basis
+                    .orthonormalise(&f, row.clone(), None, &mut random)
+                    .unwrap();
+                assert_eq!(READ.get() - reads, 1, "{count}");
+                let slow = basis
+                    .orthonormalise(&f, row.clone(), Some(&nothing), &mut random)
+                    .unwrap();
+                assert!(READ.get() - reads > 2);
+                let bits = |made: &Orthonormal| {
+                    let vectors = read(made.vectors.clone().expect("a vector")).unwrap();
+                    let column = (0..=count).map(|i| made.coefficients.at(i, 0));
+                    column.chain(vectors).map(f64::to_bits).collect::<Vec<_>>()
+                };
+                assert_eq!(bits(&made), bits(&slow));
+                basis.push(made.vectors.expect("a vector"));
+                // Inside but for rounding, and nothing at all.
+                for little in [basis.rows(count..count + 1), row.clone() * 0.0] {
+                    let reads = READ.get();
+                    basis.orthonormalise(&f, little, None, &mut random).unwrap();
+                    assert!(READ.get() - reads > 2);
+                }
+            }
+        }
+    }
 
     /// A combination, piece by piece, is that of whole vectors, in place or not; at each piece and each pass it is
     /// asked whether to go on.

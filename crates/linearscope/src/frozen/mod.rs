@@ -8,6 +8,8 @@ mod between;
 mod paired;
 mod point;
 mod recorded;
+#[cfg(test)]
+mod round_trips;
 mod runs;
 mod shares;
 

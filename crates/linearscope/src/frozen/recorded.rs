@@ -20,6 +20,7 @@ use crate::{
     error::Result,
     findings::{DecisionsAtRisk, NearKink, near_kinks},
     interrupt::Interrupt,
+    linear::elsewhere,
     program::{NodeId, Program, machine_budget},
     rule_set::RuleSet,
     run::Run,
@@ -34,11 +35,24 @@ use crate::{
 pub struct Recorded<B: Backend> {
     point: Point<B>,
     program: Program<B>,
-    at_risk: Option<DecisionsAtRisk>,
+    risk: Risk<B>,
     /// What copies with other interrupts share.
     forms: Arc<Forms<B>>,
     /// The same, stopped by its own interrupt.
     own: Forms<B>,
+}
+
+/// How many decisions rounding may have made otherwise.
+#[derive(Clone, Debug)]
+enum Risk<B: Backend> {
+    /// Nobody wants to know: in training.
+    Unasked,
+    Counted(Arc<DecisionsAtRisk>),
+    /// Counted when somebody asks, by one more run: every value that decides is read back from the device for that.
+    Later {
+        x0: Vec<FloatTensor<B>>,
+        counted: Arc<OnceLock<DecisionsAtRisk>>,
+    },
 }
 
 /// Forms of the program, each made when first asked for.
@@ -95,7 +109,10 @@ impl<B: Backend> Recorded<B> {
         budget: usize,
     ) -> Result<Self> {
         check_finite::<B>("input", loaded.network().inputs(), &x0)?;
-        let recorded = Self::record_within(loaded, x0, rules, budget, true)?;
+        let recorded = match elsewhere::<B>(loaded.device()) {
+            false => Self::record_within(loaded, x0, rules, budget, true)?,
+            true => Self::record_unasked(loaded, x0, rules, budget)?,
+        };
         let ports = recorded.loaded().network().outputs();
         check_finite::<B>("output", ports, recorded.reference())?;
         Ok(recorded)
@@ -125,15 +142,49 @@ impl<B: Backend> Recorded<B> {
             false => Run::recording_within(rules.all.clone(), budget),
         };
         let (ended, program) = record(&loaded, &x0, run, |_| ())?;
+        let risk = match risk {
+            true => Risk::Counted(Arc::new(ended.at_risk)),
+            false => Risk::Unasked,
+        };
+        let point = Point::new(loaded, ended.values, rules, &ended.findings, budget);
+        Ok(Self::of(point, program, risk))
+    }
+
+    /// On a device of its own: with one wait for it, at the end.
+    fn record_unasked(
+        loaded: Arc<Loaded<B>>,
+        x0: Vec<FloatTensor<B>>,
+        rules: RuleSet,
+        budget: usize,
+    ) -> Result<Self> {
+        rules.check()?;
+        let rules = Rules::new(&loaded, rules);
+        let unasked = Run::recording_unasked(rules.all.clone(), budget);
+        let mut made = record(&loaded, &x0, unasked.clone(), |_| ());
+        // What comes of an infinity that nobody looked for may be an error, too.
+        if !unasked.assumption_holds()? {
+            let run = Run::recording_within(rules.all.clone(), budget);
+            made = record(&loaded, &x0, run, |_| ());
+        }
+        let (ended, program) = made?;
+        let risk = Risk::Later {
+            x0,
+            counted: Arc::default(),
+        };
+        let point = Point::new(loaded, ended.values, rules, &ended.findings, budget);
+        Ok(Self::of(point, program, risk))
+    }
+
+    fn of(point: Point<B>, program: Program<B>, risk: Risk<B>) -> Self {
         // A quarter for what replays would otherwise expand each time, the rest for probes.
-        program.keep_expanded(budget / 4);
-        Ok(Self {
-            point: Point::new(loaded, ended.values, rules, &ended.findings, budget),
+        program.keep_expanded(point.budget() / 4);
+        Self {
+            point,
             program,
-            at_risk: risk.then_some(ended.at_risk),
+            risk,
             forms: Arc::new(Forms::new()),
             own: Forms::new(),
-        })
+        }
     }
 
     /// The same frozen network, stopped by `interrupt`: one for each of several questions that are stopped one by one.
@@ -144,7 +195,7 @@ impl<B: Backend> Recorded<B> {
         Self {
             point: self.point.stopped_by(interrupt),
             program: self.program.stopped_by(interrupt),
-            at_risk: self.at_risk.clone(),
+            risk: self.risk.clone(),
             forms: self.forms.clone(),
             own: Forms::new(),
         }
@@ -189,8 +240,24 @@ impl<B: Backend> Recorded<B> {
     }
 
     /// How many decisions rounding may have made otherwise; `None` in training, where nobody counted.
-    pub fn decisions_at_risk(&self) -> Option<&DecisionsAtRisk> {
-        self.at_risk.as_ref()
+    ///
+    /// Cost: none on the host, where they were counted by the way. On a device of its own one more freeze when it is first
+    /// asked, which reads back every value that decides.
+    ///
+    /// # Errors
+    /// There, as [`new`](Self::new).
+    pub fn decisions_at_risk(&self) -> Result<Option<&DecisionsAtRisk>> {
+        let (x0, counted) = match &self.risk {
+            Risk::Unasked => return Ok(None),
+            Risk::Counted(counted) => return Ok(Some(counted)),
+            Risk::Later { x0, counted } => (x0, counted),
+        };
+        if let Some(counted) = counted.get() {
+            return Ok(Some(counted));
+        }
+        let run = Run::recording_with_risk(self.rules().clone(), self.budget(), false);
+        let (ended, _) = record(self.loaded(), x0, run, |_| ())?;
+        Ok(Some(counted.get_or_init(|| ended.at_risk)))
     }
 
     /// F x for k probes, `[k, ..input] → [k, ..output]`, per input and output.

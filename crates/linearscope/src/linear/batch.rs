@@ -1,6 +1,9 @@
 //! The probe axis: how `[k, ..shape]` meets ops that know nothing of it.
 
-use burn_backend::{Backend, Scalar, Shape, Slice, TensorMetadata, tensor::FloatTensor};
+use burn_backend::{
+    Backend, Scalar, Shape, Slice, TensorMetadata,
+    tensor::{FloatTensor, IntTensor},
+};
 
 use crate::error::{Error, Result};
 
@@ -39,6 +42,12 @@ pub(crate) fn count(
 pub(crate) fn of_one<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let shape = shape_of(1, &x.shape());
     B::float_reshape(x, shape)
+}
+
+/// The same with a probe axis of one.
+pub(crate) fn of_one_int<B: Backend>(x: IntTensor<B>) -> IntTensor<B> {
+    let shape = shape_of(1, &x.shape());
+    B::int_reshape(x, shape)
 }
 
 /// Merge the probe axis into the batch axis: `[k, n, ..] → [k·n, ..]`, also giving k.

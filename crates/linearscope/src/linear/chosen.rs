@@ -8,11 +8,7 @@ use burn_backend::{
 };
 
 use super::bits::Bits;
-use crate::{
-    coefficient::{Coefficient, Origin},
-    error::Result,
-    host,
-};
+use crate::{error::Result, host};
 
 /// One choice for each unit of a map.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,17 +35,13 @@ impl<'a> From<&'a Bits> for Chosen<'a> {
 }
 
 impl Chosen<'_> {
-    /// Which side each unit of a mask took, read back from the device; `None` for a mask that the network
-    /// has anyway.
-    pub(super) fn sides<B: Backend>(mask: &Coefficient<BoolTensor<B>>) -> Result<Option<Self>> {
-        if mask.origin() == Origin::Weight {
-            return Ok(None);
-        }
-        let bits = Bits::read::<B>(mask.value())?;
-        Ok(Some(Self::Sides {
+    /// Which side each unit of a mask took, read back from the device.
+    pub(super) fn sides<B: Backend>(mask: &BoolTensor<B>) -> Result<Self> {
+        let bits = Bits::read::<B>(mask)?;
+        Ok(Self::Sides {
             units: bits.len(),
             bits: bits.into_bytes().into(),
-        }))
+        })
     }
 
     /// Where indices point, read back from the device.

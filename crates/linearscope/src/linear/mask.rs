@@ -1,7 +1,7 @@
 //! What a mask lets through: y = x where it is false, 0 where it is true.
 //!
-//! Unlike a product with 0 this also removes infinities. On the device the mask is a bool tensor; a
-//! program keeps one that x₀ chose in one bit an entry.
+//! Unlike a product with 0 this also removes infinities. An op's mask is a bool tensor; a program keeps one that x₀
+//! chose in one bit an entry where the host computes, and in one of [`Sides`] elsewhere.
 
 use std::sync::Arc;
 
@@ -12,9 +12,10 @@ use burn_backend::{
 };
 
 use super::{
-    Amount, Choice, Chosen, Cut, LinearMap, Locality, Region, Restricted, Storage, Stored,
+    Amount, Choice, Chosen, Cut, LinearMap, Locality, Region, Restricted, Sides, Storage, Stored,
     Structure, batch,
     bits::{Bits, table},
+    elsewhere,
     expansion::Expansion,
     locality::entrywise,
 };
@@ -27,17 +28,21 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Mask<B: Backend> {
     /// `[1, ..]`.
-    mask: Coefficient<BoolTensor<B>>,
+    mask: Coefficient<Sides<B>>,
 }
 
 impl<B: Backend> Mask<B> {
     pub(crate) fn new(mask: Coefficient<BoolTensor<B>>) -> Self {
-        let batched = |mask: BoolTensor<B>| {
+        Self::batched(mask.map(|mask| {
             let shape = batch::shape_of(1, &mask.shape());
             B::bool_reshape(mask, shape)
-        };
+        }))
+    }
+
+    /// Of a mask `[1, ..]`.
+    fn batched(mask: Coefficient<BoolTensor<B>>) -> Self {
         Self {
-            mask: mask.map(batched),
+            mask: mask.map(Sides::whole),
         }
     }
 }
@@ -67,10 +72,10 @@ impl<B: Backend> LinearMap<B> for Mask<B> {
         "mask"
     }
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        masked::<B>(x, self.mask.value().clone())
+        masked::<B>(x, self.mask.value().get())
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        masked::<B>(y, self.mask.value().clone())
+        masked::<B>(y, self.mask.value().get())
     }
     fn structure(&self) -> Structure<'_, B> {
         Structure::Mask(self)
@@ -79,26 +84,35 @@ impl<B: Backend> LinearMap<B> for Mask<B> {
 
 impl<B: Backend> Storage<B> for Mask<B> {
     fn stored(&self) -> Stored {
-        Stored::of(&self.mask)
+        self.mask.stored(match self.mask.value().is_packed() {
+            true => size_of::<u32>(),
+            false => 0,
+        })
     }
 }
 
 impl<B: Backend> Choice<B> for Mask<B> {
     fn chosen(&self) -> Result<Option<Chosen<'_>>> {
-        Chosen::sides::<B>(&self.mask)
+        self.mask.chosen()
     }
     fn largest(&self) -> [f64; 2] {
         [0.0, 1.0]
     }
-    fn keep_expanded(&self, _keep: bool) {}
+    fn keep_expanded(&self, keep: bool) {
+        self.mask.value().keep(keep);
+    }
     fn packed(&self) -> Result<Option<Arc<dyn LinearMap<B>>>> {
         // The network has the others anyway.
         if self.mask.origin() == Origin::Weight {
             return Ok(None);
         }
-        let mask = self.mask.value();
+        let mask = self.mask.value().get();
+        if elsewhere::<B>(&mask.device()) {
+            let mask = self.mask.as_ref().map(Sides::packed);
+            return Ok(Some(Arc::new(Self { mask })));
+        }
         Ok(Some(Arc::new(PackedMask::<B> {
-            bits: Bits::read::<B>(mask)?,
+            bits: Bits::read::<B>(&mask)?,
             shape: mask.shape(),
             device: mask.device(),
             mask: Expansion::default(),
@@ -110,8 +124,9 @@ impl<B: Backend> Locality<B> for Mask<B> {
     fn flops(&self, _input: &Shape, _output: &Shape) -> u64 {
         0
     }
-    entrywise!(|map: &Self, region: &Region| Self {
-        mask: map.mask.clone().map(|mask| within::<B>(mask, region)),
+    entrywise!(|map: &Self, region: &Region| {
+        let within = |sides: &Sides<B>| within::<B>(sides.get(), region);
+        Self::batched(map.mask.as_ref().map(within))
     });
 }
 
@@ -188,7 +203,7 @@ impl<B: Backend> Locality<B> for PackedMask<B> {
     fn flops(&self, _input: &Shape, _output: &Shape) -> u64 {
         0
     }
-    entrywise!(|map: &Self, region: &Region| Mask {
-        mask: Coefficient::carried(within::<B>(map.mask(), region)),
+    entrywise!(|map: &Self, region: &Region| {
+        Mask::batched(Coefficient::carried(within::<B>(map.mask(), region)))
     });
 }

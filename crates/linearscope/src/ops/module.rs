@@ -20,7 +20,7 @@ use crate::{
         gradient::{by, over_channels},
         indexing, max_pool, normalisation, resampling, sampling, unfold,
     },
-    run::{Tracked, kinks::Windows, open::Opened},
+    run::{Tracked, open::Opened},
 };
 
 /// Results that are structs of floats: no part of them has a rule.
@@ -287,7 +287,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
     ) -> FloatTensor<Self> {
         max_pool::max_pool(
             x,
-            &Windows {
+            &map::Windows {
                 kernel: vec![kernel_size],
                 stride: vec![stride],
                 padding: vec![padding],
@@ -331,7 +331,7 @@ impl<B: Backend> ModuleOps<Self> for LinearScope<B> {
         let indices = plain.indices.clone();
         let output = max_pool::max_pool(
             x,
-            &Windows {
+            &map::Windows {
                 kernel: vec![kernel_size],
                 stride: vec![stride],
                 padding: vec![padding],

@@ -10,10 +10,19 @@ use burn_backend::{
     tensor::{BoolTensor, FloatTensor},
 };
 
-use crate::{coefficient::Coefficient, linear::Mask, report::Decided, run::Tracer};
+use crate::{
+    coefficient::Coefficient,
+    linear::Mask,
+    report::Decided,
+    run::{Run, Tracer},
+};
 
-/// Where x is infinite; none where it nowhere is. Waits for the device, which is asked for one number.
-pub(crate) fn entries<B: Backend>(x: &FloatTensor<B>) -> Option<BoolTensor<B>> {
+/// Where x is infinite; none where it nowhere is, or the run assumes so. Else it waits for the device, which is asked for
+/// one number.
+pub(crate) fn entries<B: Backend>(run: &Run<B>, x: &FloatTensor<B>) -> Option<BoolTensor<B>> {
+    if run.assumes_finite(x) {
+        return None;
+    }
     // A sum is finite only where every term is; that is one pass.
     let sum = crate::host::<B>(B::float_sum(x.clone())).ok()?;
     if sum.iter().all(|sum| sum.is_finite()) {
@@ -52,7 +61,7 @@ pub(crate) fn apart<B: Backend, E>(
     y: &FloatTensor<B>,
     rule: impl FnOnce(Tracer<B>, FloatTensor<B>, &FloatTensor<B>) -> Result<Tracer<B>, E>,
 ) -> Result<Tracer<B>, E> {
-    let Some(at) = entries::<B>(&x) else {
+    let Some(at) = entries::<B>(tracer.run(), &x) else {
         return rule(tracer, x, y);
     };
     let shape = y.shape();

@@ -7,10 +7,10 @@ use burn_backend::{
 
 use crate::{
     coefficient::Coefficient,
-    linear::{Stride, Switches},
+    linear::{Switches, Windows},
     run::{
         ScopeTensor,
-        kinks::{Decides, Read, Windows},
+        kinks::{Decides, Read},
         open::unary_at,
     },
 };
@@ -29,13 +29,7 @@ pub(crate) fn max_pool<B: Backend>(
         let decides = Decides::Pool(Read::traced(&x, &tracer), windows, &indices);
         let decided = tracer.freeze("switches", Some(decides));
         let indices = Coefficient::decided(indices, &decided);
-        let axes = 0..windows.kernel.len();
-        let windows = axes.map(|axis| Stride {
-            down: windows.stride[axis],
-            before: windows.padding[axis],
-            width: windows.dilation[axis] * (windows.kernel[axis] - 1) + 1,
-        });
-        let switches = Switches::new(&input, &output, windows.collect(), indices);
+        let switches = Switches::new(&input, &output, windows, indices);
         tracer.map(switches, &output)
     })
 }

@@ -12,7 +12,7 @@ use burn_backend::{
 use super::infinite;
 use crate::{
     coefficient::Coefficient,
-    linear::{Left, SlopeMask},
+    linear::{Left, SlopeMask, on_host},
     report::Decided,
     run::{
         ScopeTensor, Tracer,
@@ -40,14 +40,16 @@ fn masked<B: Backend>(
 ) -> (Tracer<B>, Decided) {
     let decided = tracer.freeze(what, Some(Decides::above(x, &tracer, levels)));
     let tracer = match left {
-        // A program keeps slopes as gains; a paired run selects, see `SlopeMask`.
-        Left::Number(0.0) if tracer.run().records() => match infinite::entries::<B>(x) {
-            Some(at) => {
-                let flat = B::bool_and(at, B::bool_not(mask.clone()));
-                infinite::cut(tracer, &flat, &decided)
+        // A program of the host keeps slopes as gains; all others select, see `SlopeMask`.
+        Left::Number(0.0) if tracer.run().records() && on_host::<B>(&x.device()) => {
+            match infinite::entries::<B>(tracer.run(), x) {
+                Some(at) => {
+                    let flat = B::bool_and(at, B::bool_not(mask.clone()));
+                    infinite::cut(tracer, &flat, &decided)
+                }
+                None => tracer,
             }
-            None => tracer,
-        },
+        }
         _ => tracer,
     };
     let mask = Coefficient::decided(mask, &decided);

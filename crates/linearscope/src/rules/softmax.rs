@@ -52,7 +52,7 @@ pub(crate) fn freeze_logarithm<B: Backend>(
     dim: usize,
 ) -> Tracer<B> {
     let shape = x.shape();
-    let infinite = infinite::entries::<B>(&x);
+    let infinite = infinite::entries::<B>(tracer.run(), &x);
     if tracer.run().rules().product != Product::Taylor {
         let decided = tracer.freeze("log-normaliser", None);
         let mut source = B::float_sub(z.clone(), x);
@@ -80,7 +80,7 @@ pub(crate) fn freeze<B: Backend>(
     let rules = tracer.run().rules();
     let gain = |gain, decided: &Decided| Diagonal::new(Coefficient::decided(gain, decided));
     // Their y₀ is 0, and stays.
-    let infinite = infinite::entries::<B>(&x);
+    let infinite = infinite::entries::<B>(tracer.run(), &x);
     if rules.product == Product::Taylor {
         let decided = tracer.freeze("taylor", None);
         let (x, tracer) = within(x, tracer, &infinite, &decided);

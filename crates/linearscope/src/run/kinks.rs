@@ -10,7 +10,7 @@ use burn_backend::{
 };
 
 use super::Tracer;
-use crate::{error::Result, host, linear::Pooling};
+use crate::{error::Result, host, linear::Windows};
 
 /// How two numbers are compared, the left with the right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,26 +18,6 @@ pub(crate) enum Test {
     Greater,
     GreaterEqual,
     Equal,
-}
-
-/// The windows of a max pool, plane by plane.
-#[derive(Clone, Debug)]
-pub(crate) struct Windows {
-    pub kernel: Vec<usize>,
-    pub stride: Vec<usize>,
-    pub padding: Vec<usize>,
-    pub dilation: Vec<usize>,
-}
-
-impl From<Pooling> for Windows {
-    fn from(pooling: Pooling) -> Self {
-        Self {
-            kernel: pooling.kernel.to_vec(),
-            stride: pooling.stride.to_vec(),
-            padding: pooling.padding.to_vec(),
-            dilation: pooling.dilation.to_vec(),
-        }
-    }
 }
 
 /// Where a staircase has its steps.

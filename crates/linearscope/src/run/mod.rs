@@ -23,7 +23,7 @@ use std::{
     thread::{self, ThreadId},
 };
 
-use burn_backend::{Backend, DType, Shape, TensorMetadata, tensor::FloatTensor};
+use burn_backend::{Backend, DType, Scalar, Shape, TensorMetadata, tensor::FloatTensor};
 
 use self::{kinks::Decides, noise::Noise, recorder::Recorder, tracer::Carrier};
 pub use self::{
@@ -92,6 +92,16 @@ pub struct Run<B: Backend> {
     observer: Observer,
     thread: ThreadId,
     bracket: Mutex<Bracket>,
+    finite: Finite<B>,
+}
+
+/// Whether a run asks, op by op, if something at x₀ is infinite.
+#[derive(Debug)]
+enum Finite<B: Backend> {
+    /// It asks, and waits for the device each time.
+    Asked,
+    /// It goes on as if nothing were. What it assumed finite is added up, each times 0, and looked at once.
+    Assumed(Mutex<Option<FloatTensor<B>>>),
 }
 
 impl<B: Backend> Run<B> {
@@ -102,7 +112,49 @@ impl<B: Backend> Run<B> {
             observer,
             thread: thread::current().id(),
             bracket: Mutex::default(),
+            finite: Finite::Asked,
         })
+    }
+
+    /// The same, but it asks the device for nothing while it runs: that no operand is infinite where a rule wants to know is
+    /// assumed, and [`assumption_holds`](Self::assumption_holds) afterwards.
+    pub(crate) fn recording_unasked(rules: RuleSet, budget: usize) -> Arc<Self> {
+        let recorder = Mutex::new(Recorder::new(budget, false));
+        let run = Self::new(Sink::Recording(recorder), rules, Observer::Nobody);
+        let run = Arc::into_inner(run).expect("nobody else has it yet");
+        Arc::new(Self {
+            finite: Finite::Assumed(Mutex::default()),
+            ..run
+        })
+    }
+
+    /// Whether x may be taken as finite without a look at it now.
+    pub(crate) fn assumes_finite(&self, x: &FloatTensor<B>) -> bool {
+        let Finite::Assumed(sum) = &self.finite else {
+            return false;
+        };
+        // 0 of what is finite, else NaN.
+        let zero = B::float_mul_scalar(B::float_sum(x.clone()), Scalar::Float(0.0));
+        let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+        let both = match sum.take() {
+            Some(sum) => B::float_add(sum, zero),
+            None => zero,
+        };
+        *sum = Some(both);
+        true
+    }
+
+    /// Whether all that was assumed finite is. Waits for the device, which is asked for one number.
+    ///
+    /// # Errors
+    /// [`Error::Data`].
+    pub(crate) fn assumption_holds(&self) -> Result<bool> {
+        let Finite::Assumed(sum) = &self.finite else {
+            return Ok(true);
+        };
+        let sum = sum.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(sum) = sum else { return Ok(true) };
+        Ok(crate::host::<B>(sum)?.iter().all(|sum| *sum == 0.0))
     }
 
     /// A run that applies every linear map to its probes at once. With `sources` the probes

@@ -9,12 +9,13 @@ use burn_backend::{Backend, Shape, TensorMetadata, tensor::IntTensor};
 use pulp::Arch;
 
 use super::{
-    kinks::{Decides, Read, Side, Test, Windows},
+    kinks::{Decides, Read, Side, Test},
     noise::{BAND, Real, by_channel, roundoff, rows},
 };
 use crate::{
     error::Result,
     host::{self, in_own_precision},
+    linear::Windows,
     report::AtRisk,
 };
 

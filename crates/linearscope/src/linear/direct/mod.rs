@@ -94,6 +94,12 @@ pub(crate) fn on_host<B: Backend>(device: &B::Device) -> bool {
     matches!(B::name(device).as_str(), "flex" | "dispatch<flex>")
 }
 
+/// Whether tensors of a backend are on a device of their own, which is waited for when they are read, and no tape hears of
+/// ops on them. A sketch of a network has no device: what it stores is what the host would.
+pub(crate) fn elsewhere<B: Backend>(device: &B::Device) -> bool {
+    !on_host::<B>(device) && !B::ad_enabled(device) && !B::name(device).contains("sketch")
+}
+
 impl Shared {
     /// `[gather, scatter]`, where the kernel can be used.
     pub(super) fn ways<B: Backend>(

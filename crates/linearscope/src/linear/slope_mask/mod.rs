@@ -1,12 +1,12 @@
 //! A mask of slopes: y = s ⊙ x where each sᵢ is one of two. relu (1 or 0), leaky_relu, prelu, abs, clip.
 //!
-//! On the device the mask is a bool tensor, of which a float gain is made when it is first used: a
-//! multiplication by a gain is what backends do best. A program keeps one bit a unit instead, see
-//! `packed`.
+//! An op's mask is a bool tensor, of which a float gain is made when it is first used: a multiplication by a gain is
+//! what backends do best. A program keeps one bit a unit instead: where the host computes see `packed`, elsewhere in
+//! [`Sides`], which the device packs and unpacks without the host.
 
 mod packed;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use burn_backend::{
     Backend, DType, Scalar, Shape, Slice as Range, TensorMetadata, get_or_init_device_settings,
@@ -15,8 +15,8 @@ use burn_backend::{
 
 use self::packed::PackedSlopeMask;
 use super::{
-    Choice, Chosen, Cut, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
-    batch, expansion::made_once, locality::entrywise,
+    Choice, Chosen, Cut, LinearMap, Locality, Region, Restricted, Sides, Storage, Stored,
+    Structure, batch, elsewhere, expansion::Expansion, locality::entrywise,
 };
 use crate::{coefficient::Coefficient, error::Result};
 
@@ -44,12 +44,12 @@ impl<B: Backend> Left<B> {
 #[derive(Debug)]
 pub(crate) struct SlopeMask<B: Backend> {
     /// Of the shape of x.
-    mask: Coefficient<BoolTensor<B>>,
+    mask: Coefficient<Sides<B>>,
     right: f64,
     left: Left<B>,
     dtype: DType,
-    /// s as `[1, ..]`, from the first use on.
-    gain: OnceLock<FloatTensor<B>>,
+    /// s as `[1, ..]`.
+    gain: Expansion<FloatTensor<B>>,
 }
 
 impl<B: Backend> SlopeMask<B> {
@@ -64,18 +64,48 @@ impl<B: Backend> SlopeMask<B> {
     }
 
     fn of_dtype(mask: Coefficient<BoolTensor<B>>, right: f64, left: Left<B>, dtype: DType) -> Self {
+        Self::of(mask.map(Sides::whole), right, left, dtype)
+    }
+
+    fn of(mask: Coefficient<Sides<B>>, right: f64, left: Left<B>, dtype: DType) -> Self {
+        let gain = Expansion::default();
+        // On a tape, whose gradient passes through it, and for a paired run, which uses it once.
+        gain.keep(!mask.value().is_packed());
         Self {
             mask,
             right,
             left,
             dtype,
-            gain: OnceLock::new(),
+            gain,
         }
+    }
+
+    /// Zeros where units are flat, whatever is there: x₀ may have infinite entries, and nobody has to ask.
+    fn selected(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        let mask = self.mask.value().get();
+        let flat = B::bool_reshape(
+            B::bool_not(mask),
+            batch::shape_of(1, self.mask.value().shape()),
+        );
+        let x = B::float_mask_fill(
+            x.clone(),
+            B::bool_expand(flat, x.shape()),
+            Scalar::Float(0.0),
+        );
+        match self.right {
+            1.0 => x,
+            right => B::float_mul_scalar(x, Scalar::Float(right)),
+        }
+    }
+
+    /// Whether it is applied by selecting, in the form that a device keeps.
+    fn selects(&self) -> bool {
+        self.mask.value().is_packed() && matches!(self.left, Left::Number(0.0))
     }
 
     fn gain(&self) -> FloatTensor<B> {
         let make = || {
-            let mask = self.mask.value().clone();
+            let mask = self.mask.value().get();
             let (shape, dtype) = (mask.shape(), self.dtype.into());
             let left = match &self.left {
                 Left::Number(0.0) if self.right == 1.0 => {
@@ -88,7 +118,7 @@ impl<B: Backend> SlopeMask<B> {
             };
             batch::of_one::<B>(B::float_mask_fill(left, mask, Scalar::Float(self.right)))
         };
-        made_once(&self.gain, make).clone()
+        self.gain.get(make)
     }
 }
 
@@ -98,11 +128,14 @@ impl<B: Backend> LinearMap<B> for SlopeMask<B> {
     }
     /// An infinite entry on a flat side leaves nothing; all others are the product, to the sign of their zeros.
     fn apply(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        if self.selects() {
+            return self.selected(x);
+        }
         if !matches!(self.left, Left::Number(0.0)) {
             return B::float_mul(x, self.gain());
         }
-        let flat = B::bool_not(self.mask.value().clone());
-        let flat = B::bool_reshape(flat, batch::shape_of(1, &self.mask.value().shape()));
+        let flat = B::bool_not(self.mask.value().get());
+        let flat = B::bool_reshape(flat, batch::shape_of(1, self.mask.value().shape()));
         let flat = B::bool_expand(flat, x.shape());
         let bool_dtype = get_or_init_device_settings::<B>(&x.device()).bool_dtype;
         let infinite = B::bool_or(
@@ -113,7 +146,10 @@ impl<B: Backend> LinearMap<B> for SlopeMask<B> {
         B::float_mul(cut, self.gain())
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        B::float_mul(y, self.gain())
+        match self.selects() {
+            true => self.selected(y),
+            false => B::float_mul(y, self.gain()),
+        }
     }
     fn structure(&self) -> Structure<'_, B> {
         Structure::SlopeMask(self)
@@ -122,10 +158,7 @@ impl<B: Backend> LinearMap<B> for SlopeMask<B> {
 
 impl<B: Backend> Storage<B> for SlopeMask<B> {
     fn stored(&self) -> Stored {
-        let mask = Stored {
-            expanded: self.mask.value().shape().num_elements() * self.dtype.size(),
-            ..Stored::of(&self.mask)
-        };
+        let mask = self.mask.stored(self.dtype.size());
         match &self.left {
             Left::Number(_) => mask,
             Left::Tensor(left) => mask.and(Stored::of(left)),
@@ -135,7 +168,7 @@ impl<B: Backend> Storage<B> for SlopeMask<B> {
 
 impl<B: Backend> Choice<B> for SlopeMask<B> {
     fn chosen(&self) -> Result<Option<Chosen<'_>>> {
-        Chosen::sides::<B>(&self.mask)
+        self.mask.chosen()
     }
 
     fn largest(&self) -> [f64; 2] {
@@ -149,11 +182,27 @@ impl<B: Backend> Choice<B> for SlopeMask<B> {
         [self.right.abs(), left]
     }
 
-    /// On a device whose slopes are not packed, gradients are wanted, and the gain is on the tape.
-    fn keep_expanded(&self, _keep: bool) {}
+    fn keep_expanded(&self, keep: bool) {
+        // What is not packed is on a tape, and its gain with it.
+        if self.selects() {
+            self.mask.value().keep(keep);
+        } else if self.mask.value().is_packed() {
+            self.gain.keep(keep);
+        }
+    }
 
     fn packed(&self) -> Result<Option<Arc<dyn LinearMap<B>>>> {
-        Ok(Some(Arc::new(PackedSlopeMask::new(self)?)))
+        let mask = self.mask.value().get();
+        if !elsewhere::<B>(&mask.device()) {
+            return Ok(Some(Arc::new(PackedSlopeMask::new(self)?)));
+        }
+        let mask = self.mask.as_ref().map(Sides::packed);
+        Ok(Some(Arc::new(Self::of(
+            mask,
+            self.right,
+            self.left.clone(),
+            self.dtype,
+        ))))
     }
 }
 
@@ -163,7 +212,8 @@ impl<B: Backend> Locality<B> for SlopeMask<B> {
     }
     entrywise!(|map: &Self, region: &Region| {
         let ranges: Vec<Range> = region.0.iter().map(|r| Range::from(r.clone())).collect();
-        let mask = map.mask.clone().map(|mask| B::bool_slice(mask, &ranges));
+        let slice = |mask: &Sides<B>| B::bool_slice(mask.get(), &ranges);
+        let mask = map.mask.as_ref().map(slice);
         Self::of_dtype(mask, map.right, map.left.within(region), map.dtype)
     });
 }

@@ -49,7 +49,7 @@ impl<B: Backend> PackedSlopeMask<B> {
     /// # Errors
     /// [`Error::Data`](crate::Error::Data).
     pub(super) fn new(map: &SlopeMask<B>) -> Result<Self> {
-        let mask = map.mask.value();
+        let mask = &map.mask.value().get();
         let shape = mask.shape();
         let (slopes, run, entry) = match &map.left {
             Left::Number(number) => (vec![*number], shape.num_elements().max(1), vec![0]),

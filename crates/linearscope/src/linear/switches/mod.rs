@@ -1,9 +1,12 @@
 //! Max pooling with frozen switches: y[o] = x[s(o)], s(o) the cell that won at x₀ (Zeiler's word).
 //!
-//! On the device the switches are Burn's indices, of which flat ones are made when they are first used.
-//! A program keeps a byte a cell instead, see `packed`.
+//! An op's switches are Burn's indices, of which flat ones are made when they are first used. A program keeps a byte a
+//! cell instead where the host computes, see `packed`. Elsewhere it keeps the indices: reading them would wait for
+//! the device, and the backend's own way back through a pool wants them. A selection's way back adds up cell after cell there,
+//! which took a hundred times the way forward.
 
 mod packed;
+mod windows;
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,9 +16,11 @@ use burn_backend::{
 };
 
 use self::packed::PackedSwitches;
+pub(crate) use self::windows::Windows;
 use super::{
-    AxisPlace, Choice, Chosen, Cut, LinearMap, Locality, Pick, Region, Restricted, Storage, Stored,
-    Stride, Structure, expansion::made_once, locality::everywhere,
+    AxisPlace, Choice, Chosen, Cut, LinearMap, Locality, Pick, Pooling, Region, Restricted,
+    Storage, Stored, Stride, Structure, batch, elsewhere, expansion::made_once,
+    locality::everywhere,
 };
 use crate::{coefficient::Coefficient, error::Result};
 
@@ -25,7 +30,7 @@ pub(crate) struct Switches<B: Backend> {
     input: Shape,
     output: Shape,
     /// The windows of the pool, axis by axis of a plane.
-    windows: Vec<Stride>,
+    windows: Windows,
     /// Each into its own plane of the input, `[n, c, ..output]`.
     indices: Coefficient<IntTensor<B>>,
     /// The same by flat indices, from the first use on.
@@ -37,13 +42,13 @@ impl<B: Backend> Switches<B> {
     pub(crate) fn new(
         input: &Shape,
         output: &Shape,
-        windows: Vec<Stride>,
+        windows: &Windows,
         indices: Coefficient<IntTensor<B>>,
     ) -> Self {
         Self {
             input: input.clone(),
             output: output.clone(),
-            windows,
+            windows: windows.clone(),
             indices,
             pick: OnceLock::new(),
         }
@@ -77,6 +82,37 @@ impl<B: Backend> Switches<B> {
     }
 }
 
+impl<B: Backend> Switches<B> {
+    /// Fᵀ of a pool over one axis or two by the backend, which gathers for each cell what its windows have.
+    fn back(&self, y: FloatTensor<B>, pooling: &Pooling) -> FloatTensor<B> {
+        let k = y.shape()[0];
+        // A signal is a picture of one line.
+        let picture = |shape: &Shape, k: usize| {
+            let lines = if shape.num_dims() == 3 { 1 } else { shape[2] };
+            let across = shape[shape.num_dims() - 1];
+            Shape::from(vec![k * shape[0], shape[1], lines, across])
+        };
+        let indices = batch::of_one_int::<B>(self.indices.value().clone());
+        let mut each = indices.shape().to_vec();
+        each[0] = k;
+        let indices = B::int_expand(indices, Shape::from(each));
+        let indices = B::int_reshape(indices, picture(&self.output, k));
+        let x = B::float_empty(picture(&self.input, k), &y.device(), y.dtype().into());
+        let y = B::float_reshape(y, picture(&self.output, k));
+        let back = B::max_pool2d_with_indices_backward(
+            x,
+            pooling.kernel,
+            pooling.stride,
+            pooling.padding,
+            pooling.dilation,
+            pooling.ceil,
+            y,
+            indices,
+        );
+        B::float_reshape(back.x_grad, batch::shape_of(k, &self.input))
+    }
+}
+
 /// The window of a pool is its place, whichever cell of it won.
 fn places(windows: &[Stride]) -> Vec<AxisPlace> {
     let mut places = AxisPlace::entrywise(2);
@@ -93,7 +129,10 @@ impl<B: Backend> LinearMap<B> for Switches<B> {
         self.pick().apply(x)
     }
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B> {
-        self.pick().adjoint(y)
+        match self.windows.two() {
+            Some(pooling) if elsewhere::<B>(&y.device()) => self.back(y, &pooling),
+            _ => self.pick().adjoint(y),
+        }
     }
     fn structure(&self) -> Structure<'_, B> {
         Structure::Selection(self)
@@ -115,7 +154,12 @@ impl<B: Backend> Choice<B> for Switches<B> {
     }
     fn keep_expanded(&self, _keep: bool) {}
     fn packed(&self) -> Result<Option<Arc<dyn LinearMap<B>>>> {
-        let packed = PackedSwitches::new(&self.input, &self.output, &self.windows, &self.indices)?;
+        let planes = [&self.input[2..], &self.output[2..]];
+        if elsewhere::<B>(&self.indices.value().device()) && self.windows.all_hold_cells(planes) {
+            return Ok(None);
+        }
+        let windows = self.windows.strides();
+        let packed = PackedSwitches::new(&self.input, &self.output, &windows, &self.indices)?;
         Ok(Some(Arc::new(packed)))
     }
 }
@@ -126,6 +170,6 @@ impl<B: Backend> Locality<B> for Switches<B> {
     }
     everywhere!();
     fn places(&self, _input: &Shape, _output: &Shape) -> Option<Vec<AxisPlace>> {
-        Some(places(&self.windows))
+        Some(places(&self.windows.strides()))
     }
 }

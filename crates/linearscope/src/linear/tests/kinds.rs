@@ -164,13 +164,13 @@ impl<B: Backend> Maker<'_, B> {
         self.push(Pick::new(&of(&[2, 3]), &of(&[2, 2]), places), &[2, 3]);
         let won = self.ints(&[0, 7, 8, 10, 5, 2, 12, 15], &[1, 2, 2, 2]);
         let (input, output) = (of(&[1, 2, 4, 4]), of(&[1, 2, 2, 2]));
-        let window = Stride {
-            down: 2,
-            before: 0,
-            width: 2,
+        let windows = Windows {
+            kernel: vec![2; 2],
+            stride: vec![2; 2],
+            padding: vec![0; 2],
+            dilation: vec![1; 2],
         };
-        let windows = vec![window; 2];
-        self.push(Switches::new(&input, &output, windows, won), &[1, 2, 4, 4]);
+        self.push(Switches::new(&input, &output, &windows, won), &[1, 2, 4, 4]);
     }
 
     fn sums(&mut self) {
