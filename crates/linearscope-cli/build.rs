@@ -1,6 +1,7 @@
-//! Lists the explorer's page, so that a file that is added to it is in the program without more said.
+//! Lists the explorer's page, so that a file that is added to it is in the program without more said, and makes its
+//! modules one script for pages that open from disk.
 
-use std::{env, fs, path::Path};
+use std::{collections::BTreeMap, env, fs, path::Path};
 
 fn main() {
     let manifest = env::var("CARGO_MANIFEST_DIR").expect("cargo says where the crate is");
@@ -14,6 +15,7 @@ fn main() {
         .collect();
     names.sort();
     let mut table = String::from("&[\n");
+    let mut modules = BTreeMap::new();
     for name in names {
         let path = folder.join(&name);
         println!("cargo::rerun-if-changed={}", path.display());
@@ -21,8 +23,16 @@ fn main() {
             "    ({name:?}, include_bytes!({:?})),\n",
             path.display().to_string()
         );
+        if name.ends_with(".js") {
+            let source = fs::read_to_string(&path).expect("a module is text");
+            modules.insert(name, source);
+        }
     }
     table += "]\n";
     let out = env::var("OUT_DIR").expect("cargo says where to write");
-    fs::write(Path::new(&out).join("page.rs"), table).expect("the folder that cargo made");
+    let out = Path::new(&out);
+    fs::write(out.join("page.rs"), table).expect("the folder that cargo made");
+    let script = linearscope_bundle::bundle(&modules, "app.js")
+        .unwrap_or_else(|refused| panic!("the explorer's page: {refused}"));
+    fs::write(out.join("page-script.js"), script).expect("the folder that cargo made");
 }
