@@ -23,6 +23,13 @@ use std::{
 
 use declaration::{Declaration, Names, declarations};
 
+/// Modules that several pages use, by file name: how numbers are written, tables that sort, numbers packed in text.
+pub const SHARED: [(&str, &str); 3] = [
+    ("number.js", include_str!("shared/number.js")),
+    ("sort.js", include_str!("shared/sort.js")),
+    ("unpack.js", include_str!("shared/unpack.js")),
+];
+
 /// Why modules are not made one script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {

@@ -27,6 +27,7 @@ mod line;
 mod number;
 mod overlay;
 pub mod page;
+mod pdf;
 mod sheet;
 mod volume;
 

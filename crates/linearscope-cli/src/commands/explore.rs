@@ -50,7 +50,7 @@ pub(crate) struct Explore {
     #[arg(long, value_name = "N", help_heading = FILES, requires = "export")]
     pub step: Option<NonZeroUsize>,
     /// The most that an export may take on disk, in GB
-    #[arg(long, value_name = "GB", default_value_t = 0.2, help_heading = FILES, requires = "export")]
+    #[arg(long, value_name = "GB", default_value_t = 0.5, help_heading = FILES, requires = "export")]
     pub max_size: f64,
     /// Attributions of the N best classes are exported
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = FILES, requires = "export")]

@@ -53,7 +53,6 @@ impl Folder {
             folder.clear()?;
         }
         let at = &folder.at;
-        fs::create_dir_all(at.join(DATA)).map_err(|error| Failure::file(at, error))?;
         let mark = at.join(MARK);
         let text = match fs::read_to_string(&mark) {
             Ok(text) => text,
@@ -99,21 +98,20 @@ impl Folder {
         })
     }
 
-    /// Remove what an export has written, and nothing else.
+    /// Remove what an export has written, and nothing else. Without its mark all of it is somebody else's, so that goes last.
     fn clear(&self) -> Result<()> {
-        let mut ours = vec![self.at.join(PAGE), self.at.join(MARK)];
-        // The mark last: without it the rest would be somebody else's.
-        if self.at.join(MARK).is_file() {
-            let data = self.at.join(DATA);
-            let entries = fs::read_dir(&data).map_err(|error| Failure::file(&data, error))?;
-            let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-            let is_ours = |path: &PathBuf| {
-                path.extension()
-                    .is_some_and(|end| end == "js" || end == "part")
-            };
-            ours.splice(0..0, files.filter(is_ours));
+        let mark = self.at.join(MARK);
+        if !mark.is_file() {
+            return Ok(());
         }
-        for path in ours {
+        let data = self.at.join(DATA);
+        let entries = fs::read_dir(&data).map_err(|error| Failure::file(&data, error))?;
+        let packs = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let is_ours = |path: &PathBuf| {
+            path.extension()
+                .is_some_and(|end| end == "js" || end == "part")
+        };
+        for path in packs.filter(is_ours).chain([self.at.join(PAGE), mark]) {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(Failure::file(&path, error));
@@ -127,7 +125,10 @@ impl Folder {
     /// A file that no export has written.
     fn others(&self) -> Result<Option<String>> {
         for folder in [self.at.clone(), self.at.join(DATA)] {
-            let entries = fs::read_dir(&folder).map_err(|error| Failure::file(&folder, error))?;
+            let entries = match fs::read_dir(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries.map_err(|error| Failure::file(&folder, error))?,
+            };
             for entry in entries {
                 let name = entry
                     .map_err(|error| Failure::file(&folder, error))?
@@ -161,6 +162,8 @@ impl Folder {
             .sides
             .iter()
             .map(|side| json!({ "of": side.name(), "step": side.step, "tile": side.tile }));
+        let data = self.at.join(DATA);
+        fs::create_dir_all(&data).map_err(|error| Failure::file(&data, error))?;
         let mark = json!({ "asked": plan.asked, "sides": sides.collect::<Vec<_>>() });
         self.put(&self.at.join(MARK), format!("{mark:#}\n").as_bytes())
     }

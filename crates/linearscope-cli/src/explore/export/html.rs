@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn the_page_is_one_file_that_names_no_other() {
         let html = page(&json!({ "again": "linearscope </script> & so on" })).expect("a page");
-        assert!(!html.contains("/page/"), "something is not inlined");
+        assert!(!html.contains("\"/page/"), "something is not inlined");
         assert!(!html.contains("src="), "something is loaded");
         // The module's end and the index's.
         assert_eq!(html.matches("</script>").count(), 2);

@@ -24,8 +24,9 @@ const TRIPLETS: usize = 8;
 const TOWARDS: [&str; 6] = ["black", "white", "mean", "blur", "noise", "zeros"];
 /// Parts that the way there may have.
 const PARTS: [usize; 5] = [20, 10, 4, 2, 1];
-/// What a kind of map may take of the whole: an eighth.
+/// What a kind of map may take of the whole: an eighth, and no more than so many bytes.
 const SHARE: u64 = 8;
+const MOST: u64 = 64 << 20;
 /// Bytes of a pack before it is deflated: one that a pointer comes to opens within a moment.
 const PACK: f64 = 1.5e6;
 
@@ -420,7 +421,7 @@ impl Made<'_> {
     /// Whether so many numbers are no more than a share of the whole; else it is noted.
     fn fits(&self, what: &str, numbers: usize, left_out: &mut Vec<String>) -> bool {
         let bytes = numbers as f64 * self.width * 1.2;
-        let fits = bytes <= (self.wish.max_size / SHARE) as f64;
+        let fits = bytes <= (self.wish.max_size / SHARE).min(MOST) as f64;
         if !fits {
             left_out.push(format!("{what} ({})", super::said_bytes(bytes)));
         }

@@ -2,6 +2,8 @@
 // disk may load nothing else. A file is a pack: many answers, as the program gave them, deflated. What was not computed
 // for the export is refused in the words in which the program refuses.
 
+import { inflate, interleave } from "./unpack.js";
+
 /** How many packs are kept at hand. */
 const KEPT = 40;
 
@@ -23,26 +25,13 @@ const refusal = (status, error, hint) =>
 // Headers are Latin-1; what they hold is UTF-8, as over HTTP.
 const header = text => String.fromCharCode(...new TextEncoder().encode(text));
 
-const inflate = async text => {
-  const letters = atob(text);
-  const bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  return new Response(stream).arrayBuffer();
-};
-
 /** The answers of a pack by name. As explore/export/pack.rs. */
 const open = async text => {
   const whole = await inflate(text);
-  const view = new DataView(whole);
+  const view = new DataView(whole.buffer);
   const [width, length] = [view.getUint32(0, true), view.getUint32(4, true)];
-  const entries = JSON.parse(new TextDecoder().decode(new Uint8Array(whole, 8, length)));
-  const planes = new Uint8Array(whole, 8 + length);
-  // First bytes of all numbers come first, then second bytes: so they deflate better.
-  const bytes = new Uint8Array(planes.length);
-  const numbers = planes.length / width;
-  for (let plane = 0; plane < width; plane++)
-    for (let i = 0, from = plane * numbers; i < numbers; i++) bytes[i * width + plane] = planes[from + i];
+  const entries = JSON.parse(new TextDecoder().decode(whole.subarray(8, 8 + length)));
+  const bytes = interleave(whole.subarray(8 + length), width);
   return new Map(entries.map(({ name, at, bytes: size, ...said }) => [name, { ...said, body: bytes.subarray(at, at + size) }]));
 };
 
