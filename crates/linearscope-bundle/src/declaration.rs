@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::Refused;
+use crate::refused::Refused;
 
 /// One declaration and where it stands.
 #[derive(Debug)]

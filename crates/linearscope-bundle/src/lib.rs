@@ -15,13 +15,12 @@
 //! `export` is taken for a declaration wherever it stands: texts over several lines must not have one.
 
 mod declaration;
+mod refused;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use declaration::{Declaration, Names, declarations};
+pub use refused::Refused;
 
 /// Modules that several pages use, by file name: how numbers are written, tables that sort, numbers packed in text.
 pub const SHARED: [(&str, &str); 3] = [
@@ -29,28 +28,6 @@ pub const SHARED: [(&str, &str); 3] = [
     ("sort.js", include_str!("shared/sort.js")),
     ("unpack.js", include_str!("shared/unpack.js")),
 ];
-
-/// Why modules are not made one script.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// The module's file.
-    pub file: String,
-    /// Counted from 1; 0 where it is about the whole file.
-    pub line: usize,
-    /// What is not understood.
-    pub why: String,
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(f, "{}: {}", self.file, self.why),
-            line => write!(f, "{}:{line}: {}", self.file, self.why),
-        }
-    }
-}
-
-impl std::error::Error for Refused {}
 
 /// What no module may hold: it would end the element that the script stands in, load what is not there, or clash with
 /// the names that this crate gives.

@@ -15,6 +15,8 @@ use skrifa::{
     instance::{LocationRef, Size},
 };
 
+use crate::pdf;
+
 /// Why a picture could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -325,7 +327,7 @@ impl Drawing {
     /// # Errors
     /// [`Error::Pdf`].
     pub fn to_pdf(&self) -> Result<Vec<u8>, Error> {
-        crate::pdf::page(&self.tree()?, &self.title)
+        pdf::page(&self.tree()?, &self.title).map_err(Error::Pdf)
     }
 
     /// A PNG of one pixel a pixel.

@@ -30,6 +30,8 @@ pub mod page;
 mod pdf;
 mod sheet;
 mod volume;
+#[cfg(test)]
+mod written;
 
 pub use animation::Animation;
 pub use array::{Array, Channels, Raster, Window};
