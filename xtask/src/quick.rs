@@ -3,9 +3,10 @@
 use crate::tally::Tally;
 
 /// The workspace's own crates that are compiled for it.
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 8] = [
     "linearscope",
     "linearscope-analysis",
+    "linearscope-bundle",
     "linearscope-cli",
     "linearscope-onnx",
     "linearscope-picture",

@@ -90,7 +90,11 @@ pub(crate) struct About {
 
 impl About {
     fn described(&self, file: &str) -> Option<String> {
-        let own = self.files.iter().find(|about| about.0 == file);
+        // One that ends with / is a folder, of whose files all is said.
+        let is = |about: &&FileAbout| {
+            about.0 == file || (about.0.ends_with('/') && file.starts_with(about.0))
+        };
+        let own = self.files.iter().find(is);
         let of_table = || {
             let (name, kind) = file.rsplit_once('.')?;
             let table = self.tables.iter().find(|table| table.name == name)?;

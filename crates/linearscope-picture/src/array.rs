@@ -1,5 +1,7 @@
 //! Arrays as rasters of colours.
 
+use std::sync::Arc;
+
 use image::{RgbImage, imageops};
 
 use crate::colour::{Ramp, around_grey, diverging};
@@ -65,6 +67,10 @@ pub struct Raster {
     pub(crate) extremes: [f64; 2],
     /// One dot stands for a block of so many entries by so many.
     pub block: usize,
+    /// The number that each dot shows, channel by channel: of a block its peak, or its mean.
+    pub(crate) values: Option<Arc<[f64]>>,
+    /// Of a map over a photograph, the photograph.
+    pub(crate) beneath: Option<Arc<RgbImage>>,
 }
 
 impl<'a> Array<'a> {
@@ -193,11 +199,15 @@ impl<'a> Array<'a> {
     ) -> Raster {
         let block = window.h.max(window.w).div_ceil(most).max(1);
         let (h, w) = (window.h.div_ceil(block), window.w.div_ceil(block));
+        let dots = (0..h).flat_map(|y| (0..w).map(move |x| (y, x)));
+        let drawn = if self.shape[0] == 3 { 3 } else { 1 };
+        let values: Arc<[f64]> = (0..drawn)
+            .flat_map(|channel| dots.clone().map(move |place| (channel, place)))
+            .map(|(channel, place)| self.block_value(channel, window, block, place, &of))
+            .collect();
         let picture = RgbImage::from_fn(w as u32, h as u32, |x, y| {
-            let place = (y as usize, x as usize);
-            image::Rgb(colours(&|channel| {
-                self.block_value(channel, window, block, place, &of)
-            }))
+            let dot = y as usize * w + x as usize;
+            image::Rgb(colours(&|channel| values[channel * h * w + dot]))
         });
         Raster {
             picture,
@@ -210,6 +220,8 @@ impl<'a> Array<'a> {
             },
             extremes: self.extremes(window),
             block,
+            values: Some(values),
+            beneath: None,
         }
     }
 

@@ -124,6 +124,8 @@ impl Raster {
             ramp: Ramp::AroundGrey,
             extremes: [f64::INFINITY, f64::NEG_INFINITY],
             block,
+            values: None,
+            beneath: None,
         })
     }
 }

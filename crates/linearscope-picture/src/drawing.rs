@@ -15,12 +15,17 @@ use skrifa::{
     instance::{LocationRef, Size},
 };
 
+use crate::pdf;
+
 /// Why a picture could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The PNG encoder's own words.
     #[error("PNG: {0}")]
     Png(String),
+    /// What cannot be written as PDF.
+    #[error("PDF: {0}")]
+    Pdf(String),
     /// A drawing too large to rasterise.
     #[error("a drawing of {width}×{height} is too large for a PNG; the SVG shows it")]
     TooLarge {
@@ -300,6 +305,31 @@ impl Drawing {
         )
     }
 
+    fn tree(&self) -> Result<usvg::Tree, Error> {
+        usvg::Tree::from_str(&self.to_svg(), &options())
+            .map_err(|error| Error::Png(error.to_string()))
+    }
+
+    /// SVG whose text is outlines, so that it is the same wherever it is placed.
+    ///
+    /// # Errors
+    /// [`Error::Png`] of pictures within.
+    pub fn to_outlined_svg(&self) -> Result<String, Error> {
+        let outlined = usvg::WriteOptions {
+            preserve_text: false,
+            ..usvg::WriteOptions::default()
+        };
+        Ok(self.tree()?.to_string(&outlined))
+    }
+
+    /// A PDF of one page, of 0.75 points a pixel: lines and text, as outlines, are vectors; pictures keep every dot.
+    ///
+    /// # Errors
+    /// [`Error::Pdf`].
+    pub fn to_pdf(&self) -> Result<Vec<u8>, Error> {
+        pdf::page(&self.tree()?, &self.title).map_err(Error::Pdf)
+    }
+
     /// A PNG of one pixel a pixel.
     ///
     /// # Errors
@@ -317,8 +347,7 @@ impl Drawing {
         if self.width > 32767.0 || self.height > 32767.0 {
             return Err(too_large);
         }
-        let tree = usvg::Tree::from_str(&self.to_svg(), &options())
-            .map_err(|error| Error::Png(error.to_string()))?;
+        let tree = self.tree()?;
         let size = tree.size().to_int_size();
         let mut pixels = tiny_skia::Pixmap::new(size.width(), size.height()).ok_or(too_large)?;
         resvg::render(&tree, tiny_skia::Transform::default(), &mut pixels.as_mut());

@@ -27,8 +27,11 @@ mod line;
 mod number;
 mod overlay;
 pub mod page;
+mod pdf;
 mod sheet;
 mod volume;
+#[cfg(test)]
+mod written;
 
 pub use animation::Animation;
 pub use array::{Array, Channels, Raster, Window};

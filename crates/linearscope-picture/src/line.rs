@@ -114,6 +114,8 @@ pub(crate) fn line(values: &[f64], part: Range<usize>, scale: Option<f64>) -> (L
         ramp: Ramp::Diverging,
         extremes,
         block: 1,
+        values: None,
+        beneath: None,
     };
     (Line::new(shown, low, high), raster)
 }

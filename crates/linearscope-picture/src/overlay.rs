@@ -1,5 +1,7 @@
 //! A signed map over the photograph it is about.
 
+use std::sync::Arc;
+
 use image::{Rgb, RgbImage};
 
 use crate::{
@@ -100,9 +102,12 @@ impl Overlay {
         let scale = scale.unwrap_or_else(|| self.scale(&values));
         let unit = if scale > 0.0 { scale } else { 1.0 };
         let size = photograph.size().map(|size| size as u32);
+        let dots = (0..size[0]).flat_map(|y| (0..size[1]).map(move |x| (y as usize, x as usize)));
+        let shown: Arc<[f64]> = dots
+            .map(|place| plane.block_value(0, part, photograph.block, place, peak))
+            .collect();
         let picture = RgbImage::from_fn(size[1], size[0], |x, y| {
-            let place = (y as usize, x as usize);
-            let value = plane.block_value(0, part, photograph.block, place, peak);
+            let value = shown[(y * size[1] + x) as usize];
             let [r, g, b] = photograph.picture.get_pixel(x, y).0.map(f64::from);
             // Neither black nor white: both colours show on it.
             let grey = 75.0 + 0.6 * (0.299 * r + 0.587 * g + 0.114 * b);
@@ -113,6 +118,8 @@ impl Overlay {
             scale: Some(scale),
             ramp: Ramp::Over,
             extremes: plane.extremes(part),
+            values: Some(shown),
+            beneath: Some(Arc::new(photograph.picture.clone())),
             ..photograph.clone()
         })
     }

@@ -218,6 +218,15 @@ impl Browser {
         );
     }
 
+    /// Without any network from now on.
+    pub fn offline(&mut self) {
+        self.call("Network.enable", json!({}));
+        self.call(
+            "Network.emulateNetworkConditions",
+            json!({ "offline": true, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0 }),
+        );
+    }
+
     /// Go to an address, as by typing it.
     pub fn open(&mut self, address: &str) {
         // A part behind # alone would not load the page anew.

@@ -1,8 +1,8 @@
 //! `analyse`: everything that fits the task, as files and as one report.
 
-use std::fmt::Write;
+use std::{fmt::Write, fs};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use linearscope_analysis::{
     LinearOperator,
     attribution::{AdjointMethod, Method},
@@ -11,8 +11,8 @@ use linearscope_analysis::{
     svd::SvdConfig,
 };
 use linearscope_picture::{
-    Band, Overlay, Sheet,
-    page::{self, Cell, Column, Markup, Page, Part, Render, Section, Table},
+    Band, Drawing, Overlay, Sheet,
+    page::{self, Cell, Column, Markup, Page, Part, Render, Section, Shown, Table},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -35,12 +35,85 @@ use crate::{
     task::Task,
 };
 
+/// How figures are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    /// Pixels, as on the screen
+    Png,
+    /// Vectors, text as outlines
+    Svg,
+    /// The same, one page each
+    Pdf,
+}
+
+impl Format {
+    fn end(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Svg => "svg",
+            Self::Pdf => "pdf",
+        }
+    }
+
+    fn bytes(self, drawing: &Drawing) -> Result<Vec<u8>> {
+        Ok(match self {
+            Self::Png => drawing.to_png()?,
+            Self::Svg => drawing.to_outlined_svg()?.into_bytes(),
+            Self::Pdf => drawing.to_pdf()?,
+        })
+    }
+}
+
+/// A heading as a part of a file's name.
+fn slug(heading: &str) -> String {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            ' '
+        }
+    };
+    let plain: String = heading.chars().map(plain).collect();
+    plain.split_whitespace().collect::<Vec<_>>().join("-")
+}
+
+/// Every figure of a report as a file, numbered as they come.
+fn save_figures(session: &mut Session, chapter: &Chapter, format: Format) -> Result<usize> {
+    let figures = chapter.parts.iter().flat_map(|part| {
+        let name = slug(&part.heading);
+        part.figures
+            .iter()
+            .map(move |figure| (name.clone(), figure))
+    });
+    let folder = session.results.path(FIGURES);
+    fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, error))?;
+    let mut count = 0;
+    for (number, (name, figure)) in figures.enumerate() {
+        let drawing = figure.draw()?;
+        let file = format!("{FIGURES}{:02}-{name}.{}", number + 1, format.end());
+        session
+            .results
+            .save(&file, &format.bytes(&drawing)?, json!({}))?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Where figures go.
+const FIGURES: &str = "figures/";
+
 /// `analyse`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Analyse {
     /// How many singular triplets
     #[arg(short, default_value_t = 6, value_name = "K")]
     pub k: usize,
+    /// Write each figure of the report as a file of its own, too, for a paper: lines and text as vectors, fields as
+    /// lossless pictures
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub figures: Option<Format>,
     #[command(flatten)]
     #[serde(skip)]
     pub common: Common,
@@ -55,10 +128,16 @@ impl OnPicture for Analyse {
             fits: contributions, rows, votes, columns, maps, SVD. The report shows the command behind each figure.",
         example: "analyse net.onnx --input cat.jpg",
         pictures: Pictures::Folders,
-        files: &[FileAbout(
-            "report.html",
-            "the report: self-contained, for any browser and for print",
-        )],
+        files: &[
+            FileAbout(
+                "report.html",
+                "the report: self-contained, for any browser and for print",
+            ),
+            FileAbout(
+                FIGURES,
+                "the figures of the report, numbered, where --figures is given",
+            ),
+        ],
         tables: &[],
         includes: &[
             <run::Run as OnPicture>::ABOUT,
@@ -104,8 +183,13 @@ impl OnPicture for Analyse {
         session
             .results
             .save("report.html", report.html().as_bytes(), json!({}))?;
+        let mut summary = vec!["open report.html in a browser".into()];
+        if let Some(format) = self.figures {
+            let count = save_figures(session, &report.chapters[0], format)?;
+            summary.push(format!("{count} figures are in {FIGURES}"));
+        }
         Ok(Told {
-            summary: vec!["open report.html in a browser".into()],
+            summary,
             line,
             found: json!({
                 "task": task,
@@ -261,6 +345,7 @@ pub(crate) fn chapter(
     };
     let classifier = task == Task::Classifier;
     let mut first = vec![page::sheet(&pictures)?];
+    let mut figures = vec![Shown::Sheet(pictures)];
     if classifier {
         first.push(scores(session, &y0));
     }
@@ -271,6 +356,7 @@ pub(crate) fn chapter(
     if let Some(labels) = &labels {
         if let Some(sheet) = labels.save(session)? {
             first.push(page::sheet(&sheet)?);
+            figures.push(Shown::Sheet(sheet));
         }
         first.push(labels.table(session).render());
     }
@@ -292,6 +378,7 @@ pub(crate) fn chapter(
         },
         body: first,
         commands: run,
+        figures,
     });
 
     let target = if classifier {
@@ -331,6 +418,7 @@ pub(crate) fn chapter(
             "linearscope contributions {} --target {target}",
             session.line
         )],
+        figures: vec![Shown::Bars(found.chart)],
     });
     if classifier {
         chapter.parts.extend(contribution.take());
@@ -405,6 +493,7 @@ pub(crate) fn chapter(
                 .into(),
             body: vec![body(Some(&sheet))?, page::lines(&lines)],
             commands: commands("maps", ""),
+            figures: vec![Shown::Sheet(sheet)],
         });
     }
     let config = SvdConfig::new(k);
@@ -444,6 +533,7 @@ pub(crate) fn chapter(
         look,
         body: vec![body(sheet.as_ref())?],
         commands: svd_command,
+        figures: sheet.map(Shown::Sheet).into_iter().collect(),
     });
     // For pictures it comes last: one pixel's score is a detail.
     chapter.parts.extend(contribution);
@@ -470,6 +560,7 @@ fn attribution(session: &mut Session, command: &str) -> Result<Part> {
             .into(),
         body: vec![body(found.sheet.as_ref())?, page::lines(&lines)],
         commands: vec![command.into()],
+        figures: found.sheet.map(Shown::Sheet).into_iter().collect(),
     })
 }
 
@@ -483,6 +574,7 @@ const VOTED: usize = 200;
 
 fn votes_part(session: &mut Session, command: &str) -> Result<Part> {
     let classes = session.frozen.output_len();
+    let mut figures = Vec::new();
     let (look, body) = if classes > VOTED {
         let look = format!(
             "Each pixel votes for the class whose discussion it speaks loudest in. With {classes} classes \
@@ -495,13 +587,16 @@ fn votes_part(session: &mut Session, command: &str) -> Result<Part> {
                     makes of the pixel, and of the biases on its way. Look for whether the loud votes lie \
                     on the object."
             .to_string();
-        (look, vec![body(sheet.as_ref())?, table.render()])
+        let shown = vec![body(sheet.as_ref())?, table.render()];
+        figures.extend(sheet.map(Shown::Sheet));
+        (look, shown)
     };
     Ok(Part {
         heading: "Which class each pixel votes for".into(),
         look,
         body,
         commands: vec![command.into()],
+        figures,
     })
 }
 
@@ -518,5 +613,6 @@ fn part_of(
         look: look.into(),
         body: vec![body(sheet.as_ref())?],
         commands,
+        figures: sheet.map(Shown::Sheet).into_iter().collect(),
     })
 }

@@ -171,6 +171,7 @@ fn bicubic(place: &Place) -> Result<Part> {
                 .into(),
         body: vec![body(sheet.as_ref())?],
         commands: vec![format!("linearscope svd {line} -k {TRIPLETS}")],
+        ..Part::default()
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     net::IpAddr,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -12,11 +13,14 @@ use crate::{
     command::{About, Command, Group, Pictures},
     console,
     error::{Failure, Result},
-    explore::{Address, Points, serve},
+    explore::{Address, Points, Wish, export, serve},
+    limits::bytes,
 };
 
 /// Heading of what the page is asked for.
 const PAGE: &str = "The page";
+/// Heading of what is written instead of served.
+const FILES: &str = "As files";
 
 /// `explore`.
 #[derive(Clone, Debug, Args)]
@@ -37,6 +41,29 @@ pub(crate) struct Explore {
     /// A second picture, under one pointer with the first
     #[arg(long, value_name = "FILE", help_heading = PAGE)]
     pub compare_input: Option<PathBuf>,
+    /// Write the page as files into this folder, instead of serving it: they open from disk and from any static host.
+    /// Size and time are told and asked for before; run again, an interrupted export goes on
+    #[arg(long, value_name = "DIR", help_heading = FILES,
+        conflicts_with_all = ["port", "no_open", "listen", "compare_model", "compare_input"])]
+    pub export: Option<PathBuf>,
+    /// Export rows and columns of places N apart [default: the nearest that fit --max-size]
+    #[arg(long, value_name = "N", help_heading = FILES, requires = "export")]
+    pub step: Option<NonZeroUsize>,
+    /// The most that an export may take on disk, in GB
+    #[arg(long, value_name = "GB", default_value_t = 0.5, help_heading = FILES, requires = "export")]
+    pub max_size: f64,
+    /// Attributions of the N best classes are exported
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = FILES, requires = "export")]
+    pub top: usize,
+    /// Export this class, too, with what each layer adds to it; repeat for more
+    #[arg(long, value_name = "K", help_heading = FILES, requires = "export")]
+    pub target: Vec<String>,
+    /// An attribution method to export; repeat for more
+    #[arg(long, value_name = "NAME", default_value = "conserving", help_heading = FILES, requires = "export")]
+    pub method: Vec<String>,
+    /// Export without asking whether to go on
+    #[arg(long, help_heading = FILES, requires = "export")]
+    pub yes: bool,
     #[command(flatten)]
     pub common: Common,
 }
@@ -89,7 +116,7 @@ impl Explore {
         for (flag, given) in [
             ("--json", self.common.json),
             ("--shard", self.common.shard.is_some()),
-            ("--fresh", self.common.fresh),
+            ("--fresh", self.common.fresh && self.export.is_none()),
             ("--each-channel", self.common.each_channel),
             ("--check-decisions", self.common.freezing.check_decisions),
         ] {
@@ -102,6 +129,25 @@ impl Explore {
     }
 }
 
+impl Explore {
+    /// What is wanted as files.
+    fn wish(&self) -> Result<Option<Wish>> {
+        let Some(folder) = &self.export else {
+            return Ok(None);
+        };
+        Ok(Some(Wish {
+            folder: folder.clone(),
+            step: self.step.map(NonZeroUsize::get),
+            top: self.top,
+            targets: self.target.clone(),
+            methods: self.method.clone(),
+            max_size: bytes("--max-size", self.max_size, 1.0)?,
+            yes: self.yes,
+            fresh: self.common.fresh,
+        }))
+    }
+}
+
 impl Command for Explore {
     const ABOUT: &'static About = ABOUT;
 
@@ -109,7 +155,11 @@ impl Command for Explore {
 
     fn run(&self) -> Result<()> {
         self.check()?;
+        let wish = self.wish()?;
         let points = Points::new(ABOUT, &self.all())?;
+        if let Some(wish) = wish {
+            return export(points, &wish);
+        }
         let address = Address {
             listen: self.listen,
             port: self.port,

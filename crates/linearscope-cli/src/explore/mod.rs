@@ -13,6 +13,8 @@ mod asked;
 mod cache;
 mod compute;
 mod connection;
+mod desk;
+mod export;
 mod guard;
 mod page;
 mod params;
@@ -23,5 +25,6 @@ mod routes;
 mod server;
 mod stream;
 
+pub(crate) use export::{Wish, export};
 pub(crate) use points::Points;
 pub(crate) use server::{Address, serve};

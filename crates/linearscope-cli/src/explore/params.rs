@@ -30,6 +30,14 @@ impl Params {
         Ok(Self(pairs))
     }
 
+    /// Those that the program itself asks by.
+    pub(crate) fn given(pairs: &[(&'static str, String)]) -> Self {
+        let owned = pairs
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.clone()));
+        Self(owned.collect())
+    }
+
     /// A parameter's text; empty is as good as absent.
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(known, _)| known == name)?;

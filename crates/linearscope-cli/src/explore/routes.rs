@@ -20,8 +20,7 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{
     answer::{Answer, JSON},
     asked::Asked,
-    cache::Cache,
-    compute::jobs::Kept,
+    desk::Desk,
     guard::{Guard, Pass},
     page,
     params::Params,
@@ -31,8 +30,6 @@ use super::{
     stream::{Lines, Reply, Waiting},
 };
 
-/// Bytes of finished answers that are kept.
-const CACHED: usize = 128 << 20;
 /// How long an answer that comes at once may take, from its place in the queue on.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -42,11 +39,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// What the thread of the connections and the one that computes share.
 pub(crate) struct Shared {
-    pub points: Points,
+    pub desk: Desk,
     pub queue: Queue,
-    pub jobs: Kept,
     guard: Guard,
-    cache: Mutex<Cache<Answer>>,
     /// Raised at the end: what is computed stops.
     running: Mutex<Option<Interrupt>>,
 }
@@ -54,24 +49,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(points: Points, guard: Guard) -> Self {
         Self {
-            points,
+            desk: Desk::new(points),
             guard,
             queue: Queue::default(),
-            jobs: Kept::default(),
-            cache: Mutex::new(Cache::within(CACHED)),
             running: Mutex::new(None),
         }
-    }
-
-    pub(crate) fn cached(&self, key: &str) -> Option<Answer> {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.get(key)
-    }
-
-    pub(crate) fn keep(&self, key: String, answer: Answer) {
-        let bytes = answer.bytes();
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.put(key, answer, bytes);
     }
 
     /// What is computed now.
@@ -218,14 +200,14 @@ async fn ask(
     let hover = params.flag("hover")?;
     let client = params.text("client");
     params.done()?;
-    shared.points.check(&asked.of)?;
+    shared.desk.points.check(&asked.of)?;
     // What a session says never changes: its tag alone tells that a browser's copy is good.
-    let tag = format!("\"{}\"", shared.points.key());
+    let tag = format!("\"{}\"", shared.desk.points.key());
     let job = asked.what.is_job();
     if !job && is_known(headers, &tag) {
         return Ok(not_modified(&tag));
     }
-    if !job && let Some(answer) = shared.cached(&asked.key()) {
+    if !job && let Some(answer) = shared.desk.cached(&asked.key()) {
         return Ok(whole(answer, &tag));
     }
     let interrupt = Interrupt::new();

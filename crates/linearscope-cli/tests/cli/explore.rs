@@ -1,5 +1,6 @@
 //! `explore`: the server behind the page, as a process.
 
+mod exported;
 mod guard;
 mod hostile;
 mod jobs;

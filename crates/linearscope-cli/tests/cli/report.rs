@@ -116,3 +116,68 @@ fn analyse_recognises_the_task() {
     let html = fs::read_to_string(folder.path("o/report.html")).unwrap();
     assert!(html.contains("--dtype f64 --range 1 -k 2"));
 }
+
+/// Each figure of the report as a file: as many in every format, each what its name says.
+#[test]
+fn figures_are_files_for_a_paper() {
+    let folder = Folder::new();
+    let mut counts = Vec::new();
+    for format in ["png", "svg", "pdf"] {
+        let out = folder.ok(&[
+            "analyse",
+            &sr(),
+            "--input",
+            &picture(),
+            "--out",
+            format,
+            "--figures",
+            format,
+        ]);
+        let manifest = folder.json(&format!("{format}/manifest.json"));
+        let files = manifest["files"].as_array().expect("files");
+        let names = files.iter().filter_map(|file| file["file"].as_str());
+        let names: Vec<&str> = names.filter(|name| name.starts_with("figures/")).collect();
+        assert!(
+            out.contains(&format!("{} figures are in figures/", names.len())),
+            "{out}"
+        );
+        for name in &names {
+            let bytes = fs::read(folder.path(&format!("{format}/{name}"))).expect("a figure");
+            match format {
+                "png" => {
+                    image::load_from_memory(&bytes).expect("a picture");
+                }
+                "svg" => {
+                    let text = String::from_utf8(bytes).expect("text");
+                    assert!(
+                        text.starts_with("<svg") && !text.contains("<text"),
+                        "{name}"
+                    );
+                }
+                _ => {
+                    assert!(
+                        bytes.starts_with(b"%PDF-1.7") && bytes.ends_with(b"%%EOF"),
+                        "{name}"
+                    );
+                    assert!(
+                        bytes.windows(6).any(|part| part == b"/Image") || name.contains("layer"),
+                        "{name}"
+                    );
+                }
+            }
+        }
+        assert!(
+            names
+                .iter()
+                .any(|name| name.starts_with("figures/01-what-it-makes.")),
+            "{names:?}"
+        );
+        counts.push(names.len());
+    }
+    assert!(
+        counts[0] >= 5 && counts.iter().all(|count| *count == counts[0]),
+        "{counts:?}"
+    );
+    let plain = folder.ok(&["analyse", &sr(), "--input", &picture(), "--out", "none"]);
+    assert!(!plain.contains("figures are in") && !folder.path("none/figures").exists());
+}

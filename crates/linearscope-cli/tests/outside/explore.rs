@@ -2,6 +2,7 @@
 
 mod classifier;
 mod connection;
+mod exported;
 mod panels;
 mod places;
 mod screens;
@@ -13,6 +14,7 @@ use linearscope_test_support::{machine, needing, needs::Trial};
 
 use classifier::*;
 use connection::*;
+use exported::*;
 use panels::*;
 use places::*;
 use screens::*;
@@ -46,6 +48,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         panels_open_without_complaint,
     ));
     trials.extend(needing!(find => it_fits_every_screen, it_begins_by_itself));
+    trials.extend(needing!(find =>
+        an_export_shows_rows_and_columns_of_the_commands,
+        an_export_of_a_classifier_shows_its_attributions,
+        panels_of_an_export_open,
+        a_folder_that_is_not_whole_says_so,
+    ));
     trials
 }
 

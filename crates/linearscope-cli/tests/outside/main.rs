@@ -14,7 +14,10 @@ use cases::{every_case_is_computed_or_refused, every_picture_is_read_or_refused}
 use classifiers::residual_shares_are_the_same_everywhere;
 use decisions::a_decision_that_is_data_flips;
 use linearscope_test_support::{machine, needing, needs, networks::model};
-use page::the_report_fits_narrow_and_wide_screens;
+use page::{
+    overlays_fade_and_tables_sort, the_report_fits_narrow_and_wide_screens,
+    the_report_tells_the_numbers_of_the_arrays,
+};
 use scipy::scipy_reads_the_matrix_that_project_applies;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_linearscope");
@@ -34,6 +37,8 @@ fn main() -> ExitCode {
     trials.extend(needing!(|| machine::shared("cases/pictures") =>
         every_picture_is_read_or_refused));
     trials.extend(needing!(machine::browser => the_report_fits_narrow_and_wide_screens));
+    trials.extend(needing!(machine::driven_browser =>
+        the_report_tells_the_numbers_of_the_arrays, overlays_fade_and_tables_sort));
     trials.extend(needing!(machine::python_with_scipy =>
         scipy_reads_the_matrix_that_project_applies));
     trials.extend(explore::trials());

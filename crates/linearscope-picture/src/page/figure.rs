@@ -5,19 +5,19 @@ use std::fmt::Write as _;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{Markup, html};
 
-use super::text::unbroken;
+use super::{text::unbroken, values::packed};
 use crate::{
     Error, Mark, Panel, Raster, Sheet,
     colour::{NEGATIVE, Ramp, hex},
-    drawing::{LINE, arrow_path},
+    drawing::{LINE, arrow_path, png},
     sheet::{ALL_ZERO, number, zoom_of},
 };
 
 /// A panel: its title, picture, colour bar, key and caption. Signed pictures without a value other than 0
 /// say so instead.
 ///
-/// With the page's script the cursor shows what lies under it: the place in the array, and the value as
-/// far as the colour tells it.
+/// With the page's script the cursor shows what lies under it: the place in the array, and the array's numbers there,
+/// where the picture is of an array; else as far as the colour tells it. A map over a photograph can be faded.
 ///
 /// # Errors
 /// [`Error::Png`] of the picture.
@@ -50,11 +50,17 @@ pub fn figure(panel: &Panel) -> Result<Markup, Error> {
         }
     } else {
         let ramp = raster.scale.map(|_| raster.ramp.name());
+        let packed = raster.values.as_deref().map(packed);
         html! {
             span.picture style=(size) data-y=(raster.window.y) data-x=(raster.window.x)
-                data-block=(raster.block) data-scale=[raster.scale] data-ramp=[ramp] {
+                data-block=(raster.block) data-scale=[raster.scale] data-ramp=[ramp]
+                data-values=[packed.as_ref().map(|packed| &packed.text)]
+                data-width=[packed.as_ref().map(|packed| packed.width)] {
                 img alt=(panel.title) width=(w * zoom) height=(h * zoom)
                     src={ "data:image/png;base64," (STANDARD.encode(raster.to_png()?)) };
+                @if let Some(photograph) = &raster.beneath {
+                    img.beneath alt="" src={ "data:image/png;base64," (STANDARD.encode(png(photograph)?)) };
+                }
                 (marks(panel))
                 (arrows(panel))
             }
@@ -200,10 +206,13 @@ mod tests {
                 label: "1".into(),
             }]);
         let html = html(panel);
-        // The PNG itself is the encoder's affair.
-        let (before, rest) = html.split_once("base64,").unwrap();
-        let (_, after) = rest.split_once('"').unwrap();
-        let html = format!("{before}base64,…\"{after}");
+        // The PNG itself is the encoder's affair, packed numbers are deflate's.
+        let cut = |html: &str, from: &str| {
+            let (before, rest) = html.split_once(from).unwrap();
+            let (_, after) = rest.split_once('"').unwrap();
+            format!("{before}{from}…\"{after}")
+        };
+        let html = cut(&cut(&html, "base64,"), "data-values=\"");
         insta::assert_snapshot!(html.replace("><", ">\n<"));
     }
 

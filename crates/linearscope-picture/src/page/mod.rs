@@ -31,6 +31,7 @@ mod command;
 mod figure;
 mod table;
 mod text;
+mod values;
 
 pub use bars::bars;
 pub use certificate::Certificate;
@@ -45,7 +46,10 @@ use std::fmt::Write;
 use maud::{DOCTYPE, PreEscaped, html};
 
 use self::text::unbroken;
-use crate::colour::{Ramp, STOPS, hex};
+use crate::{
+    BarChart, Drawing, Error, Sheet,
+    colour::{Ramp, STOPS, hex},
+};
 
 /// One page.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +88,30 @@ pub struct Part {
     pub body: Vec<Markup>,
     /// Commands that make the same.
     pub commands: Vec<String>,
+    /// The same figures for those who take them along; the page has them in [`body`](Self::body).
+    pub figures: Vec<Shown>,
+}
+
+/// A figure of a page that can be drawn by itself.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    /// Pictures.
+    Sheet(Sheet),
+    /// Bars.
+    Bars(BarChart),
+}
+
+impl Shown {
+    /// The figure alone.
+    ///
+    /// # Errors
+    /// [`Error`] of its pictures.
+    pub fn draw(&self) -> Result<Drawing, Error> {
+        match self {
+            Self::Sheet(sheet) => sheet.draw(),
+            Self::Bars(chart) => Ok(chart.draw()),
+        }
+    }
 }
 
 impl Render for Part {
@@ -118,6 +146,9 @@ impl Render for Section {
         }
     }
 }
+
+/// The modules beside this file, and those that pages share, as one script; build.rs makes it.
+const SCRIPT: &str = include_str!(concat!(env!("OUT_DIR"), "/report.js"));
 
 /// What a page may load: its own pictures, style and script, and nothing from anywhere else.
 const POLICY: &str =
@@ -188,7 +219,7 @@ pub fn style() -> Markup {
 /// What makes tables sortable by a click on a header, and says what lies under the cursor.
 /// `linearscope.dress(element)` does it for what is added to a page later.
 pub fn script() -> Markup {
-    let code = include_str!("script.js").replace("RAMP_STOPS", &format!("{STOPS:?}"));
+    let code = SCRIPT.replace("RAMP_STOPS", &format!("{STOPS:?}"));
     html! { script { (PreEscaped(code)) } }
 }
 
@@ -258,6 +289,7 @@ mod tests {
                 side_by_side([paragraph(HOSTILE), paragraph(HOSTILE)]),
             ],
             commands: vec![text()],
+            figures: Vec::new(),
         };
         let section = |part: &Part| Section {
             title: text(),
@@ -310,7 +342,7 @@ mod tests {
         // The script reads colours by the stops that made them.
         assert!(html.contains("[[5.0, 48.0, 97.0]") && !html.contains("RAMP_STOPS"));
         // What would end the elements they stand in.
-        for text in [include_str!("style.css"), include_str!("script.js")] {
+        for text in [include_str!("style.css"), SCRIPT] {
             assert!(!text.contains("</"));
         }
     }
@@ -342,6 +374,7 @@ mod tests {
                 look: "Look here.".into(),
                 body: vec![paragraph("a body")],
                 commands: vec!["linearscope run net.onnx --input cat.png".into()],
+                figures: Vec::new(),
             }],
             certificate: Some(Certificate {
                 holds: true,

@@ -5,7 +5,7 @@ use linearscope::noise;
 use linearscope_analysis::{FrozenNetwork, LinearOperator, Progress, validity, vectors::numbers};
 use serde_json::json;
 
-use super::{Answer, Question, Refusal, Shared, absent};
+use super::{Answer, Desk, Question, Refusal, absent};
 use crate::{
     baseline::{Baseline, bounds},
     error::Failure,
@@ -20,7 +20,7 @@ const SEED: u64 = 0;
 
 impl Question<'_> {
     /// The picture at the end of the way.
-    fn end(&self, shared: &Shared, of: &Of, towards: &str) -> Result<Vec<f64>, Refusal> {
+    fn end(&self, desk: &Desk, of: &Of, towards: &str) -> Result<Vec<f64>, Refusal> {
         let subject = self.subject;
         let x0 = &self.point.x0;
         match towards {
@@ -39,8 +39,8 @@ impl Question<'_> {
                 None => noise(x0.len(), SEED),
             }),
             "other" => {
-                let other = (0..shared.points.len()).find(|net| *net != of.net);
-                let other = other.map(|net| shared.points.first(net));
+                let other = (0..desk.points.len()).find(|net| *net != of.net);
+                let other = other.map(|net| desk.points.first(net));
                 let other = other.filter(|other| other.x0.len() == x0.len());
                 let other = other.ok_or_else(|| {
                     absent("there is no second picture of this size")
@@ -56,14 +56,9 @@ impl Question<'_> {
     }
 
     /// Up to where nothing flips, and how the error of the reading grows.
-    pub(super) fn validity(
-        self,
-        shared: &Shared,
-        of: &Of,
-        towards: &str,
-    ) -> Result<Answer, Refusal> {
+    pub(super) fn validity(self, desk: &Desk, of: &Of, towards: &str) -> Result<Answer, Refusal> {
         let frozen = &self.subject.frozen;
-        let end = self.end(shared, of, towards)?;
+        let end = self.end(desk, of, towards)?;
         let way: Vec<f64> = end
             .iter()
             .zip(&self.point.x0)
@@ -115,13 +110,13 @@ impl Question<'_> {
     /// f(x) and F x + r at a part of the way.
     pub(super) fn along(
         self,
-        shared: &Shared,
+        desk: &Desk,
         of: &Of,
         towards: &str,
         t: f64,
     ) -> Result<Answer, Refusal> {
         let (subject, frozen) = (self.subject, &self.subject.frozen);
-        let end = self.end(shared, of, towards)?;
+        let end = self.end(desk, of, towards)?;
         let there = |(to, x): (&f64, &f64)| x + t * (to - x);
         let x: Vec<f64> = end.iter().zip(&self.point.x0).map(there).collect();
         let len = x.len();

@@ -19,11 +19,12 @@ use std::{
 
 use axum::http::StatusCode;
 use linearscope::Interrupt;
-use linearscope_analysis::{LinearOperator, Progress};
+use linearscope_analysis::{LinearOperator, Progress, operator::Field};
 
 use super::{
     answer::Answer,
     asked::{Asked, Known, Of, What},
+    desk::Desk,
     points::Point,
     queue::Ticket,
     refusal::Refusal,
@@ -92,7 +93,7 @@ fn answer(shared: &Shared, ticket: Ticket) {
         }
     };
     let made = catch_unwind(AssertUnwindSafe(|| {
-        kept(shared, &asked, &interrupt, observer)
+        kept(&shared.desk, &asked, &interrupt, observer)
     }));
     let made = made.unwrap_or_else(|panic| {
         let bug = crate::bug(&linearscope::panic_message(panic.as_ref()));
@@ -105,20 +106,20 @@ fn answer(shared: &Shared, ticket: Ticket) {
 
 /// The answer that is kept, or else computed and kept.
 fn kept(
-    shared: &Shared,
+    desk: &Desk,
     asked: &Asked,
     interrupt: &Interrupt,
     observer: Observed<'_>,
 ) -> Result<Answer, Refusal> {
     let key = asked.key();
     // An equal question may have come before it in the queue.
-    if shared.jobs.holds(asked)
-        && let Some(answer) = shared.cached(&key)
+    if desk.jobs.holds(asked)
+        && let Some(answer) = desk.cached(&key)
     {
         return Ok(answer);
     }
     let began = Instant::now();
-    let point = shared.points.get(&asked.of, &shared.jobs);
+    let point = desk.points.get(&asked.of, &desk.jobs);
     // A freezing says what it does, on a terminal.
     console::clear();
     let point = point?;
@@ -128,18 +129,18 @@ fn kept(
         subject: &subject,
         observer,
     };
-    let mut made = of(shared, asked, question)?;
+    let mut made = of(desk, asked, question)?;
     made.say(
         "linearscope-ms",
         format!("{:.1}", 1e3 * began.elapsed().as_secs_f64()),
     );
-    shared.keep(key, made.clone());
+    desk.keep(key, made.clone());
     Ok(made)
 }
 
-fn of(shared: &Shared, asked: &Asked, question: Question<'_>) -> Result<Answer, Refusal> {
+fn of(desk: &Desk, asked: &Asked, question: Question<'_>) -> Result<Answer, Refusal> {
     match &asked.what {
-        What::Session => session::session(shared, &asked.of),
+        What::Session => session::session(desk, &asked.of),
         What::Array(known) => question.array(*known),
         What::Picture(known) => question.picture(*known),
         What::Field { field, at } => question.field(*field, at),
@@ -149,26 +150,48 @@ fn of(shared: &Shared, asked: &Asked, question: Question<'_>) -> Result<Answer, 
                 of: asked.of.clone(),
                 what: What::Attribution(map.clone()),
             };
-            let found = match shared.cached(&asked.key()) {
+            let found = match desk.cached(&asked.key()) {
                 Some(found) => found,
                 None => question.attribution(map)?,
             };
-            shared.keep(asked.key(), found.clone());
+            desk.keep(asked.key(), found.clone());
             Ok(found.said())
         }
         What::Contributions { target } => question.contributions(target),
         What::Layer { name, target } => question.layer(name, target),
-        What::Svd { k } => question.svd(asked, *k, &shared.jobs),
-        What::Vector { k, side, i } => question.vector((&asked.of, *k), *side, *i, &shared.jobs),
-        What::SvdSum { k, pairs } => question.sum((&asked.of, *k), *pairs, &shared.jobs),
-        What::Votes => question.votes(asked, &shared.jobs),
-        What::VoteMap => question.vote_map(&asked.of, &shared.jobs),
+        What::Svd { k } => question.svd(asked, *k, &desk.jobs),
+        What::Vector { k, side, i } => question.vector((&asked.of, *k), *side, *i, &desk.jobs),
+        What::SvdSum { k, pairs } => question.sum((&asked.of, *k), *pairs, &desk.jobs),
+        What::Votes => question.votes(asked, &desk.jobs),
+        What::VoteMap => question.vote_map(&asked.of, &desk.jobs),
         What::Fields { step } => question.fields(*step),
-        What::Validity { towards } => question.validity(shared, &asked.of, towards),
-        What::Along { towards, t } => question.along(shared, &asked.of, towards, *t),
-        What::Attack { eps } => question.attack(asked, *eps, &shared.jobs),
-        What::AttackPicture { eps } => question.attacked(&asked.of, *eps, &shared.jobs),
+        What::Validity { towards } => question.validity(desk, &asked.of, towards),
+        What::Along { towards, t } => question.along(desk, &asked.of, towards, *t),
+        What::Attack { eps } => question.attack(asked, *eps, &desk.jobs),
+        What::AttackPicture { eps } => question.attacked(&asked.of, *eps, &desk.jobs),
     }
+}
+
+/// The answer to one question, here and now.
+pub(super) fn ask(desk: &Desk, asked: &Asked, observer: Observed<'_>) -> Result<Answer, Refusal> {
+    kept(desk, asked, &console::interrupt(), observer)
+}
+
+/// The rows or columns of places of the network that was started with: each the answer to its own question, bit by bit,
+/// all of them computed together.
+pub(super) fn fields(
+    desk: &Desk,
+    field: Field,
+    at: &[String],
+    observer: Observed<'_>,
+) -> Result<Vec<Answer>, Refusal> {
+    let point = desk.points.first(0);
+    let question = Question {
+        point,
+        subject: &point.subject,
+        observer,
+    };
+    question.fields_at(field, at)
 }
 
 impl Question<'_> {

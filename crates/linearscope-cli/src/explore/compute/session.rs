@@ -8,7 +8,7 @@ use linearscope_analysis::{LinearOperator, attribution, certificate::certificate
 use linearscope_picture::diverging;
 use serde_json::{Value, json};
 
-use super::{Answer, Refusal, Shared};
+use super::{Answer, Desk, Refusal};
 use crate::{
     args::{Common, quoted},
     commands::maps,
@@ -28,8 +28,8 @@ use crate::{
 const TOP: usize = 10;
 
 /// The session; with `to` or `rules` that of the one network that they make.
-pub(super) fn session(shared: &Shared, of: &Of) -> Result<Answer, Refusal> {
-    let points = &shared.points;
+pub(super) fn session(desk: &Desk, of: &Of) -> Result<Answer, Refusal> {
+    let points = &desk.points;
     let whole = *of == Of::default();
     let mut nets = Vec::new();
     let mut commands = Value::Null;
@@ -39,7 +39,7 @@ pub(super) fn session(shared: &Shared, of: &Of) -> Result<Answer, Refusal> {
         of.net..of.net + 1
     } {
         let of = Of { net, ..of.clone() };
-        let point = points.get(&of, &shared.jobs)?;
+        let point = points.get(&of, &desk.jobs)?;
         nets.push(described(&point, points.common(net), &of)?);
         if commands.is_null() {
             commands = typed(&point.subject, points);

@@ -1,4 +1,5 @@
-// The server: arrays and JSON by address, jobs with progress, and what to do when it is gone.
+// Answers: arrays and JSON by address, jobs with progress, and what to do when the program is gone. Where they come
+// from is a source, the program (source-program.js) or the files of an export (source-export.js).
 
 import { Field } from "./npy.js";
 
@@ -36,6 +37,10 @@ export class Api {
   #listeners = [];
   #gone = false;
   #key = null;
+
+  constructor(source) {
+    this.source = source;
+  }
 
   /** From now on answers of another session, of a program started anew at this address, are none: the page is loaded again. */
   expect(key) {
@@ -110,7 +115,7 @@ export class Api {
   // The server says when a browser's own copy is still good.
   async #get(address, signal, cache = "no-cache") {
     for (let tries = 0; ; tries++) {
-      const answer = await this.#body(fetch(address, { signal, cache }));
+      const answer = await this.#body(this.source.answer(address, { signal, cache }));
       const tag = answer.headers.get("ETag");
       if (this.#key !== null && tag !== null && tag !== `"${this.#key}"`) {
         location.reload();
@@ -131,7 +136,7 @@ export class Api {
     try {
       return await promise;
     } catch (error) {
-      if (error instanceof TypeError && !isStale(error)) {
+      if (this.source.live && error instanceof TypeError && !isStale(error)) {
         this.#lost();
         throw new Refused(0, "The program does not answer.", "The page goes on by itself when it is back.");
       }

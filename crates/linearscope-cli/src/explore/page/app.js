@@ -1,6 +1,8 @@
 // The page: opens the session, puts its parts together, and keeps them together when the server comes and goes.
 
 import { Api, path } from "./api.js";
+import { program } from "./source-program.js";
+import { Folder } from "./source-export.js";
 import { State } from "./state.js";
 import { Stage } from "./stage.js";
 import { Flashlight } from "./flashlight.js";
@@ -22,7 +24,8 @@ const describe = stage => {
     + "and equals the network at the picture itself.";
   document.title = `${net.model} · ${net.input} · LinearScope`;
   $("what").replaceChildren(el("b", {}, net.model), " at ", el("b", {}, net.input),
-    `: y = F x + r, frozen at this picture`, Number.isFinite(share) ? `; residual r ${percent(share)} of the output` : "");
+    `: y = F x + r, frozen at this picture`, Number.isFinite(share) ? `; residual r ${percent(share)} of the output` : "",
+    ...(stage.session.exported ? [" · ", el("b", { "data-help": `These are files: what was computed for them can be looked at. For all else start ${stage.session.commands.explore}` }, "exported")] : []));
 };
 
 // A node that the link names but the network lacks is listed too, so that one can choose another.
@@ -109,7 +112,9 @@ const watchServer = (stage, api) => api.watch((gone, seconds, session) => {
 });
 
 const open = async () => {
-  const [state, api] = [new State(), new Api()];
+  // An export has its index in the page.
+  const exported = $("exported");
+  const [state, api] = [new State(), new Api(exported ? new Folder(JSON.parse(exported.textContent)) : program)];
   const stage = new Stage(state, api, null);
   watchServer(stage, api);
   const session = stage.session = await api.json(path("session"));

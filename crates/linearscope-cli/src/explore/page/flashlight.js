@@ -38,7 +38,8 @@ export class Flashlight {
 
   hover(plane, { y, x }, event) {
     this.stage.walk?.stop();
-    const at = { side: plane.side, y, x };
+    // Numbers are read anywhere, fields where there are some.
+    const at = this.pinned ? { side: plane.side, y, x } : this.stage.snap({ side: plane.side, y, x });
     this.reading = at;
     this.spoken = false;
     if (!this.pinned) this.move(at);
@@ -77,7 +78,7 @@ export class Flashlight {
 
   click(plane, { y, x }, event) {
     this.stage.walk?.stop();
-    this.pin({ side: plane.side, y, x }, event.shiftKey);
+    this.pin(this.stage.snap({ side: plane.side, y, x }), event.shiftKey);
   }
 
   /** Pin a place; the pinned one again lets go; `beside` compares it with what is pinned. */
@@ -118,7 +119,9 @@ export class Flashlight {
     const plane = this.stage.sides[side] ?? this.stage.sides.in;
     const from = last?.side === plane.side && last.k === undefined ? last : { y: plane.height >> 1, x: plane.width >> 1 };
     const inside = (at, size) => Math.min(size - 1, Math.max(0, at));
-    const at = { side: plane.side, y: inside(from.y + dy, plane.height), x: inside(from.x + dx, plane.width) };
+    const by = this.pinned ? 1 : this.stage.step(side);
+    const to = { side: plane.side, y: inside(from.y + dy * by, plane.height), x: inside(from.x + dx * by, plane.width) };
+    const at = this.pinned ? to : this.stage.snap(to);
     this.reading = at;
     this.spoken = true;
     if (!this.pinned) return this.move(at);
@@ -229,7 +232,8 @@ export class Flashlight {
       return [order[at + 1], order[at - 1]].filter(k => k !== undefined).map(k => ({ ...place, k }));
     }
     const plane = stage.sides[place.side];
-    return [[0, 1], [1, 0], [0, -1], [-1, 0]].map(([dy, dx]) => ({ ...place, y: place.y + dy, x: place.x + dx }))
+    const by = stage.step(place.side);
+    return [[0, by], [by, 0], [0, -by], [-by, 0]].map(([dy, dx]) => ({ ...place, y: place.y + dy, x: place.x + dx }))
       .filter(({ y, x }) => plane && y >= 0 && x >= 0 && y < plane.height && x < plane.width);
   }
 

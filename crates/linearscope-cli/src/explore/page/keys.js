@@ -14,7 +14,7 @@ const table = [
   [["Enter"], "Enter", "pin the cursor's place; with Shift compare it with what is pinned", (stage, event) => {
     const { flashlight } = stage;
     const at = flashlight.pinned ? flashlight.reading ?? stage.state.get("at") : flashlight.cursor;
-    if (at) flashlight.pin(at, event.shiftKey);
+    if (at) flashlight.pin(stage.snap(at), event.shiftKey);
   }],
   [["Escape"], "Esc", "let go of the second place, then of the pin", stage => stage.flashlight.release()],
   [["r"], "r", "one corner of a region, then the other", stage => stage.flashlight.corner()],

@@ -31,6 +31,10 @@ export const attribution = {
       chooser.querySelector("select").value = method();
       picture.heading.textContent = `${method()}: ${target.said}`;
       lead.textContent = "Orange adds to the output, blue takes from it. Move over the map to read it; pin another output, or choose another method.";
+      // What was found before is no answer to this.
+      picture.plane.show(null);
+      picture.plane.facts.textContent = "";
+      figures.replaceChildren();
       job.start(path("attribution/job", query));
     };
     // The job's map is there now.

@@ -64,7 +64,16 @@ export const layers = {
           "Click a layer to see where; pin another output for its sum.";
         rows();
         show();
-      }, status).then(() => { if (status.firstChild) lead.textContent = target.said; });
+      }, status).then(() => {
+        if (!status.firstChild) return;
+        // What was found of another output is no answer.
+        lead.textContent = target.said;
+        found = null;
+        picture?.close();
+        picture = null;
+        table.replaceChildren();
+        pictures.replaceChildren();
+      });
     };
     ask();
     return {

@@ -23,7 +23,10 @@ export const validity = {
     let shown = [];
     const directions = ["black", "white", "mean", "blur", "noise", "zeros", ...(stage.session.nets.length > 1 ? ["other"] : [])];
     const towards = () => (directions.includes(state.get("towards")) ? state.get("towards") : directions[0]);
-    const slider = el("input", { type: "range", min: "0", max: "1", step: "0.01", value: String(state.get("t")), "aria-label": "How far along", oninput: () => state.set({ t: Number(slider.value) }) });
+    // An export has some parts of the way.
+    const by = stage.session.exported?.along ?? 0.01;
+    const part = () => Number((Math.round(state.get("t") / by) * by).toFixed(6));
+    const slider = el("input", { type: "range", min: "0", max: "1", step: String(by), value: String(state.get("t")), "aria-label": "How far along", oninput: () => state.set({ t: Number(slider.value) }) });
     const sliding = el("span");
     const job = new Job(stage, result => {
       found = result;
@@ -39,10 +42,10 @@ export const validity = {
       chart, said, status, pictures);
 
     const draw = () => {
-      sliding.textContent = `x₀ + ${significant(state.get("t"), 2)} of the way`;
+      sliding.textContent = `x₀ + ${significant(part(), 2)} of the way`;
       if (!found) return chart.replaceChildren();
       const points = (found.curve ?? []).map(p => [p.t, p.relative_error]);
-      if (points.length) chart.replaceChildren(curve(points, "Relative error of F x + r along the way", "of the way", state.get("t"), found.exact_until));
+      if (points.length) chart.replaceChildren(curve(points, "Relative error of F x + r along the way", "of the way", part(), found.exact_until));
       const flip = found.flips?.[0];
       const exact = found.exact_until;
       said.textContent = [!Number.isFinite(exact) ? "units of this network change by degrees: F x + r is exact at x₀ alone"
@@ -51,7 +54,7 @@ export const validity = {
     };
     const ask = () => {
       draw();
-      const [direction, t] = [towards(), state.get("t")];
+      const [direction, t] = [towards(), part()];
       along.run(signal => stage.api.array(path("along", stage.query({ towards: direction, t, to: null })), { signal }), both => {
         const y0 = stage.output.y0;
         const n = y0.data.length;

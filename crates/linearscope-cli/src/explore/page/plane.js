@@ -251,7 +251,9 @@ export class Plane {
           context.moveTo(u + dx * gap, v + dy * gap);
           context.lineTo(u + dx * (gap + 9), v + dy * (gap + 9));
         }
-        if (size >= 6) context.rect(u - size / 2, v - size / 2, size, size);
+        // The cell that the place stands for.
+        const cell = size * this.stage.step(this.side);
+        if (cell >= 6) context.rect(u - cell / 2, v - cell / 2, cell, cell);
       });
     }
     if (twin) {

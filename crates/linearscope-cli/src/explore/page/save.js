@@ -87,7 +87,7 @@ export const takeAlong = (stage, plane, shown) => {
     opens.setAttribute("aria-expanded", String(!line.hidden));
     fill();
   }, { "aria-expanded": "false", title: "The command that makes this" });
-  const array = button(".npy", () => download(shown().address, `${name()}.npy`), { title: "Save the array, for numpy.load" });
+  const array = button(".npy", async () => download(await stage.api.source.url(shown().address), `${name()}.npy`), { title: "Save the array, for numpy.load" });
   stage.flashlight.watch(() => {
     // A difference is made here: no address has it.
     array.disabled = !shown()?.address;

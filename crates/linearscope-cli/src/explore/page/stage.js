@@ -80,6 +80,22 @@ export class Stage {
     };
   }
 
+  /** The nearest place of which there is a field. */
+  snap(place) {
+    return this.api.source.snap(place);
+  }
+
+  /** How many places apart there are fields, of places of a side. */
+  step(side) {
+    return this.api.source.step(side);
+  }
+
+  /** The same in words; nothing where every place has one. */
+  stepWords(side) {
+    const step = this.step(side);
+    return step > 1 ? ` · ${side === "in" ? "columns" : "rows"} at places ${step} apart` : "";
+  }
+
   /** Zoom and centre of all planes. */
   look(zoom, cx, cy) {
     const half = 0.5 / zoom;

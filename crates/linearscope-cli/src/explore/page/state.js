@@ -134,7 +134,7 @@ export class State {
   get link() {
     const hash = print(this.#values);
     // Without the search part, where a token may stand: the cookie knows it by now.
-    return location.origin + location.pathname + (hash && `#${hash}`);
+    return location.href.split(/[?#]/, 1)[0] + (hash && `#${hash}`);
   }
 
   #address(step) {

@@ -88,7 +88,7 @@ export class InputView extends View {
     this.x0 = await stage.api.array(path("array/x0", { net: query.net }));
     plane.size(this.x0.shape[1], this.x0.shape[2]);
     this.channels(this.x0.shape, "ci", "all channels");
-    this.note.textContent = this.x0.full.join(" × ");
+    this.note.textContent = this.x0.full.join(" × ") + stage.stepWords("in");
     const picture = stage.net.input_is_picture && await stage.api.picture(path("picture/x0.png", { net: query.net })).catch(() => null);
     this.base = picture || null;
     plane.base(this.base);
@@ -188,7 +188,7 @@ export class OutputView extends View {
     plane.node.append(takeAlong(stage, () => plane, () => this.shown));
     this.body.replaceChildren(plane.node);
     stage.sides.out = plane;
-    this.note.textContent = y0.full.join(" × ");
+    this.note.textContent = y0.full.join(" × ") + stage.stepWords("out");
     this.channels(y0.shape, "co", this.task === "segmenter" ? "winning class" : "all channels");
     if (this.task === "segmenter") this.#labelMap();
     else if (stage.net.output_is_picture && !stage.state.get("to"))

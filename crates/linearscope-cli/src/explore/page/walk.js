@@ -30,11 +30,14 @@ export const walk = stage => {
     const along = (span, part) => Math.round((span - 1) * (0.5 + 0.16 * part));
     return { side: "out", y: along(out.height, Math.sin(angle)), x: along(out.width, Math.cos(angle)) };
   };
+  // Where fields are places apart, several steps may be one.
+  const all = Array.from({ length: STEPS + 1 }, (_, i) => stage.snap(at(i)));
+  const places = all.filter(({ y, x }, i) => i === 0 || y !== all[i - 1].y || x !== all[i - 1].x);
   let i = 0;
-  const step = () => flashlight.move(at(i));
+  const step = () => flashlight.move(places[i]);
   // The next step comes when this one is seen, however fast the network is.
   unwatch = flashlight.watch(({ source, field, error }) => {
-    if (error || i >= STEPS) stop();
+    if (error || i + 1 >= places.length) stop();
     if (!field || source?.place !== flashlight.cursor || quiet || stopped) return;
     clearTimeout(timer);
     timer = setTimeout(() => {

@@ -14,7 +14,8 @@ use linearscope_test_support::{
 
 /// A running `linearscope explore`, ended when it is dropped.
 pub(crate) struct Server {
-    child: Child,
+    /// None behind files.
+    child: Option<Child>,
     pub link: String,
 }
 
@@ -34,7 +35,10 @@ impl Server {
         BufReader::new(out).read_line(&mut link).expect("a line");
         let link = link.trim().to_owned();
         assert!(link.starts_with("http://127.0.0.1:"), "{link:?} is no link");
-        Self { child, link }
+        Self {
+            child: Some(child),
+            link,
+        }
     }
 
     pub(crate) fn port(&self) -> String {
@@ -52,8 +56,10 @@ impl Server {
 impl Server {
     /// End it, as when somebody closes its terminal.
     pub(crate) fn end(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        if let Some(child) = &mut self.child {
+            child.kill().ok();
+            child.wait().ok();
+        }
     }
 }
 
@@ -87,6 +93,35 @@ impl Stage {
         args.extend(more);
         let server = Server::start(&folder, &args);
         let mut browser = Browser::start(chromium);
+        browser.open(&server.link);
+        let mut stage = Self {
+            folder,
+            server,
+            browser,
+            of,
+        };
+        stage.ready();
+        stage
+    }
+
+    /// The same as files, opened from disk with the network off.
+    pub(crate) fn exported(chromium: &Path, network: &str, picture: &str, more: &[&str]) -> Self {
+        let path = |name: &str| assets().join(name).display().to_string();
+        let of = vec![
+            path(&format!("{network}/{network}.onnx")),
+            "--input".into(),
+            path(picture),
+        ];
+        let folder = Folder::of(crate::PROGRAM);
+        let mut args = vec!["explore"];
+        args.extend(of.iter().map(String::as_str));
+        args.extend(["--export", "site", "--yes"]);
+        args.extend(more);
+        folder.ok(&args);
+        let link = format!("file://{}", folder.path("site/index.html").display());
+        let server = Server { child: None, link };
+        let mut browser = Browser::start(chromium);
+        browser.offline();
         browser.open(&server.link);
         let mut stage = Self {
             folder,
@@ -158,7 +193,7 @@ impl Stage {
             .collect()
     }
 
-    fn write(&self, command: &str, more: &[&str]) {
+    pub(crate) fn write(&self, command: &str, more: &[&str]) {
         let mut args = vec![command];
         args.extend(self.of.iter().map(String::as_str));
         args.extend(more);

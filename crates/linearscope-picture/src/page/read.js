@@ -1,47 +1,12 @@
-"use strict";
-// Tables sort by a click on a heading: numbers by their keys, the largest first; rows without a
-// key come last either way.
-const compare = (number, a, b) =>
-  number ? Number(a) - Number(b) : a.localeCompare(b, undefined, { numeric: true });
-const sort = (head, descending) => {
-  const body = head.closest("table").tBodies[0];
-  const keyed = [...body.rows].map(row => {
-    const cell = row.cells[head.cellIndex];
-    return [cell.dataset.key ?? cell.textContent.trim(), row];
-  });
-  const number = head.dataset.sort === "number";
-  keyed.sort(([a], [b]) => (a === "") - (b === "")
-    || (descending ? -1 : 1) * compare(number, a, b));
-  body.append(...keyed.map(([, row]) => row));
-  for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
-  head.setAttribute("aria-sort", descending ? "descending" : "ascending");
-};
-// Flags are held together with their values; no letter is added or lost.
-const fold = command => {
-  const pieces = command.textContent.match(/-\S*(?: [^-\s]\S*)?|\S+|\s+/g) ?? [];
-  command.replaceChildren(...pieces.map(piece => {
-    if (piece[0] !== "-") return piece;
-    const span = document.createElement("span");
-    span.textContent = piece;
-    return span;
-  }));
-};
-const dress = within => {
-  for (const command of within.querySelectorAll("code.command")) fold(command);
-  for (const head of within.querySelectorAll("table[data-sortable] th[data-sort]")) {
-    if (head.querySelector("button")) continue;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(...head.childNodes);
-    head.append(button);
-    button.addEventListener("click", () => {
-      const sorted = head.getAttribute("aria-sort");
-      sort(head, sorted ? sorted === "ascending" : head.dataset.sort === "number");
-    });
-  }
-};
+// The number under the cursor: the array's own, which the picture carries; until it is unpacked, and where it carries
+// none, what the colour tells.
+
+import { significant } from "./number.js";
+import { inflate, interleave } from "./unpack.js";
+
 // Colours of one-channel ramps at −1, −½, 0, ½ and 1.
 const STOPS = RAMP_STOPS;
+
 // The place of a colour on the ramp: the nearest point of its straight pieces.
 const undiverging = dot => {
   let found = [Infinity, 0];
@@ -56,8 +21,10 @@ const undiverging = dot => {
   }
   return found[1];
 };
+
 const about = value => "≈ " + (Math.abs(value) < 1e-12 ? "0" : value.toPrecision(2)).replace("-", "−");
-const said = (picture, dot) => {
+
+const byColour = (picture, dot) => {
   const { ramp, scale } = picture.dataset;
   if (ramp === "diverging") return about(undiverging(dot) * scale);
   if (ramp === "around-grey")
@@ -69,8 +36,9 @@ const said = (picture, dot) => {
     return entries.find(entry => entry.dataset.colour === hex)?.textContent.trim() ?? "";
   return dot.every(c => c === dot[0]) ? `grey ${dot[0]}` : `rgb ${dot.join(" ")}`;
 };
+
 const dots = new WeakMap();
-const read = (image, x, y) => {
+const colour = (image, x, y) => {
   if (!dots.has(image)) {
     const canvas = document.createElement("canvas");
     canvas.width = image.naturalWidth;
@@ -81,8 +49,34 @@ const read = (image, x, y) => {
   }
   return [...dots.get(image).getImageData(x, y, 1, 1).data].slice(0, 3);
 };
+
+// The numbers of a picture, channel by channel; null until they are there.
+const carried = new WeakMap();
+const numbers = picture => {
+  const { values, width } = picture.dataset;
+  if (values === undefined) return null;
+  if (!carried.has(picture)) {
+    carried.set(picture, null);
+    inflate(values).then(planes => {
+      const bytes = interleave(planes, Number(width)).buffer;
+      carried.set(picture, Number(width) === 8 ? new Float64Array(bytes) : new Float32Array(bytes));
+    }, () => {});
+  }
+  return carried.get(picture);
+};
+
+const exact = (picture, image, x, y) => {
+  const all = numbers(picture);
+  if (!all) return null;
+  const each = image.naturalWidth * image.naturalHeight;
+  const at = y * image.naturalWidth + x;
+  return Array.from({ length: all.length / each }, (_, c) => all[c * each + at]);
+};
+
 let shown = null;
-const look = event => {
+
+/** Say what is under the pointer. */
+export const look = event => {
   const picture = event.target.closest?.(".picture[data-block]");
   if (shown && shown.parentNode !== picture) {
     shown.remove();
@@ -100,11 +94,11 @@ const look = event => {
     shown = document.createElement("output");
     picture.append(shown);
   }
-  const value = said(picture, read(image, x, y));
+  const known = exact(picture, image, x, y);
+  const value = known?.map(v => significant(v)).join(" ") ?? byColour(picture, colour(image, x, y));
   shown.textContent = `y ${place(picture.dataset.y, y)}, x ${place(picture.dataset.x, x)}`
     + (value && ` · ${value}`);
+  // To the last digit, for who copies it.
+  if (known) shown.dataset.value = known.join(" ");
+  else delete shown.dataset.value;
 };
-document.addEventListener("pointermove", look);
-document.addEventListener("pointerdown", look);
-dress(document);
-window.linearscope = { dress };
