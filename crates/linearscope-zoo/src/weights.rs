@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use burn::{module::Module, tensor::TensorData};
+use burn::{
+    module::Module,
+    tensor::{DType, TensorData},
+};
 use burn_store::{
-    ApplyResult, ModuleAdapter, ModuleContext, ModuleSnapshot, ModuleStore, PyTorchToBurnAdapter,
-    PytorchStore, SafetensorsStore, bridge, burn_pack::Tensor,
+    ApplyResult, FloatCastAdapter, ModuleAdapter, ModuleContext, ModuleSnapshot, ModuleStore,
+    PyTorchToBurnAdapter, PytorchStore, SafetensorsStore, bridge, burn_pack::Tensor,
 };
 
 use crate::{Error, Result, parameters::PRELU};
@@ -33,11 +36,11 @@ impl ModuleAdapter for FromTorch {
 
 /// Load a state dict into a module of this crate: every parameter by its published name.
 ///
-/// Linear weights are transposed, a norm's `weight` and `bias` become Burn's `gamma` and `beta`. What a file has
-/// besides (counters of batch norms, the auxiliary classifier of Inception) is returned, sorted, and not loaded. A
-/// state dict under `state_dict`, `params`, `params_ema` or `model`, as training scripts save it, is found, and so are
-/// DenseNets under the names of PyTorch 0.3, as torchvision's files still have them. Half precision is kept until the
-/// network is frozen. On an error the module may be loaded in part.
+/// Linear weights are transposed, a norm's `weight` and `bias` become Burn's `gamma` and `beta`, and all floats become
+/// f32. What a file has besides (counters of batch norms, the auxiliary classifier of Inception) is returned, sorted, and
+/// not loaded. A state dict under `state_dict`, `params`, `params_ema` or `model`, as training scripts save it, is found,
+/// and so are DenseNets under the names of PyTorch 0.3, as torchvision's files still have them. On an error the module may
+/// be loaded in part.
 ///
 /// # Errors
 /// [`Error::Format`], [`Error::Unreadable`]; [`Error::Weights`] where a parameter is missing or has another shape.
@@ -76,7 +79,8 @@ fn apply<M: Module>(
     module: &mut M,
     tensors: Vec<Tensor>,
 ) -> std::result::Result<Vec<String>, String> {
-    let found = module.apply(tensors, None, Some(Box::new(FromTorch)), true);
+    let adapter = FromTorch.chain(FloatCastAdapter::to(DType::F32));
+    let found = module.apply(tensors, None, Some(Box::new(adapter)), true);
     match found.errors.is_empty() && found.missing.is_empty() {
         true => Ok(found.unused),
         false => Err(reason(&found)),

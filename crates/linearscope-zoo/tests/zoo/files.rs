@@ -1,9 +1,9 @@
 //! Files of weights, as PyTorch writes them.
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device, Tensor};
 use linearscope_zoo::{Architecture, CycleGanConfig, DenseNetConfig, Error, Model, SrResNetConfig};
 
-use crate::made_up::{error, expected, here};
+use crate::made_up::{error, expected, here, parameter, picture};
 
 fn densenet() -> Model {
     let config = DenseNetConfig {
@@ -71,6 +71,26 @@ fn names_that_begin_like_a_wrapper_stay() {
         "cyclegan",
     );
     assert_eq!(unused, Vec::<String>::new());
+}
+
+/// Weights of other precisions are the f32 numbers they stand for.
+#[test]
+fn half_and_double_precision_become_f32() {
+    let outputs = [DType::F32, DType::F16, DType::F64].map(|dtype| {
+        let mut model = densenet();
+        let made = model.parameters();
+        let made = made.into_iter().map(|wanted| {
+            // Of f16's numbers, so that all three hold the same.
+            let data = parameter(&wanted).convert_dtype(DType::F16);
+            (wanted.name, data.convert_dtype(dtype))
+        });
+        let made: Vec<_> = made.collect();
+        model.load_tensors(made).expect("weights");
+        let x = Tensor::<4>::from_data(picture("halves", [1, 3, 40, 36]), &Device::flex());
+        model.forward(x).into_data()
+    });
+    assert_eq!(outputs[0], outputs[1]);
+    assert_eq!(outputs[0], outputs[2]);
 }
 
 #[test]
