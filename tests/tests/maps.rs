@@ -146,7 +146,7 @@ fn mean_operators_of_upscalers() {
         // By hand: both sub-pixels along an axis lie nearest to their input pixel.
         for y in radius..side - radius {
             for x in radius..side - radius {
-                for phase in 0..4 {
+                for (phase, rows) in rows.iter_mut().enumerate() {
                     let mut window = Vec::new();
                     for channel in 0..3 {
                         let at = channel * 4 * side * side
@@ -162,7 +162,7 @@ fn mean_operators_of_upscalers() {
                             }
                         }
                     }
-                    rows[phase].push(window);
+                    rows.push(window);
                 }
             }
         }
