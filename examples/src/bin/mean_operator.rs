@@ -27,6 +27,8 @@ use linearscope_preprocess::Recipe;
 const ALONG: usize = 24;
 /// Windows reach this far, in input pixels.
 const RADIUS: usize = 6;
+/// The mean of fewer rows holds more than a tenth of their energy, whatever they are.
+const FEW: usize = 10;
 
 fn shares(model: &Path, side: u32, pictures: &[PathBuf]) -> Result<(), Box<dyn Error>> {
     let loaded_model = Model::load(model)?;
@@ -57,7 +59,7 @@ fn shares(model: &Path, side: u32, pictures: &[PathBuf]) -> Result<(), Box<dyn E
     let found = totals.finish().ok_or("no picture was given")?;
     let percent = |share: f64| format!("{:6.2} %", 100.0 * share);
     println!(
-        "{:28} {} {} {} {} {:6} places, at least {:4} a filter{}",
+        "{:28} {} {} {} {} {:6} places, at least {:4} a filter{}{}",
         model.file_stem().unwrap_or_default().to_string_lossy(),
         percent(found.shares.fixed),
         percent(found.shares.within_pictures),
@@ -65,6 +67,11 @@ fn shares(model: &Path, side: u32, pictures: &[PathBuf]) -> Result<(), Box<dyn E
         percent(found.shares.outside),
         found.places,
         found.least_rows,
+        if found.least_rows < FEW {
+            ", too few to tell: take larger pictures"
+        } else {
+            ""
+        },
         if found.with_border {
             ", fields meet the border"
         } else {
