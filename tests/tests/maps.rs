@@ -5,9 +5,11 @@ use burn::tensor::{Device, FloatDType};
 use linearscope::RuleSet;
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
-    maps::{Grid, column_maps, cost, row_maps, shift},
+    maps::{Grid, column_maps, cost, mean::MeanOperatorTotals, row_maps, shift},
     operator::ByProducts,
     progress::unobserved,
+    projection,
+    vectors::read,
 };
 use linearscope_tests::*;
 
@@ -111,4 +113,78 @@ fn cost_is_that_of_the_fields() {
             "{model}"
         );
     }
+}
+
+/// Bicubic interpolation is fixed; of a learned upscaler the parts are those that whole rows say, laid onto one another
+/// by hand.
+#[test]
+fn mean_operators_of_upscalers() {
+    let f = frozen("graphs/bicubic.onnx", &[1, 1, 12, 14]);
+    let mut totals = MeanOperatorTotals::new(2);
+    totals
+        .add(&f, &Grid::every(1, [36, 42]), unobserved)
+        .unwrap();
+    let found = totals.finish().unwrap();
+    assert_eq!(found.shape, [3, 3, 1, 1, 5, 5]);
+    // The graph's weights are made in f32: sub-pixels a row apart agree to its rounding, squared.
+    assert!(found.shares.adaptive() < 1e-12, "{:?}", found.shares);
+    assert!(found.shares.outside < 1e-12, "{:?}", found.shares);
+
+    let (side, radius) = (12, 3);
+    let mut totals = MeanOperatorTotals::new(radius);
+    let mut rows: Vec<Vec<Vec<f64>>> = vec![Vec::new(); 4];
+    let mut energy = 0.0;
+    for offset in [3, 4000] {
+        let shape = [1, 3, side, side];
+        let network = network(&assets().join("edsr/edsr.onnx"), &shape);
+        let loaded = FrozenNetwork::load(network, &Device::flex(), FloatDType::F64).unwrap();
+        let x0 = pseudo_input(&shape, 1.0, offset);
+        let f = FrozenNetwork::new(loaded, x0, RuleSet::default()).unwrap();
+        totals
+            .add(&f, &Grid::every(1, [2 * side; 2]), unobserved)
+            .unwrap();
+        // By hand: both sub-pixels along an axis lie nearest to their input pixel.
+        for y in radius..side - radius {
+            for x in radius..side - radius {
+                for (phase, rows) in rows.iter_mut().enumerate() {
+                    let mut window = Vec::new();
+                    for channel in 0..3 {
+                        let at = channel * 4 * side * side
+                            + (2 * y + phase / 2) * 2 * side
+                            + 2 * x
+                            + phase % 2;
+                        let row = read(projection::rows(&f, &[at]).unwrap()).unwrap();
+                        energy += row.iter().map(|v| v * v).sum::<f64>();
+                        for plane in row.chunks(side * side) {
+                            for line in y - radius..=y + radius {
+                                let line = &plane[line * side..][x - radius..=x + radius];
+                                window.extend_from_slice(line);
+                            }
+                        }
+                    }
+                    rows.push(window);
+                }
+            }
+        }
+    }
+    let found = totals.finish().unwrap();
+    assert_eq!((found.places, found.least_rows), (2 * 4 * 36, 2 * 36));
+    let (mut fixed, mut apart) = (0.0, 0.0);
+    for rows in &rows {
+        let mean: Vec<f64> = (0..rows[0].len())
+            .map(|i| rows.iter().map(|row| row[i]).sum::<f64>() / rows.len() as f64)
+            .collect();
+        fixed += rows.len() as f64 * mean.iter().map(|v| v * v).sum::<f64>();
+        let off =
+            |row: &Vec<f64>| -> f64 { row.iter().zip(&mean).map(|(a, b)| (a - b).powi(2)).sum() };
+        apart += rows.iter().map(off).sum::<f64>();
+    }
+    let shares = found.shares;
+    let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+    assert!(near(shares.fixed, fixed / energy), "{shares:?}");
+    assert!(near(shares.adaptive(), apart / energy), "{shares:?}");
+    let whole = shares.fixed + shares.adaptive() + shares.outside;
+    assert!(near(whole, 1.0), "{shares:?}");
+    // A learned upscaler adapts, and is mostly fixed.
+    assert!(shares.adaptive() > 1e-3 && shares.fixed > 0.5, "{shares:?}");
 }

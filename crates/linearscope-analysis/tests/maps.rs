@@ -2,9 +2,14 @@
 
 mod operators;
 
+use std::ops::ControlFlow;
+
 use linearscope_analysis::{
-    Dense, LinearOperator,
-    maps::{Grid, Pictures, column_maps, field::SHARES, row_maps, shift},
+    Dense, Error, LinearOperator,
+    maps::{
+        Grid, Pictures, column_maps, energies, field::SHARES, mean::MeanOperatorTotals, row_maps,
+        shift,
+    },
     noise,
     operator::Field,
     progress::unobserved,
@@ -451,4 +456,119 @@ fn all_measures_equal_their_naive_twins() {
         }
     }
     assert_eq!(f.input_shape(), [1, c, h, w]);
+}
+
+/// A fixed convolution with two channels on both sides, no border in its windows.
+fn convolution(size: [usize; 2], taps: impl Fn([usize; 2], [i64; 2]) -> f64) -> Dense {
+    between([2, size[0], size[1]], [2, size[0], size[1]], |p, q| {
+        let by = [1, 2].map(|axis| q[axis] as i64 - p[axis] as i64);
+        match by.iter().all(|by| by.abs() <= 2) {
+            true => taps([p[0], q[0]], by),
+            false => 0.0,
+        }
+    })
+}
+
+fn taps([to, from]: [usize; 2], [y, x]: [i64; 2]) -> f64 {
+    (1.0 + to as f64) / (2.0 + from as f64) + 0.3 * y as f64 - 0.7 * x as f64
+}
+
+#[test]
+fn the_mean_operator_of_a_convolution_is_the_convolution() {
+    let mut totals = MeanOperatorTotals::new(2);
+    assert!(totals.finish().is_none());
+    for size in [[9, 11], [8, 8]] {
+        let f = convolution(size, taps);
+        totals.add(&f, &Grid::every(1, size), unobserved).unwrap();
+    }
+    let found = totals.finish().unwrap();
+    assert_eq!(found.shape, [1, 1, 2, 2, 5, 5]);
+    assert_eq!((found.pictures, found.places), (2, 5 * 7 + 4 * 4));
+    for (i, &value) in found.filters.iter().enumerate() {
+        let [to, from] = [i / 50, i / 25 % 2];
+        let by = [i / 5 % 5, i % 5].map(|at| at as i64 - 2);
+        assert!(close(value, taps([to, from], by)), "{i}");
+    }
+    let shares = found.shares;
+    assert!((shares.fixed - 1.0).abs() < 1e-12, "{shares:?}");
+    assert!(
+        shares.adaptive() < 1e-25 && shares.outside < 1e-25,
+        "{shares:?}"
+    );
+}
+
+#[test]
+fn bicubic_interpolation_is_one_filter_for_each_sub_pixel() {
+    let f = bicubic([9, 10], 3);
+    let mut totals = MeanOperatorTotals::new(3);
+    totals
+        .add(&f, &Grid::every(1, [27, 30]), unobserved)
+        .unwrap();
+    let found = totals.finish().unwrap();
+    assert_eq!(found.shape, [3, 3, 1, 1, 7, 7]);
+    // Three input pixels down and four right have their window in the picture.
+    assert_eq!((found.places, found.least_rows), (9 * 3 * 4, 12));
+    assert!(found.shares.adaptive() < 1e-25, "{:?}", found.shares);
+    // The filters are the rows of one input pixel's sub-pixels.
+    let rows = energies(&f, Field::Row, &[[12, 12], [13, 14]], unobserved).unwrap();
+    for (row, phase) in rows.iter().zip([0, 5]) {
+        let filter = &found.filters[phase * 49..][..49];
+        let energy: f64 = filter.iter().map(|v| v * v).sum();
+        assert!(close(energy, row.total()), "{phase}");
+    }
+}
+
+/// Filters that are weaker in the left half, and of opposite sign in the second picture: parts that are known.
+#[test]
+fn shares_are_those_of_the_definition() {
+    let picture = |sign: f64| {
+        between([1, 8, 8], [1, 8, 8], move |p, q| {
+            let strength = if p[2] < 4 { 1.0 } else { 3.0 };
+            sign * strength * f64::from(u8::from(p == q)) + far(p, q)
+        })
+    };
+    // One entry outside of every window.
+    fn far(p: [usize; 3], q: [usize; 3]) -> f64 {
+        f64::from(u8::from(q == [0, (p[1] + 4) % 8, (p[2] + 4) % 8]))
+    }
+    let mut totals = MeanOperatorTotals::new(0);
+    let grid = Grid::every(1, [8, 8]);
+    totals.add(&picture(1.0), &grid, unobserved).unwrap();
+    // Strengths 1 and 3: the mean 2, with a square of 1 around it, and 1 outside; ‖row‖² is 5 + 1.
+    let shares = totals.finish().unwrap().shares;
+    assert!(close(shares.fixed, 4.0 / 6.0), "{shares:?}");
+    assert!(close(shares.within_pictures, 1.0 / 6.0), "{shares:?}");
+    assert!(close(shares.outside, 1.0 / 6.0), "{shares:?}");
+    assert!(close(shares.between_pictures, 0.0), "{shares:?}");
+    totals.add(&picture(-1.0), &grid, unobserved).unwrap();
+    let found = totals.finish().unwrap();
+    assert!(close(found.shares.fixed, 0.0), "{found:?}");
+    assert!(close(found.shares.within_pictures, 1.0 / 6.0), "{found:?}");
+    assert!(close(found.shares.between_pictures, 4.0 / 6.0), "{found:?}");
+    assert_eq!(
+        (found.pictures, found.places, found.least_rows),
+        (2, 128, 128)
+    );
+}
+
+#[test]
+fn a_mean_operator_takes_one_kind_of_pictures_and_windows_that_fit() {
+    let mut totals = MeanOperatorTotals::new(3);
+    let small = bicubic([6, 6], 2);
+    let error = totals
+        .add(&small, &Grid::every(1, [12, 12]), unobserved)
+        .unwrap_err();
+    assert!(matches!(error, Error::OutOfRange { .. }), "{error}");
+    assert!(totals.finish().is_none());
+    let grid = |size| Grid::every(1, [size, size]);
+    totals
+        .add(&bicubic([8, 8], 2), &grid(16), unobserved)
+        .unwrap();
+    let error = totals
+        .add(&bicubic([8, 8], 3), &grid(24), unobserved)
+        .unwrap_err();
+    assert!(matches!(error, Error::Different { .. }), "{error}");
+    let stopped = totals.add(&bicubic([8, 8], 2), &grid(16), |_| ControlFlow::Break(()));
+    assert!(stopped.unwrap_err().is_stopped());
+    assert_eq!(totals.finish().unwrap().pictures, 1);
 }

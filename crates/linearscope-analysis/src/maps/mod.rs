@@ -15,6 +15,7 @@
 //! | where the share outside comes from; which source region feeds the rest | [`copy_move`] |
 //! | columns that cover a segment | [`template`] |
 //! | rows of neighbours, shifted onto one another | [`shift`] |
+//! | rows of all places and pictures, shifted onto one another | [`mean`] |
 //!
 //! [`row_maps`] and [`column_maps`] take a grid of places and walk it once for all of them. Cost: one
 //! adjoint product for each place and output channel, or one product for each place and input channel;
@@ -25,6 +26,7 @@ pub mod copy_move;
 mod cost;
 mod energy;
 pub mod field;
+pub mod mean;
 pub mod off_diagonal;
 mod place;
 pub mod shift;

@@ -1,0 +1,6 @@
+//! The zoo against PyTorch: `make.py` beside this folder wrote what it expects.
+
+mod files;
+mod made_up;
+mod networks;
+mod table;
