@@ -454,6 +454,7 @@ fn first_left_out(job: &Job, folder: &Path) -> Option<Failure> {
         message: format!("{}: {}", found.picture, found.error),
         hint: found.hint,
         code: found.code,
+        cause: None,
     })
 }
 
@@ -583,6 +584,7 @@ fn sum_up<T: OnPicture>(job: &Job, place: Place, json: bool, tally: &Tally) -> R
             message: format!("{}: {}", first.picture, first.error),
             hint: first.hint,
             code: first.code,
+            cause: None,
         }),
     }
 }
