@@ -744,7 +744,7 @@ impl Opened {
             check_decisions: self.common.freezing.check_decisions,
             certificate: None,
             manifest: facts,
-            line: typed(),
+            typed: typed(),
             started,
             since,
         };

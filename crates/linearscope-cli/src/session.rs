@@ -31,7 +31,7 @@ pub(crate) struct Session {
     pub(crate) certificate: Option<Certificate>,
     pub(crate) manifest: Map<String, Value>,
     /// What was typed, or would have been.
-    pub(crate) line: String,
+    pub(crate) typed: String,
     pub(crate) started: jiff::Timestamp,
     pub(crate) since: Instant,
 }
@@ -328,7 +328,7 @@ impl Session {
 
     /// Write the manifest and put the folder in its place.
     pub(crate) fn finish(self, complete: bool) -> Result<(std::path::PathBuf, Value)> {
-        let run = run_facts(self.started, self.since, &self.line);
+        let run = run_facts(self.started, self.since, &self.typed);
         self.results.finish(self.manifest, &run, complete)
     }
 }

@@ -484,7 +484,7 @@ impl Question<'_> {
             check_decisions: self.point.common.freezing.check_decisions,
             certificate: None,
             manifest: self.point.facts.clone(),
-            line: line.join(" "),
+            typed: line.join(" "),
             started,
             since,
         };

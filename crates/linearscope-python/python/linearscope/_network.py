@@ -96,6 +96,8 @@ def from_torch(
         # The exporter by tracing needs no further package, and is not there for ever.
         if "dynamo" in inspect.signature(torch.onnx.export).parameters:
             more["dynamo"] = False
+            # As the module is, which is in evaluation mode: norms are not folded into convolutions, and keep their names.
+            more["training"] = torch.onnx.TrainingMode.PRESERVE
         import warnings
 
         with warnings.catch_warnings(), torch.no_grad():

@@ -121,7 +121,9 @@ def test_quantus_measures_our_maps():
     module = make().eval()
     x = np.random.default_rng(0).standard_normal((2, 3, 12, 12)).astype(np.float32)
     explain = ls.attr.explain_func(ls.from_torch(module, torch.from_numpy(x[:1])))
-    metric = quantus.FaithfulnessCorrelation(nr_runs=5, subset_size=16, disable_warnings=True)
+    metric = quantus.FaithfulnessCorrelation(
+        nr_runs=5, subset_size=16, return_aggregate=False, disable_warnings=True
+    )
     scores = metric(
         model=module, x_batch=x, y_batch=np.array([0, 3]), a_batch=None, explain_func=explain
     )
