@@ -89,7 +89,8 @@ pub(crate) fn build() -> Result<PathBuf, String> {
     let size = fs::metadata(&wheel)
         .map_err(|error| error.to_string())?
         .len();
-    println!("{}, {:.1} MB", wheel.display(), size as f64 / 1e6);
+    let name = wheel.file_name().unwrap_or_default().to_string_lossy();
+    println!("target/wheels/{name}, {:.1} MB", size as f64 / 1e6);
     match size <= LARGEST {
         true => Ok(wheel),
         false => Err(format!("the wheel has {size} bytes, more than {LARGEST}")),
@@ -115,6 +116,9 @@ pub(crate) fn test(tally: &mut Tally) {
         "pandas",
         "matplotlib",
         "tqdm",
+        "pillow",
+        "ray[data]",
+        "dask[array,distributed]",
     ];
     let python = match environment("python-wheel", true, &packages) {
         Ok(python) => python,

@@ -49,3 +49,12 @@ __all__ = [
     "load",
     "plot",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # Engines for clusters are imported when they are asked for.
+    if name in ("ray", "dask"):
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

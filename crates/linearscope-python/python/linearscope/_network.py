@@ -215,6 +215,10 @@ class Network:
         recipe = {name: flags.pop(name) for name in RECIPE if name in flags}
         return self.freeze(x, **recipe).attack(eps, progress=progress, **flags)
 
+    def with_threads(self, threads: int | None) -> Network:
+        """The same network, loaded once more, computed by so many threads."""
+        return Network(self._path, self._data, self._options, threads, self.name)
+
     def __repr__(self) -> str:
         shape = "×".join(map(str, self.input_shape)) or "any shape"
         return f"<linearscope.Network {self.name}: {self.input_name} {shape} → {self.output_name}, {self._options['dtype']} on {self.device}>"
