@@ -20,6 +20,7 @@ cargo xtask test      cargo xtask lint, then every test of the workspace: docume
                       venv, target/python. What a test still lacks is said, and counted as skipped
 cargo xtask wheel     the Python package as a wheel, target/wheels; needs Python from 3.10 on and pip. test builds it,
                       installs it into a fresh venv and runs pytest there
+cargo xtask test-python  that part of test alone
 cargo xtask test-peers  the package beside PyTorch, Captum, zennit and Quantus: gigabytes by pip, or the
                       Python that LINEARSCOPE_PEERS names
 cargo xtask test-cpu  the same as test without wgpu, which takes ten minutes to compile for the first time
@@ -45,6 +46,11 @@ fn main() -> ExitCode {
             },
             |_| true,
         ),
+        Some("test-python") => {
+            let mut tally = Tally::default();
+            wheel::test(&mut tally);
+            tally.close()
+        }
         Some("test-peers") => {
             let mut tally = Tally::default();
             wheel::test_peers(&mut tally);

@@ -720,10 +720,11 @@ impl Opened {
         self.budget /= pictures.max(1);
     }
 
-    /// Read pictures by these flags from here on.
+    /// Read pictures by these flags from here on, and say everything again.
     pub(crate) fn set_recipe(&mut self, recipe: RecipeFlags) {
         self.common.recipe = recipe;
         self.prepared.clear();
+        self.said.clear();
     }
 
     /// Freeze by these rules from here on, as `--rules` names them.

@@ -68,6 +68,13 @@ def test_captums_shape(vgg, scene):
     assert best.tobytes() == scene.attribute().map.tobytes()
     other = lin.attribute(x[:1], target=3, baselines=0, method="integrated-gradients:4")
     assert other.shape == x[:1].shape
+    zeros = lin.attribute(x[:1], 3, np.zeros_like(x[:1]), method="integrated-gradients:4")
+    half = lin.attribute(x[:1], 3, 0.5, method="integrated-gradients:4")
+    assert zeros.tobytes() == other.tobytes() != half.tobytes()
+    with pytest.raises(ValueError, match="baseline has shape"):
+        lin.attribute(x[:1], 3, x, method="integrated-gradients:4")
+    with pytest.raises(TypeError, match="one input"):
+        lin.attribute((x,), 3)
     with pytest.raises(ValueError, match="3 targets for 2 inputs"):
         lin.attribute(x, target=[1, 2, 3])
 

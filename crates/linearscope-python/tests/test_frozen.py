@@ -98,6 +98,8 @@ def test_recipes_are_arguments(assets, scene):
     f = bare.freeze(assets / "pictures/scene.png", labels=[f"class {i}" for i in range(8)])
     assert f.y0.tobytes() == scene.y0.tobytes()
     assert f.places([2])[0].label == "class 2"
+    again = bare.freeze(assets / "pictures/scene.png")
+    assert any("recipe:" in notice for notice in f.notices) and again.notices, "each says its own"
     other = bare.freeze(assets / "pictures/scene.png", mean=[0.1, 0.2, 0.3])
     assert other.y0.tobytes() != scene.y0.tobytes()
     with pytest.raises(TypeError, match="meen"):

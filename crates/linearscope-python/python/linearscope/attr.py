@@ -76,12 +76,14 @@ class LinearInterpreter:
             baselines: what scores are measured from, for methods that ask.
             return_convergence_delta: also give, for each input, what the map misses of what its method promises.
         """
+        if isinstance(inputs, (tuple, list)):
+            raise TypeError("a network has one input here: give a batch (n, c, h, w), not several tensors")
         x = _array(inputs)
         method = method or self.method
         maps, deltas = [], []
         for one, to in zip(x, _targets(target, len(x))):
             frozen = self.net.freeze(one[None], **self._freeze)
-            baseline = None if baselines is None else self._baseline(baselines)
+            baseline = None if baselines is None else self._baseline(baselines, one[None])
             found = frozen.attribute(to, method, baseline=baseline)
             assert isinstance(found, Attribution)
             maps.append(found.map.reshape(one.shape))
@@ -90,19 +92,22 @@ class LinearInterpreter:
         attributed = _like(np.stack(maps), inputs)
         if not return_convergence_delta:
             return attributed
-        return attributed, _like(np.asarray(deltas, attributed_dtype(x)), inputs)
+        return attributed, _like(np.asarray(deltas, _float_type(x)), inputs)
 
     @staticmethod
-    def _baseline(baselines: Any) -> Any:
-        if isinstance(baselines, (str, int, float)):
-            if baselines == 0:
-                return "zeros"
+    def _baseline(baselines: Any, x: NDArray[Any]) -> Any:
+        """A name as it is; a number everywhere; an array for all inputs."""
+        if isinstance(baselines, str):
             return baselines
         array = _array(baselines)
-        return array if array.ndim == 4 else array[None]
+        if array.ndim < x.ndim:
+            return np.broadcast_to(array, x.shape).astype(_float_type(x))
+        if array.shape != x.shape:
+            raise ValueError(f"a baseline has shape {array.shape}, but {x.shape} is needed: one for all inputs")
+        return array
 
 
-def attributed_dtype(x: NDArray[Any]) -> np.dtype[Any]:
+def _float_type(x: NDArray[Any]) -> np.dtype[Any]:
     """The float type of what is given back for x."""
     return x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import dask.array
-from dask import delayed
+from dask.delayed import delayed
 
 from ._frozen import Frozen
 from ._network import Network
@@ -92,11 +92,12 @@ def rows(
     """Rows of F for one picture as a `dask.array` [places, *input shape] of blocks; the bits of `Frozen.rows`."""
     shape = net.freeze(x, **recipe).input_shape
     x = os.fspath(x) if isinstance(x, (str, os.PathLike)) else np.asarray(x)
+    array: Any = dask.array
     shared = delayed(pickle.dumps(net.with_threads(cpus)))
     parts = [
-        dask.array.from_delayed(
+        array.from_delayed(
             delayed(_block)(shared, x, recipe, one), (len(one), *shape), dtype=net.dtype
         )
         for one in blocks(list(places), block)
     ]
-    return dask.array.concatenate(parts)
+    return array.concatenate(parts)

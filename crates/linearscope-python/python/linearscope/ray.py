@@ -94,8 +94,10 @@ def analyse(
     if todo:
         # A block a picture: what a dead worker had in hand is computed again, and nothing else.
         data = ray.data.from_items([{"path": path} for path in todo], override_num_blocks=len(todo))
+        # Ray's own types know of functions alone.
+        actor: Any = _Pictures
         found = data.map(
-            _Pictures,
+            actor,
             fn_constructor_args=(net.with_threads(cpus), what, folder, files, flags),
             compute=ray.data.ActorPoolStrategy(size=actors),
             num_cpus=cpus,
@@ -103,6 +105,8 @@ def analyse(
         if folder is None:
             return found
         found.materialize()
+    elif folder is None:
+        raise ValueError("there are no pictures")
     return ray.data.read_parquet(folder)
 
 
