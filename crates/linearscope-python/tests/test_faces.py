@@ -17,6 +17,8 @@ def test_everything_shows_itself(vgg, scene, upscaled):
         html = thing._repr_html_()
         assert html.startswith("<") and repr(thing)
     assert "data:image/png" in scene._repr_html_()
+    named = ls.load(vgg._path.read_bytes(), name="<script>")
+    assert "<script>" not in named._repr_html_() and "&lt;script&gt;" in named._repr_html_()
     assert "data:image/png" in upscaled.svd(2)._repr_html_()
 
 

@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,7 @@ class Certificate:
     def _repr_html_(self) -> str:
         return table_html(
             [
-                ("certificate", "holds" if self.holds else "<b>does not hold</b>"),
+                ("certificate", "holds" if self.holds else "DOES NOT HOLD"),
                 ("exactness", f"{self.exactness:.1e}"),
                 ("adjoint", f"{self.adjoint:.1e}"),
                 ("limit", f"{self.limit:.0e}"),
@@ -245,8 +246,6 @@ class Results:
         return "\n".join(self.summary)
 
     def _repr_html_(self) -> str:
-        from html import escape
-
         text = f"<pre>{escape(repr(self))}</pre>"
         return text + "".join(
             f'<img alt="{escape(name)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
@@ -260,7 +259,11 @@ def new_folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def table_html(rows: list[tuple[str, str]]) -> str:
-    cells = "".join(f"<tr><th style='text-align:left'>{name}</th><td>{value}</td></tr>" for name, value in rows)
+    """Rows of a name, which may be HTML, and of a text, which is none."""
+    cells = "".join(
+        f"<tr><th style='text-align:left'>{name}</th><td>{escape(value)}</td></tr>"
+        for name, value in rows
+    )
     return f"<table>{cells}</table>"
 
 
@@ -287,6 +290,7 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
 
 def picture_html(pixels: NDArray[np.uint8], title: str, width: int = 224) -> str:
     data = base64.b64encode(png(pixels)).decode()
+    title = escape(title)
     return (
         f'<img alt="{title}" title="{title}" style="image-rendering:pixelated;width:{width}px;margin:2px" '
         f'src="data:image/png;base64,{data}">'
