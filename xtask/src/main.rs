@@ -6,6 +6,7 @@ mod node_tests;
 mod ops;
 mod quick;
 mod tally;
+mod wheel;
 
 use std::{path::Path, process::ExitCode};
 
@@ -17,7 +18,12 @@ cargo xtask test      cargo xtask lint, then every test of the workspace: docume
                       conformance on the CPU and on wgpu, the program as a process. As root it installs a software Vulkan driver
                       and a browser by apt where there is none; where python3 lacks SciPy it makes a
                       venv, target/python. What a test still lacks is said, and counted as skipped
-cargo xtask test-cpu  the same without wgpu, which takes ten minutes to compile for the first time
+cargo xtask wheel     the Python package as a wheel, target/wheels; needs Python from 3.10 on and pip. test builds it,
+                      installs it into a fresh venv and runs pytest there
+cargo xtask test-python  that part of test alone
+cargo xtask test-peers  the package beside PyTorch, Captum, zennit and Quantus: gigabytes by pip, or the
+                      Python that LINEARSCOPE_PEERS names
+cargo xtask test-cpu  the same as test without wgpu, which takes ten minutes to compile for the first time
 cargo xtask quick     for daily work, compiling incrementally with little optimisation: all unit
                       tests, the promises on small networks, the program's main paths
 cargo xtask node-tests  fetch the ONNX backend node tests (python3 with pip); test does, too
@@ -33,6 +39,23 @@ fn main() -> ExitCode {
         Some("test") => test(true),
         Some("test-cpu") => test(false),
         Some("quick") => quick::run(),
+        Some("wheel") => wheel::build().map_or_else(
+            |problem| {
+                eprintln!("{problem}");
+                false
+            },
+            |_| true,
+        ),
+        Some("test-python") => {
+            let mut tally = Tally::default();
+            wheel::test(&mut tally);
+            tally.close()
+        }
+        Some("test-peers") => {
+            let mut tally = Tally::default();
+            wheel::test_peers(&mut tally);
+            tally.close()
+        }
         Some("features") => features(),
         Some("lint") => lint(),
         Some("ops") => match ops::run(Path::new("."), false) {
@@ -88,6 +111,7 @@ fn test(wgpu: bool) -> bool {
         let command = ["test", "--release", "--workspace", "--features", features];
         tally.run(&[&command[..], &targets].concat());
     }
+    wheel::test(&mut tally);
     if !clean {
         println!("cargo xtask lint fails: see above");
     }

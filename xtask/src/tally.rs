@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -71,6 +72,78 @@ impl Tally {
                 self.broken.push(shown);
             }
         }
+    }
+
+    /// Tests that were not run at all.
+    pub(crate) fn skip(&mut self, what: &str, reason: &str) {
+        println!("skipped: {what}: {reason}");
+        self.ignored += 1;
+        *self.reasons.entry(format!("{what}: {reason}")).or_default() += 1;
+    }
+
+    /// A step that failed.
+    pub(crate) fn broke(&mut self, what: &str) {
+        println!("failed: {what}");
+        self.broken.push(what.into());
+    }
+
+    /// Run pytest, told to give reasons (`-rs`).
+    pub(crate) fn pytest(&mut self, command: &mut Command) {
+        println!(
+            "$ pytest, in {:?}",
+            command.get_current_dir().unwrap_or(Path::new("."))
+        );
+        let output = match command.stdout(Stdio::piped()).spawn() {
+            Ok(child) => child.wait_with_output(),
+            Err(error) => return self.broke(&format!("pytest does not start: {error}")),
+        };
+        match output {
+            Ok(output) => {
+                let text = String::from_utf8_lossy(&output.stdout);
+                print!("{text}");
+                text.lines().for_each(|line| self.line_of_pytest(line));
+                if !output.status.success() {
+                    self.broken.push("pytest".into());
+                }
+            }
+            Err(error) => self.broke(&format!("pytest: {error}")),
+        }
+    }
+
+    fn line_of_pytest(&mut self, line: &str) {
+        // SKIPPED [2] tests/test.py:3: the reason
+        if let Some((count, rest)) = line
+            .strip_prefix("SKIPPED [")
+            .and_then(|l| l.split_once("] "))
+            && let Ok(count) = count.parse::<usize>()
+        {
+            let reason = rest.split_once(": ").map_or(rest, |(_, reason)| reason);
+            *self.reasons.entry(reason.into()).or_default() += count;
+        }
+        // "3 failed, 37 passed, 1 skipped in 20.12s", with = around it where it is wide.
+        let line = line.trim_matches('=').trim();
+        let Some((counts, _)) = line.rsplit_once(" in ") else {
+            return;
+        };
+        let mut found = [0; 3];
+        for part in counts.split(", ") {
+            let (Some((count, what)), into) = (part.split_once(' '), &mut found) else {
+                return;
+            };
+            let Ok(count) = count.parse::<usize>() else {
+                return;
+            };
+            match what {
+                "passed" => into[0] += count,
+                "failed" | "error" | "errors" => into[1] += count,
+                "skipped" => into[2] += count,
+                // Warnings, and others that are no tests.
+                _ => {}
+            }
+        }
+        self.passed += found[0];
+        self.failed += found[1];
+        self.ignored += found[2];
     }
 
     /// What was skipped and why, what failed, and the sum; whether all is well.
@@ -157,6 +230,33 @@ mod tests {
         assert!(tally.close());
         tally.broken.push("cargo test".into());
         assert!(!tally.close());
+    }
+
+    #[test]
+    fn pytest_is_counted_with_its_reasons() {
+        let mut tally = Tally::default();
+        for line in [
+            ".....s...F   [100%]",
+            "SKIPPED [1] tests/test_stubs.py:14: could not import 'mypy': No module named 'mypy'",
+            "FAILED tests/test_frozen.py::test_x - assert 3 in 4",
+            "==== 1 failed, 8 passed, 1 skipped, 2 warnings in 20.12s ====",
+        ] {
+            tally.line_of_pytest(line);
+        }
+        let expected = [
+            "skipped 1: could not import 'mypy': No module named 'mypy'",
+            "8 passed, 1 failed, 1 skipped",
+        ];
+        assert_eq!(tally.lines(), expected);
+        tally.line_of_pytest("37 passed in 1.5s");
+        assert_eq!((tally.passed, tally.failed, tally.ignored), (45, 1, 1));
+        tally.skip("the package", "needs Python");
+        assert_eq!(tally.ignored, 2);
+        assert!(
+            tally
+                .lines()
+                .contains(&"skipped 1: the package: needs Python".to_string())
+        );
     }
 
     #[test]

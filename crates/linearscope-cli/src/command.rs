@@ -15,7 +15,7 @@ use crate::{
     error::{Failure, Result},
     job::{self, Fold, NoFold, Part},
     results::ALWAYS,
-    session::{self, Session},
+    session::{self, Done, Session},
 };
 
 /// A file that a command writes, and what is in it.
@@ -136,6 +136,9 @@ impl About {
 /// Puts the parts of a job together in a folder.
 pub(crate) type SumUp = fn(&Path, &[Part]) -> Result<()>;
 
+/// Carries out a command, with its flags, about a frozen network.
+pub(crate) type OnFrozen = fn(&ArgMatches, Session) -> Result<Done>;
+
 /// A command.
 pub(crate) trait Command: Args {
     const ABOUT: &'static About;
@@ -144,6 +147,9 @@ pub(crate) trait Command: Args {
 
     /// Sum up the pieces of a job; `None` for commands that make none.
     const SUM_UP: Option<SumUp> = None;
+
+    /// How it is carried out about a network that is frozen already; `None` for commands that freeze for themselves.
+    const ON_FROZEN: Option<OnFrozen> = None;
 
     /// Flags of [`Common`] that mean nothing here, and that help does not list.
     const HIDDEN: &'static [&'static str] = &[];
@@ -188,6 +194,15 @@ impl<T: OnPicture> Command for T {
         _ => None,
     };
 
+    const ON_FROZEN: Option<OnFrozen> = Some(|matches, mut session| {
+        let command =
+            T::from_arg_matches(matches).map_err(|error| Failure::input(error.to_string()))?;
+        command.check()?;
+        session.note("command", <T as OnPicture>::ABOUT.name);
+        session.note("arguments", &command);
+        session.carry_out(&command)
+    });
+
     fn run(&self) -> Result<()> {
         self.check()?;
         let common = self.common();
@@ -225,6 +240,7 @@ pub(crate) struct Entry {
     augment: fn(clap::Command) -> clap::Command,
     pub run: fn(&ArgMatches) -> Result<()>,
     pub sum_up: Option<SumUp>,
+    pub on_frozen: Option<OnFrozen>,
     hidden: &'static [&'static str],
 }
 
@@ -239,6 +255,7 @@ impl Entry {
                     .run()
             },
             sum_up: T::SUM_UP,
+            on_frozen: T::ON_FROZEN,
             hidden: T::HIDDEN,
         }
     }

@@ -7,6 +7,7 @@ use std::{
     cell::RefCell,
     io::{IsTerminal, Write},
     ops::ControlFlow,
+    rc::Rc,
     sync::{
         LazyLock,
         atomic::{AtomicBool, Ordering},
@@ -38,6 +39,48 @@ thread_local! {
 /// Whether pictures are worked on side by side: the line is then about all of them.
 static SEVERAL: AtomicBool = AtomicBool::new(false);
 
+/// Who hears instead of the person before the terminal, where the program's machinery works for a host process.
+pub trait Listener {
+    /// What stops the work.
+    fn interrupt(&self) -> Interrupt;
+
+    /// What is being done from here on.
+    fn step(&self, text: &str);
+
+    /// What the user should know though nothing failed.
+    fn notice(&self, text: &str);
+
+    /// How far a long computation is.
+    fn progress(&self, at: &Progress) -> ControlFlow<()>;
+}
+
+thread_local! {
+    /// Who hears what this thread says.
+    static LISTENER: RefCell<Option<Rc<dyn Listener>>> = const { RefCell::new(None) };
+}
+
+/// Do something while `listener` hears what this thread says.
+pub(crate) fn heard_by<T>(listener: Rc<dyn Listener>, work: impl FnOnce() -> T) -> T {
+    /// Puts the one before back, whatever comes of it.
+    struct Before(Option<Rc<dyn Listener>>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            LISTENER.set(self.0.take());
+        }
+    }
+    let _before = Before(LISTENER.replace(Some(listener)));
+    work()
+}
+
+fn listener() -> Option<Rc<dyn Listener>> {
+    LISTENER.with_borrow(Clone::clone)
+}
+
+/// Whether somebody hears what this thread says instead of the person before the terminal.
+pub(crate) fn is_heard() -> bool {
+    listener().is_some()
+}
+
 /// How often a long computation speaks where nobody sees a line move.
 const EVERY: Duration = Duration::from_secs(30);
 
@@ -62,14 +105,17 @@ pub(crate) fn answer_ctrl_c() {
     let _ = ctrlc::set_handler(asked);
 }
 
-/// Whether Ctrl-C was pressed.
+/// Whether Ctrl-C was pressed, or the listener's interrupt raised.
 pub(crate) fn stopped() -> bool {
-    INTERRUPT.is_stopped()
+    interrupt().is_stopped()
 }
 
 /// What a network is loaded with so that Ctrl-C stops it.
 pub(crate) fn interrupt() -> Interrupt {
-    INTERRUPT.clone()
+    match listener() {
+        Some(listener) => listener.interrupt(),
+        None => INTERRUPT.clone(),
+    }
 }
 
 fn prefixed(text: &str) -> String {
@@ -106,6 +152,9 @@ fn bar() -> Option<&'static ProgressBar> {
 
 /// What is being done from here on.
 pub(crate) fn step(text: &str) {
+    if let Some(listener) = listener() {
+        return listener.step(text);
+    }
     if let Some(bar) = bar() {
         bar.set_style(style(false));
         bar.set_message(prefixed(text));
@@ -115,6 +164,9 @@ pub(crate) fn step(text: &str) {
 
 /// Nothing is being done any more.
 pub(crate) fn clear() {
+    if listener().is_some() {
+        return;
+    }
     SEVERAL.store(false, Ordering::Relaxed);
     if let Some(bar) = &*BAR {
         bar.finish_and_clear();
@@ -133,6 +185,9 @@ fn said(text: &str) {
 
 /// What the user should know though nothing failed.
 pub(crate) fn notice(text: &str) {
+    if let Some(listener) = listener() {
+        return listener.notice(text);
+    }
     said(&format!("notice: {text}"));
 }
 
@@ -184,7 +239,11 @@ pub(crate) fn observer() -> impl FnMut(&Progress) -> ControlFlow<()> {
         first: 0,
         last: 0,
     };
+    let listener = listener();
     move |at| {
+        if let Some(listener) = &listener {
+            return listener.progress(at);
+        }
         let goes_on = pace.goes_on(at);
         if let Some(bar) = bar() {
             if !goes_on {

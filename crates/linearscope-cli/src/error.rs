@@ -5,10 +5,57 @@
 
 /// An error of the program: `error:` then `hint:`.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
+    /// What is wrong, with place and numbers.
     pub message: String,
+    /// What to do about it.
     pub hint: Option<String>,
+    /// The program's exit code.
     pub code: u8,
+    /// Where in the network, as far as that is known.
+    pub cause: Option<Box<Cause>>,
+}
+
+/// Where in a network something happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// The node's name, or empty.
+    pub node: String,
+    /// The op, or empty.
+    pub op: String,
+    /// Shapes that are in the way: the one that came, then the one that is needed.
+    pub shapes: Vec<Vec<usize>>,
+}
+
+impl Cause {
+    fn of(error: &linearscope::Error) -> Option<Box<Self>> {
+        use linearscope::Error;
+        let at = |place: &linearscope::Place| Self {
+            node: place.node.clone(),
+            op: place.op.clone(),
+            ..Self::default()
+        };
+        Some(Box::new(match error {
+            Error::NoRule { place, shape, .. } => Self {
+                shapes: vec![shape.clone()],
+                ..at(place)
+            },
+            Error::MaskAtZero { place, .. }
+            | Error::RuleMisfit { place, .. }
+            | Error::Replay { place, .. }
+            | Error::Panicked { place, .. }
+            | Error::NoGradient { place, .. } => at(place),
+            Error::Shape { got, expected, .. } => Self {
+                shapes: vec![got.clone(), expected.clone()],
+                ..Self::default()
+            },
+            Error::NotPiecewise { node, .. } | Error::GeneralMap { node, .. } => Self {
+                node: node.clone(),
+                ..Self::default()
+            },
+            _ => return None,
+        }))
+    }
 }
 
 /// A bug in the program itself.
@@ -24,20 +71,29 @@ pub(crate) const CERTIFICATE: u8 = 4;
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Shorthand for results of this program.
-pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
     /// Bad input: place and numbers in the message.
-    pub(crate) fn input(message: impl Into<String>) -> Self {
+    pub fn input(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             hint: None,
             code: BAD_INPUT,
+            cause: None,
+        }
+    }
+
+    /// A bug of ours.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self {
+            code: BUG,
+            ..Self::input(message)
         }
     }
 
     /// Stopped by Ctrl-C.
-    pub(crate) fn interrupted(message: impl Into<String>) -> Self {
+    pub fn interrupted(message: impl Into<String>) -> Self {
         Self {
             code: INTERRUPTED,
             ..Self::input(message)
@@ -50,7 +106,8 @@ impl Failure {
     }
 
     /// What to do about it.
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -96,6 +153,7 @@ impl From<linearscope::Error> for Failure {
             message: error.to_string(),
             hint: hint.map(String::from),
             code,
+            cause: Cause::of(&error),
         }
     }
 }
@@ -124,10 +182,27 @@ impl From<linearscope_onnx::Error> for Failure {
             Error::Capture(inner) => return Self::from(inner.clone()),
             _ => BAD_INPUT,
         };
+        let at = |node: &String, op: &String| Cause {
+            node: node.clone(),
+            op: op.clone(),
+            ..Cause::default()
+        };
+        let cause = match &error {
+            Error::UnsupportedOp { node, op }
+            | Error::Unsupported { node, op, .. }
+            | Error::Misfit { node, op, .. } => Some(at(node, op)),
+            Error::Panicked { node, .. } => Some(at(node, &String::new())),
+            Error::Shape { got, .. } => Some(Cause {
+                shapes: vec![got.clone()],
+                ..Cause::default()
+            }),
+            _ => None,
+        };
         Self {
             message: error.to_string(),
             hint: error.hint(),
             code,
+            cause: cause.map(Box::new),
         }
     }
 }

@@ -402,7 +402,9 @@ enum Picture {
 /// fits would hang on the number of cores then; and one elsewhere: a graphics card has one queue.
 fn workers(common: &Common, budget: usize, pictures: usize) -> usize {
     let freezing = &common.freezing;
-    if freezing.device != "cpu" || freezing.max_memory.is_some() {
+    let one = freezing.device != "cpu" || freezing.max_memory.is_some();
+    // Who listens instead of the person before the terminal listens to one thread.
+    if one || console::is_heard() {
         return 1;
     }
     let shares = (budget / SHARE).max(2);
@@ -471,6 +473,7 @@ fn first_left_out(job: &Job, folder: &Path) -> Option<Failure> {
         message: format!("{}: {}", found.picture, found.error),
         hint: found.hint,
         code: found.code,
+        cause: None,
     })
 }
 
@@ -600,6 +603,7 @@ fn sum_up<T: OnPicture>(job: &Job, place: Place, json: bool, tally: &Tally) -> R
             message: format!("{}: {}", first.picture, first.error),
             hint: first.hint,
             code: first.code,
+            cause: None,
         }),
     }
 }

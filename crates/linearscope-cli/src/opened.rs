@@ -2,9 +2,10 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsString,
     io::Write,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Instant,
 };
 
@@ -18,11 +19,11 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    args::Common,
+    args::{Common, RecipeFlags},
     boxes::Boxes,
     command::About,
     console,
-    ends::{Ends, Layouts, Shaped, to_first},
+    ends::{Ends, Layouts, to_first},
     error::{Failure, Result},
     limits::{self, refused},
     npy::{self, is_npy},
@@ -111,15 +112,23 @@ pub(crate) fn run_facts(started: jiff::Timestamp, since: Instant, line: &str) ->
     })
 }
 
-/// The command line as it was typed.
-pub(crate) fn typed() -> String {
-    let words = std::env::args()
-        .skip(1)
-        .map(|word| crate::args::quoted(&word));
-    std::iter::once("linearscope".to_string())
+/// The command line: the program's name and its arguments.
+static TYPED: OnceLock<String> = OnceLock::new();
+
+/// Let this be the command line.
+pub(crate) fn type_in(words: &[OsString]) {
+    let words = words.iter().skip(1);
+    let words = words.map(|word| crate::args::quoted(&word.to_string_lossy()));
+    let words: Vec<String> = std::iter::once("linearscope".to_string())
         .chain(words)
-        .collect::<Vec<_>>()
-        .join(" ")
+        .collect();
+    // The first one stays: a process is one program.
+    let _ = TYPED.set(words.join(" "));
+}
+
+/// The command line as it was typed; the program's name where it was not started by one.
+pub(crate) fn typed() -> String {
+    TYPED.get().map_or("linearscope", String::as_str).into()
 }
 
 /// A model, and its file's SHA-256. The file passes by twice, side by
@@ -143,6 +152,62 @@ fn with_batch_axis(shape: Vec<usize>, signature: &Signature) -> Vec<usize> {
         [vec![1], shape].concat()
     } else {
         shape
+    }
+}
+
+/// Where x₀ comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Input<'a> {
+    /// A picture's or an array's file.
+    File(&'a Path),
+    /// An array in memory, flat in C order, with its shape.
+    Array(&'a [f64], &'a [usize]),
+}
+
+impl<'a> From<&'a Path> for Input<'a> {
+    fn from(path: &'a Path) -> Self {
+        Self::File(path)
+    }
+}
+
+impl<'a> From<&'a PathBuf> for Input<'a> {
+    fn from(path: &'a PathBuf) -> Self {
+        Self::File(path)
+    }
+}
+
+impl<'a> Input<'a> {
+    /// Its file, or what an array in memory is called.
+    pub(crate) fn name(self) -> &'a Path {
+        match self {
+            Self::File(path) => path,
+            Self::Array(..) => Path::new("array"),
+        }
+    }
+
+    /// Whether it is used as it is, without a recipe.
+    pub(crate) fn is_array(self) -> bool {
+        match self {
+            Self::File(path) => is_npy(path),
+            Self::Array(..) => true,
+        }
+    }
+
+    /// The SHA-256 of the file; of an array in memory that of its shape and numbers.
+    fn sha256(self) -> Result<String> {
+        match self {
+            Self::File(path) => sha256_of(path).map_err(|error| Failure::file(path, error)),
+            Self::Array(values, shape) => {
+                let mut hasher = Sha256::new();
+                shape
+                    .iter()
+                    .for_each(|size| hasher.update((*size as u64).to_le_bytes()));
+                values
+                    .iter()
+                    .for_each(|value| hasher.update(value.to_le_bytes()));
+                Ok(hex(hasher.finalize()))
+            }
+        }
     }
 }
 
@@ -234,15 +299,21 @@ fn from_last(
 }
 
 /// Read a picture or an array for an input of the given signature.
-pub(crate) fn read_input(
-    path: &Path,
+pub(crate) fn read_input<'a>(
+    input: impl Into<Input<'a>>,
     recipe: Option<&Recipe>,
     signature: &Signature,
     channels_last: bool,
     limits: &Limits,
 ) -> Result<Read> {
-    if is_npy(path) {
-        let (values, shape) = npy::read(path, limits)?;
+    let input = input.into();
+    let path = input.name();
+    let array = match input {
+        Input::Array(values, shape) => Some((values.to_vec(), shape.to_vec())),
+        Input::File(path) if is_npy(path) => Some(npy::read(path, limits)?),
+        Input::File(_) => None,
+    };
+    if let Some((values, shape)) = array {
         let (values, shape) = match channels_last {
             true => from_last(path, values, shape, signature)?,
             false => as_first(path, values, shape, signature)?,
@@ -360,6 +431,8 @@ pub(crate) struct Opened {
     /// The hashes of arrays that other inputs are fixed to.
     set: Vec<String>,
     signature: Signature,
+    /// The model was in memory, and no recipe lies beside it.
+    in_memory: bool,
     device: Device,
     rules: RuleSet,
     budget: usize,
@@ -377,13 +450,30 @@ fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Opened {
     /// Read the model and everything that is said of it.
     pub(crate) fn new(about: &'static About, common: &Common, arguments: Value) -> Result<Self> {
+        Self::of(about, common, arguments, None)
+    }
+
+    /// The same of a model in memory, which `common.model` is the name of.
+    pub(crate) fn of(
+        about: &'static About,
+        common: &Common,
+        arguments: Value,
+        model: Option<&[u8]>,
+    ) -> Result<Self> {
+        let in_memory = model.is_some();
         let freezing = &common.freezing;
         let device = device::select(&freezing.device)?;
         device::check_dtype(&freezing.device, &device, freezing.dtype.dtype())?;
         let budget = memory(freezing.max_memory)?;
         let limits = limits::of(common.recipe.max_input)?;
         let rules = rules::read(&freezing.rules)?;
-        let (model, hash) = read_model(&common.model)?;
+        let (model, hash) = match model {
+            None => read_model(&common.model)?,
+            Some(bytes) => {
+                let name = common.model.display().to_string();
+                (Model::from_bytes(bytes, &name)?, sha256(bytes))
+            }
+        };
         let ends = common.ends.of_within(model, &limits)?;
         let signature = ends.model.inputs()[0].clone();
         Ok(Self {
@@ -394,6 +484,7 @@ impl Opened {
             set: common.ends.hashes()?,
             hash,
             signature,
+            in_memory,
             device,
             rules,
             budget,
@@ -408,6 +499,11 @@ impl Opened {
         &self.hash
     }
 
+    /// The input that varies, and the output that is read.
+    pub(crate) fn signatures(&self) -> [Signature; 2] {
+        [self.signature.clone(), self.ends.model.outputs()[0].clone()]
+    }
+
     fn notice(&self, text: String) {
         let mut said = locked(&self.said);
         if !said.contains(&text) {
@@ -416,8 +512,8 @@ impl Opened {
         }
     }
 
-    fn prepare(&self, input: &Path) -> Result<Prepared> {
-        let arrays = is_npy(input);
+    fn prepare(&self, input: Input<'_>) -> Result<Prepared> {
+        let arrays = input.is_array();
         let mut made = locked(&self.made);
         if let Some(found) = made.prepared.iter().find(|one| one.arrays == arrays) {
             return Ok(found.clone());
@@ -425,7 +521,8 @@ impl Opened {
         let recipe = Recipe::of_input(
             &self.common.model,
             &self.common.recipe,
-            input,
+            !self.in_memory,
+            arrays,
             &self.signature,
         )?;
         let labels = match &recipe {
@@ -456,8 +553,8 @@ impl Opened {
 
     /// Everything that decides what is computed, the picture apart. Equal questions have equal answers, bit by
     /// bit.
-    pub(crate) fn question(&self, input: &Path) -> Result<Value> {
-        let prepared = self.prepare(input)?;
+    pub(crate) fn question<'a>(&self, input: impl Into<Input<'a>>) -> Result<Value> {
+        let prepared = self.prepare(input.into())?;
         let labels = prepared.labels.as_ref();
         let freezing = &self.common.freezing;
         Ok(json!({
@@ -482,11 +579,12 @@ impl Opened {
     }
 
     /// The key of one picture's piece: the hash of the question and of the picture's bytes.
-    pub(crate) fn key(&self, input: &Path) -> Result<String> {
+    pub(crate) fn key<'a>(&self, input: impl Into<Input<'a>>) -> Result<String> {
+        let input = input.into();
         let mut hasher = Sha256::new();
         let write = |hasher: &mut Sha256, text: &str| hasher.write_all(text.as_bytes());
         let question = self.question(input)?.to_string();
-        let picture = sha256_of(input).map_err(|error| Failure::file(input, error))?;
+        let picture = input.sha256()?;
         write(&mut hasher, &question)
             .and_then(|()| write(&mut hasher, &picture))
             .expect("to memory");
@@ -642,8 +740,14 @@ impl Opened {
         self.budget /= pictures.max(1);
     }
 
+    /// Read pictures by these flags from here on, and say everything again.
+    pub(crate) fn set_recipe(&mut self, recipe: RecipeFlags) {
+        self.common.recipe = recipe;
+        locked(&self.made).prepared.clear();
+        locked(&self.said).clear();
+    }
+
     /// Freeze by these rules from here on, as `--rules` names them.
-    #[cfg(feature = "explore")]
     pub(crate) fn set_rules(&mut self, given: Vec<String>) -> Result<()> {
         self.rules = rules::read(&given)?;
         self.common.freezing.rules = given;
@@ -653,24 +757,24 @@ impl Opened {
     /// Read x₀ and freeze; results will be in `target`.
     pub(crate) fn at(&self, input: &Path, target: &Path) -> Result<Session> {
         let (started, since) = (jiff::Timestamp::now(), Instant::now());
-        let mut results = Results::new(target, self.about, self.common.freezing.dtype)?;
+        let results = Results::new(target, self.about, self.common.freezing.dtype)?;
         let Looked { subject, x0, facts } = self.look_at(input)?;
-        let shape = subject.frozen.input_shape();
-        let (of_file, shape_of_file) = subject.layouts.in_file(Shaped::Input, &x0, shape, 0);
-        results.save_array("x0", &of_file, &shape_of_file)?;
-        Ok(Session {
+        let session = Session {
             subject,
             results,
             check_decisions: self.common.freezing.check_decisions,
             certificate: None,
             manifest: facts,
+            typed: typed(),
             started,
             since,
-        })
+        };
+        session.with_x0(&x0)
     }
 
     /// Read x₀ and freeze.
-    pub(crate) fn look_at(&self, input: &Path) -> Result<Looked> {
+    pub(crate) fn look_at<'a>(&self, input: impl Into<Input<'a>>) -> Result<Looked> {
+        let input = input.into();
         let freezing = self.common.freezing.clone();
         let Prepared { recipe, labels, .. } = self.prepare(input)?;
         let Read {
@@ -684,8 +788,10 @@ impl Opened {
             self.ends.layouts.input,
             &self.limits,
         )?;
-        check_finite(input, &values)?;
+        check_finite(input.name(), &values)?;
         let Ready { loaded, facts, .. } = self.ready(&shape)?;
+        // Stopped by who asks now, which need not be who it was loaded for.
+        let loaded = Arc::new(loaded.with_interrupt(console::interrupt()));
         console::step("freezing");
         let x0 = TensorData::new(values.clone(), shape.clone());
         let frozen = FrozenNetwork::within(loaded, x0, self.rules.clone(), self.budget)?;
@@ -713,21 +819,21 @@ impl Opened {
         let layouts = self.layouts();
         let parameters = facts["parameters"].as_u64().unwrap_or(0) as usize;
         let header = header(self.about.name, &self.common.model, &self.hash, parameters);
-        let picture = sha256_of(input).map_err(|error| Failure::file(input, error))?;
+        let picture = input.sha256()?;
         let manifest = with(
             header,
             json!({
                 "key": self.key(input)?,
                 "arguments": self.arguments,
                 "input": {
-                    "file": input,
+                    "file": input.name(),
                     "sha256": picture,
                     "shape": frozen.input_shape(),
                     "picture": file,
                 },
                 "output": { "shape": frozen.output_shape() },
                 "ends": self.ends.facts,
-                "recipe": if is_npy(input) { Value::Null } else { json!(recipe) },
+                "recipe": if input.is_array() { Value::Null } else { json!(recipe) },
                 "backend": frozen.backend_name(),
                 "device": freezing.device,
                 "dtype": freezing.dtype,
@@ -752,12 +858,12 @@ impl Opened {
             task,
             boxes,
             line: Common {
-                input: PathBuf::from(input),
+                input: PathBuf::from(input.name()),
                 ..self.common.clone()
             }
             .line(),
             labels,
-            from_array: is_npy(input),
+            from_array: input.is_array(),
             limits: self.limits,
             precision: freezing.dtype,
         };

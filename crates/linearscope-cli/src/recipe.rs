@@ -17,7 +17,6 @@ use serde::Serialize;
 use crate::{
     args::RecipeFlags,
     error::{Failure, Result},
-    npy::is_npy,
 };
 
 /// A recipe with every gap filled in.
@@ -113,11 +112,12 @@ fn named(error: pre::Error, from: &Origins, file: &Path) -> Failure {
 }
 
 impl Recipe {
-    /// The recipe by which pictures go into an input; none for an input that takes no picture.
+    /// The recipe by which pictures go into an input, of flags and, where there may be one `beside` the model, of its file; none for an input that takes no picture.
     pub(crate) fn of_input(
         model: &Path,
         flags: &RecipeFlags,
-        input: &Path,
+        beside: bool,
+        array: bool,
         signature: &Signature,
     ) -> Result<Option<Self>> {
         let (c, size) = match signature.dims.as_slice() {
@@ -130,10 +130,13 @@ impl Recipe {
             }
             _ => return Ok(None),
         };
-        let file = pre::Recipe::beside(model)?.unwrap_or_default();
+        let file = match beside {
+            true => pre::Recipe::beside(model)?.unwrap_or_default(),
+            false => pre::Recipe::default(),
+        };
         match Self::new(model, flags, file, (c, signature.integers), size) {
             // A recipe that does not fit an array does not matter; one that cannot be read does.
-            Err(_) if is_npy(input) => Ok(None),
+            Err(_) if array => Ok(None),
             recipe => recipe.map(Some),
         }
     }

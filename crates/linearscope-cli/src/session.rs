@@ -30,6 +30,8 @@ pub(crate) struct Session {
     pub(crate) check_decisions: bool,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) manifest: Map<String, Value>,
+    /// What was typed, or would have been.
+    pub(crate) typed: String,
     pub(crate) started: jiff::Timestamp,
     pub(crate) since: Instant,
 }
@@ -145,6 +147,13 @@ impl Session {
             }),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Write x₀, as it was read: the first file of every result.
+    pub(crate) fn with_x0(mut self, x0: &[f64]) -> Result<Self> {
+        let shape = self.subject.frozen.input_shape().to_vec();
+        self.save_shaped("x0", x0, &shape, 0, Shaped::Input)?;
+        Ok(self)
     }
 
     fn heading(&self) -> String {
@@ -319,7 +328,7 @@ impl Session {
 
     /// Write the manifest and put the folder in its place.
     pub(crate) fn finish(self, complete: bool) -> Result<(std::path::PathBuf, Value)> {
-        let run = run_facts(self.started, self.since, &crate::opened::typed());
+        let run = run_facts(self.started, self.since, &self.typed);
         self.results.finish(self.manifest, &run, complete)
     }
 }
@@ -395,5 +404,6 @@ pub(crate) fn judge(certificate: &Certificate) -> Result<()> {
         ),
         hint: Some("the results are written but not to be trusted; try --dtype f64".into()),
         code: CERTIFICATE,
+        cause: None,
     })
 }

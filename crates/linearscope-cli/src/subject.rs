@@ -5,7 +5,6 @@ use std::{path::Path, sync::Arc};
 use burn::tensor::Tensor;
 #[cfg(feature = "explore")]
 use burn::tensor::TensorData;
-#[cfg(feature = "explore")]
 use linearscope::Interrupt;
 use linearscope_analysis::{FrozenNetwork, LinearOperator, vectors::read};
 use linearscope_onnx::Signature;
@@ -59,12 +58,10 @@ impl Subject {
     }
 
     /// The same, stopped by an interrupt of its own.
-    #[cfg(feature = "explore")]
     pub(crate) fn with_interrupt(&self, interrupt: &Interrupt) -> Self {
         self.with(self.frozen.with_interrupt(interrupt))
     }
 
-    #[cfg(feature = "explore")]
     fn with(&self, frozen: FrozenNetwork) -> Self {
         Self {
             frozen,

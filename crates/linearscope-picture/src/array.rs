@@ -301,6 +301,11 @@ impl Raster {
         imageops::resize(&self.picture, w, h, imageops::FilterType::Nearest)
     }
 
+    /// The dots, three bytes each, red, green and blue, row by row; and how many there are, `[h, w]`.
+    pub fn dots(&self) -> (Vec<u8>, [usize; 2]) {
+        (self.picture.as_raw().clone(), self.size())
+    }
+
     /// The dots as a PNG, one pixel each.
     ///
     /// # Errors

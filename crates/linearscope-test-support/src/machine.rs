@@ -113,6 +113,28 @@ pub fn own_python() -> PathBuf {
     root().join("target/python")
 }
 
+/// A Python that builds and installs wheels: `LINEARSCOPE_PYTHON` where it is set, else `python3`; 3.10 or later, with venv
+/// and pip.
+///
+/// # Errors
+/// Where there is none.
+pub fn python_for_wheels() -> Found {
+    let named = env::var_os("LINEARSCOPE_PYTHON").map(PathBuf::from);
+    let python = named.unwrap_or_else(|| "python3".into());
+    let mut command = Command::new(&python);
+    command.args([
+        "-c",
+        "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))",
+    ]);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    match command.status().is_ok_and(|status| status.success()) {
+        true => Ok(python),
+        false => {
+            Err("needs Python from 3.10 on with venv and pip: set LINEARSCOPE_PYTHON to one".into())
+        }
+    }
+}
+
 /// Whether this Python reads sparse matrices.
 pub fn has_scipy(python: &Path) -> bool {
     let mut command = Command::new(python);

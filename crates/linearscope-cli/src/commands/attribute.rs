@@ -211,12 +211,7 @@ impl OnPicture for Attribute {
             percentile: self.percentile,
         };
         let methods = self.methods();
-        let how = How {
-            methods: &methods,
-            baselines: &self.baseline,
-            bounds: self.bounds,
-            groups: self.groups.as_deref(),
-        };
+        let how = self.how(&methods);
         let found = find(session, &self.target, &how, overlay)?;
         let mut summary = found.summary;
         let trusted = trust::trusted_of(session, &found.targets)?;
@@ -232,8 +227,18 @@ impl OnPicture for Attribute {
 }
 
 impl Attribute {
+    /// What the flags say of how.
+    pub(crate) fn how<'a>(&'a self, methods: &'a [Method]) -> How<'a> {
+        How {
+            methods,
+            baselines: &self.baseline,
+            bounds: self.bounds,
+            groups: self.groups.as_deref(),
+        }
+    }
+
     /// Those that were named, and one for each composite.
-    fn methods(&self) -> Vec<Method> {
+    pub(crate) fn methods(&self) -> Vec<Method> {
         let own = self.composite.iter().cloned();
         let own = own.map(|composite| Method::Sweep(SweepMethod::Lrp(composite)));
         self.method.iter().cloned().chain(own).collect()

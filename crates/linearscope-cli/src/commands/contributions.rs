@@ -106,6 +106,7 @@ impl OnPicture for Contributions {
             ),
             hint: Some("the results are written but not to be trusted; try --dtype f64".into()),
             code: CERTIFICATE,
+            cause: None,
         });
         let mut said = said(session, &found);
         said["contributions"] = json!(found);

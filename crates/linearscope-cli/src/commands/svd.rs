@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use linearscope_analysis::{
-    LinearOperator, ranking,
+    LinearOperator, SubNetwork, ranking,
     svd::{self, Momentum, Solver, SvdConfig, SvdError},
     vectors::numbers,
 };
@@ -30,6 +30,7 @@ impl From<SvdError> for Failure {
                 message: error.to_string(),
                 hint: None,
                 code: CERTIFICATE,
+                cause: None,
             },
         }
     }
@@ -88,7 +89,7 @@ pub(crate) enum SolverName {
 
 impl Svd {
     /// For an F of `rank` singular values at most.
-    fn config(&self, rank: usize) -> Result<SvdConfig> {
+    pub(crate) fn config(&self, rank: usize) -> Result<SvdConfig> {
         Ok(SvdConfig::new(self.k.unwrap_or_else(|| TRIPLETS.min(rank)))
             .with_tolerance(self.tol)
             .with_max_products(self.max_products)
@@ -203,35 +204,7 @@ pub(crate) fn find(
         .frozen
         .between(between.from.as_deref(), between.to.as_deref())?;
     let (input, output_shape) = (part.input_shape().to_vec(), part.output_shape().to_vec());
-    let result = svd::svd(&part, config, console::observer());
-    let interrupted = console::stopped();
-    let (found, failure) = match result {
-        Ok(found) => (found, None),
-        Err(SvdError::Unconverged {
-            partial,
-            converged,
-            wanted,
-            tolerance,
-            worst,
-        }) => {
-            let message = format!(
-                "{converged} of {wanted} triplets reached residual {tolerance:.0e} within {} \
-                 products (the worst is at {worst:.1e})",
-                partial.products
-            );
-            let failure = unfinished(message, &partial, interrupted);
-            (*partial, Some(failure))
-        }
-        Err(error @ SvdError::Unconfirmed { .. }) => {
-            let message = error.to_string();
-            let SvdError::Unconfirmed { partial } = error else {
-                unreachable!("just matched")
-            };
-            let failure = unfinished(message, &partial, interrupted);
-            (*partial, Some(failure))
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let (found, failure) = solve(&part, config)?;
     let (u, v) = (numbers(found.u.clone())?, numbers(found.v.clone())?);
     let mut summary = table(&found, config.tolerance);
     summary.push(format!(
@@ -277,6 +250,42 @@ pub(crate) fn find(
     })
 }
 
+/// Compute triplets; those that did not converge with why.
+pub(crate) fn solve(
+    part: &SubNetwork<'_>,
+    config: &SvdConfig,
+) -> Result<(svd::Svd, Option<Failure>)> {
+    let result = svd::svd(part, config, console::observer());
+    let interrupted = console::stopped();
+    match result {
+        Ok(found) => Ok((found, None)),
+        Err(SvdError::Unconverged {
+            partial,
+            converged,
+            wanted,
+            tolerance,
+            worst,
+        }) => {
+            let message = format!(
+                "{converged} of {wanted} triplets reached residual {tolerance:.0e} within {} \
+                 products (the worst is at {worst:.1e})",
+                partial.products
+            );
+            let failure = unfinished(message, &partial, interrupted);
+            Ok((*partial, Some(failure)))
+        }
+        Err(error @ SvdError::Unconfirmed { .. }) => {
+            let message = error.to_string();
+            let SvdError::Unconfirmed { partial } = error else {
+                unreachable!("just matched")
+            };
+            let failure = unfinished(message, &partial, interrupted);
+            Ok((*partial, Some(failure)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn unfinished(message: String, partial: &svd::Svd, interrupted: bool) -> Failure {
     let (why, what, code) = match interrupted {
         true => ("interrupted: ", "", INTERRUPTED),
@@ -293,6 +302,7 @@ fn unfinished(message: String, partial: &svd::Svd, interrupted: bool) -> Failure
             partial.sigma.len()
         )),
         code,
+        cause: None,
     }
 }
 

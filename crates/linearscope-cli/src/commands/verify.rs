@@ -117,7 +117,8 @@ fn verify(args: &Verify) -> Result<()> {
     let signature = model.inputs()[0].clone();
     let (values, shape) = match &args.input {
         Some(path) => {
-            let recipe = Recipe::of_input(&args.model, &args.recipe, path, &signature)?;
+            let (beside, array) = (true, is_npy(path));
+            let recipe = Recipe::of_input(&args.model, &args.recipe, beside, array, &signature)?;
             let read = read_input(path, recipe.as_ref(), &signature, layouts.input, &limits)?;
             check_finite(path, &read.values)?;
             if let Some(recipe) = recipe.filter(|_| !is_npy(path)) {
@@ -268,5 +269,6 @@ fn verify(args: &Verify) -> Result<()> {
             }
         }),
         code: CERTIFICATE,
+        cause: None,
     })
 }

@@ -34,6 +34,7 @@ pub(super) fn unknown_ops(unknown: &[(String, String)]) -> Failure {
         message: format!("ONNX ops that are not supported: {}", list.join(", ")),
         hint: Some(hints.join("; ")),
         code: UNSUPPORTED,
+        cause: None,
     }
 }
 

@@ -1,0 +1,15 @@
+"""The program `linearscope`, with its exit codes and its Ctrl-C: `python -m linearscope`, and the script of that name."""
+
+from __future__ import annotations
+
+import sys
+
+from . import _linearscope
+
+
+def main() -> None:
+    sys.exit(_linearscope.run(["linearscope", *sys.argv[1:]]))
+
+
+if __name__ == "__main__":
+    main()

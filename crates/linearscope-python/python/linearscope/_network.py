@@ -1,0 +1,271 @@
+"""A network, loaded: what can be frozen."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import _linearscope
+from ._frozen import Frozen
+from ._options import OF_LOAD, RECIPE, Files, checked, words
+from ._progress import Ear, Progress
+from ._results import Results, table_html
+from .errors import InputError
+
+
+def load(
+    source: Any,
+    *,
+    device: str = "cpu",
+    dtype: str = "f32",
+    threads: int | None = None,
+    name: str | None = None,
+    **options: Any,
+) -> Network:
+    """Load a network from an ONNX file, its bytes, or an `onnx.ModelProto`.
+
+    Args:
+        source: a path, bytes, or anything with `SerializeToString()`.
+        device: where to compute: "cpu", or what the package was built with.
+        dtype: "f32", or "f64" to tell rounding error from bugs.
+        threads: how many threads compute; all cores by default. They are linearscope's own.
+        name: what the network is called in titles; by default the file's name.
+        options: how pictures become inputs (`mean`, `std`, `range`, `channels`, `resize`, `crop`, `interpolation`,
+            `background`, `profiles`, `labels`: a file or a list of names), and the program's flags `rules`, `kernels`,
+            `max_memory`, `output`, `set`, `layout`, `boxes`, `task`, `check_decisions`. A file MODEL.toml beside the model
+            says what these do not.
+
+    Raises:
+        InputError: a file that is no ONNX, or options that mean nothing.
+        UnsupportedError: an op that is not supported; `node` and `op` say which.
+    """
+    options = checked({**options, "device": device, "dtype": dtype}, OF_LOAD, "load")
+    if isinstance(source, (str, os.PathLike)):
+        return Network(Path(source), None, options, threads, name)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return Network(None, bytes(source), options, threads, name or "network")
+    serialise = getattr(source, "SerializeToString", None)
+    if serialise is None:
+        raise TypeError(f"{type(source).__name__} is no path, bytes or onnx.ModelProto")
+    graph = getattr(getattr(source, "graph", None), "name", None)
+    return Network(None, serialise(), options, threads, name or graph or "network")
+
+
+def from_torch(
+    module: Any,
+    example: Any,
+    *,
+    name: str | None = None,
+    dtype: str | None = None,
+    opset: int = 17,
+    **options: Any,
+) -> Network:
+    """Load a `torch.nn.Module`, whatever its forward does, through `torch.onnx.export`.
+
+    The module is exported in evaluation mode, at the shape of `example`, and is left as it was. Weights of double precision
+    are rounded to single ones by the loader, and widened again for dtype "f64".
+
+    Args:
+        module: the module.
+        example: an input, a tensor (n, c, h, w).
+        dtype: as of `load`; by default that of `example`.
+        opset: the ONNX opset that is exported.
+        options: as of `load`.
+
+    Raises:
+        ImportError: without torch.
+        InputError: where torch cannot export the module; its own words are in the message.
+    """
+    import inspect
+
+    import torch
+
+    if dtype is None:
+        dtype = "f64" if example.dtype == torch.float64 else "f32"
+    buffer = io.BytesIO()
+    was_training = module.training
+    module.eval()
+    try:
+        more: dict[str, Any] = {}
+        # The exporter by tracing needs no further package, and is not there for ever.
+        if "dynamo" in inspect.signature(torch.onnx.export).parameters:
+            more["dynamo"] = False
+            # As the module is, which is in evaluation mode: norms are not folded into convolutions, and keep their names.
+            more["training"] = torch.onnx.TrainingMode.PRESERVE
+        import warnings
+
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                module,
+                (example,),
+                buffer,
+                input_names=["input"],
+                output_names=["output"],
+                opset_version=opset,
+                **more,
+            )
+    except Exception as error:
+        raise InputError(f"torch.onnx.export failed: {type(error).__name__}: {error}") from error
+    finally:
+        module.train(was_training)
+    return load(buffer.getvalue(), dtype=dtype, name=name or type(module).__name__, **options)
+
+
+class Network:
+    """A loaded network. Made by `load` and `from_torch`; it can be pickled."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        data: bytes | None,
+        options: dict[str, Any],
+        threads: int | None,
+        name: str | None,
+    ) -> None:
+        self._path, self._data, self._options = path, data, options
+        self.threads = threads
+        self.name = name or (path.name if path is not None else "network")
+        self._files = Files()
+        self._words = self._flags(options)
+        with Ear() as ear:
+            where = path if path is not None else self.name
+            self._net = _linearscope.Net(where, data, self._words, threads, ear)
+        #: What the engine said when it was loaded.
+        self.notices = ear.notices
+
+    def _flags(self, options: dict[str, Any]) -> list[str]:
+        return words(options, self._files)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the model's file."""
+        return self._net.sha256
+
+    @property
+    def input_name(self) -> str:
+        return str(json.loads(self._net.signatures)[0]["name"])
+
+    @property
+    def input_shape(self) -> tuple[int | str, ...]:
+        """Sizes of the input; names for dynamic axes, empty where the file says nothing."""
+        return tuple(json.loads(self._net.signatures)[0]["shape"])
+
+    @property
+    def output_name(self) -> str:
+        return str(json.loads(self._net.signatures)[1]["name"])
+
+    @property
+    def device(self) -> str:
+        return str(self._options["device"])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float64 if self._options["dtype"] == "f64" else np.float32)
+
+    def freeze(
+        self,
+        x: Any,
+        *,
+        rules: str | list[str] | None = None,
+        progress: Progress = None,
+        **recipe: Any,
+    ) -> Frozen:
+        """Freeze every decision that non-linear units make for x: y(x) = F x + r. Cost: one forward.
+
+        Args:
+            x: an array (n, c, h, w) or anything with `__array__`, which goes in as it is; or the path of a picture, which
+                goes through the recipe, or of an .npy array. A batch axis of size 1 may be left out.
+            rules: how units are frozen: presets ("paper", "taylor", "mask", "std-only") and entries ("tanh=taylor").
+            recipe: what `load` takes of a recipe, for this picture.
+
+        Raises:
+            InputError: an input that does not fit.
+            UnsupportedError: an op without a rule.
+        """
+        options = {**self._options, **checked(recipe, RECIPE, "freeze")}
+        if rules is not None:
+            options["rules"] = rules
+        flags = self._flags(options)
+        with Ear(progress) as ear:
+            if isinstance(x, (str, os.PathLike)):
+                point = self._net.freeze(None, x, flags, ear)
+            else:
+                detach = getattr(x, "detach", None)
+                values = detach().cpu().numpy() if detach is not None else x
+                array = np.asarray(values)
+                if array.dtype.kind not in "fiub":
+                    raise TypeError(f"an array of {array.dtype} is no input: real numbers are")
+                array = np.ascontiguousarray(array, dtype=np.float64)
+                point = self._net.freeze(array, None, flags, ear)
+        return Frozen(self, point, x if isinstance(x, (str, os.PathLike)) else None, options, ear.notices)
+
+    def attack(self, x: Any, eps: float, *, progress: Progress = None, **flags: Any) -> Results:
+        """Freeze at x, move it by at most ε so that its class changes, and compare before and after.
+
+        ε counts levels of a pixel (of 255) for a picture, with `eps_unit="input"` units of the input; arrays are always in
+        units of the input. `flags` are those of the program's command `attack`, and the recipe's.
+        """
+        recipe = {name: flags.pop(name) for name in RECIPE if name in flags}
+        return self.freeze(x, **recipe).attack(eps, progress=progress, **flags)
+
+    def with_threads(self, threads: int | None) -> Network:
+        """The same network, loaded once more, computed by so many threads."""
+        return Network(self._path, self._data, self._options, threads, self.name)
+
+    def __repr__(self) -> str:
+        shape = "×".join(map(str, self.input_shape)) or "any shape"
+        return f"<linearscope.Network {self.name}: {self.input_name} {shape} → {self.output_name}, {self._options['dtype']} on {self.device}>"
+
+    def _repr_html_(self) -> str:
+        return table_html(
+            [
+                ("network", self.name),
+                ("input", f"{self.input_name} {list(self.input_shape)}"),
+                ("output", self.output_name),
+                ("computed", f"{self._options['dtype']} on {self.device}"),
+                ("SHA-256", self.sha256[:16] + "…"),
+            ]
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        data = self._data
+        if data is None:
+            assert self._path is not None
+            data = self._path.read_bytes()
+            if hashlib.sha256(data).hexdigest() != self.sha256:
+                raise InputError(f"{self._path} has changed since it was loaded; load it again")
+        options = dict(self._options)
+        labels = options.get("labels")
+        if isinstance(labels, (str, os.PathLike)):
+            # The names go along, not the place of their file.
+            options["labels"] = Path(labels).read_text(encoding="utf-8").splitlines()
+        return {
+            "path": None if self._path is None else str(self._path.absolute()),
+            "data": data,
+            "options": options,
+            "threads": self.threads,
+            "name": self.name,
+            "recipe": self._path is not None and self._path.with_suffix(".toml").is_file(),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        path = None if state["path"] is None else Path(state["path"])
+        data: bytes | None = state["data"]
+        # Where the file is, the recipe beside it is, too.
+        if path is not None and path.is_file() and path.read_bytes() == data:
+            data = None
+        elif state["recipe"]:
+            raise InputError(
+                f"{path} is not here, and the recipe beside it neither",
+                "give the recipe to load: mean, std, resize, …",
+            )
+        else:
+            path = None
+        self.__init__(path, data, state["options"], state["threads"], state["name"])  # type: ignore[misc]

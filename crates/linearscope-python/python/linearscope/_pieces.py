@@ -1,0 +1,54 @@
+"""One picture's part of a large job: what Ray and Dask carry out, by a command of the program."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ._network import Network
+from ._options import RECIPE
+
+#: Files of a result that differ from run to run, or hold what others hold.
+_LEFT_OUT = ("run.json", "arrays.npz", "x0.npy")
+_PICTURES = (".png", ".svg")
+
+
+def paths(pictures: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
+    """The files of a folder in the order of their names, or a list as it is."""
+    if isinstance(pictures, (str, os.PathLike)):
+        folder = Path(pictures)
+        inside = (path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+        return [str(path) for path in sorted(inside)]
+    return [str(path) for path in pictures]
+
+
+def piece(
+    net: Network, path: str, what: str, files: Sequence[str] | None, flags: dict[str, Any]
+) -> dict[str, Any]:
+    """A flat record: the picture's path, what was found as JSON, and files' bytes by their names.
+
+    Files are those that `linearscope WHAT --input PATH` writes, byte by byte; by default all but pictures.
+    """
+    recipe = {name: value for name, value in flags.items() if name in RECIPE}
+    own = {name: value for name, value in flags.items() if name not in RECIPE}
+    results = net.freeze(path, **recipe).command(what, **own)
+    record: dict[str, Any] = {"path": path, "found": json.dumps(results.found, sort_keys=True)}
+    for file in sorted(results.folder.iterdir()):
+        wanted = (
+            file.name in files
+            if files is not None
+            else file.name not in _LEFT_OUT and file.suffix not in _PICTURES
+        )
+        if wanted:
+            record[file.name] = file.read_bytes()
+    return record
+
+
+def blocks(places: Sequence[Any], size: int) -> list[list[Any]]:
+    """Places, so many at a time."""
+    if size < 1:
+        raise ValueError(f"block is {size}: it is at least 1")
+    return [list(places[start : start + size]) for start in range(0, len(places), size)]

@@ -1,0 +1,143 @@
+"""Large jobs on Ray: a folder of pictures through Ray Data, and rows of F for one large picture.
+
+`pip install linearscope[ray]`; docs/clusters.md says how many actors fit a machine, and when a second one pays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import ray
+import ray.data
+
+from ._network import Network
+from ._pieces import blocks, paths, piece
+
+
+class _Pictures:
+    """An actor: the model is loaded once, and asked picture by picture."""
+
+    def __init__(
+        self,
+        net: Network,
+        what: str,
+        out: str | None,
+        files: Sequence[str] | None,
+        flags: dict[str, Any],
+    ) -> None:
+        self._out = out
+        self._asked = (net, what, files, flags)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        net, what, files, flags = self._asked
+        record = piece(net, row["path"], what, files, flags)
+        if self._out is None:
+            return record
+        _write(self._out, record)
+        return {"path": row["path"]}
+
+
+def _file(path: str) -> str:
+    """The name of a picture's record."""
+    return hashlib.sha256(path.encode()).hexdigest()[:32] + ".parquet"
+
+
+def _write(out: str, record: dict[str, Any]) -> None:
+    """A record as a file that appears whole. Who computes it again writes the same."""
+    import pyarrow
+    import pyarrow.parquet as parquet
+
+    place = os.path.join(out, _file(record["path"]))
+    part = f"{place}.{os.getpid()}.partial"
+    parquet.write_table(pyarrow.Table.from_pylist([record]), part)
+    os.replace(part, place)
+
+
+def analyse(
+    pictures: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    net: Network,
+    what: str = "contributions",
+    *,
+    out: str | os.PathLike[str] | None = None,
+    files: Sequence[str] | None = None,
+    actors: int = 2,
+    cpus: int = 1,
+    **flags: Any,
+) -> Any:
+    """Carry out a command of the program about each picture, on actors that load the model once.
+
+    Args:
+        pictures: a folder, or paths that every node sees.
+        what: the command: "contributions", "attribute", "svd", "votes", …
+        out: a folder that every node sees, for a Parquet file a picture, written as soon as it is finished. A job that was
+            killed is finished by the same call: pictures that are there are not computed again.
+        files: which of the command's files are kept, as bytes by their names; by default all but pictures.
+        actors: how many; each has the weights, the decisions of one picture, and `cpus` threads.
+        flags: the command's own, and the recipe's.
+
+    Returns:
+        A Ray dataset, a record a picture: `path`, `found` (JSON), and the files. Without `out` it is lazy; with it it holds
+        whatever the folder does.
+    """
+    todo = paths(pictures)
+    folder = None if out is None else os.path.abspath(out)
+    if folder is not None:
+        os.makedirs(folder, exist_ok=True)
+        there = set(os.listdir(folder))
+        todo = [path for path in todo if _file(path) not in there]
+    if todo:
+        # A block a picture: what a dead worker had in hand is computed again, and nothing else.
+        data = ray.data.from_items([{"path": path} for path in todo], override_num_blocks=len(todo))
+        # Ray's own types know of functions alone.
+        actor: Any = _Pictures
+        found = data.map(
+            actor,
+            fn_constructor_args=(net.with_threads(cpus), what, folder, files, flags),
+            compute=ray.data.ActorPoolStrategy(size=actors),
+            num_cpus=cpus,
+        )
+        if folder is None:
+            return found
+        found.materialize()
+    elif folder is None:
+        raise ValueError("there are no pictures")
+    return ray.data.read_parquet(folder)
+
+
+class _Rows:
+    """An actor that has frozen one picture."""
+
+    def __init__(self, net: Network, x: Any, recipe: dict[str, Any]) -> None:
+        self._frozen = net.freeze(x, **recipe)
+
+    def rows(self, places: Sequence[Any]) -> NDArray[Any]:
+        return self._frozen.rows(list(places))
+
+
+def rows(
+    net: Network,
+    x: Any,
+    places: Iterable[Any],
+    *,
+    block: int = 64,
+    actors: int = 2,
+    cpus: int = 1,
+    **recipe: Any,
+) -> NDArray[Any]:
+    """Rows of F for one picture, [places, *input shape], a block of places at a time; the bits of `Frozen.rows`."""
+    todo = blocks(list(places), block)
+    kind: Any = ray.remote(num_cpus=cpus, max_restarts=-1, max_task_retries=-1)(_Rows)
+    shared = ray.put(net.with_threads(cpus))
+    pool = [kind.remote(shared, x, recipe) for _ in range(min(actors, len(todo)))]
+    try:
+        asked = [pool[i % len(pool)].rows.remote(one) for i, one in enumerate(todo)]
+        return np.concatenate(ray.get(asked))
+    finally:
+        for actor in pool:
+            ray.kill(actor)

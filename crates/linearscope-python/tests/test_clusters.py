@@ -1,0 +1,142 @@
+"""Ray and Dask with real processes, one of which is killed half-way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import linearscope as ls
+from linearscope._pieces import piece
+from linearscope._results import png
+
+PICTURES = 40
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """40 pictures of noise, and what one process makes of them."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for number in range(PICTURES):
+        pixels = rng.integers(0, 256, (48, 48, 3), np.uint8)
+        (folder / f"{number:02}.png").write_bytes(png(pixels))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(vgg, folder):
+    return [piece(vgg, str(path), "attribute", None, {}) for path in sorted(folder.iterdir())]
+
+
+def same(records, alone):
+    """Nothing lost, nothing twice, and every byte of every file."""
+    assert [record["path"] for record in records] == [record["path"] for record in alone]
+    for ours, theirs in zip(records, alone):
+        assert {name for name in ours} == {name for name in theirs}
+        for name, value in theirs.items():
+            assert ours[name] == value, name
+    assert {"attribution.npy", "attributions.csv", "manifest.json"} <= set(records[0])
+
+
+def kill_half_way(done, find, killed):
+    """SIGKILL to the first process that is found, when some pictures are done and others are not."""
+
+    def kill():
+        until = time.monotonic() + 120
+        while not killed and time.monotonic() < until:
+            if done() >= 8:
+                for pid in find():
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append((pid, done()))
+                    return
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_dask_loses_nothing_when_a_worker_is_killed(vgg, folder, alone):
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    )
+    with cluster, distributed.Client(cluster) as client:
+        workers = list(client.run(os.getpid).values())
+        assert len(set(workers)) == 2
+        killed = []
+        def done():
+            return sum(task.state == "memory" for task in list(cluster.scheduler.tasks.values()))
+
+        thread = kill_half_way(done, lambda: workers[:1], killed)
+        records = ls.dask.analyse(client, folder, vgg, "attribute")
+        thread.join()
+        assert killed and killed[0][1] < PICTURES
+        same(records, alone)
+        # Rows in blocks are rows.
+        path = folder / "00.png"
+        blocks = ls.dask.rows(vgg, path, range(8), block=3)
+        assert blocks.shape == (8, 1, 3, 48, 48)
+        found = blocks.compute(scheduler=client)
+        assert found.tobytes() == vgg.freeze(path).rows(list(range(8))).tobytes()
+
+
+@pytest.fixture(scope="module")
+def two_nodes():
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 2**27})
+    cluster.add_node(num_cpus=1, object_store_memory=2**27)
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find a worker")
+def test_ray_loses_nothing_when_a_worker_is_killed(two_nodes, vgg, folder, alone, tmp_path):
+    nodes = [two_nodes.head_node, *two_nodes.worker_nodes]
+    raylets = {node.all_processes["raylet"][0].process.pid for node in nodes}
+
+    def workers():
+        """Actors at work, of our own nodes: Ray writes into a process's title what it does."""
+        for entry in Path("/proc").iterdir():
+            try:
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                title = (entry / "cmdline").read_text()
+            except (OSError, IndexError, ValueError):
+                continue
+            if parent in raylets and title.startswith("ray::MapWorker"):
+                yield int(entry.name)
+
+    killed = []
+    out = tmp_path / "out"
+    thread = kill_half_way(lambda: len(list(out.glob("*.parquet"))), workers, killed)
+    found = ls.ray.analyse(folder, vgg, "attribute", out=out)
+    thread.join()
+    assert killed and killed[0][1] < PICTURES
+    same(sorted(found.take_all(), key=lambda record: record["path"]), alone)
+
+
+def test_ray_goes_on_where_it_was(two_nodes, vgg, folder, alone, tmp_path):
+    out = tmp_path / "out"
+    ls.ray.analyse(sorted(folder.iterdir())[:7], vgg, "attribute", out=out)
+    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert before
+    found = ls.ray.analyse(folder, vgg, "attribute", out=out)
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    same(sorted(found.take_all(), key=lambda record: record["path"]), alone)
+
+
+def test_rays_rows_are_rows(two_nodes, vgg, folder):
+    path = str(folder / "00.png")
+    found = ls.ray.rows(vgg, path, range(8), block=3)
+    assert found.tobytes() == vgg.freeze(path).rows(list(range(8))).tobytes()
