@@ -132,7 +132,7 @@ def test_exit_codes_are_the_programs(program, assets, tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_ctrl_c_ends_the_program_with_what_is_finished(assets, tmp_path):
     script = Path(sys.executable).with_name("linearscope")
-    line = [script, "svd", assets / "edsr/edsr.onnx", "--input", assets / "pictures/facade.png", "-k", "40"]
+    line = [script, "svd", assets / "edsr/edsr.onnx", "--input", assets / "pictures/facade.png", "-k", "300"]
     running = subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     time.sleep(3)
     assert running.poll() is None, "it was done too early to be stopped"
