@@ -228,21 +228,29 @@ fn torn(piece: &Path, key: Option<&str>) -> Option<String> {
     })
 }
 
-/// The same files in another folder: links where the disk has them, copies elsewhere.
+/// Every file of a folder, and of those in it, in another: links where the disk has them, copies elsewhere.
+fn link_all(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            link_all(&entry.path(), &target)?;
+        } else if fs::hard_link(entry.path(), &target).is_err() {
+            fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// The same piece in another folder, which appears whole.
 fn link(from: &Path, to: &Path) -> Result<()> {
     let stage = to.with_file_name(format!(".{}.linking", name_of(to)));
     let all = || -> std::io::Result<()> {
         if stage.exists() {
             fs::remove_dir_all(&stage)?;
         }
-        fs::create_dir(&stage)?;
-        for entry in fs::read_dir(from)? {
-            let entry = entry?;
-            let target = stage.join(entry.file_name());
-            if fs::hard_link(entry.path(), &target).is_err() {
-                fs::copy(entry.path(), &target)?;
-            }
-        }
+        link_all(from, &stage)?;
         if to.exists() {
             fs::remove_dir_all(to)?;
         }
@@ -273,8 +281,9 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
     };
     let mine = |number: &usize| common.shard.is_none_or(|shard| shard.has(*number));
     let mine: Vec<usize> = (0..job.pictures.len()).filter(mine).collect();
-    let workers = workers(common, opened.budget(), mine.len());
-    opened.share_of(workers);
+    let shares = shares(common, opened.budget());
+    opened.share_of(shares);
+    let workers = shares.min(mine.len());
     let opened = &opened;
     let whole = common.out.join(name_of(&common.input)).join(about.name);
     let target = match common.shard {
@@ -397,22 +406,22 @@ enum Picture {
     Done(Result<String>),
 }
 
-/// How many of the pictures are worked on at once: on processors, one a core, each with an equal share of the
-/// memory, which is no less than [`SHARE`], or the half where memory is scarce. One where the user limits memory, since what
-/// fits would hang on the number of cores then; and one elsewhere: a graphics card has one queue.
-fn workers(common: &Common, budget: usize, pictures: usize) -> usize {
+/// How many pictures may be worked on at once, each with an equal share of the memory: on processors, one a core, of no less
+/// than [`SHARE`], or two where memory is scarce. One where the user limits memory, since what fits would hang on the number of
+/// cores then; and one elsewhere: a graphics card has one queue. It does not hang on the number of pictures, so that a shard's
+/// have what they would have in the whole job.
+fn shares(common: &Common, budget: usize) -> usize {
     let freezing = &common.freezing;
     let one = freezing.device != "cpu" || freezing.max_memory.is_some();
     // Who listens instead of the person before the terminal listens to one thread.
     if one || console::is_heard() {
         return 1;
     }
-    let shares = (budget / SHARE).max(2);
-    rayon::current_num_threads().min(shares).min(pictures)
+    rayon::current_num_threads().min((budget / SHARE).max(2))
 }
 
 /// Bytes of memory for a picture among others.
-const SHARE: usize = 2 << 30;
+const SHARE: usize = 4 << 30;
 
 /// Where one shard's part goes.
 pub(crate) fn part_folder(whole: &Path, shard: Shard) -> PathBuf {

@@ -741,10 +741,15 @@ impl Opened {
     }
 
     /// Read pictures by these flags from here on, and say everything again.
-    pub(crate) fn set_recipe(&mut self, recipe: RecipeFlags) {
+    ///
+    /// # Errors
+    /// A limit that is none.
+    pub(crate) fn set_recipe(&mut self, recipe: RecipeFlags) -> Result<()> {
+        self.limits = limits::of(recipe.max_input)?;
         self.common.recipe = recipe;
         locked(&self.made).prepared.clear();
         locked(&self.said).clear();
+        Ok(())
     }
 
     /// Freeze by these rules from here on, as `--rules` names them.

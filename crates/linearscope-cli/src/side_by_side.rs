@@ -58,6 +58,17 @@ pub(crate) fn side_by_side<D: Send>(
     Ok(())
 }
 
+/// Ends the work of all where one panics: nobody waits for hours for its words.
+struct Fallen<'a>(&'a AtomicBool);
+
+impl Drop for Fallen<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
 /// The items `from..to`, by so many workers of so many threads.
 fn beside<D: Send>(
     (from, to): (usize, usize),
@@ -73,6 +84,7 @@ fn beside<D: Send>(
         for _ in 0..workers {
             let sender = sender.clone();
             let one = move || {
+                let _fallen = Fallen(ended);
                 loop {
                     let item = next.fetch_add(1, Ordering::SeqCst);
                     if item >= to || ended.load(Ordering::SeqCst) {
@@ -99,7 +111,9 @@ fn beside<D: Send>(
             Ok(())
         };
         let told = receiver.into_iter().try_for_each(&mut tell);
-        ended.store(told.is_err(), Ordering::SeqCst);
+        if told.is_err() {
+            ended.store(true, Ordering::SeqCst);
+        }
         for one in at_work {
             if let Err(panic) = one.join() {
                 // With its own words, and not those of a thread that is waited for.
@@ -157,14 +171,16 @@ mod tests {
     #[test]
     fn a_panic_keeps_its_words() {
         for workers in [1, 2] {
-            let caught = panic::catch_unwind(|| {
-                side_by_side(
-                    9,
-                    workers,
-                    |item| assert!(item < 2, "the third"),
-                    |_, ()| Ok(()),
-                )
-            });
+            let begun = AtomicUsize::new(0);
+            let work = |item| {
+                begun.fetch_add(1, Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(1));
+                assert!(item != 2, "the third");
+            };
+            let caught = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+                side_by_side(10_000, workers, work, |_, ()| Ok(()))
+            }));
+            assert!(begun.into_inner() < 10_000);
             let message = linearscope::panic_message(caught.unwrap_err().as_ref());
             assert!(message.contains("the third"), "{message}");
         }

@@ -49,8 +49,11 @@ impl Vectors<'_> {
             array: &PyReadonlyArray2<'_, T>,
         ) -> PyResult<TensorData> {
             let (k, n) = (array.shape()[0], array.shape()[1]);
-            let contiguous = array.as_slice().map(<[T]>::to_vec);
-            let values = contiguous.unwrap_or_else(|_| array.as_array().iter().copied().collect());
+            // A slice is what lies in memory, also where columns lie side by side.
+            let rows = array.is_c_contiguous();
+            let slice = rows.then(|| array.as_slice().ok()).flatten();
+            let values =
+                slice.map_or_else(|| array.as_array().iter().copied().collect(), <[T]>::to_vec);
             Ok(TensorData::new(values, [k, n]))
         }
         let data = match self {

@@ -1,6 +1,9 @@
 //! `Net`: a model with the flags it was opened with.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use linearscope_cli::embed::{self, From, ModelFrom};
 use numpy::{PyReadonlyArrayDyn, PyUntypedArrayMethods};
@@ -10,7 +13,7 @@ use rayon::ThreadPool;
 use crate::{
     arrays::json,
     point::Point,
-    work::{computed, pool},
+    work::{computed, in_turn, pool},
 };
 
 /// A model, opened.
@@ -18,6 +21,8 @@ use crate::{
 pub(crate) struct Net {
     net: embed::Net,
     pool: Option<Arc<ThreadPool>>,
+    /// Whose turn it is to freeze, which locks the model.
+    freezing: Mutex<()>,
 }
 
 #[pymethods]
@@ -42,7 +47,11 @@ impl Net {
             };
             embed::Net::open(model, &flags, listener)
         })?;
-        Ok(Self { net, pool })
+        Ok(Self {
+            net,
+            pool,
+            freezing: Mutex::new(()),
+        })
     }
 
     /// The SHA-256 of the model's file.
@@ -83,7 +92,8 @@ impl Net {
                 shape,
             )
         });
-        let point = computed(py, self.pool.as_deref(), hear, |listener| {
+        let pool = self.pool.as_deref();
+        let point = in_turn(py, &self.freezing, pool, hear, |listener| {
             let x = match (&array, &path) {
                 (Some((values, shape)), _) => From::Array(values, shape),
                 (None, Some(path)) => From::File(path),

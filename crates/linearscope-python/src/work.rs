@@ -6,7 +6,7 @@ use std::{
     process,
     rc::Rc,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
         mpsc::{self, RecvTimeoutError, Sender},
     },
@@ -128,6 +128,7 @@ pub(crate) fn looked<T: Send>(
     py: Python<'_>,
     work: impl FnOnce(Rc<dyn Listener>) -> Result<T> + Send,
 ) -> PyResult<T> {
+    check_fork()?;
     let found = py.detach(|| caught(|| work(Rc::new(Deaf(Interrupt::new())))));
     found.map_err(|failure| raised(py, failure))
 }
@@ -135,6 +136,18 @@ pub(crate) fn looked<T: Send>(
 /// Compute without the GIL, on `pool` or on all cores. Ctrl-C, or an exception of `hear`, stops it and is raised.
 pub(crate) fn computed<T: Send>(
     py: Python<'_>,
+    pool: Option<&ThreadPool>,
+    hear: Option<Py<PyAny>>,
+    work: impl FnOnce(Rc<dyn Listener>) -> Result<T> + Send,
+) -> PyResult<T> {
+    in_turn(py, &Mutex::new(()), pool, hear, work)
+}
+
+/// The same, one after the other of those that have one `turn`: work that locks something must not begin on a thread of the pool
+/// that waits within other work which holds the lock.
+pub(crate) fn in_turn<T: Send>(
+    py: Python<'_>,
+    turn: &Mutex<()>,
     pool: Option<&ThreadPool>,
     hear: Option<Py<PyAny>>,
     work: impl FnOnce(Rc<dyn Listener>) -> Result<T> + Send,
@@ -155,9 +168,12 @@ pub(crate) fn computed<T: Send>(
     let (found, stopped) = py.detach(move || {
         thread::scope(|scope| {
             let worker = thread::Builder::new().stack_size(STACK);
-            let worker = worker.spawn_scoped(scope, || match pool {
-                Some(pool) => pool.install(work),
-                None => work(),
+            let worker = worker.spawn_scoped(scope, || {
+                let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+                match pool {
+                    Some(pool) => pool.install(work),
+                    None => work(),
+                }
             });
             let worker = match worker {
                 Ok(worker) => worker,
@@ -171,9 +187,10 @@ pub(crate) fn computed<T: Send>(
                         Some(hear) if stopped.is_none() => tell(hear, heard),
                         _ => Ok(()),
                     },
-                    Err(RecvTimeoutError::Timeout) => Python::attach(|py| py.check_signals()),
+                    Err(RecvTimeoutError::Timeout) => Ok(()),
                     Err(RecvTimeoutError::Disconnected) => break,
                 };
+                let told = told.and_then(|()| Python::attach(|py| py.check_signals()));
                 if let Err(error) = told {
                     stop.stop();
                     stopped.get_or_insert(error);

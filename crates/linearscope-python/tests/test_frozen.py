@@ -260,3 +260,39 @@ def test_attacks_and_maps_are_asked_in_memory(vgg, scene, upscaled):
     assert "class_after" in attacked.found
     maps = upscaled.maps()
     assert maps.pictures and maps.tables
+
+
+def test_shapes_are_checked_and_not_guessed(scene):
+    f = scene
+    _, c, h, w = f.x0.shape
+    for wrong in (np.zeros((1, h, w, c)), np.zeros((h, w, c)), np.zeros(c * h * w)):
+        with pytest.raises(ValueError, match="shape"):
+            f.affine(wrong)
+        with pytest.raises(ValueError, match="shape"):
+            f.validity(wrong)
+    assert f.affine(f.x0[0]).shape == f.y0.shape
+    assert np.array_equal(f.affine(f.x0[0]), f.affine(f.x0))
+
+
+def test_what_is_said_to_load_is_not_taken_later(scene):
+    f = scene
+    with pytest.raises(TypeError, match="rules"):
+        f.command("row", at=[3], rules="taylor")
+
+
+def test_arrays_of_any_order_are_the_same(scene):
+    f = scene
+    x = np.random.default_rng(0).standard_normal((3, f.x0.size)).astype(np.float32)
+    for order in ("C", "F"):
+        given = np.array(x, order=order)
+        assert np.array_equal(f._point.product("affine", given), f._point.product("affine", x))
+
+
+def test_one_network_freezes_for_several_threads(assets):
+    from concurrent.futures import ThreadPoolExecutor
+
+    net = ls.load(assets / "vgg/vgg.onnx", threads=2)
+    expected = net.freeze(assets / "pictures/scene.png").y0
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: net.freeze(assets / "pictures/scene.png").y0, range(24)))
+    assert all(np.array_equal(one, expected) for one in found)

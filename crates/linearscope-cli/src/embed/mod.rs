@@ -142,7 +142,7 @@ impl Net {
     ) -> Result<Point> {
         let common = words::common(&self.model, flags)?;
         let mut opened = self.opened();
-        opened.set_recipe(common.recipe.clone());
+        opened.set_recipe(common.recipe.clone())?;
         opened.set_rules(common.freezing.rules.clone())?;
         let Looked { subject, x0, facts } = heard_by(listener, || opened.look_at(x.input()))?;
         let common = Common {

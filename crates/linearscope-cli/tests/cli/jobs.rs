@@ -261,6 +261,38 @@ fn a_folder_is_the_same_however_it_was_done() {
     assert_eq!(first["contributions"]["target"], 1);
 }
 
+/// Pieces with folders in them are kept, put together and taken up again like all others.
+#[test]
+fn figures_of_a_folder_are_merged_and_kept() {
+    let folder = Folder::new();
+    scenes(&folder, 2);
+    let model = vgg();
+    let ask = |out: &'static str, more: &[&'static str]| {
+        let args = [
+            "analyse",
+            &model,
+            "--input",
+            "in",
+            "--figures",
+            "svg",
+            "--out",
+            out,
+        ];
+        let args: Vec<&str> = args.iter().chain(more).copied().collect();
+        folder.ok(&args)
+    };
+    ask("whole", &[]);
+    let out = ask("whole", &[]);
+    assert!(out.contains("2 of them by an earlier run"), "{out}");
+    ask("parts", &["--shard", "1/2"]);
+    ask("parts", &["--shard", "2/2"]);
+    let part = |i: usize| format!("parts/in/analyse.part-{i}-of-2");
+    folder.ok(&["merge", &part(1), &part(2)]);
+    assert_same(&folder, "whole/in/analyse", "parts/in/analyse");
+    let figures = folder.path("parts/in/analyse/0001.png/figures");
+    assert!(fs::read_dir(figures).expect("a folder").count() > 2);
+}
+
 /// The tables of a folder are its pictures' tables under each other.
 #[test]
 fn tables_of_a_folder_name_their_picture() {

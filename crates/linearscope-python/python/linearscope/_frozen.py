@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._options import Files, words
+from ._options import OF_LOAD, Files, words
 from ._progress import Ear, Progress
 from ._results import (
     Attribution,
@@ -133,9 +133,19 @@ class Frozen:
     def affine(self, x: ArrayLike) -> NDArray[Any]:
         """F x + r for any x of the input's shape, or several behind a leading axis."""
         array = np.asarray(x, self.dtype)
-        lead = array.shape[: array.ndim - len(self.input_shape)]
-        flat = np.ascontiguousarray(array).reshape(-1, int(np.prod(self.input_shape)))
+        flat, lead = self._flat(array, "x")
         return self._point.product("affine", flat).reshape(*lead, *self.output_shape)
+
+    def _flat(self, array: NDArray[Any], what: str) -> tuple[NDArray[Any], tuple[int, ...]]:
+        """Vectors [k, n] of an array of the input's shape, or of several behind leading axes, and these axes."""
+        shape = self.input_shape
+        lead = array.shape[: max(0, array.ndim - len(shape))]
+        # One picture without the batch axis of size 1.
+        if array.ndim == len(shape) - 1 and shape[0] == 1:
+            array = array[None]
+        if array.shape[len(lead) :] != shape:
+            raise ValueError(f"{what} has shape {array.shape}; the input's is {shape}")
+        return np.ascontiguousarray(array).reshape(-1, int(np.prod(shape))), lead
 
     def places(self, places: Any, kind: str = "row") -> list[Place]:
         """Places of the output ("row") or the input ("column"), by their positions and names."""
@@ -264,7 +274,7 @@ class Frozen:
         self, map: ArrayLike, sign: str = "both", percentile: float = 99.0
     ) -> NDArray[np.uint8] | None:
         """A map of the input's shape over the photograph, [h, w, 3], as the program draws it."""
-        flat = np.ascontiguousarray(map, np.float64).reshape(-1)
+        flat = self._flat(np.asarray(map, np.float64), "the map")[0].reshape(-1)
         return self._point.overlay(flat, sign, percentile)
 
     # How far it holds.
@@ -282,7 +292,11 @@ class Frozen:
         flat = self._directions(direction)
         with Ear(progress) as ear:
             radii, by, said = self._point.validity(flat, ear)
-        return Validity(radii, by, **json.loads(said))
+        found = json.loads(said)
+        for decision in found["decisions"]:
+            # JSON has no word for what never flips.
+            decision["first"] = [np.inf if t is None else t for t in decision["first"]]
+        return Validity(radii, by, **found)
 
     def growth(self, direction: Any, steps: Sequence[float] = (0.01, 0.1, 1.0)) -> NDArray[np.float64]:
         """‖f(x₀ + t d) − F (x₀ + t d) − r‖ / ‖f(x₀ + t d)‖ for each t: how the error of the reading grows."""
@@ -292,8 +306,7 @@ class Frozen:
     def _directions(self, direction: Any) -> NDArray[np.float64]:
         if isinstance(direction, (str, os.PathLike)):
             direction = self._point.baseline(os.fspath(direction)) - self.x0
-        array = np.ascontiguousarray(direction, np.float64)
-        return array.reshape(-1, int(np.prod(self.input_shape)))
+        return self._flat(np.asarray(direction, np.float64), "the direction")[0]
 
     # The program's commands.
 
@@ -315,6 +328,12 @@ class Frozen:
         Raises:
             NotCertifiedError: numbers that are not to be trusted, `results` has them.
         """
+        own = ("output",) if name == "backproject" else ()
+        late = [flag for flag in flags if flag in OF_LOAD and flag not in own]
+        if late:
+            raise TypeError(
+                f"{', '.join(late)}: said to load, or to freeze; this network is frozen already"
+            )
         files = Files()
         owner = new_folder() if out is None else None
         folder = Path(owner.name) if owner is not None else Path(os.fspath(out or "."))

@@ -149,6 +149,16 @@ class Network:
         return self._net.sha256
 
     @property
+    def asked(self) -> str:
+        """What it was loaded with, threads apart, which no number depends on."""
+        return repr((sorted(self._options.items(), key=str), self._recipe()))
+
+    def _recipe(self) -> bytes | None:
+        """The file beside the model that says how pictures go in."""
+        place = None if self._path is None else self._path.with_suffix(".toml")
+        return place.read_bytes() if place is not None and place.is_file() else None
+
+    @property
     def input_name(self) -> str:
         return str(json.loads(self._net.signatures)[0]["name"])
 
@@ -252,18 +262,20 @@ class Network:
             "options": options,
             "threads": self.threads,
             "name": self.name,
-            "recipe": self._path is not None and self._path.with_suffix(".toml").is_file(),
+            "recipe": self._recipe(),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         path = None if state["path"] is None else Path(state["path"])
         data: bytes | None = state["data"]
-        # Where the file is, the recipe beside it is, too.
-        if path is not None and path.is_file() and path.read_bytes() == data:
+        recipe: bytes | None = state["recipe"]
+        beside = None if path is None else path.with_suffix(".toml")
+        here = beside.read_bytes() if beside is not None and beside.is_file() else None
+        if path is not None and path.is_file() and path.read_bytes() == data and here == recipe:
             data = None
-        elif state["recipe"]:
+        elif recipe is not None:
             raise InputError(
-                f"{path} is not here, and the recipe beside it neither",
+                f"{path} with the recipe beside it is not here as it was",
                 "give the recipe to load: mean, std, resize, …",
             )
         else:

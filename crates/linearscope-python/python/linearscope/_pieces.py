@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -14,13 +15,19 @@ from ._options import RECIPE
 #: Files of a result that differ from run to run, or hold what others hold.
 _LEFT_OUT = ("run.json", "arrays.npz", "x0.npy")
 _PICTURES = (".png", ".svg")
+#: What a folder's files end with that are pictures or arrays; all others are left out.
+_KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".npy")
 
 
 def paths(pictures: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
-    """The files of a folder in the order of their names, or a list as it is."""
+    """The pictures and arrays of a folder in the order of their names, or a list as it is."""
     if isinstance(pictures, (str, os.PathLike)):
         folder = Path(pictures)
-        inside = (path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+        inside = (
+            path
+            for path in folder.iterdir()
+            if path.is_file() and path.name[0] != "." and path.suffix.lower() in _KINDS
+        )
         return [str(path) for path in sorted(inside)]
     return [str(path) for path in pictures]
 
@@ -32,19 +39,32 @@ def piece(
 
     Files are those that `linearscope WHAT --input PATH` writes, byte by byte; by default all but pictures.
     """
-    recipe = {name: value for name, value in flags.items() if name in RECIPE}
-    own = {name: value for name, value in flags.items() if name not in RECIPE}
+    freezing = (*RECIPE, "rules")
+    recipe = {name: value for name, value in flags.items() if name in freezing}
+    own = {name: value for name, value in flags.items() if name not in freezing}
     results = net.freeze(path, **recipe).command(what, **own)
     record: dict[str, Any] = {"path": path, "found": json.dumps(results.found, sort_keys=True)}
-    for file in sorted(results.folder.iterdir()):
+    for file in sorted(path for path in results.folder.rglob("*") if path.is_file()):
+        name = file.relative_to(results.folder).as_posix()
         wanted = (
-            file.name in files
+            name in files
             if files is not None
-            else file.name not in _LEFT_OUT and file.suffix not in _PICTURES
+            else name not in _LEFT_OUT and file.suffix not in _PICTURES
         )
         if wanted:
-            record[file.name] = file.read_bytes()
+            record[name] = file.read_bytes()
     return record
+
+
+def question(net: Network, what: str, files: Sequence[str] | None, flags: dict[str, Any]) -> str:
+    """The SHA-256 of what is asked, the picture apart."""
+    asked = (net.sha256, net.asked, what, files and sorted(files), sorted(flags.items()))
+    return hashlib.sha256(repr(asked).encode()).hexdigest()
+
+
+def content(path: str) -> str:
+    """The SHA-256 of a file's bytes."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def blocks(places: Sequence[Any], size: int) -> list[list[Any]]:

@@ -211,7 +211,7 @@ class Results:
 
     def _named(self, suffix: str) -> Iterator[str]:
         files = (Path(entry["file"]) for entry in self.manifest["files"])
-        return (file.stem for file in files if file.suffix == suffix)
+        return (file.with_suffix("").as_posix() for file in files if file.suffix == suffix)
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:

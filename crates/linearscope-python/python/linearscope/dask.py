@@ -18,7 +18,7 @@ from dask.delayed import delayed
 
 from ._frozen import Frozen
 from ._network import Network
-from ._pieces import blocks, paths, piece
+from ._pieces import blocks, content, paths, piece
 
 #: What this process has loaded, the last used last: a worker loads a model once.
 _LOADED: OrderedDict[Any, Any] = OrderedDict()
@@ -79,7 +79,7 @@ def analyse(
 
 
 def _block(pickled: bytes, x: Any, recipe: dict[str, Any], places: list[Any]) -> Any:
-    name = x if isinstance(x, str) else x.tobytes()
+    name = (x, content(x)) if isinstance(x, str) else (x.shape, x.dtype.str, x.tobytes())
     key = (hash(pickled), hash(name), repr(sorted(recipe.items())))
     frozen = _kept(key, lambda: _network(pickled).freeze(x, **recipe))
     assert isinstance(frozen, Frozen)

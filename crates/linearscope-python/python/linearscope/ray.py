@@ -17,7 +17,7 @@ import ray
 import ray.data
 
 from ._network import Network
-from ._pieces import blocks, paths, piece
+from ._pieces import blocks, content, paths, piece, question
 
 
 class _Pictures:
@@ -33,30 +33,32 @@ class _Pictures:
     ) -> None:
         self._out = out
         self._asked = (net, what, files, flags)
+        self._question = question(net, what, files, flags)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         net, what, files, flags = self._asked
         record = piece(net, row["path"], what, files, flags)
         if self._out is None:
             return record
-        _write(self._out, record)
+        _write(self._out, _file(self._question, row["path"]), record)
         return {"path": row["path"]}
 
 
-def _file(path: str) -> str:
-    """The name of a picture's record."""
-    return hashlib.sha256(path.encode()).hexdigest()[:32] + ".parquet"
+def _file(asked: str, path: str) -> str:
+    """The name of a picture's record: of what is asked, of where the picture lies, and of its bytes."""
+    key = f"{asked} {path} {content(path)}"
+    return hashlib.sha256(key.encode()).hexdigest()[:32] + ".parquet"
 
 
-def _write(out: str, record: dict[str, Any]) -> None:
+def _write(out: str, name: str, record: dict[str, Any]) -> None:
     """A record as a file that appears whole. Who computes it again writes the same."""
     import pyarrow
     import pyarrow.parquet as parquet
 
-    place = os.path.join(out, _file(record["path"]))
-    part = f"{place}.{os.getpid()}.partial"
+    # Readers of folders leave out names with a dot before.
+    part = os.path.join(out, f".{name}.{os.getpid()}.partial")
     parquet.write_table(pyarrow.Table.from_pylist([record]), part)
-    os.replace(part, place)
+    os.replace(part, os.path.join(out, name))
 
 
 def analyse(
@@ -76,21 +78,23 @@ def analyse(
         pictures: a folder, or paths that every node sees.
         what: the command: "contributions", "attribute", "svd", "votes", …
         out: a folder that every node sees, for a Parquet file a picture, written as soon as it is finished. A job that was
-            killed is finished by the same call: pictures that are there are not computed again.
+            killed is finished by the same call: pictures that are there are not computed again. Another question, or a picture
+            that has changed, has files of its own.
         files: which of the command's files are kept, as bytes by their names; by default all but pictures.
         actors: how many; each has the weights, the decisions of one picture, and `cpus` threads.
         flags: the command's own, and the recipe's.
 
     Returns:
-        A Ray dataset, a record a picture: `path`, `found` (JSON), and the files. Without `out` it is lazy; with it it holds
-        whatever the folder does.
+        A Ray dataset, a record a picture: `path`, `found` (JSON), and the files. Without `out` it is lazy.
     """
-    todo = paths(pictures)
+    todo = every = paths(pictures)
     folder = None if out is None else os.path.abspath(out)
     if folder is not None:
         os.makedirs(folder, exist_ok=True)
         there = set(os.listdir(folder))
-        todo = [path for path in todo if _file(path) not in there]
+        asked = question(net.with_threads(cpus), what, files, flags)
+        names = {path: _file(asked, path) for path in every}
+        todo = [path for path in every if names[path] not in there]
     if todo:
         # A block a picture: what a dead worker had in hand is computed again, and nothing else.
         data = ray.data.from_items([{"path": path} for path in todo], override_num_blocks=len(todo))
@@ -107,7 +111,7 @@ def analyse(
         found.materialize()
     elif folder is None:
         raise ValueError("there are no pictures")
-    return ray.data.read_parquet(folder)
+    return ray.data.read_parquet([os.path.join(folder, names[path]) for path in every])
 
 
 class _Rows:
@@ -132,7 +136,7 @@ def rows(
 ) -> NDArray[Any]:
     """Rows of F for one picture, [places, *input shape], a block of places at a time; the bits of `Frozen.rows`."""
     todo = blocks(list(places), block)
-    kind: Any = ray.remote(num_cpus=cpus, max_restarts=-1, max_task_retries=-1)(_Rows)
+    kind: Any = ray.remote(num_cpus=cpus, max_restarts=3, max_task_retries=3)(_Rows)
     shared = ray.put(net.with_threads(cpus))
     pool = [kind.remote(shared, x, recipe) for _ in range(min(actors, len(todo)))]
     try:

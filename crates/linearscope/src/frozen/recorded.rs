@@ -163,6 +163,8 @@ impl<B: Backend> Recorded<B> {
         let mut made = record(&loaded, &x0, unasked.clone(), |_| ());
         // What comes of an infinity that nobody looked for may be an error, too.
         if !unasked.assumption_holds()? {
+            // Not two of them at once.
+            drop(made);
             let run = Run::recording_within(rules.all.clone(), budget);
             made = record(&loaded, &x0, run, |_| ());
         }

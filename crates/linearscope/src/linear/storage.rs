@@ -87,8 +87,8 @@ pub trait Choice<B: Backend>: Locality<B> + Storage<B> {
     /// Whether to keep, between replays, the form that replays work with.
     fn keep_expanded(&self, keep: bool);
 
-    /// The same map with its choices in few bits on the host, if it is not stored so already and that
-    /// would be smaller. Reads them back from the device.
+    /// The same map with its choices in few bits, if it is not stored so already and that would be smaller: on the host, where
+    /// that computes, else where they are, without a wait.
     ///
     /// # Errors
     /// [`Error::Data`](crate::Error::Data).

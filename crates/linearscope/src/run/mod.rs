@@ -23,7 +23,9 @@ use std::{
     thread::{self, ThreadId},
 };
 
-use burn_backend::{Backend, DType, Scalar, Shape, TensorMetadata, tensor::FloatTensor};
+use burn_backend::{
+    Backend, DType, FloatDType, Scalar, Shape, TensorMetadata, tensor::FloatTensor,
+};
 
 use self::{kinks::Decides, noise::Noise, recorder::Recorder, tracer::Carrier};
 pub use self::{
@@ -135,6 +137,10 @@ impl<B: Backend> Run<B> {
         };
         // 0 of what is finite, else NaN.
         let zero = B::float_mul_scalar(B::float_sum(x.clone()), Scalar::Float(0.0));
+        let zero = match x.dtype() {
+            DType::F32 => zero,
+            _ => B::float_cast(zero, FloatDType::F32),
+        };
         let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
         let both = match sum.take() {
             Some(sum) => B::float_add(sum, zero),

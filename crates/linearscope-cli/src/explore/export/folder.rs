@@ -105,8 +105,13 @@ impl Folder {
             return Ok(());
         }
         let data = self.at.join(DATA);
-        let entries = fs::read_dir(&data).map_err(|error| Failure::file(&data, error))?;
-        let packs = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let entries = match fs::read_dir(&data) {
+            Ok(entries) => Some(entries),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Failure::file(&data, error)),
+        };
+        let packs = entries.into_iter().flatten();
+        let packs = packs.filter_map(|entry| Some(entry.ok()?.path()));
         let is_ours = |path: &PathBuf| {
             path.extension()
                 .is_some_and(|end| end == "js" || end == "part")

@@ -68,6 +68,11 @@ impl Axis {
         (cell < self.from).then_some(cell)
     }
 
+    /// How many parts a line has of cells a stride apart, and the cells of each: no more parts than cells.
+    fn parts(&self) -> (usize, usize) {
+        (self.stride.min(self.from), self.from.div_ceil(self.stride))
+    }
+
     /// The windows that have a cell at `tap`.
     fn windows(&self, tap: usize) -> std::ops::Range<usize> {
         let ahead = tap * self.dilation;
@@ -78,12 +83,13 @@ impl Axis {
     }
 }
 
-/// A plane's lines, each as its cells 0, s, 2s, …, then 1, 1 + s, …: `stride` parts of equal length.
+/// A plane's lines, each as its cells 0, s, 2s, …, then 1, 1 + s, …: parts of equal length.
 #[inline(always)]
-fn part_lines<T: Float>(x: &[T], from: usize, stride: usize, parts: &mut [T]) {
-    let part = from.div_ceil(stride);
-    for (line, parts) in x.chunks(from).zip(parts.chunks_mut(part * stride)) {
-        for (first, part) in parts.chunks_mut(part).enumerate().take(from) {
+fn part_lines<T: Float>(x: &[T], across: Axis, parts: &mut [T]) {
+    let Axis { from, stride, .. } = across;
+    let (count, part) = across.parts();
+    for (line, parts) in x.chunks(from).zip(parts.chunks_mut(count * part)) {
+        for (first, part) in parts.chunks_mut(part).enumerate() {
             let cells = line[first..].iter().step_by(stride);
             part.iter_mut()
                 .zip(cells)
@@ -109,11 +115,11 @@ fn plane<T: Float>(
     scratch: &mut Scratch<T>,
 ) {
     let Scratch { places, parts } = scratch;
-    let part = across.from.div_ceil(across.stride);
+    let (count, part) = across.parts();
     let parts: &[T] = match across.stride {
         1 => x,
-        stride => {
-            part_lines(x, across.from, stride, parts);
+        _ => {
+            part_lines(x, across, parts);
             parts
         }
     };
@@ -132,7 +138,7 @@ fn plane<T: Float>(
                 let first = across
                     .cell(windows.start, beside)
                     .expect("a cell of the picture");
-                let begin = (line * across.stride + first % across.stride) * part;
+                let begin = (line * count + first % across.stride) * part;
                 let read = &parts[begin + first / across.stride..][..windows.len()];
                 let best = &mut y[windows.clone()];
                 if indices.is_none() {
@@ -188,9 +194,10 @@ fn planes<T: Float + Send + Sync>(
         .map(|((x, y), indices)| (x, y, indices))
         .collect();
     let arch = Arch::new();
+    let (count, part) = across.parts();
     let parts = match across.stride {
         1 => 0,
-        stride => down.from * stride * across.from.div_ceil(stride),
+        _ => down.from * count * part,
     };
     pieces.into_par_iter().for_each_init(
         || Scratch {
