@@ -134,6 +134,12 @@ def test_ray_goes_on_where_it_was(two_nodes, vgg, folder, alone, tmp_path):
     found = ls.ray.analyse(folder, vgg, "attribute", out=out)
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
     same(sorted(found.take_all(), key=lambda record: record["path"]), alone)
+    # Another question is not answered by these.
+    other = ls.ray.analyse(sorted(folder.iterdir())[:2], vgg, "attribute", out=out, target=[1]).take_all()
+    assert len(other) == 2 and all(record["found"] != alone[0]["found"] for record in other)
+    assert {record["attribution.npy"] for record in other}.isdisjoint(
+        record["attribution.npy"] for record in alone
+    )
 
 
 def test_rays_rows_are_rows(two_nodes, vgg, folder):

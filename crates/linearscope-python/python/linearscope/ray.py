@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
 import ray
@@ -52,13 +54,16 @@ def _file(asked: str, path: str) -> str:
 
 def _write(out: str, name: str, record: dict[str, Any]) -> None:
     """A record as a file that appears whole. Who computes it again writes the same."""
-    import pyarrow
-    import pyarrow.parquet as parquet
-
     # Readers of folders leave out names with a dot before.
     part = os.path.join(out, f".{name}.{os.getpid()}.partial")
     parquet.write_table(pyarrow.Table.from_pylist([record]), part)
     os.replace(part, os.path.join(out, name))
+
+
+def _read(row: dict[str, Any]) -> dict[str, Any]:
+    """A record that was written."""
+    [record] = parquet.read_table(row["file"]).to_pylist()
+    return record  # type: ignore[no-any-return]
 
 
 def analyse(
@@ -77,9 +82,8 @@ def analyse(
     Args:
         pictures: a folder, or paths that every node sees.
         what: the command: "contributions", "attribute", "svd", "votes", …
-        out: a folder that every node sees, for a Parquet file a picture, written as soon as it is finished. A job that was
-            killed is finished by the same call: pictures that are there are not computed again. Another question, or a picture
-            that has changed, has files of its own.
+        out: a folder that every node sees, for a Parquet file a picture, written as soon as it is finished. The same call
+            finishes a job that was killed; another question, or a picture that has changed, has files of its own.
         files: which of the command's files are kept, as bytes by their names; by default all but pictures.
         actors: how many; each has the weights, the decisions of one picture, and `cpus` threads.
         flags: the command's own, and the recipe's.
@@ -92,7 +96,7 @@ def analyse(
     if folder is not None:
         os.makedirs(folder, exist_ok=True)
         there = set(os.listdir(folder))
-        asked = question(net.with_threads(cpus), what, files, flags)
+        asked = question(net, what, files, flags)
         names = {path: _file(asked, path) for path in every}
         todo = [path for path in every if names[path] not in there]
     if todo:
@@ -111,7 +115,7 @@ def analyse(
         found.materialize()
     elif folder is None:
         raise ValueError("there are no pictures")
-    return ray.data.read_parquet([os.path.join(folder, names[path]) for path in every])
+    return ray.data.from_items([{"file": os.path.join(folder, names[path])} for path in every]).map(_read)
 
 
 class _Rows:
