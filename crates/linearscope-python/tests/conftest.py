@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,9 @@ import numpy as np
 import pytest
 
 import linearscope as ls
+
+# A process that was started in the background may ignore Ctrl-C, and Python does not answer it then.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ASSETS = Path(os.environ.get("LINEARSCOPE_ASSETS", Path(__file__).parents[3] / "assets"))
 
