@@ -15,6 +15,7 @@ mod ends;
 mod error;
 #[cfg(feature = "explore")]
 mod explore;
+mod input;
 mod job;
 mod kind;
 mod labels;

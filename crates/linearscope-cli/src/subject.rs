@@ -17,8 +17,8 @@ use crate::{
     commands::position::Look,
     ends::{Layouts, Shaped, to_first},
     error::{Failure, Result},
+    input::{check_finite, read_input},
     npy,
-    opened::{check_finite, read_input},
     picture::Painter,
     task::Task,
 };

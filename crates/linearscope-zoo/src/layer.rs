@@ -301,6 +301,53 @@ impl Layer {
             | Self::Affine { .. }) => plain,
         }
     }
+
+    /// A look at each of the layer's parts.
+    fn looked(&self, with: &mut impl Look) {
+        match self {
+            Self::Conv(part) => with.part(part),
+            Self::ConvTranspose(part) => with.part(part),
+            Self::BatchNorm(part) => with.part(part),
+            Self::InstanceNorm(part) => with.part(part),
+            Self::PRelu(part) => with.part(part),
+            Self::Chain(part) => with.part(part),
+            Self::Residual { body, shortcut, .. } => {
+                with.part(body);
+                with.part(shortcut);
+            }
+            Self::Concat(branches) => branches.iter().for_each(|part| with.part(part)),
+            Self::Relu
+            | Self::Tanh
+            | Self::MaxPool(_)
+            | Self::AvgPool(_)
+            | Self::Adaptive(_)
+            | Self::Reflect(_)
+            | Self::Shuffle(_)
+            | Self::Interpolate(_)
+            | Self::Affine { .. } => {}
+        }
+    }
+}
+
+/// What is seen of every module below, whatever its type.
+trait Look {
+    fn part<M: Module>(&mut self, part: &M);
+}
+
+struct Visit<'a, V>(&'a mut V);
+
+impl<V: ModuleVisitor> Look for Visit<'_, V> {
+    fn part<M: Module>(&mut self, part: &M) {
+        part.visit(self.0);
+    }
+}
+
+struct Devices(Vec<Device>);
+
+impl Look for Devices {
+    fn part<M: Module>(&mut self, part: &M) {
+        self.0 = part.collect_devices(std::mem::take(&mut self.0));
+    }
 }
 
 /// What is done to every module below, whatever its type.
@@ -339,28 +386,7 @@ impl Rebuild for Move<'_> {
 // By hand: Burn's derive would put the variants' names into the parameters' paths.
 impl Module for Layer {
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        match self {
-            Self::Conv(part) => part.visit(visitor),
-            Self::ConvTranspose(part) => part.visit(visitor),
-            Self::BatchNorm(part) => part.visit(visitor),
-            Self::InstanceNorm(part) => part.visit(visitor),
-            Self::PRelu(part) => part.visit(visitor),
-            Self::Chain(part) => part.visit(visitor),
-            Self::Residual { body, shortcut, .. } => {
-                body.visit(visitor);
-                shortcut.visit(visitor);
-            }
-            Self::Concat(branches) => branches.iter().for_each(|part| part.visit(visitor)),
-            Self::Relu
-            | Self::Tanh
-            | Self::MaxPool(_)
-            | Self::AvgPool(_)
-            | Self::Adaptive(_)
-            | Self::Reflect(_)
-            | Self::Shuffle(_)
-            | Self::Interpolate(_)
-            | Self::Affine { .. } => {}
-        }
+        self.looked(&mut Visit(visitor));
     }
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
@@ -376,29 +402,9 @@ impl Module for Layer {
     }
 
     fn collect_devices(&self, devices: Vec<Device>) -> Vec<Device> {
-        match self {
-            Self::Conv(part) => part.collect_devices(devices),
-            Self::ConvTranspose(part) => part.collect_devices(devices),
-            Self::BatchNorm(part) => part.collect_devices(devices),
-            Self::InstanceNorm(part) => part.collect_devices(devices),
-            Self::PRelu(part) => part.collect_devices(devices),
-            Self::Chain(part) => part.collect_devices(devices),
-            Self::Residual { body, shortcut, .. } => {
-                shortcut.collect_devices(body.collect_devices(devices))
-            }
-            Self::Concat(branches) => branches
-                .iter()
-                .fold(devices, |devices, part| part.collect_devices(devices)),
-            Self::Relu
-            | Self::Tanh
-            | Self::MaxPool(_)
-            | Self::AvgPool(_)
-            | Self::Adaptive(_)
-            | Self::Reflect(_)
-            | Self::Shuffle(_)
-            | Self::Interpolate(_)
-            | Self::Affine { .. } => devices,
-        }
+        let mut found = Devices(devices);
+        self.looked(&mut found);
+        found.0
     }
 
     fn train(self) -> Self {

@@ -19,8 +19,8 @@ use burn_backend::{
     ops::{FloatTensorOps, IntTensorOps},
 };
 use burn_ir::{
-    BaseOperationIr, FloatOperationIr, HandleKind, IrVisitorMut, NumericOperationIr, OperationIr,
-    TensorId, TensorIr, TensorStatus,
+    BackendIr, BaseOperationIr, FloatOperationIr, HandleKind, IrVisitorMut, NumericOperationIr,
+    OperationIr, TensorId, TensorIr, TensorStatus,
 };
 use burn_router::TensorInterpreter;
 
@@ -563,19 +563,26 @@ pub(crate) fn execute<B: Backend>(
         (operation, Some(packed)) => {
             kernels::execute_own(interpreter, operation, packed, interrupt);
         }
-        // Burn's interpreter has no arm for int casts.
-        (OperationIr::BaseInt(BaseOperationIr::Cast(op)), None) => {
-            let HandleKind::Int(tensor) = interpreter.get_tensor(&op.input) else {
-                panic!("an int cast reads an int tensor");
-            };
-            let cast = LinearScope::<B>::int_cast(tensor, op.out.dtype.into());
-            interpreter.register_tensor_to_device(op.out.id, HandleKind::Int(cast));
-        }
-        (operation, None) => interpreter.register_op(operation.clone()),
+        (operation, None) => register_op(interpreter, operation.clone()),
     }
     for tensor in &step.drops {
         interpreter.register_op(OperationIr::Drop(tensor.clone()));
     }
+}
+
+/// Run an op; of int casts, for which Burn's interpreter has no arm, the backend's own.
+pub(crate) fn register_op<B: BackendIr>(
+    interpreter: &mut TensorInterpreter<B>,
+    operation: OperationIr,
+) {
+    let OperationIr::BaseInt(BaseOperationIr::Cast(op)) = operation else {
+        return interpreter.register_op(operation);
+    };
+    let HandleKind::Int(tensor) = interpreter.get_tensor(&op.input) else {
+        panic!("an int cast reads an int tensor");
+    };
+    let cast = B::int_cast(tensor, op.out.dtype.into());
+    interpreter.register_tensor_to_device(op.out.id, HandleKind::Int(cast));
 }
 
 /// The outputs of a step that has run, as far as they are still there.

@@ -224,8 +224,13 @@ impl Grid {
         if least <= 1 {
             return 1;
         }
-        let meets_all = |&stride: &usize| stride % 2 == 1 && common_divisor(stride, period) == 1;
+        let meets_all = |&stride: &usize| stride % 2 == 1 && Self::meets(stride, period);
         (least..2 * least + 2).find(meets_all).unwrap_or(least)
+    }
+
+    /// Whether places so far apart meet every one of `period` sub-pixels, or phases of a stride, along an axis.
+    pub fn meets(stride: usize, period: usize) -> bool {
+        common_divisor(stride, period) == 1
     }
 
     /// How many rows and columns of places.

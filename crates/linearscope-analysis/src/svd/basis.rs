@@ -119,7 +119,7 @@ impl Basis {
     /// row: in f32 the bases of an EDSR lost their orthogonality so, and nothing converged.
     fn project(
         &self,
-        mut x: Tensor<2>,
+        x: Tensor<2>,
         coefficients: &mut Dense,
         column: usize,
         go_on: GoOn<'_>,
@@ -127,17 +127,27 @@ impl Basis {
         if self.count == 0 {
             return Ok(x);
         }
-        for _ in 0..2 {
-            go_on()?;
-            let vectors = self.rows(0..self.count);
-            let overlap = x.clone().matmul(vectors.clone().transpose());
-            x = x - overlap.clone().matmul(vectors);
+        let (x, overlaps) = self.passes(x, go_on)?;
+        for overlap in overlaps {
             for (index, value) in read(overlap)?.into_iter().enumerate() {
                 let (i, j) = (index / self.count, index % self.count);
                 coefficients.add(j, column + i, value);
             }
         }
         Ok(x)
+    }
+
+    /// The two passes of [`project`](Self::project) on the device: what is left of x, and the overlaps that each took away.
+    fn passes(&self, mut x: Tensor<2>, go_on: GoOn<'_>) -> Result<(Tensor<2>, Vec<Tensor<2>>)> {
+        let mut overlaps = Vec::new();
+        for _ in 0..2 {
+            go_on()?;
+            let vectors = self.rows(0..self.count);
+            let overlap = x.clone().matmul(vectors.clone().transpose());
+            x = x - overlap.clone().matmul(vectors);
+            overlaps.push(overlap);
+        }
+        Ok((x, overlaps))
     }
 
     /// Make the rows of `x` orthonormal against the basis and each other, and against `apart`, whose
@@ -211,14 +221,10 @@ impl Basis {
         let mut told = vec![squares(x)];
         let mut rest = x.clone();
         if self.count > 0 {
-            for _ in 0..2 {
-                f.check_interrupt()?;
-                let vectors = self.rows(0..self.count);
-                let overlap = rest.clone().matmul(vectors.clone().transpose());
-                rest = rest - overlap.clone().matmul(vectors);
-                told.push(overlap);
-            }
-            told.push(squares(&rest));
+            let (left, overlaps) = self.passes(rest, &|| f.check_interrupt())?;
+            told.extend(overlaps);
+            told.push(squares(&left));
+            rest = left;
         }
         let told = read(Tensor::cat(told, 1))?;
         let ends = [told[0], *told.last().expect("a length")];

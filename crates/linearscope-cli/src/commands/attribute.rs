@@ -124,7 +124,7 @@ pub(crate) enum Signs {
 }
 
 impl Signs {
-    fn drawn(self) -> Sign {
+    pub(crate) fn drawn(self) -> Sign {
         match self {
             Self::Both => Sign::Both,
             Self::Positive => Sign::Positive,

@@ -226,6 +226,14 @@ pub(crate) fn said(subject: &Subject, found: &contribution::Contributions) -> Va
     })
 }
 
+/// All that is said of contributions, the layers' among it.
+pub(crate) fn told(subject: &Subject, found: &contribution::Contributions) -> Value {
+    let mut said = said(subject, found);
+    said["score_not_positive"] = json!(found.score_not_positive);
+    said["layers"] = json!(found.layers);
+    said
+}
+
 /// The one output that a text names, among the values `y0`.
 pub(crate) fn one_score(subject: &Subject, flag: &str, text: &str, y0: &[f64]) -> Result<usize> {
     let shape = subject.frozen.output_shape();

@@ -29,7 +29,8 @@ use crate::{
     command::{About, Group, Pictures},
     console::heard_by,
     ends::{Layouts, Shaped, to_first},
-    opened::{Input, Looked, Opened},
+    input::Input,
+    opened::{Looked, Opened},
     subject::Subject,
 };
 

@@ -3,6 +3,7 @@
 use std::{ops::ControlFlow, path::Path, time::Instant};
 
 use burn::tensor::{DType, Tensor, TensorData};
+use clap::ValueEnum;
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator, Progress,
     attribution::{self, Attribution},
@@ -14,14 +15,14 @@ use linearscope_analysis::{
     validity::{self, Validity},
     vectors,
 };
-use linearscope_picture::{Array, Overlay, Sign};
-use serde_json::{Value, json};
+use linearscope_picture::{Array, Overlay};
+use serde_json::Value;
 
 use super::{Point, Result, Shaped, words};
 use crate::{
     baseline::Baseline,
     commands::{
-        attribute::{Attribute, Target, targets},
+        attribute::{Attribute, Signs, Target, targets},
         contributions, fields, svd as svd_command,
     },
     console,
@@ -278,10 +279,7 @@ impl Question<'_> {
         let subject = &self.subject;
         let target = contributions::one_score(subject, "--target", target, &self.y0()?)?;
         let found = contribution::contributions(&subject.frozen, target)?;
-        let mut said = contributions::said(subject, &found);
-        said["score_not_positive"] = json!(found.score_not_positive);
-        said["layers"] = json!(found.layers);
-        Ok(said)
+        Ok(contributions::told(subject, &found))
     }
 
     /// Attributions by the flags of `attribute`, target by target.
@@ -422,16 +420,11 @@ impl Question<'_> {
         sign: &str,
         percentile: f64,
     ) -> Result<Option<(Vec<u8>, [usize; 2])>> {
-        let sign = match sign {
-            "both" => Sign::Both,
-            "positive" => Sign::Positive,
-            "negative" => Sign::Negative,
-            "absolute" => Sign::Absolute,
-            other => {
-                return Err(Failure::input(format!("sign {other}"))
-                    .hint("it is both, positive, negative or absolute"));
-            }
-        };
+        let sign = Signs::from_str(sign, false).map_err(|_| {
+            Failure::input(format!("sign {sign}"))
+                .hint("it is both, positive, negative or absolute")
+        })?;
+        let sign = sign.drawn();
         let frozen = &self.subject.frozen;
         let map = self.point.inward(Shaped::Input, map.to_vec());
         let shape = frozen.input_shape();

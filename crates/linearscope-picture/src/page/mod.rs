@@ -40,6 +40,7 @@ pub use figure::{figure, sheet};
 pub use maud::{Markup, Render};
 pub use table::{Cell, Column, Table};
 pub use text::{lines, paragraph, side_by_side};
+pub use values::planes;
 
 use std::fmt::Write;
 

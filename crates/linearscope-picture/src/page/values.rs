@@ -13,6 +13,15 @@ pub(super) struct Packed {
     pub width: usize,
 }
 
+/// The bytes of numbers, `width` each: of all numbers first the first bytes, then the second. They deflate better so, since
+/// exponents are alike where digits are not.
+pub fn planes(bytes: &[u8], width: usize) -> Vec<u8> {
+    (0..width)
+        .flat_map(|plane| bytes.iter().skip(plane).step_by(width))
+        .copied()
+        .collect()
+}
+
 pub(super) fn packed(values: &[f64]) -> Packed {
     let is_short = |value: &f64| f64::from(*value as f32).to_bits() == value.to_bits();
     let (width, bytes): (usize, Vec<u8>) = match values.iter().all(is_short) {
@@ -25,10 +34,7 @@ pub(super) fn packed(values: &[f64]) -> Packed {
         ),
         false => (8, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
     };
-    let planes: Vec<u8> = (0..width)
-        .flat_map(|plane| bytes.iter().skip(plane).step_by(width))
-        .copied()
-        .collect();
+    let planes = planes(&bytes, width);
     let mut deflated = DeflateEncoder::new(Vec::new(), Compression::default());
     // Memory takes whatever there is.
     let deflated = match deflated.write_all(&planes) {

@@ -23,16 +23,14 @@ use burn_backend::{
     TensorData, TensorMetadata, backend::Device, tensor::FloatTensor,
 };
 use burn_flex::{Flex, FlexDevice};
-use burn_ir::{
-    BackendIr, BaseOperationIr, GraphBindings, GraphId, HandleKind, OperationIr, TensorId, TensorIr,
-};
+use burn_ir::{BackendIr, GraphBindings, GraphId, OperationIr, TensorId, TensorIr};
 use burn_router::{
     BackendRouter, MultiBackendBridge, RouterChannel, RouterClient, RouterTensor,
     TensorInterpreter, register_scoped_client,
 };
 
 use super::{Frozen, Recorded};
-use crate::{Error, Loaded, Network, RuleSet, host, noise};
+use crate::{Error, Loaded, Network, RuleSet, driver::register_op, host, noise};
 
 /// Burn's CPU backend as a device.
 type Far = BackendRouter<FarChannel>;
@@ -150,20 +148,7 @@ impl RouterClient for FarClient {
     type Device = FarDevice;
 
     fn register_op(&self, operation: OperationIr) {
-        let mut interpreter = self.interpreter();
-        match operation {
-            // Burn's interpreter has no arm for int casts.
-            OperationIr::BaseInt(BaseOperationIr::Cast(op)) => {
-                if let HandleKind::Int(tensor) = interpreter.get_tensor(&op.input) {
-                    let cast = <Flex as burn_backend::ops::IntTensorOps<Flex>>::int_cast(
-                        tensor,
-                        op.out.dtype.into(),
-                    );
-                    interpreter.register_tensor_to_device(op.out.id, HandleKind::Int(cast));
-                }
-            }
-            operation => interpreter.register_op(operation),
-        }
+        register_op(&mut self.interpreter(), operation);
     }
 
     fn read_tensor_async(

@@ -68,7 +68,7 @@ pub(crate) use conv_weight::{
 };
 pub(crate) use cross::Cross;
 pub(crate) use diagonal::{Diagonal, Divide};
-pub(crate) use direct::{Pooling, Shared, elsewhere, max_pool, on_host};
+pub(crate) use direct::{Pooling, Shared, deal, elsewhere, max_pool, on_host};
 pub(crate) use interpolate::Interpolate;
 pub use locality::{Cut, Locality, Restricted};
 pub(crate) use mask::Mask;

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::Result,
     host::{self, in_own_precision},
-    linear::Windows,
+    linear::{Windows, deal},
     report::AtRisk,
 };
 
@@ -415,32 +415,6 @@ impl Runners {
                     };
                     found(row * self.made + cell, stands);
                 }
-            }
-        }
-    }
-}
-
-/// Entries whose place is 0 modulo the stride, then 1, …, in lanes of one length.
-#[inline(always)]
-fn deal<T: Real>(x: &[T], stride: usize, lanes: &mut [T]) {
-    let width = x.len().div_ceil(stride);
-    match stride {
-        1 => lanes.copy_from_slice(x),
-        // The usual one, in vectors.
-        2 => {
-            let (even, odd) = lanes.split_at_mut(width);
-            let (pairs, rest) = x.as_chunks::<2>();
-            for ((even, odd), [a, b]) in even.iter_mut().zip(odd).zip(pairs) {
-                (*even, *odd) = (*a, *b);
-            }
-            even[pairs.len()..].copy_from_slice(rest);
-        }
-        _ => {
-            for (phase, lane) in lanes.chunks_mut(width).enumerate() {
-                let entries = x.iter().skip(phase).step_by(stride);
-                lane.iter_mut()
-                    .zip(entries)
-                    .for_each(|(to, from)| *to = *from);
             }
         }
     }

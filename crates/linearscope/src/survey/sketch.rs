@@ -20,21 +20,19 @@ use std::{
 
 use burn_backend::{
     Backend, DType, DTypeUsageSet, DeviceId, DeviceOps, DeviceSettings, ExecutionError, Shape,
-    TensorData,
-    backend::Device,
-    ops::{FloatTensorOps, IntTensorOps},
+    TensorData, backend::Device, ops::FloatTensorOps,
 };
 use burn_flex::{Flex, FlexDevice, FlexTensor};
 use burn_ir::{
-    BackendIr, BaseOperationIr, GraphBindings, GraphId, HandleKind, NumericOperationIr,
-    OperationIr, TensorId, TensorIr, TensorStatus,
+    BackendIr, GraphBindings, GraphId, HandleKind, NumericOperationIr, OperationIr, TensorId,
+    TensorIr, TensorStatus,
 };
 use burn_router::{
     BackendRouter, Graph, MultiBackendBridge, RouterChannel, RouterClient,
     RouterClientRegistration, RouterTensor, TensorInterpreter, register_scoped_client,
 };
 
-use crate::random::SplitMix64;
+use crate::{driver::register_op, random::SplitMix64};
 
 /// The backend.
 pub(super) type Sketch = BackendRouter<SketchChannel>;
@@ -263,16 +261,7 @@ impl State {
             self.unknown.extend(operation.outputs().map(|made| made.id));
             return;
         }
-        self.with_known(&read, |interpreter| match operation {
-            // Burn's interpreter has no arm for int casts.
-            OperationIr::BaseInt(BaseOperationIr::Cast(op)) => {
-                if let HandleKind::Int(tensor) = interpreter.get_tensor(&op.input) {
-                    let cast = Flex::int_cast(tensor, op.out.dtype.into());
-                    interpreter.register_tensor_to_device(op.out.id, HandleKind::Int(cast));
-                }
-            }
-            operation => interpreter.register_op(operation),
-        });
+        self.with_known(&read, |interpreter| register_op(interpreter, operation));
     }
 }
 

@@ -5,7 +5,6 @@ use linearscope_analysis::{
     discussion::{self, Propagation},
     vectors,
 };
-use serde_json::json;
 
 use super::{Answer, Question, Refusal};
 use crate::{
@@ -62,10 +61,7 @@ impl Question<'_> {
         let (subject, frozen) = (self.subject, &self.subject.frozen);
         let target = one_score(subject, "target", target, &self.point.y0)?;
         let found = contribution::contributions(frozen, target)?;
-        let mut said = contributions::said(subject, &found);
-        said["score_not_positive"] = json!(found.score_not_positive);
-        said["layers"] = json!(found.layers);
-        Ok(Answer::json(&said))
+        Ok(Answer::json(&contributions::told(subject, &found)))
     }
 
     /// What the sources of one layer add to a score, carried back to the pixels.

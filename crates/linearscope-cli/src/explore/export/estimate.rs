@@ -136,13 +136,6 @@ impl Estimate {
     }
 }
 
-fn common_divisor(a: usize, b: usize) -> usize {
-    match b {
-        0 => a,
-        b => common_divisor(b, a % b),
-    }
-}
-
 /// Choose how far apart places are: as was asked, else the nearest with which all of it fits the size.
 ///
 /// # Errors
@@ -172,7 +165,7 @@ pub(super) fn choose(plan: &mut Plan, samples: &[Sample], wish: &Wish) -> Result
     let limit = wish.max_size as f64;
     // A step that an upscaler's factor divides would meet one of its sub-pixels only.
     let fitting = (1..=largest)
-        .filter(|step| common_divisor(*step, period) == 1)
+        .filter(|step| Grid::meets(*step, period))
         .find(|step| with(*step).whole()[0] <= limit);
     match (wish.step, fitting) {
         (None, Some(step)) => Ok(with(step)),

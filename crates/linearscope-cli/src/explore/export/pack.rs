@@ -13,6 +13,7 @@ use std::io::Write;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::DeflateEncoder};
+use linearscope_picture::page::planes;
 use serde_json::{Map, Value, json};
 
 use crate::explore::{
@@ -102,14 +103,6 @@ impl Pack {
         script.push_str("\");\n");
         Ok(script.into_bytes())
     }
-}
-
-/// First bytes first.
-fn planes(bytes: &[u8], width: usize) -> Vec<u8> {
-    (0..width)
-        .flat_map(|plane| bytes[plane.min(bytes.len())..].iter().step_by(width))
-        .copied()
-        .collect()
 }
 
 #[cfg(test)]

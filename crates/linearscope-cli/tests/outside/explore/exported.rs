@@ -46,12 +46,7 @@ pub(crate) fn an_export_shows_rows_and_columns_of_the_commands(chromium: Chromiu
 
     // What is not there says so, and how to have it.
     stage.open("at=out,5,5");
-    stage
-        .browser
-        .until("document.querySelector('.view.in .failure')");
-    let said = stage
-        .browser
-        .text("document.querySelector('.view.in .failure').textContent");
+    let said = stage.refused();
     assert!(
         said.contains("Rows are here for places 7 apart, from (3, 3) on.")
             && said.contains("It needs the program: linearscope explore "),
@@ -110,9 +105,7 @@ pub(crate) fn an_export_of_a_classifier_shows_its_attributions(chromium: Chromiu
     same(&shown, &votes, "votes");
 
     stage.open(&format!("at=out,{}", order[2]));
-    stage
-        .browser
-        .until("document.querySelector('.view.in .failure')");
+    stage.refused();
     stage.open(&format!("at=out,{}&panel=layers", order[1]));
     stage
         .browser
@@ -216,12 +209,7 @@ pub(crate) fn a_folder_that_is_not_whole_says_so(chromium: Chromium) {
             None => std::fs::remove_file(&pack).expect("removed"),
         }
         stage.open("at=out,2,2");
-        stage
-            .browser
-            .until("document.querySelector('.view.in .failure')");
-        let said = stage
-            .browser
-            .text("document.querySelector('.view.in .failure').textContent");
+        let said = stage.refused();
         assert!(
             said.contains(why) && said.contains("copy all of it"),
             "{said}"

@@ -69,6 +69,16 @@ impl Drop for Server {
     }
 }
 
+/// A bundled network at a bundled picture, as every command takes them.
+fn bundled(network: &str, picture: &str) -> Vec<String> {
+    let path = |name: &str| assets().join(name).display().to_string();
+    vec![
+        path(&format!("{network}/{network}.onnx")),
+        "--input".into(),
+        path(picture),
+    ]
+}
+
 /// A network at a picture, its page open in a browser.
 pub(crate) struct Stage {
     pub folder: Folder,
@@ -81,18 +91,16 @@ pub(crate) struct Stage {
 impl Stage {
     /// A bundled network at a bundled picture, with more arguments.
     pub(crate) fn bundled(chromium: &Path, network: &str, picture: &str, more: &[&str]) -> Self {
-        let path = |name: &str| assets().join(name).display().to_string();
-        let of = vec![
-            path(&format!("{network}/{network}.onnx")),
-            "--input".into(),
-            path(picture),
-        ];
+        let of = bundled(network, picture);
         let folder = Folder::of(crate::PROGRAM);
         let mut args: Vec<&str> = of.iter().map(String::as_str).collect();
         args.extend(["--port", "0"]);
         args.extend(more);
         let server = Server::start(&folder, &args);
-        let mut browser = Browser::start(chromium);
+        Self::open_in(Browser::start(chromium), folder, server, of)
+    }
+
+    fn open_in(mut browser: Browser, folder: Folder, server: Server, of: Vec<String>) -> Self {
         browser.open(&server.link);
         let mut stage = Self {
             folder,
@@ -106,12 +114,7 @@ impl Stage {
 
     /// The same as files, opened from disk with the network off.
     pub(crate) fn exported(chromium: &Path, network: &str, picture: &str, more: &[&str]) -> Self {
-        let path = |name: &str| assets().join(name).display().to_string();
-        let of = vec![
-            path(&format!("{network}/{network}.onnx")),
-            "--input".into(),
-            path(picture),
-        ];
+        let of = bundled(network, picture);
         let folder = Folder::of(crate::PROGRAM);
         let mut args = vec!["explore"];
         args.extend(of.iter().map(String::as_str));
@@ -122,15 +125,14 @@ impl Stage {
         let server = Server { child: None, link };
         let mut browser = Browser::start(chromium);
         browser.offline();
-        browser.open(&server.link);
-        let mut stage = Self {
-            folder,
-            server,
-            browser,
-            of,
-        };
-        stage.ready();
-        stage
+        Self::open_in(browser, folder, server, of)
+    }
+
+    /// What the view of the input says that it cannot show.
+    pub(crate) fn refused(&mut self) -> String {
+        let failure = "document.querySelector('.view.in .failure')";
+        self.browser.until(failure);
+        self.browser.text(&format!("{failure}.textContent"))
     }
 
     /// An upscaler at the cat.

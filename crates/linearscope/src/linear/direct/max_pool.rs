@@ -83,17 +83,28 @@ impl Axis {
     }
 }
 
-/// A plane's lines, each as its cells 0, s, 2s, …, then 1, 1 + s, …: parts of equal length.
+/// Entries of a line whose place is 0 modulo the stride, then 1, …, in lanes of one length; as many as there are lanes.
 #[inline(always)]
-fn part_lines<T: Float>(x: &[T], across: Axis, parts: &mut [T]) {
-    let Axis { from, stride, .. } = across;
-    let (count, part) = across.parts();
-    for (line, parts) in x.chunks(from).zip(parts.chunks_mut(count * part)) {
-        for (first, part) in parts.chunks_mut(part).enumerate() {
-            let cells = line[first..].iter().step_by(stride);
-            part.iter_mut()
-                .zip(cells)
-                .for_each(|(into, &cell)| *into = cell);
+pub(crate) fn deal<T: Copy>(x: &[T], stride: usize, lanes: &mut [T]) {
+    let width = x.len().div_ceil(stride);
+    match stride {
+        1 => lanes.copy_from_slice(x),
+        // The usual one, in vectors.
+        2 => {
+            let (even, odd) = lanes.split_at_mut(width);
+            let (pairs, rest) = x.as_chunks::<2>();
+            for ((even, odd), [a, b]) in even.iter_mut().zip(odd).zip(pairs) {
+                (*even, *odd) = (*a, *b);
+            }
+            even[pairs.len()..].copy_from_slice(rest);
+        }
+        _ => {
+            for (phase, lane) in lanes.chunks_mut(width).enumerate() {
+                let entries = x.iter().skip(phase).step_by(stride);
+                lane.iter_mut()
+                    .zip(entries)
+                    .for_each(|(to, from)| *to = *from);
+            }
         }
     }
 }
@@ -119,7 +130,10 @@ fn plane<T: Float>(
     let parts: &[T] = match across.stride {
         1 => x,
         _ => {
-            part_lines(x, across, parts);
+            let lines = x.chunks(across.from);
+            for (line, parts) in lines.zip(parts.chunks_mut(count * part)) {
+                deal(line, across.stride, parts);
+            }
             parts
         }
     };

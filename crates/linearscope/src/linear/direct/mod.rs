@@ -26,7 +26,7 @@ use geometry::{Axis, Window};
 use kernel::{Block, Planes};
 use lanes::Lanes;
 pub(super) use map::OnHost;
-pub(crate) use max_pool::{Pooling, max_pool};
+pub(crate) use max_pool::{Pooling, deal, max_pool};
 pub(super) use permute::permuted;
 pub(super) use product::{left, right};
 pub(super) use separable::{Banded, separable};

@@ -51,16 +51,45 @@ impl Windows {
         })
     }
 
+    /// For each output cell along an axis the cells of the input in its window, of `made` and `size`.
+    fn along(&self, axis: usize, made: usize, size: usize) -> impl Iterator<Item = Vec<usize>> {
+        (0..made).map(move |at| {
+            let start = at * self.stride[axis];
+            (0..self.kernel[axis])
+                .filter_map(|i| (start + i * self.dilation[axis]).checked_sub(self.padding[axis]))
+                .filter(|i| *i < size)
+                .collect()
+        })
+    }
+
     /// Whether every window of planes `[input, output]` has a cell that is none of the padding.
     pub(super) fn all_hold_cells(&self, [input, output]: [&[usize]; 2]) -> bool {
-        let axes = input.iter().zip(output).enumerate();
-        axes.into_iter().all(|(axis, (&from, &to))| {
-            (0..to).all(|cell| {
-                (0..self.kernel[axis]).any(|tap| {
-                    let at = cell * self.stride[axis] + tap * self.dilation[axis];
-                    (self.padding[axis]..from + self.padding[axis]).contains(&at)
+        let mut axes = input.iter().zip(output).enumerate();
+        axes.all(|(axis, (&from, &to))| self.along(axis, to, from).all(|cells| !cells.is_empty()))
+    }
+
+    /// For each output cell of a plane, the cells of the input plane in its window.
+    pub(crate) fn inside(&self, made: &[usize], size: &[usize]) -> Vec<Vec<usize>> {
+        // Row by row: the cells that the axes so far allow, one axis more.
+        let mut windows = vec![vec![0]];
+        for axis in 0..made.len() {
+            let along: Vec<Vec<usize>> = self.along(axis, made[axis], size[axis]).collect();
+            let next = |window: &Vec<usize>, along: &Vec<usize>| -> Vec<usize> {
+                let cells = window.iter();
+                cells
+                    .flat_map(|cell| along.iter().map(move |i| cell * size[axis] + i))
+                    .collect()
+            };
+            windows = windows
+                .iter()
+                .flat_map(|window| {
+                    along
+                        .iter()
+                        .map(|along| next(window, along))
+                        .collect::<Vec<_>>()
                 })
-            })
-        })
+                .collect();
+        }
+        windows
     }
 }
