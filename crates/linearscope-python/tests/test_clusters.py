@@ -44,6 +44,34 @@ def same(records, alone):
     assert {"attribution.npy", "attributions.csv", "manifest.json"} <= set(records[0])
 
 
+@pytest.fixture
+def broken(folder, tmp_path):
+    """Two pictures, and between them a file that ends in the middle."""
+    names = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
+    for name, of in zip(names, ("00.png", "01.png", "02.png")):
+        name.write_bytes((folder / of).read_bytes())
+    names[1].write_bytes(names[1].read_bytes()[:100])
+    return tmp_path
+
+
+def leaves_out(records, alone):
+    """The broken picture has a reason in place of files, and the others are as ever."""
+    a, b, c = sorted(records, key=lambda record: record["path"])
+    assert b["error"] and "b.png" in b["error"] and b["found"] is None
+    assert b.get("attribution.npy") is None
+    for ours, theirs in ((a, alone[0]), (c, alone[2])):
+        assert ours["error"] is None and ours["attribution.npy"] == theirs["attribution.npy"]
+
+
+def test_a_broken_picture_does_not_stop_dask(vgg, broken, alone):
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        leaves_out(ls.dask.analyse(client, broken, vgg, "attribute"), alone)
+        # A flag that means nothing is nobody's picture.
+        with pytest.raises(ls.InputError, match="no_such"):
+            ls.dask.analyse(client, broken, vgg, "attribute", retries=0, no_such=1)
+
+
 def kill_half_way(done, find, killed):
     """SIGKILL to the first process that is found, when some pictures are done and others are not."""
 
@@ -140,6 +168,11 @@ def test_ray_goes_on_where_it_was(two_nodes, vgg, folder, alone, tmp_path):
     assert {record["attribution.npy"] for record in other}.isdisjoint(
         record["attribution.npy"] for record in alone
     )
+
+
+def test_a_broken_picture_does_not_stop_ray(two_nodes, vgg, broken, alone, tmp_path):
+    leaves_out(ls.ray.analyse(broken, vgg, "attribute", out=tmp_path / "out").take_all(), alone)
+    leaves_out(ls.ray.analyse(broken, vgg, "attribute").take_all(), alone)
 
 
 def test_rays_rows_are_rows(two_nodes, vgg, folder):

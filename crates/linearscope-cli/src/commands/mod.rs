@@ -13,6 +13,7 @@ pub(crate) mod demo;
 pub(crate) mod evaluate;
 #[cfg(feature = "explore")]
 pub(crate) mod explore;
+pub(crate) mod fetch;
 pub(crate) mod fields;
 pub(crate) mod inspect;
 pub(crate) mod maps;
@@ -55,6 +56,7 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<verify::Verify>(),
     Entry::of::<bench::Bench>(),
     Entry::of::<merge::Merge>(),
+    Entry::of::<fetch::Fetch>(),
     Entry::of::<completions::Completions>(),
 ];
 

@@ -10,6 +10,7 @@ mod ends;
 mod evaluate;
 #[cfg(feature = "explore")]
 mod explore;
+mod fetch;
 mod fields;
 mod folder;
 mod inspect;

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from . import _linearscope
 from ._frozen import Frozen
 from ._options import OF_LOAD, RECIPE, Files, checked, words
+from ._program import asked
 from ._progress import Ear, Progress
 from ._results import Results, table_html
 from .errors import InputError
@@ -116,6 +118,13 @@ def from_torch(
     finally:
         module.train(was_training)
     return load(buffer.getvalue(), dtype=dtype, name=name or type(module).__name__, **options)
+
+
+#: What the program's commands about a whole network take of what a network is loaded with, and their own.
+_ENDS = ("output", "set", "layout", "boxes")
+_OF_INSPECT = (*_ENDS, "rules", "shape")
+_OF_BENCH = (*_ENDS, "device", "dtype", "kernels", "shape", "k", "rounds", "nodes")
+_OF_VERIFY = (*_ENDS, *RECIPE, "device", "dtype", "kernels", "rules", "shape", "input", "reference", "seed")
 
 
 class Network:
@@ -225,6 +234,67 @@ class Network:
         recipe = {name: flags.pop(name) for name in RECIPE if name in flags}
         return self.freeze(x, **recipe).attack(eps, progress=progress, **flags)
 
+    def inspect(self, *, shape: Sequence[int] | None = None, **flags: Any) -> dict[str, Any]:
+        """The graph as the interpreter sees it: role, rule, shape, cost and field of every op, as `inspect --json` prints it.
+
+        `found["ops"]` has one entry per op.
+
+        Args:
+            shape: the input's shape; by default what the file says.
+            flags: `rules`, `output`, `set`, `layout`, `boxes`; by default those of `load`.
+
+        Raises:
+            UnsupportedError: an op that is not supported.
+        """
+        return self._ask("inspect", _OF_INSPECT, {**flags, "shape": shape})
+
+    def verify(
+        self, x: Any = None, *, reference: Any = None, seed: int | None = None, **flags: Any
+    ) -> dict[str, Any]:
+        """Whether the network keeps every promise on this device, as `verify --json` prints it; `found["holds"]` sums it up.
+
+        Args:
+            x: x₀, an array or a path as `freeze` takes it; by default noise in 0..1 from `seed`.
+            reference: what another program, such as onnxruntime, makes of the same x₀: an array or a path.
+            flags: those of `load`.
+        """
+        files = Files()
+        given = {"input": x, "reference": reference}
+        for name, value in given.items():
+            if value is not None and not isinstance(value, (str, os.PathLike)):
+                given[name] = files.array(value)
+        return self._ask("verify", _OF_VERIFY, {**flags, **given, "seed": seed})
+
+    def bench(
+        self, k: int = 8, *, rounds: int | None = None, nodes: bool = False, **flags: Any
+    ) -> dict[str, Any]:
+        """What k probes cost, in plain forwards of k pictures, as `bench --json` prints it.
+
+        Args:
+            k: how many probes go side by side; 1 for a model whose batch is fixed.
+            rounds: how many interleaved rounds the medians are of.
+            nodes: time every linear map alone, too.
+            flags: `shape`, and `device`, `dtype`, `kernels`, `output`, `set`, … as of `load`.
+        """
+        more = {"k": k, "rounds": rounds, "nodes": nodes or None}
+        return self._ask("bench", _OF_BENCH, {**flags, **more})
+
+    def _ask(self, command: str, known: Sequence[str], flags: dict[str, Any]) -> dict[str, Any]:
+        flags = checked(flags, known, command)
+        loaded = {name: value for name, value in self._options.items() if name in known}
+        if self._data is None:
+            return asked(self._file(), command, {**loaded, **flags})
+        found = asked(self._data, command, {**loaded, **flags})
+        found["model"]["file"] = self.name
+        return found
+
+    def _file(self) -> Path:
+        """The model's file, which must still be what was loaded."""
+        assert self._path is not None
+        if hashlib.sha256(self._path.read_bytes()).hexdigest() != self.sha256:
+            raise InputError(f"{self._path} has changed since it was loaded; load it again")
+        return self._path
+
     def with_threads(self, threads: int | None) -> Network:
         """The same network, loaded once more, computed by so many threads."""
         return Network(self._path, self._data, self._options, threads, self.name)
@@ -247,10 +317,7 @@ class Network:
     def __getstate__(self) -> dict[str, Any]:
         data = self._data
         if data is None:
-            assert self._path is not None
-            data = self._path.read_bytes()
-            if hashlib.sha256(data).hexdigest() != self.sha256:
-                raise InputError(f"{self._path} has changed since it was loaded; load it again")
+            data = self._file().read_bytes()
         options = dict(self._options)
         labels = options.get("labels")
         if isinstance(labels, (str, os.PathLike)):

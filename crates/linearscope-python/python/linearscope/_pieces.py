@@ -11,6 +11,7 @@ from typing import Any
 
 from ._network import Network
 from ._options import RECIPE
+from .errors import InputError
 
 #: Files of a result that differ from run to run, or hold what others hold.
 _LEFT_OUT = ("run.json", "arrays.npz", "x0.npy")
@@ -37,13 +38,19 @@ def piece(
 ) -> dict[str, Any]:
     """A flat record: the picture's path, what was found as JSON, and files' bytes by their names.
 
-    Files are those that `linearscope WHAT --input PATH` writes, byte by byte; by default all but pictures.
+    Files are those that `linearscope WHAT --input PATH` writes, byte by byte; by default all but pictures. A picture that
+    cannot be read does not stop the job, as it does not stop the program's: its record has the reason as `error`, and no files.
     """
     freezing = (*RECIPE, "rules")
     recipe = {name: value for name, value in flags.items() if name in freezing}
     own = {name: value for name, value in flags.items() if name not in freezing}
-    results = net.freeze(path, **recipe).command(what, **own)
-    record: dict[str, Any] = {"path": path, "found": json.dumps(results.found, sort_keys=True)}
+    try:
+        frozen = net.freeze(path, **recipe)
+    except InputError as error:
+        return {"path": path, "found": None, "error": str(error)}
+    results = frozen.command(what, **own)
+    found = json.dumps(results.found, sort_keys=True)
+    record: dict[str, Any] = {"path": path, "found": found, "error": None}
     for file in sorted(path for path in results.folder.rglob("*") if path.is_file()):
         name = file.relative_to(results.folder).as_posix()
         wanted = (

@@ -58,7 +58,9 @@ def analyse(
     retries: int = 3,
     **flags: Any,
 ) -> list[dict[str, Any]]:
-    """Carry out a command of the program about each picture, on the workers of `client`; records in the pictures' order.
+    """Carry out a command of the program about each picture, on the workers of `client`.
+
+    Records come in the pictures' order: `path`, `found` (JSON), `error` (why a picture could not be read, else None), files.
 
     Args:
         client: a `distributed.Client`.

@@ -89,7 +89,8 @@ def analyse(
         flags: the command's own, and the recipe's.
 
     Returns:
-        A Ray dataset, a record a picture: `path`, `found` (JSON), and the files. Without `out` it is lazy.
+        A Ray dataset, one record per picture: `path`, `found` (JSON), `error` (why a picture could not be read, else None),
+        and the files. Without `out` it is lazy.
     """
     todo = every = paths(pictures)
     folder = None if out is None else os.path.abspath(out)

@@ -27,6 +27,21 @@ pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
     linearscope::check_input(&signature.name, &shape)?;
     let mut many = shape.clone();
     many[0] *= args.k;
+    // The forward that probes are compared with is one of k pictures.
+    if let Some(Ok(batch)) = signature.dims.first()
+        && *batch != many[0]
+    {
+        return Err(Failure::input(format!(
+            "the model takes a batch of {batch} only, and -k {} needs a plain forward of {}",
+            args.k, many[0]
+        ))
+        .hint(match shape[0] == *batch {
+            true => {
+                "-k 1 compares one probe with one picture; or export the model with a dynamic batch"
+            }
+            false => "give --shape the model's own batch, and -k 1",
+        }));
+    }
     let single = || model.network(std::slice::from_ref(&shape));
     let batched = model.network(std::slice::from_ref(&many))?;
     let parameters = batched.parameters();
