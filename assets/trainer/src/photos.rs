@@ -1,7 +1,5 @@
 //! Photographs, kept apart: some to train on, others to be judged by.
 
-use std::path::Path;
-
 use crate::{facades, picture::Picture, random::Random, scenes};
 
 /// Trained on.
