@@ -4,6 +4,7 @@ mod layers;
 mod machine;
 mod node_tests;
 mod ops;
+mod package;
 mod quick;
 mod tally;
 mod wheel;
@@ -29,6 +30,9 @@ cargo xtask quick     for daily work, compiling incrementally with little optimi
 cargo xtask node-tests  fetch the ONNX backend node tests (python3 with pip); test does, too
 cargo xtask features  cargo check with each feature that this system can check
 cargo xtask lint      formatting, clippy and the links of the documentation
+cargo xtask deny      licences, versions and sources of all dependencies by cargo-deny, as deny.toml allows them
+cargo xtask package   package the crates that are published, in the order of publishing, and look that no source
+                      includes a file that is not in its package. --verify compiles each package
 cargo xtask layers    imports within the library crates: from lower layers only in the core crate, and no
                       circles of files in the others. Prints what breaks this, file → file: names
 cargo xtask layers CRATE  the circles of files of one crate, the core crate's too
@@ -58,6 +62,17 @@ fn main() -> ExitCode {
         }
         Some("features") => features(),
         Some("lint") => lint(),
+        Some("deny") => deny(),
+        Some("package") => {
+            let flags: Vec<String> = std::env::args().skip(2).collect();
+            package::run(&flags).map_or_else(
+                |problem| {
+                    eprintln!("{problem}");
+                    false
+                },
+                |()| true,
+            )
+        }
         Some("ops") => match ops::run(Path::new("."), false) {
             Ok(said) => {
                 println!("{said}");
@@ -144,18 +159,29 @@ fn features() -> bool {
         })
 }
 
+/// Whether cargo has this tool; said where it has not.
+fn installed(tool: &str, how: &str) -> bool {
+    let found = cargo(&[tool, "--version"]).output();
+    let found = found.is_ok_and(|output| output.status.success());
+    if !found {
+        println!("skipped: cargo {tool} is not installed ({how})");
+    }
+    found
+}
+
+/// What can be said of dependencies without asking for advisories; the release workflow asks for those.
+fn deny() -> bool {
+    if !installed("deny", "cargo install --locked cargo-deny") {
+        return true;
+    }
+    let args = ["deny", "check", "licenses", "bans", "sources"];
+    println!("$ cargo {}", args.join(" "));
+    cargo(&args).status().is_ok_and(|status| status.success())
+}
+
 /// Formatting, clippy and the links of the documentation; what the toolchain lacks is said and skipped.
 fn lint() -> bool {
-    let there = |tool: &str| {
-        let found = cargo(&[tool, "--version"]).output();
-        let found = found.is_ok_and(|output| output.status.success());
-        if !found {
-            println!(
-                "skipped: cargo {tool} is not installed (rustup component add rustfmt clippy)"
-            );
-        }
-        found
-    };
+    let there = |tool| installed(tool, "rustup component add rustfmt clippy");
     let mut clean = true;
     let mut run = |args: &[&str]| {
         println!("$ cargo {}", args.join(" "));

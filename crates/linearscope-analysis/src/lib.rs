@@ -79,3 +79,7 @@ pub use operator::{Dense, LinearOperator};
 pub use progress::Progress;
 pub use ranking::{argmax, ranking};
 pub use sub_network::SubNetwork;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

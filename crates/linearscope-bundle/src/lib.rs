@@ -194,3 +194,7 @@ fn check(file: &str, source: &str) -> Result<(), Refused> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -140,3 +140,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
         }
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

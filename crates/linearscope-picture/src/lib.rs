@@ -44,3 +44,7 @@ pub use number::{significant, with_error};
 pub use overlay::{Overlay, Sign};
 pub use sheet::{Arrow, Band, Mark, Panel, Sheet};
 pub use volume::{Side, Volume};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -65,3 +65,7 @@ pub use preprocess::{Input, Preprocess};
 pub use recipe::{Recipe, read_labels};
 pub use resample::Interpolation;
 pub use size::{ParseSizeError, Size};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -53,3 +53,7 @@ pub use rule_set::{
     RuleSet,
 };
 pub use run::{Lineage, ScopeTensor, Tracked};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

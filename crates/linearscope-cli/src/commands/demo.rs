@@ -39,21 +39,6 @@ pub(crate) struct Demo {
     pub open: bool,
 }
 
-/// A file that comes with the program.
-macro_rules! bundled {
-    ($($path:literal)*) => {
-        [$(($path, include_bytes!(concat!("../../../../assets/", $path)).as_slice())),*]
-    };
-}
-
-const FILES: [(&str, &[u8]); 15] = bundled! {
-    "vgg/vgg.onnx" "vgg/vgg.toml" "vgg_bn/vgg_bn.onnx" "vgg_bn/vgg_bn.toml" "pictures/kinds.txt"
-    "pixelshuffle/pixelshuffle.onnx" "pixelshuffle/pixelshuffle.toml"
-    "edsr/edsr.onnx" "edsr/edsr.toml" "facade/facade.onnx" "facade/facade.toml"
-    "graphs/bicubic.onnx"
-    "pictures/scene.png" "pictures/facade.png" "pictures/cat.png"
-};
-
 /// Singular triplets a chapter shows.
 const TRIPLETS: usize = 6;
 
@@ -202,7 +187,7 @@ fn tour(args: &Demo) -> Result<()> {
     fs::create_dir_all(&out).map_err(|error| {
         Failure::file(&out, error).hint("give --out a folder that you may write to")
     })?;
-    for (path, bytes) in FILES {
+    for (path, bytes) in linearscope_assets::DEMO {
         let path = out.join(path);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, error))?;

@@ -62,7 +62,7 @@ fn from_the_command_line(model: &Path, pictures: &Path) -> (String, Value) {
 }
 
 /// squeezenet1.1's residual share of the best score over 26 labelled pictures: PyTorch's, and the same digits from the
-/// library, from the program and in docs/contributions.md, which has them from `linearscope-assets -- shares`. The sum of
+/// library, from the program and in docs/contributions.md, which has them from `linearscope-trainer -- shares`. The sum of
 /// contributions is the score, picture by picture.
 pub(crate) fn residual_shares_are_the_same_everywhere(data: PathBuf) {
     let path = data.join("models/squeezenet1.1.onnx");

@@ -1,7 +1,5 @@
 //! Photographs, kept apart: some to train on, others to be judged by.
 
-use std::path::Path;
-
 use crate::{facades, picture::Picture, random::Random, scenes};
 
 /// Trained on.
@@ -19,7 +17,7 @@ pub const HELD_OUT: [&str; 3] = ["chelsea", "camera", "rocket"];
 
 /// The bundled photographs of these names.
 pub fn load(names: &[&str]) -> Result<Vec<Picture>, Box<dyn std::error::Error>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("photos");
+    let folder = crate::assets().join("photos");
     names
         .iter()
         .map(|name| {

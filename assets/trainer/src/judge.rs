@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     fn asset(name: &str) -> std::path::PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{name}/{name}.onnx"))
+        crate::assets().join(format!("{name}/{name}.onnx"))
     }
 
     fn figure(value: &Value, key: &str) -> f64 {

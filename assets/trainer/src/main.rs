@@ -1,20 +1,20 @@
 //! Trains the bundled networks and writes them beside this crate, with the figures they reach.
 //!
 //! ```text
-//! cargo run --release -p linearscope-assets -- NAME [--steps N] [--seed S] [--out DIR]
+//! cargo run --release -p linearscope-trainer -- NAME [--steps N] [--seed S] [--out DIR]
 //! ```
 //!
 //! NAME is vgg, vgg_bn, pixelshuffle, edsr, facade, or pictures (the demo's inputs). Figures of the
 //! finished classifiers, with --data DIR also of real ones that are not bundled:
 //!
 //! ```text
-//! cargo run --release -p linearscope-assets -- shares|votes|attacks --out DIR [--data DIR]
+//! cargo run --release -p linearscope-trainer -- shares|votes|attacks --out DIR [--data DIR]
 //! ```
 //!
 //! Scenes that no training has seen, each with the place of its object, for `linearscope evaluate --masks`:
 //!
 //! ```text
-//! cargo run --release -p linearscope-assets -- scenes --steps 24 --seed 7 --out DIR
+//! cargo run --release -p linearscope-trainer -- scenes --steps 24 --seed 7 --out DIR
 //! ```
 
 mod export;
@@ -90,11 +90,16 @@ fn pictures(out: &Path) -> Any<()> {
     Ok(())
 }
 
+/// The folder of the bundled networks.
+fn assets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 fn main() -> Any<()> {
     let mut args = std::env::args().skip(1);
     let name = args.next().ok_or("name a network, or `pictures`")?;
     let (mut steps, mut seed, mut data) = (None, 1, None);
-    let mut out = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut out = assets();
     while let Some(flag) = args.next() {
         let value = args.next().ok_or(format!("{flag} needs a value"))?;
         match flag.as_str() {

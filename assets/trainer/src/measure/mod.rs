@@ -47,7 +47,7 @@ impl Classifier {
 
     /// A bundled one, by name.
     pub fn bundled(name: &str) -> Any<Self> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{name}/{name}.onnx"));
+        let path = crate::assets().join(format!("{name}/{name}.onnx"));
         Self::load(&path, &[1, 3, scenes::SIDE, scenes::SIDE])
     }
 
