@@ -20,7 +20,8 @@ cargo xtask test      cargo xtask lint, then every test of the workspace: docume
                       and a browser by apt where there is none; where python3 lacks SciPy it makes a
                       venv, target/python. What a test still lacks is said, and counted as skipped
 cargo xtask wheel     the Python package as a wheel, target/wheels; needs Python from 3.10 on and pip. test builds it,
-                      installs it into a fresh venv and runs pytest there
+                      installs it into a fresh venv and runs pytest there. --manylinux links it with Zig, by pip, for
+                      every Linux with glibc from 2.28 on, and compiles everything once more
 cargo xtask test-python  that part of test alone
 cargo xtask test-peers  the package beside PyTorch, Captum, zennit and Quantus: gigabytes by pip, or the
                       Python that LINEARSCOPE_PEERS names
@@ -43,13 +44,20 @@ fn main() -> ExitCode {
         Some("test") => test(true),
         Some("test-cpu") => test(false),
         Some("quick") => quick::run(),
-        Some("wheel") => wheel::build().map_or_else(
-            |problem| {
-                eprintln!("{problem}");
-                false
-            },
-            |_| true,
-        ),
+        Some("wheel") => {
+            let systems = match std::env::args().nth(2).as_deref() {
+                None => Ok(wheel::For::Here),
+                Some("--manylinux") => Ok(wheel::For::ManyLinux),
+                Some(other) => Err(format!("{other}: wheel takes --manylinux alone")),
+            };
+            systems.and_then(wheel::build).map_or_else(
+                |problem| {
+                    eprintln!("{problem}");
+                    false
+                },
+                |_| true,
+            )
+        }
         Some("test-python") => {
             let mut tally = Tally::default();
             wheel::test(&mut tally);

@@ -68,20 +68,50 @@ fn environment(name: &str, fresh: bool, packages: &[&str]) -> Result<PathBuf, St
     Ok(python)
 }
 
+/// Which systems a wheel is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    /// This one, and those whose glibc is no older.
+    Here,
+    /// Every Linux with glibc from 2.28 on (Debian 10, Ubuntu 18.10, RHEL 8). Zig links it, and everything is compiled once more.
+    ManyLinux,
+}
+
+/// The oldest glibc of such a wheel.
+const MANYLINUX: &str = "manylinux_2_28";
+
 /// Build the wheel of this checkout: one for every Python from 3.10 on. Cost: what of the workspace is not built yet, and half a
 /// minute.
-pub(crate) fn build() -> Result<PathBuf, String> {
-    let python = environment("python-maturin", false, &["maturin>=1.9.4,<2"])?;
+pub(crate) fn build(systems: For) -> Result<PathBuf, String> {
+    let maturin = "maturin>=1.9.4,<2";
+    let python = match systems {
+        For::Here => environment("python-maturin", false, &[maturin])?,
+        For::ManyLinux => environment("python-maturin-zig", false, &[maturin, "ziglang>=0.13"])?,
+    };
     let wheels = target().join("wheels");
     if wheels.exists() {
         fs::remove_dir_all(&wheels).map_err(|error| format!("{}: {error}", wheels.display()))?;
     }
-    run(Command::new(&python)
+    let mut maturin = Command::new(&python);
+    maturin
         .args(["-m", "maturin", "build", "--release", "--interpreter"])
         .arg(&python)
         .arg("--out")
         .arg(&wheels)
-        .current_dir(root().join(CRATE)))?;
+        .current_dir(root().join(CRATE));
+    if systems == For::ManyLinux {
+        let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+        maturin.args(["--zig", "--compatibility", MANYLINUX, "--target", &target]);
+        // maturin looks for the Python that has Zig on the path.
+        let folder = python.parent().map(PathBuf::from);
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        let all = folder.into_iter().chain(std::env::split_paths(&paths));
+        maturin.env(
+            "PATH",
+            std::env::join_paths(all).map_err(|error| error.to_string())?,
+        );
+    }
+    run(&mut maturin)?;
     let files = fs::read_dir(&wheels).map_err(|error| error.to_string())?;
     let mut files = files.filter_map(|entry| Some(entry.ok()?.path()));
     let wheel = files.find(|path| path.extension().is_some_and(|kind| kind == "whl"));
@@ -124,7 +154,7 @@ pub(crate) fn test(tally: &mut Tally) {
         Ok(python) => python,
         Err(reason) => return tally.skip(WHAT, &format!("needs packages by pip: {reason}")),
     };
-    let installed = build().and_then(|wheel| {
+    let installed = build(For::Here).and_then(|wheel| {
         run(Command::new(&python)
             .args(PIP)
             .args(["--no-deps", "--no-index"])
@@ -153,7 +183,7 @@ pub(crate) fn test_peers(tally: &mut Tally) {
     };
     // Beside the environment, which may be somebody's own.
     let site = target().join("python-peers-site");
-    let installed = build().and_then(|wheel| {
+    let installed = build(For::Here).and_then(|wheel| {
         let pip = environment("python-maturin", false, &["pip"])?;
         let command = ["--no-deps", "--no-index", "--upgrade", "--target"];
         run(Command::new(pip)

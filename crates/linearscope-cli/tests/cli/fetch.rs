@@ -22,8 +22,12 @@ fn curl(folder: &Folder, script: &str) {
 
 fn fetch(folder: &Folder, name: &str) -> Output {
     let path = format!("{}:/usr/bin:/bin", folder.path("bin").display());
-    let mut program = folder.command(&["fetch", name]);
-    program.env("PATH", path).output().expect("it runs")
+    let mut program = folder.command();
+    program
+        .args(["fetch", name])
+        .env("PATH", path)
+        .output()
+        .expect("it runs")
 }
 
 #[test]
@@ -105,7 +109,8 @@ fn what_cannot_be_fetched_is_said() {
             text(&output.stderr)
         );
     }
-    let mut program = folder.command(&["fetch", "resnet18"]);
+    let mut program = folder.command();
+    program.args(["fetch", "resnet18"]);
     let output = program
         .env("PATH", folder.path("nowhere"))
         .output()
