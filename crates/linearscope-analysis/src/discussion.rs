@@ -27,9 +27,9 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Propagation {
-    /// Weighted by what the class makes of them.
+    /// Weighted by the gradient of the class score.
     Scored,
-    /// Shared out so that a discussion sums to its score; the default.
+    /// Redistributed so that a discussion sums to its score; the default.
     #[default]
     Conserving,
     /// Equation 18 as printed, normalised.

@@ -25,17 +25,18 @@ pub(crate) const ENDS: &str = "Ends of the network";
 #[derive(Clone, Debug, Default, Args, Serialize)]
 #[command(next_help_heading = ENDS)]
 pub(crate) struct EndFlags {
-    /// The output that is read: its name, that of any node (a detector ends before its selection of boxes so), or
-    /// `all`, flattened into one [default: the first]
+    /// The output to read: its name, the name of any node (for example to end a detector before its selection of
+    /// boxes), or `all` to flatten all outputs into one [default: the first]
     #[arg(long = "output", id = "read_output", value_name = "NAME")]
     pub output: Option<String>,
-    /// Another input, fixed to an .npy array or to one number; repeat for several
+    /// Fix another input to an .npy array or to a single number; repeat for several
     #[arg(long = "set", value_name = "NAME=NPY|NUMBER")]
     pub set: Vec<String>,
-    /// Where the network's pictures have their channels [default: as the graph says]
+    /// Position of the channel axis in the network's pictures [default: inferred from the graph]
     #[arg(long, value_name = "LAYOUT")]
     pub layout: Option<Layout>,
-    /// Of a detector: what each box has beside 4 coordinates and a score a class [default: as shapes and labels say]
+    /// For detectors: what each box holds besides 4 coordinates and one score per class [default: inferred from shapes
+    /// and labels]
     #[arg(long, value_name = "WHAT")]
     pub boxes: Option<BoxLayout>,
 }
@@ -45,7 +46,7 @@ pub(crate) struct EndFlags {
 pub(crate) enum Layout {
     /// `[n, c, h, w]`
     ChannelsFirst,
-    /// `[n, h, w, c]`, as of Keras and TensorFlow
+    /// `[n, h, w, c]`, as in Keras and TensorFlow
     ChannelsLast,
 }
 

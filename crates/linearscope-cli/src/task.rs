@@ -15,7 +15,7 @@ pub(crate) enum Task {
     Sr,
     /// From a picture, a signal or a volume to another
     I2i,
-    /// From a picture to scores of classes at each of its places
+    /// From a picture to class scores at each of its places
     Segmenter,
     /// From a picture to boxes, each with scores of classes
     Detector,

@@ -13,13 +13,13 @@ use crate::error::{Failure, Result};
 pub(crate) enum BoxLayout {
     /// Nothing else (YOLOv8 and later, RT-DETR)
     Classes,
-    /// Before the scores whether there is anything in the box (YOLOv5, YOLOX)
+    /// An objectness score before the class scores (YOLOv5, YOLOX)
     Objectness,
-    /// Before the scores that of a background (SSD, Faster R-CNN)
+    /// A background score before the class scores (SSD, Faster R-CNN)
     BackgroundFirst,
-    /// Behind the scores that of a background (DETR)
+    /// A background score after the class scores (DETR)
     BackgroundLast,
-    /// Behind the scores the angle of the box (YOLO-OBB)
+    /// The angle of the box after the class scores (YOLO-OBB)
     Angle,
 }
 

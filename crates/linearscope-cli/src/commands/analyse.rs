@@ -106,10 +106,10 @@ const FIGURES: &str = "figures/";
 /// `analyse`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Analyse {
-    /// How many singular triplets
+    /// Number of singular triplets
     #[arg(short, default_value_t = 6, value_name = "K")]
     pub k: usize,
-    /// Write each figure of the report as a file of its own, too, for a paper: lines and text as vectors, fields as
+    /// Also write each figure of the report as a separate file, for a paper: lines and text as vectors, fields as
     /// lossless pictures
     #[arg(long, value_enum, value_name = "FORMAT")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,9 +123,10 @@ impl OnPicture for Analyse {
     const ABOUT: &'static About = &About {
         name: "analyse",
         group: Group::Start,
-        summary: "Everything that fits the task, as one report to open",
-        details: "Recognises scores, pictures, classes at places and boxes by the shapes (--task says otherwise), and runs what \
-            fits: contributions, rows, votes, columns, maps, SVD. The report shows the command behind each figure.",
+        summary: "Run every analysis that fits the task and write one report",
+        details: "Tells scores, pictures, per-pixel classes and boxes apart by the shapes (--task overrides \
+            this), and runs what fits: contributions, rows, votes, columns, maps, SVD. The report shows the \
+            command behind each figure.",
         example: "analyse net.onnx --input cat.jpg",
         pictures: Pictures::Folders,
         files: &[

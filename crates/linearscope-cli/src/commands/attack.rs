@@ -40,28 +40,28 @@ use crate::{
 /// `attack`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Attack {
-    /// ε: how far each entry may be changed
+    /// ε: the largest change of each entry
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
     pub eps: f64,
-    /// What ε is measured in
+    /// Unit of ε
     #[arg(long, default_value = "pixel")]
     pub eps_unit: EpsUnit,
-    /// Gradient steps: 1 is FGSM, more is PGD
+    /// Number of gradient steps: 1 is FGSM, more is PGD
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub steps: usize,
-    /// Attack towards this class [default: away from the best one; of one score, towards the other sign]
+    /// Attack towards this class [default: away from the best one; for a single score, towards the other sign]
     #[arg(long, value_name = "K")]
     pub target: Option<usize>,
-    /// The loss whose gradient is followed [default: cross-entropy, of one score the score]
+    /// Loss whose gradient the attack follows [default: cross-entropy; for a single score, the score]
     #[arg(long)]
     pub loss: Option<Loss>,
-    /// Start at a random picture within ε, with this seed [default: at x₀]
+    /// Start at a random picture within ε, drawn with this seed [default: start at x₀]
     #[arg(long, value_name = "SEED")]
     pub random_start: Option<u64>,
-    /// Random products used to estimate ‖F′ − F‖
+    /// Number of random products that estimate ‖F′ − F‖
     #[arg(long, default_value_t = 16, value_name = "N")]
     pub probes: usize,
-    /// How many classes are shown
+    /// Number of classes to show
     #[arg(long, default_value_t = 5, value_name = "K")]
     pub top: usize,
     #[command(flatten)]
@@ -84,9 +84,9 @@ impl OnPicture for Attack {
     const ABOUT: &'static About = &About {
         name: "attack",
         group: Group::Explain,
-        summary: "A picture close to x₀ that is classified differently, and what changed inside",
-        details: "FGSM or PGD within ε of each entry. Compares votes, contributions, decisions and F itself before and \
-            after.",
+        summary: "Find a picture close to x₀ that is classified differently, and see what changed inside",
+        details: "Runs FGSM or PGD, changing each entry by at most ε. Compares votes, contributions, decisions \
+            and F itself before and after.",
         example: "attack net.onnx --input cat.jpg --eps 2",
         pictures: Pictures::Folders,
         files: &[

@@ -66,10 +66,10 @@ pub(crate) fn label(name: &str, kind: PartKind) -> String {
 pub(crate) const ABOUT: &About = &About {
     name: "contributions",
     group: Group::Explain,
-    summary: "Which layer's biases made a score",
-    details: "One adjoint sweep takes a score apart exactly: what the pixels themselves add, what each layer's biases \
-        add on their way to it, and what the constants of frozen units add (σ(0) = ½ of a sigmoid, −μ of a norm). The \
-        parts sum to the score; the gap is printed.",
+    summary: "Break a score down into what each layer's biases add",
+    details: "One adjoint sweep splits a score exactly into what the pixels themselves add, what the biases of \
+        each layer add, and what the constants of frozen units add (σ(0) = ½ of a sigmoid, −μ of a norm). The \
+        parts sum to the score; the remaining gap is printed.",
     example: "contributions net.onnx --input cat.jpg --target top1",
     pictures: Pictures::Folders,
     files: &[

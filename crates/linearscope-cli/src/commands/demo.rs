@@ -34,7 +34,7 @@ pub(crate) struct Demo {
     /// Folder for the report and its numbers
     #[arg(long, default_value = "linearscope-demo")]
     pub out: PathBuf,
-    /// Open the report when it is there
+    /// Open the report in a browser when it is finished
     #[arg(long)]
     pub open: bool,
 }
@@ -182,9 +182,9 @@ impl Command for Demo {
     const ABOUT: &'static About = &About {
         name: "demo",
         group: Group::Start,
-        summary: "The tour of the bundled networks: pictures and a report to open",
-        details: "Needs nothing else: four small networks and their pictures come with the program and are written beside \
-            the report, so that every command it shows can be run.",
+        summary: "A tour of the bundled networks, as pictures and a report to open",
+        details: "Needs nothing else: four small networks and their pictures come with the program. They are \
+            written next to the report, so you can run every command that it shows.",
         example: "demo --open",
         pictures: Pictures::None,
         files: &[FileAbout("report.html", "the tour")],

@@ -41,34 +41,35 @@ const USUAL: [&str; 6] = [
 /// `evaluate`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Evaluate {
-    /// Which score: `top1`, a class by number or name, `c,y,x` of a picture; one of those that `attribute` takes
+    /// Which score: `top1`, a class by number or name, or `c,y,x` of an output picture; a single target, written as for
+    /// `attribute`
     #[arg(long, default_value = "top1", value_name = "TARGET")]
     pub target: String,
-    /// Which methods, as `attribute` takes them; by default some that are quick. Repeat for several
+    /// Methods to evaluate, written as for `attribute`; by default a few quick ones. Repeat for several
     #[arg(long, default_values = USUAL, value_name = "METHOD")]
     pub method: Vec<Method>,
-    /// Where the object is: a picture of the input's size, above 127 of 255 on it, or a folder with one NAME.png for
-    /// each picture
+    /// Mask of the object: a picture of the input's size with values above 127 (of 255) on the object, or a folder with
+    /// one NAME.png for each picture
     #[arg(long, value_name = "DIR|FILE")]
     pub masks: Option<Masks>,
-    /// What a picture that says nothing is, as `attribute` takes it: black, white, mean, blur, zeros, or a file
-    /// [default: black; of arrays, zeros]. Curves and infidelity take the first of several
+    /// Baseline, a picture without information, as for `attribute`: black, white, mean, blur, zeros, or a file
+    /// [default: black; for arrays, zeros]. Curves and infidelity use the first of several
     #[arg(long, value_name = "PICTURE")]
     #[serde(serialize_with = "crate::content::of_baselines")]
     pub baseline: Vec<Baseline>,
-    /// Parts of the deletion and insertion curves
+    /// Number of steps of the deletion and insertion curves
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub steps: usize,
-    /// Random parts of x₀, of infidelity
+    /// Number of random parts of x₀ to remove, for infidelity
     #[arg(long, default_value_t = 32, value_name = "N")]
     pub perturbations: usize,
-    /// Inputs around x₀, of sensitivity: each takes all methods once more
+    /// Number of inputs around x₀, for sensitivity; each runs all methods once more
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub neighbours: usize,
-    /// Networks with re-drawn weights: each takes all methods once more
+    /// Number of networks with re-drawn weights; each runs all methods once more
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub stages: usize,
-    /// Seed of all that is random
+    /// Seed for everything random
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     #[command(flatten)]
@@ -80,13 +81,14 @@ pub(crate) struct Evaluate {
 pub(crate) const ABOUT: &About = &About {
     name: "evaluate",
     group: Group::Explain,
-    summary: "Whether attributions hold: deletion, insertion, infidelity, sanity checks",
-    details: "Deletion and insertion: how the score falls where the places that a map calls important go to the \
-        baseline, and rises where they come back. Infidelity: what a map misses of what the score loses without a part \
-        of x₀. Sensitivity: how much a map changes with x₀. Randomised: how like it is to the map of a network with \
-        re-drawn weights. With masks, pointing and energy: whether its highest place, and how much of it, lies on the \
-        object. Stability: how much it changes with another seed. No measure says that a map is right; deletion and \
-        insertion depend on the baseline. Over a folder, means and standard deviations.",
+    summary: "Evaluate attributions: deletion, insertion, infidelity, sanity checks",
+    details: "Deletion and insertion: how the score falls as the places that a map ranks highest are replaced \
+        by the baseline, and rises as they are restored. Infidelity: how badly a map predicts what the score \
+        loses when parts of x₀ are removed. Sensitivity: how much a map changes with x₀. Randomised: how \
+        similar it is to the map of a network with re-drawn weights. Pointing and energy, with masks: whether \
+        the map's maximum, and how much of the map, lies on the object. Stability: how much a map changes with \
+        another seed. No measure proves that a map is right, and deletion and insertion depend on the \
+        baseline. For a folder, prints means and standard deviations.",
     example: "evaluate net.onnx --input cat.jpg --masks cat_mask.png",
     pictures: Pictures::Folders,
     files: &[

@@ -27,7 +27,7 @@ use crate::{
 pub(crate) struct Inspect {
     /// The network, an .onnx file
     pub model: PathBuf,
-    /// The input's shape [default: what the file says, batch 1 and 64×64 where it says nothing]
+    /// Input shape [default: as in the file; where it is open, batch size 1 and 64×64]
     #[arg(long, value_delimiter = ',', value_name = "N,C,H,W")]
     pub shape: Option<Vec<usize>>,
     /// How non-linear units are frozen, as for the other commands
@@ -44,7 +44,7 @@ impl Command for Inspect {
     const ABOUT: &'static About = &About {
         name: "inspect",
         group: Group::Check,
-        summary: "The graph as the interpreter sees it: role, rule, shape, cost and field of every op",
+        summary: "Show the graph as the interpreter sees it: role, rule, shape, cost and field of every op",
         details: "",
         example: "inspect net.onnx",
         pictures: Pictures::None,

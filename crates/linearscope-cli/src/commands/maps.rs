@@ -44,28 +44,26 @@ pub(crate) struct Maps {
 /// Where maps look, and what counts.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct MapFlags {
-    /// Distance of the places whose rows are looked at, in output pixels [default: about 16 places
-    /// along the longer side, meeting every sub-pixel; fewer, but at least 8, where that takes more than 5e13
-    /// floating-point operations]
+    /// Distance between the places whose rows are measured, in output pixels [default: about 16 places along the longer
+    /// side, covering every sub-pixel position; fewer, but at least 8, if that takes more than 5e13 floating-point
+    /// operations]
     #[arg(long, value_name = "PX")]
     pub stride: Option<usize>,
-    /// Places of the output to look at one by one, all channels together: `c,y,x` with any c, or `all`;
-    /// repeat for several. `auto` chooses six: from the strongest edge to the flattest part
+    /// Places of the output to measure one by one, all channels together: `c,y,x` with any c, or `all`; repeat for
+    /// several. `auto` chooses six, from the strongest edge to the flattest part
     #[arg(long, alias = "at", default_value = "auto", value_name = "C,Y,X|auto")]
     pub target: Vec<String>,
-    /// Radius of a place's own surroundings, in input pixels [default: an eighth of the
-    /// input's shorter side]
+    /// Radius of a place's own neighbourhood, in input pixels [default: an eighth of the input's shorter side]
     #[arg(long, value_name = "PX")]
     pub radius: Option<f64>,
-    /// How many times the smallest whole step apart rows are compared for the shift-variance: the input pixels by
-    /// which every stride in the network moves whole
+    /// Distance between the rows compared for the shift-variance, in multiples of the smallest number of input
+    /// pixels that all strides of the network divide
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub period: usize,
-    /// Effective area, in output pixels, from which a column counts as a template [default: 2 % of the
-    /// output]
+    /// Smallest effective area of a template column, in output pixels [default: 2 % of the output]
     #[arg(long, value_name = "PX")]
     pub template_area: Option<f64>,
-    /// How many templates to list
+    /// Number of templates to list
     #[arg(long, default_value_t = 6, value_name = "N")]
     pub templates: usize,
 }
@@ -174,7 +172,7 @@ fn if_it_applies<T>(found: linearscope_analysis::Result<T>) -> Result<Measured<T
 pub(crate) const ABOUT: &About = &About {
     name: "maps",
     group: Group::Operator,
-    summary: "How far fields reach, what is copied from elsewhere, how far F is from a convolution",
+    summary: "Map how far fields reach, what is copied from elsewhere, and how far F is from a convolution",
     details: "For networks from picture to picture: radii of rows and columns, off-diagonal energy (copy and move), \
         columns that switch whole shapes (templates), shift-variance.",
     example: "maps net.onnx --input lr.png",

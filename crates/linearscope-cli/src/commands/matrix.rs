@@ -41,10 +41,10 @@ pub(crate) const NAME: &str = "matrix";
 /// `matrix`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Matrix {
-    /// Rows of the output picture in a piece [default: about 200 MB of entries]
+    /// Rows of the output picture per piece [default: about 200 MB of entries]
     #[arg(long, value_name = "ROWS")]
     pub chunk: Option<usize>,
-    /// Refuse to write a file larger than this many GB
+    /// Largest file to write, in GB; refuse to start if F needs more
     #[arg(long, default_value_t = 20.0, value_name = "GB")]
     #[serde(skip)]
     pub max_size: f64,
@@ -56,9 +56,9 @@ pub(crate) struct Matrix {
 const ABOUT: &About = &About {
     name: NAME,
     group: Group::Operator,
-    summary: "All of F as a sparse matrix for SciPy; an interrupted run goes on where it was",
-    details: "filter.npz is in SciPy's CSR form: scipy.sparse.load_npz reads it. While it is made, its pieces take as much \
-        disk again.",
+    summary: "Write all of F as a sparse matrix for SciPy; an interrupted run can be resumed",
+    details: "filter.npz is in SciPy's CSR format; read it with scipy.sparse.load_npz. While the command runs, \
+        intermediate pieces take up the same amount of disk space again.",
     example: "matrix net.onnx --input cat.jpg",
     pictures: Pictures::One,
     files: &[FileAbout(

@@ -22,7 +22,7 @@ const TOWARDS: [f64; 6] = [0.0, 1e-3, 1e-2, 0.1, 0.3, 1.0];
 /// `project`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Project {
-    /// x₁: an .npy of the input's shape, or a picture, preprocessed as x₀ is
+    /// x₁: an .npy array of the input's shape, or a picture, preprocessed like x₀
     #[arg(long, value_name = "IMG|NPY")]
     #[serde(serialize_with = "crate::content::of_path")]
     pub probe: PathBuf,
@@ -44,9 +44,9 @@ impl OnPicture for Project {
     const ABOUT: &'static About = &About {
         name: "project",
         group: Group::Operator,
-        summary: "Another input through the frozen network: F x₁ and F x₁ + r",
-        details: "Also says for how much of the way from x₀ to x₁ the frozen network is the network itself, and how far off \
-            it is beyond.",
+        summary: "Run another input through the frozen network: F x₁ and F x₁ + r",
+        details: "Also measures how far along the way from x₀ to x₁ the frozen network equals the network \
+            itself, and its error beyond that.",
         example: "project net.onnx --input cat.jpg --probe dog.jpg",
         pictures: Pictures::One,
         files: &[

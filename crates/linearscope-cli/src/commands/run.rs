@@ -85,10 +85,10 @@ impl OnPicture for Run {
     const ABOUT: &'static About = &About {
         name: "run",
         group: Group::Start,
-        summary: "The output, the residual, and how exact the interpreter is",
+        summary: "Compute the output, the residual, and how exact the interpreter is",
         details: "Runs the network on the picture, freezes its decisions there, and measures the certificate: \
             how exactly F x₀ + r reproduces the output on this machine, whether F and Fᵀ are adjoint to each \
-            other, and how many decisions lie within rounding of their kink.",
+            other, and how many decisions lie within rounding error of their kink.",
         example: "run net.onnx --input cat.jpg",
         pictures: Pictures::One,
         files: &[

@@ -28,16 +28,16 @@ use crate::{
 /// `votes`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Votes {
-    /// How many classes are written out: discussions of the best scores, masks of the most voted
+    /// Number of classes to write: discussions of the best scores, and masks of the classes with the most votes
     #[arg(long, default_value_t = 5, value_name = "K")]
     pub top: usize,
-    /// Vote among these classes only: `top:50` for the best scores of the picture, numbers as `3,17,281`, or names. Repeat
-    /// for more, as for names that hold a comma [default: all]
+    /// Vote among these classes only: `top:50` for the best scores of the picture, numbers such as `3,17,281`, or
+    /// names. Repeat for more; a name that contains a comma needs a flag of its own [default: all]
     #[arg(long, value_name = "top:N|CLASS,…")]
     pub among: Vec<String>,
     #[command(flatten)]
     pub hearing: Hearing,
-    /// Let each channel of a pixel vote by itself
+    /// Let each channel of a pixel vote separately
     #[arg(long)]
     pub by_channel: bool,
     #[command(flatten)]
@@ -49,11 +49,12 @@ pub(crate) struct Votes {
 pub(crate) const ABOUT: &About = &About {
     name: "votes",
     group: Group::Explain,
-    summary: "Which class each pixel speaks for",
-    details: "The discussion of a class says what its score makes of each pixel, and of the biases on the pixel's way to \
-        it. Each pixel votes for the class whose discussion is largest there. A discussion sums to its score; the paper's \
-        (--discussion paper) leaves the class out of what biases say. Costs two products for each class; Ctrl-C keeps the \
-        votes among those that were heard, best scores first.",
+    summary: "Show which class each pixel supports",
+    details: "The discussion of a class is a map of what each pixel, and the biases on its way, contribute to \
+        the score of the class. Each pixel votes for the class whose discussion is largest there. A discussion \
+        sums to its score; the paper's (--discussion paper) does not depend on the class in its bias part. \
+        Costs two products per class. Ctrl-C keeps the votes among the classes finished so far; the best \
+        scores come first.",
     example: "votes net.onnx --input cat.jpg",
     pictures: Pictures::Folders,
     files: &[

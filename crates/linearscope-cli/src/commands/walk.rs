@@ -58,16 +58,15 @@ pub(crate) enum Over {
 /// `walk`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Walk {
-    /// Which picture the cursor walks over
-    #[arg(long, value_enum, default_value = "output")]
+    /// Which picture the cursor walks over #[arg(long, value_enum, default_value = "output")]
     pub over: Over,
-    /// A place on the way, in order; repeat for more [default: once around the middle]
+    /// A place to pass through; repeat for more, in order [default: once around the centre]
     #[arg(long, value_name = "Y,X")]
     pub through: Vec<Place>,
-    /// How many frames, evenly along the way
+    /// Number of frames, evenly spaced along the path
     #[arg(long, default_value_t = 48, value_name = "N")]
     pub frames: usize,
-    /// Frames a second
+    /// Frames per second
     #[arg(long, default_value_t = 12, value_name = "N")]
     pub fps: u16,
     #[command(flatten)]
@@ -150,10 +149,11 @@ impl OnPicture for Walk {
     const ABOUT: &'static About = &About {
         name: "walk",
         group: Group::Operator,
-        summary: "An animation of rows or columns while a cursor moves over a picture",
-        details: "Walks along a path over the output and shows the row under the cursor over the input (or over the input, with \
-            columns). All frames have one scale, so that what is strong in one place and weak in another is seen as such. \
-            The file is an animated PNG: browsers play it, other programs show its first frame.",
+        summary: "Animate rows or columns while a cursor moves over a picture",
+        details: "Moves a cursor along a path over the output and shows its row over the input (with --over \
+            input, moves over the input and shows columns). All frames share one colour scale, so you can \
+            compare strengths between places. The file is an animated PNG: browsers play it, other programs \
+            show its first frame.",
         example: "walk net.onnx --input cat.jpg --through 40,40 --through 40,200",
         pictures: Pictures::One,
         files: &[FileAbout(
