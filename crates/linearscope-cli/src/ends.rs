@@ -136,7 +136,7 @@ impl EndFlags {
     pub(crate) fn of_within(&self, mut model: Model, limits: &Limits) -> Result<Ends> {
         if model.outputs().is_empty() {
             return Err(Failure::input("the file declares no output")
-                .hint("export it again with one, named among the graph's outputs"));
+                .hint("export the model again, with an output listed in the graph"));
         }
         for set in &self.set {
             model = fixed(&model, set, limits)?;
@@ -173,8 +173,8 @@ impl EndFlags {
         }
         if let Some([boxes, scores]) = &boxes {
             console::notice(&format!(
-                "the outputs {boxes} and {scores} are read as one, of each box its coordinates and then its \
-                 scores (--output NAME reads one of them)"
+                "the outputs {boxes} and {scores} are combined into one: for each box, its coordinates \
+                 followed by its scores (use --output NAME to read only one)"
             ));
             model = model
                 .with_outputs(&[boxes, scores])?
@@ -184,7 +184,7 @@ impl EndFlags {
             let chosen = first_of_floats(&model)?;
             if all.len() > 1 {
                 console::notice(&format!(
-                    "the network has {} outputs, {}; this is about {chosen} (--output NAME, or all)",
+                    "the network has {} outputs, {}; using {chosen} (choose another with --output NAME, or all)",
                     all.len(),
                     all.join(", "),
                 ));
@@ -204,7 +204,7 @@ impl EndFlags {
         argmax.append(&mut left_out);
         if !argmax.is_empty() {
             console::notice(&format!(
-                "the index of the best, \"{}\" at the end, is left out: outputs are what it compares",
+                "the final index of the best class, \"{}\", is left out: outputs are the scores that it compares",
                 argmax.join("\", \"")
             ));
         }
@@ -223,7 +223,7 @@ impl EndFlags {
         };
         if input.integers {
             console::notice(&format!(
-                "the input \"{}\" takes whole numbers and converts them: x₀ is what comes of that, not rounded",
+                "the input \"{}\" takes whole numbers and converts them to floats: x₀ is the converted input, not rounded",
                 input.name
             ));
         }
@@ -234,7 +234,7 @@ impl EndFlags {
                 _ => "the output has",
             };
             console::notice(&format!(
-                "{which} channels last; places are still said as c,y,x, and arrays are written as the file has them"
+                "{which} channels last; positions are still given as c,y,x, and arrays are written in the layout of the file"
             ));
         }
         let facts = json!({
@@ -291,8 +291,8 @@ impl Readable {
             _ => ("the outputs", "are left out: they hold"),
         };
         console::notice(&format!(
-            "{them} {} {hold} no floats, and only of floats is there a derivative (--output NAME reads a value that \
-             they are made of)",
+            "{them} {} {hold} no floats, and only floats have a derivative (use --output NAME to read a value \
+             it is computed from)",
             self.without.join(", ")
         ));
     }
@@ -313,8 +313,8 @@ fn first_of_floats(model: &Model) -> Result<String> {
         return Ok(name.clone());
     };
     console::notice(&format!(
-        "the output {name} holds {kind}, and only of floats is there a derivative: this is about {behind}, of which \
-         it is made (--output NAME reads another)"
+        "the output {name} holds {kind}, and only floats have a derivative: using {behind}, from which it is \
+         computed (choose another with --output NAME)"
     ));
     Ok(behind)
 }
@@ -365,14 +365,14 @@ fn several(model: &Model) -> Failure {
     let shown = |input: &Signature| format!("{} {input}", input.name);
     let inputs: Vec<String> = model.inputs().iter().map(shown).collect();
     match inputs.is_empty() {
-        true => Failure::input("no input reaches this output of the network"),
+        true => Failure::input("this output does not depend on any input"),
         false => Failure::input(format!(
-            "the network has {} inputs: {}; one varies, the others must be fixed",
+            "the network has {} inputs: {}; one varies, and the others must be fixed",
             inputs.len(),
             inputs.join(", ")
         ))
         .hint(format!(
-            "fix each of the others: --set {}=FILE.npy, or =0.5 for a constant",
+            "fix each of the others with --set {}=FILE.npy, or =0.5 for a constant",
             model.inputs()[1].name
         )),
     }

@@ -95,10 +95,10 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => Ok(Self { path, _file: file }),
             Err(TryLockError::WouldBlock) => Err(Failure::input(format!(
-                "another process is writing {}",
+                "another process is writing to {}",
                 what.display()
             ))
-            .hint("wait for it, or give this one another --out")),
+            .hint("wait for it to finish, or choose another --out")),
             // Some network disks lock nothing.
             Err(TryLockError::Error(_)) => Ok(Self { path, _file: file }),
         }
@@ -112,8 +112,8 @@ impl Drop for Lock {
 }
 
 fn unwritable(out: &Path, error: &io::Error) -> Failure {
-    Failure::input(format!("{} cannot be written: {error}", out.display()))
-        .hint("give --out a folder that you may write to; nothing was computed yet")
+    Failure::input(format!("cannot write {}: {error}", out.display()))
+        .hint("give --out a folder that you can write to; nothing has been computed yet")
 }
 
 /// Where a folder of results will be, and where it is made.
@@ -216,7 +216,7 @@ fn check_ours(target: &Path) -> Result<()> {
     match ours {
         true => Ok(()),
         false => Err(Failure::input(format!(
-            "{} is there already and holds no {MANIFEST}: it was not written by linearscope",
+            "{} already exists and has no {MANIFEST}, so linearscope did not write it",
             target.display()
         ))
         .hint("move it away, or choose another --out")),
@@ -476,7 +476,7 @@ mod tests {
         fs::create_dir(&target).unwrap();
         write(&target, "thesis.tex");
         let error = Place::new(&target).err().expect("refused");
-        assert!(error.message.contains("not written by linearscope"));
+        assert!(error.message.contains("linearscope did not write it"));
         assert!(target.join("thesis.tex").exists());
     }
 

@@ -202,7 +202,7 @@ impl OnPicture for Attribute {
     fn check(&self) -> Result<()> {
         if !(self.percentile > 0.0 && self.percentile <= 100.0) {
             return Err(Failure::input(format!(
-                "--percentile {}: it is above 0 and at most 100",
+                "--percentile {}: must be greater than 0 and at most 100",
                 self.percentile
             )));
         }
@@ -292,10 +292,10 @@ fn groups(session: &Subject, path: &Path) -> Result<Vec<usize>> {
     let whole = |(at, number): (usize, &f64)| match *number >= 0.0 && number.fract() == 0.0 {
         true => Ok(*number as usize),
         false => Err(Failure::input(format!(
-            "{}: entry {at} is {number}, no number of a group",
+            "{}: entry {at} is {number}, which is not a group number",
             path.display()
         ))
-        .hint("whole numbers from 0 on, the same for entries that are ablated together")),
+        .hint("give whole numbers from 0, the same number for entries to ablate together")),
     };
     found.iter().enumerate().map(whole).collect()
 }
@@ -339,9 +339,9 @@ fn where_it_wins(session: &Subject, labels: &LabelMap, class: usize, text: &str)
     let positions: Vec<usize> = places.map(|at| class * plane + at).collect();
     if positions.is_empty() {
         return Err(Failure::input(format!(
-            "--target {text}: the class wins nowhere in this picture"
+            "--target {text}: this class does not win anywhere in this picture"
         ))
-        .hint(format!("{class},Y,X names its score at one place")));
+        .hint(format!("{class},Y,X selects its score at one place")));
     }
     let share = positions.len() as f64 / plane as f64;
     let name = session
@@ -372,11 +372,11 @@ pub(crate) fn targets(session: &Subject, texts: &[String], y0: &[f64]) -> Result
             false => Some(found_by_name(session, text)?.ok_or_else(|| {
                 let hint = match session.labels {
                     Some(_) => {
-                        "no label holds it; `top1`, a number, or c,y,x name a target without labels"
+                        "no label contains it; to select a target without labels, use `top1`, a number, or c,y,x"
                     }
-                    None => "there are no labels to look in: --labels FILE, or name it by number",
+                    None => "no labels were given: pass --labels FILE, or give the class by number",
                 };
-                Failure::input(format!("--target {text}: there is no such class")).hint(hint)
+                Failure::input(format!("--target {text}: no such class")).hint(hint)
             })?),
         };
         if let (Some(labels), &[_, classes, ..]) = (&labels, shape) {
@@ -577,7 +577,7 @@ fn caption(one: &Attribution) -> String {
             }
         ),
         (Some(promised), _) => format!("sums to {sum} of {}", significant(promised, 4)),
-        (None, _) => "promises no sum".into(),
+        (None, _) => "has no sum to check".into(),
     }
 }
 
@@ -599,7 +599,7 @@ fn said(one: &Attribution) -> String {
             missed(gap)
         ),
         _ => format!(
-            "sums to {}, which it does not promise",
+            "sums to {}, with nothing to compare it to",
             significant(one.sum, 5)
         ),
     };

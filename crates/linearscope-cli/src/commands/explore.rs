@@ -105,10 +105,10 @@ impl Explore {
     fn check(&self) -> Result<()> {
         let folder = |path: &Path| {
             Failure::input(format!(
-                "{} is a folder; explore takes one picture",
+                "{} is a folder, but explore takes a single picture",
                 path.display()
             ))
-            .hint("analyse writes a report about each picture of a folder")
+            .hint("to write a report for each picture of a folder, use analyse")
         };
         let inputs = [Some(&self.common.input), self.compare_input.as_ref()];
         if let Some(path) = inputs.into_iter().flatten().find(|path| path.is_dir()) {
@@ -122,8 +122,10 @@ impl Explore {
             ("--check-decisions", self.common.freezing.check_decisions),
         ] {
             if given {
-                return Err(Failure::input(format!("{flag}: explore writes no results"))
-                    .hint("the page names the command that writes what it shows"));
+                return Err(Failure::input(format!(
+                    "{flag} has no effect: explore writes no results"
+                ))
+                .hint("the page shows the command that writes each result"));
             }
         }
         Ok(())
@@ -168,12 +170,12 @@ impl Command for Explore {
         serve(points, address, |link| {
             console::clear();
             println!("{link}");
-            eprintln!("Ctrl-C ends it");
+            eprintln!("press Ctrl-C to stop");
             if !self.no_open
                 && let Err(error) = open::that_detached(link)
             {
                 console::notice(&format!(
-                    "no browser could be opened ({error}); open {link} in one"
+                    "could not open a browser ({error}); open {link} yourself"
                 ));
             }
         })

@@ -153,8 +153,8 @@ impl Found {
     /// What is only assumed.
     fn assumed(&self) -> Option<&'static str> {
         self.pictures.guessed.then_some(
-            "the decisions did not fit the memory, so the ops do not say which pixel lies where: both pictures are \
-             taken to cover the same scene",
+            "the decisions did not fit into memory, so positions cannot be traced through the ops; assuming \
+             that both pictures cover the same scene",
         )
     }
 }
@@ -173,26 +173,26 @@ pub(crate) const ABOUT: &About = &About {
     name: "maps",
     group: Group::Operator,
     summary: "Map how far fields reach, what is copied from elsewhere, and how far F is from a convolution",
-    details: "For networks from picture to picture: radii of rows and columns, off-diagonal energy (copy and move), \
-        columns that switch whole shapes (templates), shift-variance.",
+    details: "For networks from picture to picture: radii of rows and columns, off-diagonal energy (copy and \
+        move), columns that switch on whole shapes (templates), shift-variance.",
     example: "maps net.onnx --input lr.png",
     pictures: command::Pictures::Folders,
     files: &[
         FileAbout(
             "row_radius.npy",
-            "[3, rows, columns]: radii that hold 50, 90 and 99 % of a row's energy, in input pixels",
+            "[3, rows, columns]: radii that contain 50, 90 and 99 % of a row's energy, in input pixels",
         ),
         FileAbout("row_radius.png", "row_radius.npy drawn"),
         FileAbout("row_radius.svg", "the same for print"),
         FileAbout(
             "column_radius.npy",
-            "[3, h, w]: the same of columns, in output pixels",
+            "[3, h, w]: the same for columns, in output pixels",
         ),
         FileAbout("column_radius.png", "column_radius.npy drawn"),
         FileAbout("column_radius.svg", "the same for print"),
         FileAbout(
             "off_diagonal.npy",
-            "[rows, columns]: the share of a row's energy beyond its own surroundings",
+            "[rows, columns]: the share of a row's energy outside its own neighbourhood",
         ),
         FileAbout("off_diagonal.png", "off_diagonal.npy drawn"),
         FileAbout("off_diagonal.svg", "the same for print"),
@@ -224,10 +224,7 @@ pub(crate) const ABOUT: &About = &About {
             "templates.json",
             "columns that cover a segment, largest first",
         ),
-        FileAbout(
-            "maps.json",
-            "all measures, with the places that were asked for",
-        ),
+        FileAbout("maps.json", "all measures, with the requested places"),
         FileAbout("maps.png", "all maps on one sheet"),
         FileAbout("maps.svg", "the same for print"),
     ],
@@ -285,7 +282,7 @@ pub(crate) fn part(session: &mut Session) -> Result<(Sheet, Vec<String>)> {
 fn check(args: &MapFlags) -> Result<()> {
     let positive = |flag: &str, value: Option<f64>, least: f64| match value {
         Some(value) if !(value >= least && value.is_finite()) => Err(Failure::input(format!(
-            "--{flag} {value}: give at least {least}"
+            "--{flag} {value}: must be at least {least}"
         ))),
         _ => Ok(()),
     };
@@ -389,8 +386,8 @@ pub(crate) fn strides(
     let chosen = of(affordable(|along| taken(of(along))));
     if chosen != wished {
         console::notice(&format!(
-            "rows every {} output pixels and columns every {} input pixels instead of every {} and {}, since those \
-             would take {:.0} Tflop (these take {:.0}); --stride {} looks at them all the same",
+            "sampling rows every {} output pixels and columns every {} input pixels instead of every {} and \
+             {}, which would take {:.0} Tflop (this takes {:.0}); pass --stride {} to do so anyway",
             chosen[0],
             chosen[1],
             wished[0],
@@ -416,19 +413,19 @@ fn no_pictures(input: &[usize], output: &[usize]) -> Failure {
     let kinds = [Kind::of(input), Kind::of(output)];
     let what = |kind: Kind, shape: &[usize]| format!("{} of shape {shape:?}", kind.words());
     let message = format!(
-        "maps compares pixels of one picture with pixels of another; this network makes {} from {}",
+        "maps needs a network from picture to picture; this one makes {} from {}",
         what(kinds[1], output),
         what(kinds[0], input)
     );
     Failure::input(message).hint(match kinds {
         [_, Kind::Scores] => {
-            "for scores there are row (receptive fields), contributions, and svd"
+            "for scores, use row (receptive fields), contributions, or svd"
         }
         [Kind::Signal | Kind::Volume, _] | [_, Kind::Signal | Kind::Volume] => {
-            "its radii, arrows and templates are of pictures alone; row and column give the fields of signals and \
-             volumes, svd and spectrum their singular values"
+            "radii, arrows and templates are defined for pictures only; for signals and volumes use row and \
+             column (fields), or svd and spectrum (singular values)"
         }
-        _ => "row and column give its fields, svd and spectrum its singular values",
+        _ => "use row and column for its fields, svd and spectrum for its singular values",
     })
 }
 

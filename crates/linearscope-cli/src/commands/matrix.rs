@@ -79,7 +79,7 @@ impl Command for Matrix {
         let common = &self.common;
         if common.input.is_dir() {
             return Err(Failure::input(format!(
-                "--input {} is a folder; matrix takes one picture",
+                "--input {} is a folder, but matrix takes a single picture",
                 common.input.display()
             )));
         }
@@ -111,14 +111,14 @@ impl Command for Matrix {
             let path = place.commit()?;
             console::clear();
             println!(
-                "{} of {} pieces, {} of them by an earlier run; part {shard} is in {}",
+                "{} of {} pieces, {} of them from an earlier run; part {shard} is in {}",
                 found.done,
                 plan.pieces,
                 found.reused,
                 path.display()
             );
             println!(
-                "when all {} are there: linearscope merge {}.part-*",
+                "when all {} parts are finished, run: linearscope merge {}.part-*",
                 shard.of,
                 whole.display()
             );
@@ -134,7 +134,7 @@ impl Command for Matrix {
         } else {
             println!("{}", plan.line());
             if found.reused > 0 {
-                println!("{} pieces were there from an earlier run", found.reused);
+                println!("reused {} pieces from an earlier run", found.reused);
             }
             let certificate = &found.certificate;
             println!("{}", certificate_line(certificate, common.freezing.dtype));
@@ -227,7 +227,7 @@ fn compute(args: &Matrix, mut session: Session, folder: &Folder) -> Result<(Plan
     if size > args.max_size {
         let [rows, columns] = plan.shape;
         return Err(Failure::input(format!(
-            "the matrix of {rows} × {columns} with {} entries would take {}, more than --max-size {} GB",
+            "the {rows} × {columns} matrix with {} entries would take {}, more than --max-size {} GB",
             plan.entries,
             indicatif::DecimalBytes(plan.size()),
             args.max_size
@@ -402,16 +402,16 @@ fn assemble(folders: &[Folder], target: &Path, run: &Value) -> Result<(PathBuf, 
     for number in 0..plan.pieces {
         let there = folders.iter().find(|folder| folder.piece(number).is_file());
         match there {
-            None => missing.push(format!("piece {number} is in no part")),
+            None => missing.push(format!("piece {number} is missing from all parts")),
             Some(folder) if !folder.has(number) => {
-                missing.push(format!("{} is torn", folder.piece(number).display()));
+                missing.push(format!("{} is damaged", folder.piece(number).display()));
             }
             Some(folder) => paths.push(folder.piece(number)),
         }
     }
     if !missing.is_empty() {
         return Err(Failure::input(missing.join("\n")).hint(
-            "run the shards these belong to again: each goes on where it was and repairs what is torn",
+            "run the shards that these belong to again; each resumes and repairs damaged files",
         ));
     }
     let precision = match plan.dtype.as_str() {
@@ -469,7 +469,7 @@ fn archive(path: &Path, plan: &Plan, pieces: &[PathBuf], pointers: &[u8]) -> io:
     for run in &runs {
         if run.first != next {
             return Err(io::Error::other(format!(
-                "entries {next} to {} are in no piece",
+                "entries {next} to {} are missing from all pieces",
                 run.first
             )));
         }

@@ -44,7 +44,7 @@ impl Command for Merge {
         let entry = super::ALL.iter().find(|entry| entry.about.name == command);
         let sum_up = entry.and_then(|entry| entry.sum_up).ok_or_else(|| {
             Failure::input(format!(
-                "this version has no parts of a command `{command}`"
+                "this version cannot merge parts of the command `{command}`"
             ))
         })?;
         let beside = || first.path.with_file_name(command);

@@ -56,13 +56,13 @@ impl OnPicture for Project {
             FileAbout("affine.npy", "F x₁ + r"),
             FileAbout(
                 "affine.png",
-                "F x₁ + r as a picture; a signal as lines, a volume as slices",
+                "F x₁ + r as a picture; signals as lines, volumes as slices",
             ),
             FileAbout("affine.svg", "the same for print, inside the network"),
         ],
         tables: &[TableAbout {
             name: "growth",
-            rows: "one line for each place on the way from x₀ to x₁",
+            rows: "one line for each point on the way from x₀ to x₁",
             columns: &[
                 ("t", "how far: 0 at x₀, 1 at x₁"),
                 ("relative_error", "‖F x + r − f(x)‖ / ‖f(x)‖ there"),
@@ -149,7 +149,9 @@ fn reach(session: &mut Session, x1: &Tensor<2>) -> Result<String> {
         }
         Err(Error::Engine(refused @ linearscope::Error::NotPiecewise { .. })) => {
             session.note("validity_towards_probe", refused.to_string());
-            Ok(format!("{error}\nno exact stretch is claimed: {refused}"))
+            Ok(format!(
+                "{error}\nhow far it is exact is unknown: {refused}"
+            ))
         }
         Err(failure) => Err(failure.into()),
     }
@@ -159,7 +161,7 @@ fn reach(session: &mut Session, x1: &Tensor<2>) -> Result<String> {
 fn stretch(t: f64, by: &str) -> String {
     match t {
         0.0 => format!(
-            "exact at x₀ alone: a unit of {by} lies at its kink, and the way to x₁ crosses it"
+            "exact only at x₀: a unit of {by} lies at its kink, and the way to x₁ crosses it"
         ),
         t if t.is_finite() && t < 1.0 => {
             format!(
@@ -168,7 +170,7 @@ fn stretch(t: f64, by: &str) -> String {
             )
         }
         t if t.is_finite() => format!(
-            "exact all the way to x₁; the first unit to flip, of {by}, does so {t:.3} times as far out"
+            "exact all the way to x₁; the first unit to flip, in {by}, flips {t:.3} times as far away"
         ),
         _ => "exact all the way to x₁ and beyond: no unit flips in this direction".into(),
     }

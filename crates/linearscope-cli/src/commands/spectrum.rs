@@ -67,7 +67,7 @@ impl OnPicture for Spectrum {
         ],
         tables: &[TableAbout {
             name: "density",
-            rows: "one line for each σ that the density is told at",
+            rows: "one line for each σ at which the density is given",
             columns: &[
                 ("sigma", "σ"),
                 ("density", "singular values per unit of σ there"),

@@ -266,8 +266,8 @@ pub(crate) fn solve(
             worst,
         }) => {
             let message = format!(
-                "{converged} of {wanted} triplets reached residual {tolerance:.0e} within {} \
-                 products (the worst is at {worst:.1e})",
+                "{converged} of {wanted} triplets reached a residual of {tolerance:.0e} within {} products \
+                 (the worst is {worst:.1e})",
                 partial.products
             );
             let failure = unfinished(message, &partial, interrupted);
@@ -297,7 +297,7 @@ fn unfinished(message: String, partial: &svd::Svd, interrupted: bool) -> Failure
     Failure {
         message: format!("{why}{message}"),
         hint: Some(format!(
-            "the {} found so far are written with their residuals{what}",
+            "the {} triplets found so far are written with their residuals{what}",
             partial.sigma.len()
         )),
         code,
@@ -446,7 +446,7 @@ fn sheet(
             }
             if closer {
                 bands.push(Band {
-                    heading: format!("{heading}, the window with 99 % of the energy"),
+                    heading: format!("{heading}; the window contains 99 % of the energy"),
                     panels: parts,
                 });
             }
@@ -461,7 +461,7 @@ fn sheet(
         title: format!("Singular triplets of F, {}", session.model),
         notes: vec![format!(
             "F v = σ u: the frozen network turns the eigen-input v, of norm 1, into σ times the \
-             eigen-output u, of norm 1. {} products; residuals at most {worst:.1e} of σ₁.",
+             eigen-output u, of norm 1. {} products; residuals are at most {worst:.1e} of σ₁.",
             found.products
         )],
         bands,

@@ -168,7 +168,7 @@ fn verify(args: &Verify) -> Result<()> {
                 "{} has shape {given:?}, but the network's output has {out:?}",
                 path.display()
             ))
-            .hint("save what the other program makes of the same x₀, with numpy.save"));
+            .hint("use numpy.save to save the other program's output for the same x₀"));
         }
         let y: Vec<f64> = match left_out.is_empty() {
             true => read(frozen.reference())?,
@@ -180,7 +180,7 @@ fn verify(args: &Verify) -> Result<()> {
             }
         };
         checks.push(Check {
-            promise: "f(x₀) is the reference file's".into(),
+            promise: "f(x₀) equals the reference file".into(),
             error: disagreement(&y, &expected),
             limit: AGREEMENT,
         });
@@ -240,7 +240,9 @@ fn verify(args: &Verify) -> Result<()> {
             );
         }
         if frozen.recorded().is_none() {
-            println!("not recorded: the decisions do not fit the memory; contributions not asked");
+            println!(
+                "not recorded, since the decisions do not fit into memory; contributions were not checked"
+            );
         }
         println!("{}", certificate_line(&certificate, args.dtype));
     }
@@ -267,7 +269,7 @@ fn verify(args: &Verify) -> Result<()> {
         hint: Some(match args.dtype {
             Precision::F32 => "use --dtype f64 to tell rounding error from a bug".into(),
             Precision::F64 => {
-                "please report it with the model; was the reference made of this x₀?".into()
+                "check that the reference was computed from this x₀; if so, please report this, with the model".into()
             }
         }),
         code: CERTIFICATE,

@@ -90,7 +90,7 @@ fn an_unwritable_out_ends_with_2_before_anything_is_computed() {
         ],
     );
     assert!(
-        error.contains("file/inside") && error.contains("nothing was computed"),
+        error.contains("file/inside") && error.contains("nothing has been computed"),
         "{error}"
     );
 }

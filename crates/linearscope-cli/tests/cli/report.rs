@@ -79,7 +79,7 @@ fn analyse_recognises_the_task() {
             ops(),
             ops_input(),
             "classifier",
-            "Which layer made it",
+            "Which layer made the score",
         ),
         ("larger", sr(), picture(), "sr", "Where a pixel goes"),
     ] {

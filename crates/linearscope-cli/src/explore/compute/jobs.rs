@@ -125,7 +125,7 @@ impl Kept {
 fn not_done(job: &str) -> Refusal {
     Refusal::new(
         StatusCode::CONFLICT,
-        "the job that makes this has not finished",
+        "the job that computes this has not finished",
     )
-    .hint(format!("ask for {job} first and wait for its last line"))
+    .hint(format!("request {job} first and wait for its last line"))
 }

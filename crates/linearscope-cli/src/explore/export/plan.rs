@@ -192,7 +192,7 @@ impl Plan {
             .unwrap_or_default()
             .to_string();
         let needs = json!(format!(
-            "This was not exported. It needs the program: {again}"
+            "This was not exported. To compute it, run the program: {again}"
         ));
         let net = &mut session["nets"][0];
         let sha = [net["model_sha256"].clone(), net["input_sha256"].clone()];
@@ -442,10 +442,10 @@ impl Made<'_> {
         let (subject, y0) = (&self.point.subject, &self.point.y0);
         if let Some([_, h, w]) = output {
             if !self.wish.targets.is_empty() {
-                return Err(
-                    Failure::input("--target names classes, and the output is a picture")
-                        .hint("every place that is exported has its row"),
-                );
+                return Err(Failure::input(
+                    "--target selects classes, but the output is a picture",
+                )
+                .hint("the row of every exported place is exported anyway"));
             }
             let [y, x] = [h / 2, w / 2];
             let (all, one) = match self.labels() {

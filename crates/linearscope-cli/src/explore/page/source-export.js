@@ -51,7 +51,7 @@ export class Folder {
   async answer(address, { signal } = {}) {
     const asked = nameOf(address);
     const pack = this.#packOf(asked);
-    if (!pack) return refusal(404, `This was not exported.${this.#near(asked)}`, `It needs the program: ${this.#index.again}`);
+    if (!pack) return refusal(404, `This was not exported.${this.#near(asked)}`, `To compute it, run the program: ${this.#index.again}`);
     let found;
     try {
       found = (await this.#load(pack)).get(asked.name);
@@ -59,7 +59,7 @@ export class Folder {
       return refusal(500, `data/${pack}.js: ${error.message}.`, "The folder is not whole: copy all of it, or run the same export once more.");
     }
     signal?.throwIfAborted();
-    if (!found) return refusal(404, "This was not exported.", `It needs the program: ${this.#index.again}`);
+    if (!found) return refusal(404, "This was not exported.", `To compute it, run the program: ${this.#index.again}`);
     const headers = { "content-type": found.kind };
     for (const [name, value] of Object.entries(found.headers)) headers[name] = header(value);
     return new Response(found.body, { status: found.status, headers });

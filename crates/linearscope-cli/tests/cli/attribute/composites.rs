@@ -104,7 +104,7 @@ fn a_job_knows_its_files_by_what_they_hold() {
     let again = |more: &[&str]| -> bool {
         let common = ["attribute", &vgg, "--input", "in", "--out", "o"];
         let out = folder.ok(&[&common[..], more].concat());
-        out.contains("by an earlier run")
+        out.contains("from an earlier run")
     };
     let write = |name: &str, text: &str| fs::write(folder.path(name), text).expect("written");
     write("a.toml", "preset = \"epsilon-plus\"");
