@@ -156,7 +156,11 @@ mod tests {
             (
                 Task::Detector,
                 &[1, 1000][..],
-                ["more than 4 numbers", "[1, 1000]", "taken for `classifier`"],
+                [
+                    "more than 4 numbers",
+                    "[1, 1000]",
+                    "treated as `classifier`",
+                ],
             ),
             (
                 Task::Classifier,
@@ -174,7 +178,7 @@ mod tests {
                 [
                     "[1, c, h, w]",
                     "what fits is --task classifier",
-                    "taken for",
+                    "treated as",
                 ],
             ),
         ] {

@@ -286,7 +286,7 @@ impl Recipe {
         {
             return Err(Error::value(
                 "output_range",
-                format!("{:?} is not black and white", [black, white]),
+                format!("{:?} is not a black and a white value", [black, white]),
                 "give two different numbers, such as -1 and 1",
             ));
         }
@@ -307,7 +307,7 @@ impl Recipe {
                 return Err(Error::value(
                     "crop",
                     format!("{crop} is larger than resize {resize}"),
-                    "crop at most what the resize leaves",
+                    "crop no more than the resized picture has",
                 ));
             }
         }
@@ -343,7 +343,7 @@ impl Recipe {
             (None, _) => {
                 return Err(Error::value(
                     "channels",
-                    format!("the network takes {counted}, which no picture has"),
+                    format!("the network takes {counted}, but no picture has that many"),
                     "give the input as an array of its shape",
                 ));
             }

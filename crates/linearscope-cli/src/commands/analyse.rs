@@ -366,7 +366,7 @@ pub(crate) fn chapter(
         first.push(boxes::table(session, &best).render());
     }
     chapter.parts.push(Part {
-        heading: if classifier { "What the network says" } else { "What the network makes" }.into(),
+        heading: if classifier { "What it says" } else { "What it makes" }.into(),
         look: if classifier {
             "The input picture and its best scores. Everything below is about how the network read this \
              picture, and no other."
@@ -397,7 +397,7 @@ pub(crate) fn chapter(
     }
     let found = contributions::find(session, &target)?;
     let mut contribution = Some(Part {
-        heading: "Which layer made the score".into(),
+        heading: "Which layer made it".into(),
         look: if classifier {
             "The best score, split into exact parts: the grey bar is what the pixels add, and each other bar \
              is what one layer's biases, or the constants of frozen units, add to the score. Look at whether \
@@ -425,7 +425,7 @@ pub(crate) fn chapter(
         chapter.parts.push(part_of(
             session,
             Field::Row,
-            "Which pixels the best scores use",
+            "Which pixels its best scores use",
             "A row of F for each of the best classes: the weight that the score gives each pixel while \
              decisions stay frozen. Look at whether the weight lies on the object, and how the classes differ \
              at the same place.",
@@ -487,7 +487,7 @@ pub(crate) fn chapter(
         let (mut sheet, lines) = maps::part(session)?;
         sheet.bands.retain(signed);
         chapter.parts.push(Part {
-            heading: "How far the network reaches, and what it copies".into(),
+            heading: "How far it reaches, and what it copies".into(),
             look: "The radii that contain a given share of a field's energy, what comes from outside a place's \
                    own neighbourhood (arrows: the strongest flows), columns that draw whole shapes, and how \
                    much neighbouring filters differ."
@@ -530,7 +530,7 @@ pub(crate) fn chapter(
         sheet
     });
     chapter.parts.push(Part {
-        heading: "Which patterns pass, and how strongly".into(),
+        heading: "What passes, and how much".into(),
         look,
         body: vec![body(sheet.as_ref())?],
         commands: svd_command,

@@ -111,7 +111,7 @@ fn a_page_leads_to_the_report_of_each() {
         );
         let own = folder.path(&format!("o/{name}/report.html"));
         let own = fs::read_to_string(own).expect("its own report");
-        assert!(own.contains("How far the network reaches") && own.contains(name));
+        assert!(own.contains("How far it reaches") && own.contains(name));
     }
 }
 

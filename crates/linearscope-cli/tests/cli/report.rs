@@ -79,7 +79,7 @@ fn analyse_recognises_the_task() {
             ops(),
             ops_input(),
             "classifier",
-            "Which layer made the score",
+            "Which layer made it",
         ),
         ("larger", sr(), picture(), "sr", "Where a pixel goes"),
     ] {

@@ -370,7 +370,7 @@ impl File<'_> {
         };
         match finite {
             true => Ok(()),
-            false => Err(self.damaged("some of its numbers are not finite".into())),
+            false => Err(self.damaged("some of its values are not finite".into())),
         }
     }
 }

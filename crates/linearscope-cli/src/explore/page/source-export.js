@@ -56,7 +56,7 @@ export class Folder {
     try {
       found = (await this.#load(pack)).get(asked.name);
     } catch (error) {
-      return refusal(500, `data/${pack}.js: ${error.message}.`, "The folder is not whole: copy all of it, or run the same export once more.");
+      return refusal(500, `data/${pack}.js: ${error.message}.`, "The folder is incomplete: copy all of it, or run the same export again.");
     }
     signal?.throwIfAborted();
     if (!found) return refusal(404, "This was not exported.", `To compute it, run the program: ${this.#index.again}`);
@@ -96,7 +96,7 @@ export class Folder {
   #near({ path, searchParams }) {
     const grid = this.#index.grids[path];
     if (!grid) return "";
-    if (searchParams.has("region")) return ` ${MANY[path]} of single places are here.`;
+    if (searchParams.has("region")) return ` ${MANY[path]} are available for single places only.`;
     return grid.step > 1 ? ` ${MANY[path]} are here for places ${grid.step} apart, from (${grid.y[0]}, ${grid.x[0]}) on.` : "";
   }
 
@@ -121,8 +121,8 @@ export class Folder {
         fail(new Error(why));
       };
       // After its call this is too late to mean anything.
-      script.addEventListener("load", end("it holds nothing"));
-      script.addEventListener("error", end("it is not there"));
+      script.addEventListener("load", end("it is empty"));
+      script.addEventListener("error", end("it is missing"));
       script.src = `data/${name}.js`;
       document.head.append(script);
     });

@@ -198,10 +198,7 @@ pub(crate) fn a_folder_that_is_not_whole_says_so(chromium: Chromium) {
     let pack = stage.folder.path("site/data/row-0-0.js");
     let script = std::fs::read(&pack).expect("a pack");
     for (bytes, why) in [
-        (
-            Some(&script[..script.len() / 2]),
-            "row-0-0.js: it holds nothing",
-        ),
+        (Some(&script[..script.len() / 2]), "row-0-0.js: it is empty"),
         (None, "row-0-0.js: it is not there"),
     ] {
         match bytes {
