@@ -136,7 +136,7 @@ fn finite(f: &FrozenNetwork, what: &str, numbers: &[f64]) -> Result<()> {
     Err(Error::NotFinite {
         what: what.into(),
         because: format!(
-            "{bad} of {} numbers; an op between x₀ and the output leaves the range of {:?}",
+            "{bad} of {} numbers; an op between x₀ and the output exceeds the range of {:?}",
             numbers.len(),
             f.dtype()
         ),

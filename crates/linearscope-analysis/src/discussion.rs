@@ -195,8 +195,7 @@ pub fn discussions_of_sums(
                 if !factor.is_finite() {
                     return Err(Error::NotFinite {
                         what: format!("λ of equation 18 for output {:?}", targets[i]),
-                        because: "no source reaches the pixels; take the scored or the conserving \
-                                  propagation"
+                        because: "no source reaches the pixels; use the scored or the conserving propagation"
                             .into(),
                     });
                 }
@@ -228,8 +227,8 @@ pub fn discussions_of_sums(
         return Err(Error::NotFinite {
             what: "a discussion".into(),
             because: format!(
-                "it holds {bad}: sources that are infinite where no decision selects them have no class \
-                 in the paper's propagation, take the scored or the conserving one"
+                "it contains {bad}: the paper's propagation cannot handle sources that are infinite where no \
+                 decision selects them; use the scored or the conserving one"
             ),
         });
     }

@@ -85,7 +85,7 @@ impl<B: Backend> Context<'_, B> {
 
     fn made_by_no_node(&self, name: &str) -> Error {
         Error::Parse(format!(
-            "in node \"{}\": input \"{name}\" is made by no node before it",
+            "in node \"{}\": no earlier node makes its input \"{name}\"",
             self.node.name
         ))
     }
@@ -115,7 +115,7 @@ impl<B: Backend> Context<'_, B> {
         let value = self.raw(index)?;
         if self.env.capturing && !matches!(value, Value::Constant(_)) {
             return Err(self.unsupported(format!(
-                "{role} computed from the model's input (a fixed graph needs constants there)"
+                "{role} computed from the model's input (a fixed graph needs a constant there)"
             )));
         }
         self.read(value)

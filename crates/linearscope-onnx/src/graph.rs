@@ -215,7 +215,7 @@ impl Graph {
             None => String::new(),
         };
         Error::Parse(format!(
-            "its nodes form a circle, in which each reads what another makes: {}{rest}",
+            "its nodes form a cycle, in which each reads the output of another: {}{rest}",
             names[..names.len().min(MOST)].join(", ")
         ))
     }

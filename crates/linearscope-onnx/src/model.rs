@@ -172,7 +172,7 @@ impl Model {
                 error => not_onnx(error),
             })?;
         if proto.graph.node.is_empty() {
-            return Err(not_onnx("it holds no graph nodes".into()));
+            return Err(not_onnx("it contains no graph nodes".into()));
         }
         let imports = proto.opset_import.iter();
         let imports = imports.map(|import| (&import.domain[..], import.version));
@@ -229,7 +229,7 @@ impl Model {
         let at = at.ok_or_else(|| {
             let names: Vec<&str> = inputs.iter().map(|input| &input.name[..]).collect();
             refused(format!(
-                "is none of the inputs, which are {}",
+                "is not one of the inputs, which are {}",
                 names.join(", ")
             ))
         })?;
@@ -257,7 +257,7 @@ impl Model {
                     .filter(|_| !dtype.is_float())
                 {
                     return Err(refused(format!(
-                        "holds {}, which goes from {least} to {most}; {number} does not",
+                        "holds {}, with values from {least} to {most}; {number} is outside",
                         dtype.name()
                     )));
                 }
@@ -379,7 +379,7 @@ impl Model {
             if let Some(dtype) = dtype.filter(|dtype| !dtype.is_float()) {
                 return Err(Error::Input {
                     input: input.name.clone(),
-                    because: format!("holds {}, which no interpreter varies", dtype.name()),
+                    because: format!("holds {}, which an interpreter cannot vary", dtype.name()),
                 });
             }
         }
@@ -423,7 +423,7 @@ impl Model {
         if shape.first().is_some_and(|&batch| batch > 1) {
             let alone = [&[1], &shape[1..]].concat();
             if takes(&alone) {
-                return Some("its batch is 1: give it one picture at a time".into());
+                return Some("its batch size is 1: give it one picture at a time".into());
             }
         }
         // Axes that the file leaves open: of a picture, all behind the channels.
@@ -448,7 +448,7 @@ impl Model {
             let above = with(&|size| size.div_ceil(step) * step);
             if below != above && takes(&below) && takes(&above) {
                 return Some(format!(
-                    "try sizes divisible by {step}, as {} or {}",
+                    "try sizes divisible by {step}, such as {} or {}",
                     shown(&below),
                     shown(&above)
                 ));
@@ -456,7 +456,7 @@ impl Model {
         }
         let larger = (1..=8).map(|power| with(&|size| size << power));
         let larger = larger.into_iter().find(|tried| takes(tried))?;
-        Some(format!("try a larger size, as {}", shown(&larger)))
+        Some(format!("try a larger size, such as {}", shown(&larger)))
     }
 
     /// [`network`](Self::network) for shapes that fit what the file declares.

@@ -495,9 +495,9 @@ impl Interpreter {
                             node: node.name.to_string(),
                             op: map.name().into(),
                         },
-                        because: "Burn does not differentiate its backward op, so no loss on \
-                                  rows reaches the weights through it; use columns, or bind \
-                                  module.valid() to get the numbers"
+                        because: "Burn does not differentiate its backward op, so a loss on rows does not \
+                                  reach the weights through it; use columns, or bind module.valid() to get \
+                                  only the numbers"
                             .into(),
                     });
                 }
@@ -568,7 +568,7 @@ pub(crate) fn fitting<const D: usize>(
         return Ok(beside(x, device));
     }
     Err(Error::Data(format!(
-        "{what} is {:?} on {own:?}, the network is {:?} on {device:?}",
+        "{what} is {:?} on {own:?}, but the network is {:?} on {device:?}",
         x.dtype(),
         loaded.dtype(),
     )))
@@ -595,7 +595,7 @@ pub(crate) fn ranked<const D: usize>(what: &str, x: DispatchTensor) -> Result<Te
         return Ok(Tensor::from_dispatch(x));
     }
     Err(Error::Shape {
-        what: format!("{what} asked for as a tensor of rank {D}"),
+        what: format!("{what} requested as a tensor of rank {D}"),
         got: shape.to_vec(),
         expected: vec![],
         hint: format!("; ask for rank {}", shape.num_dims()),

@@ -328,8 +328,8 @@ impl FromStr for Method {
             None => (text, None),
         };
         let number = |text: &str| match text.parse::<usize>() {
-            Ok(0) | Err(_) => Err(format!("`{text}` is not a number above 0")),
-            Ok(MOST..) => Err(format!("`{text}` is more than {} of anything", MOST - 1)),
+            Ok(0) | Err(_) => Err(format!("`{text}` must be a number greater than 0")),
+            Ok(MOST..) => Err(format!("`{text}` is above the limit of {}", MOST - 1)),
             Ok(number) => Ok(number),
         };
         let mut adjoints = AdjointMethod::ALL.into_iter();
@@ -379,10 +379,7 @@ impl FromStr for Method {
             }
             _ => {
                 let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-                return Err(format!(
-                    "there is no such method; there are {}",
-                    names.join(", ")
-                ));
+                return Err(format!("no such method; methods are {}", names.join(", ")));
             }
         };
         Ok(method)

@@ -70,7 +70,7 @@ fn enough(probes: usize) -> Result<()> {
     Err(Error::Setting {
         what: "the number of probes",
         got: probes.to_string(),
-        allowed: "error bars need 4 or more".into(),
+        allowed: "error bars need at least 4".into(),
     })
 }
 

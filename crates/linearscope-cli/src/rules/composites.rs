@@ -171,7 +171,7 @@ mod tests {
     fn a_mistake_is_named_with_its_line() {
         for (text, line, why) in [
             ("", None, "neither a rule nor a preset"),
-            ("\n[[rule]]\nlrp = \"gama\"", Some(3), "is no rule"),
+            ("\n[[rule]]\nlrp = \"gama\"", Some(3), "is not a rule"),
             ("[[rule]]\nop = \"conv\"", Some(1), "lrp"),
             ("[[rule]]\nlrp = \"flat\"\nlayer = 3", Some(3), "layer"),
             ("presets = \"epsilon\"", Some(1), "presets"),

@@ -137,8 +137,8 @@ fn what_means_nothing_here_is_refused() {
     let (ops, input) = (ops(), ops_input());
     let common = ["attribute", &ops, "--input", &input];
     for (more, why) in [
-        (&["--method", "magic"][..], "there is no such method"),
-        (&["--method", "lrp-conv=magic"], "is no rule"),
+        (&["--method", "magic"][..], "no such method"),
+        (&["--method", "lrp-conv=magic"], "is not a rule"),
         (&["--composite", "fist=box"], "first, last, conv"),
         (&["--composite", "nowhere.toml"], "nowhere.toml"),
         (&["--baseline", "black"], "black and white are not defined"),

@@ -336,7 +336,7 @@ fn what_means_nothing_here_is_refused() {
             &["--target", "auto"],
             "evaluate takes a single score",
         ),
-        (&scene, &["--method", "magic"], "there is no such method"),
+        (&scene, &["--method", "magic"], "no such method"),
     ] {
         let all = [&["evaluate", &vgg, "--input", input][..], more].concat();
         let told = folder.fails(2, &all);

@@ -243,7 +243,7 @@ fn readings_and_voices_differ_and_conserve() {
 fn what_makes_no_sense_is_refused() {
     let folder = Folder::new();
     let err = folder.fails(2, &["votes", &sr(), "--input", &picture()]);
-    assert!(err.contains("no classifier"), "{err}");
+    assert!(err.contains("not a classifier"), "{err}");
     let err = folder.fails(2, &["votes", &ops(), "--input", &ops_input(), "--top", "0"]);
     assert!(err.contains("--top 0"), "{err}");
     let err = folder.fails(

@@ -100,10 +100,10 @@ fn traced_outputs<B: Backend>(
             }
             Lineage::Decision(_) => match findings.decisions().last() {
                 Some(node) => format!(
-                    "it depends on the input through decisions only, the last made in node \
+                    "it depends on the input only through decisions, the last of which is made in node \
                      \"{node}\""
                 ),
-                None => "it depends on the input through decisions only".to_string(),
+                None => "it depends on the input only through decisions".to_string(),
             },
             Lineage::Constant => "it does not depend on the input".to_string(),
         };

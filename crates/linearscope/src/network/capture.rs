@@ -55,8 +55,8 @@ impl Ports {
             Ok(primitive) => Some(primitive.id()),
             Err(error) => {
                 self.failed.get_or_insert(Error::Capture(format!(
-                    "\"{name}\" is not on the capture device ({error:?}); build every tensor of \
-                     the forward from the inputs, the module, or on an input's device"
+                    "\"{name}\" is not on the capture device ({error:?}); build every tensor of the forward \
+                     pass from the inputs or the module, or on an input's device"
                 )));
                 None
             }
@@ -212,7 +212,7 @@ impl Network {
         let (inputs, outputs) = (names(&ports.inputs), names(&ports.outputs));
         if outputs.is_empty() {
             return Err(Error::Capture(
-                "the forward gave no output; call ports.output(name, tensor)".into(),
+                "the forward pass gave no output; call ports.output(name, tensor)".into(),
             ));
         }
         let makers = makers(&captured.graph.operations, &parameters.names);

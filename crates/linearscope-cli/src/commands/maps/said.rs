@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{ARROWS, Found};
 
 /// What is said of fields that hold nothing: behind units that are off, say.
-pub(super) const NO_ENERGY: &str = "no energy: all weights are 0";
+pub(super) const NO_ENERGY: &str = "all zero";
 
 /// The numbers of a folder's table; NaN, which is null, for what is left out.
 pub(super) fn numbers(found: &Found) -> Value {

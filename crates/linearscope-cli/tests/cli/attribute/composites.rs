@@ -65,7 +65,7 @@ fn a_mistake_in_a_file_is_told_with_its_line() {
     let folder = Folder::new();
     let (vgg, scene) = (vgg(), scene());
     for (text, line, why) in [
-        ("[[rule]]\nlrp = \"gama\"", "line 2", "is no rule"),
+        ("[[rule]]\nlrp = \"gama\"", "line 2", "is not a rule"),
         (
             "[[rule]]\nlrp = \"flat\"\nlayer = 1",
             "line 3",
