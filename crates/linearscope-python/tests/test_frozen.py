@@ -89,7 +89,7 @@ def test_models_come_as_paths_bytes_and_protos(assets, scene):
     for source in (str(path), path.read_bytes(), onnx.load(path)):
         f = ls.load(source).freeze(scene.x0)
         assert f.y0.tobytes() == scene.y0.tobytes()
-    with pytest.raises(TypeError, match="no path"):
+    with pytest.raises(TypeError, match="not a path"):
         ls.load(3)
 
 
