@@ -170,7 +170,7 @@ impl Point {
             "adjoint" => (Product::Adjoint, self.point.output_shape()),
             other => {
                 return Err(PyValueError::new_err(format!(
-                    "there is no product {other}"
+                    "no such product: {other}"
                 )));
             }
         };
@@ -380,7 +380,7 @@ impl Point {
         match len == needed {
             true => Ok(()),
             false => Err(PyValueError::new_err(format!(
-                "vectors have length {len}, but {needed} is needed"
+                "vectors have length {len}, but need length {needed}"
             ))),
         }
     }

@@ -38,12 +38,12 @@ def load(
         name: the network's name in titles; by default the file's name.
         options: how pictures become inputs (`mean`, `std`, `range`, `channels`, `resize`, `crop`, `interpolation`,
             `background`, `profiles`, `labels`: a file or a list of names), and the program's flags `rules`, `kernels`,
-            `max_memory`, `output`, `set`, `layout`, `boxes`, `task`, `check_decisions`. A file MODEL.toml beside the model
-            says what these do not.
+            `max_memory`, `output`, `set`, `layout`, `boxes`, `task`, `check_decisions`. A file MODEL.toml next
+            to the model supplies what you do not pass.
 
     Raises:
-        InputError: a file that is no ONNX, or options that mean nothing.
-        UnsupportedError: an op that is not supported; `node` and `op` say which.
+        InputError: the file is not an ONNX model, or options are invalid.
+        UnsupportedError: an op is not supported; see `node` and `op`.
     """
     options = checked({**options, "device": device, "dtype": dtype}, OF_LOAD, "load")
     if isinstance(source, (str, os.PathLike)):

@@ -82,14 +82,15 @@ def analyse(
     Args:
         pictures: a folder, or paths that every node can read.
         what: the command: "contributions", "attribute", "svd", "votes", …
-        out: a folder that every node can write to, for one Parquet file per picture, written as soon as it is finished. The same call
-            finishes a job that was killed; another question, or a picture that has changed, has files of its own.
+        out: a folder that every node can write to, for one Parquet file per picture, written as soon as it is
+            finished. Repeating the call resumes a job that was killed; a different command, or a picture that
+            has changed, gets files of its own.
         files: which of the command's files are kept, as bytes by their names; by default all but pictures.
-        actors: how many; each has the weights, the decisions of one picture, and `cpus` threads.
+        actors: number of actors; each holds the weights and the decisions of one picture, and has `cpus` threads.
         flags: the command's own, and the recipe's.
 
     Returns:
-        A Ray dataset, a record a picture: `path`, `found` (JSON), and the files. Without `out` it is lazy.
+        A Ray dataset with one record per picture: `path`, `found` (JSON), and the files. Without `out` it is lazy.
     """
     todo = every = paths(pictures)
     folder = None if out is None else os.path.abspath(out)
