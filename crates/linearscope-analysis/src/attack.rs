@@ -230,7 +230,7 @@ pub struct Gradient {
     pub scores: Vec<f64>,
 }
 
-/// The network at x under the rules that make F its Jacobian; entries of one's own for ops that have no tangent (a
+/// The network at x under the rules that make F its Jacobian; custom entries for ops that have no tangent (a
 /// rounding that is straight-through) stay.
 pub(crate) fn tangent(
     loaded: &Arc<Loaded<Dispatch>>,

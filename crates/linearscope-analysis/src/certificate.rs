@@ -27,7 +27,7 @@ pub struct Certificate {
     pub limit: f64,
     /// ‖r‖ / ‖f(x₀)‖: how much of the output is no function of the pixels at frozen decisions.
     pub residual_over_output: f64,
-    /// Decisions within rounding of their kink; `None` in paired mode, where nobody counted.
+    /// Decisions within rounding of their kink; `None` in paired mode, where they are not counted.
     pub decisions_at_risk: Option<AtRisk>,
 }
 

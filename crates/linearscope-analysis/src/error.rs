@@ -29,7 +29,7 @@ pub enum Error {
         /// The length that is needed.
         expected: usize,
     },
-    /// Nothing was asked for: no vectors, no places, no pictures.
+    /// Nothing was requested: no vectors, no places, no pictures.
     #[error("{what} is empty; give at least one")]
     Empty {
         /// What is empty.

@@ -113,7 +113,7 @@ pub struct Tally {
 /// How many classes a network scores.
 ///
 /// # Errors
-/// [`Error::NotAClassifier`] where the output is no vector of at least two scores for one picture.
+/// [`Error::NotAClassifier`] where the output is not a vector of at least two scores for one picture.
 pub fn classes(f: &(impl LinearOperator + ?Sized)) -> Result<usize> {
     let shape = f.output_shape();
     let long: Vec<usize> = shape.iter().copied().filter(|&size| size > 1).collect();

@@ -98,7 +98,7 @@ pub(crate) struct KernelsFlag {
 }
 
 impl KernelsFlag {
-    /// Whose were asked for, if any were.
+    /// Whose were requested, if any were.
     pub(crate) fn asked(self) -> Option<Kernels> {
         self.kernels
     }
@@ -113,7 +113,7 @@ impl KernelsFlag {
     }
 }
 
-/// How a picture becomes x₀. Each flag overrides the file MODEL.toml beside the model.
+/// How a picture becomes x₀. Each flag overrides the file MODEL.toml alongside the model.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Recipe: how a picture becomes x₀")]
 pub(crate) struct RecipeFlags {

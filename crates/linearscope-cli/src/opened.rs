@@ -218,7 +218,7 @@ pub(crate) struct Opened {
     /// The hashes of arrays that other inputs are fixed to.
     set: Vec<String>,
     signature: Signature,
-    /// The model was in memory, and no recipe lies beside it.
+    /// The model was in memory, and no recipe lies alongside it.
     in_memory: bool,
     device: Device,
     rules: RuleSet,
@@ -416,7 +416,7 @@ impl Opened {
     }
 
     /// Which arrays are written with their channels last. Rows and columns of the whole matrix count channels
-    /// first, and so do the arrays beside it.
+    /// first, and so do the arrays alongside it.
     fn layouts(&self) -> Layouts {
         let layouts = self.ends.layouts;
         if self.about.name != crate::commands::matrix::NAME || !(layouts.input || layouts.output) {

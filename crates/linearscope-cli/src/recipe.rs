@@ -1,7 +1,8 @@
 //! The recipe of a session: how a picture becomes x₀, and who said so.
 //!
 //! What a recipe means, how its file is read and what becomes of pixels is decided in `linearscope-preprocess`. Here the
-//! file `MODEL.toml` beside the model is overridden flag by flag; what neither says is guessed from the network's input
+//! file `MODEL.toml` alongside the model is overridden flag by flag; anything unspecified is inferred from the
+//! network's input
 //! where it can be: channels from their number, the size from a fixed one. What came from where is echoed on stderr and
 //! in the manifest.
 

@@ -1,4 +1,4 @@
-//! A folder of results: staged beside its place, listed with checksums, and put there as a whole.
+//! A folder of results: staged alongside its place, listed with checksums, and put there as a whole.
 //!
 //! `OUT/cat.png/row/` is what `row` found about `cat.png`. While it works the files lie in
 //! `OUT/cat.png/.row.partial/`; a rename puts them in place, together with a manifest that lists each of them.
@@ -170,7 +170,7 @@ impl Place {
         self.put(self.target.clone())
     }
 
-    /// Put what there is beside the place: `row.incomplete`. What is complete there stays.
+    /// Put what there is alongside the place: `row.incomplete`. What is complete there stays.
     pub(crate) fn commit_incomplete(self) -> Result<PathBuf> {
         let path = self.incomplete();
         self.put(path)
@@ -310,7 +310,7 @@ impl Results {
     }
 
     /// Write the archive of all arrays, the manifest and the run's own facts, and put the folder in its place;
-    /// what is not complete beside it. Gives where it is and the manifest with the run's facts.
+    /// what is not complete alongside it. Gives where it is and the manifest with the run's facts.
     pub(crate) fn finish(
         mut self,
         mut manifest: Map<String, Value>,

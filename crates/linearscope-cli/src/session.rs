@@ -104,7 +104,7 @@ impl Session {
     }
 
     /// Let a command compute and write, measure the certificate, and put the results in their place. What a
-    /// command had written when it failed is kept beside it.
+    /// command had written when it failed is kept alongside it.
     pub(crate) fn carry_out<T: OnPicture>(mut self, command: &T) -> Result<Done> {
         let told = command.picture(&mut self).and_then(|told| {
             let stopped = told.failure.as_ref().is_some_and(Failure::is_interruption);

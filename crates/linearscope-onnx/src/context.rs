@@ -70,7 +70,7 @@ impl<B: Backend> Context<'_, B> {
         self.node.low_precision.get(index).copied().flatten()
     }
 
-    /// Whether output number `index` is asked for.
+    /// Whether output number `index` is requested.
     pub(crate) fn wants(&self, index: usize) -> bool {
         let name = self.node.outputs.get(index);
         name.is_some_and(|name| !name.is_empty())

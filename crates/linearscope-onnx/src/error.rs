@@ -32,7 +32,7 @@ pub enum Error {
         /// Bytes there are.
         got: usize,
     },
-    /// Weights beside the file that cannot be used.
+    /// Weights alongside the file that cannot be used.
     #[error("initialiser \"{tensor}\" stores its data in the file {location:?}: {because}")]
     ExternalData {
         /// The tensor.
@@ -114,10 +114,10 @@ pub enum Error {
         /// What it is.
         because: String,
     },
-    /// An output that was asked for by a name that nothing in the graph has.
+    /// An output that was requested by a name that nothing in the graph has.
     #[error("\"{name}\" is not an output, value or node of this model; its outputs are {}", outputs.join(", "))]
     Output {
-        /// What was asked for.
+        /// What was requested.
         name: String,
         /// The file's outputs.
         outputs: Vec<String>,

@@ -1,5 +1,5 @@
 //! From a tensor in the file to numbers: sizes checked before anything is allocated, data inside
-//! the file or beside it.
+//! the file or alongside it.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The most bytes the weights of one model may take. Data inside the file is bounded by the file
-/// (a varint of one byte becomes an integer of at most eight); data beside it by the files there,
+/// (a varint of one byte becomes an integer of at most eight); data alongside it by the files there,
 /// of which no byte is used twice, and both by this.
 const LARGEST_MODEL: u128 = 32 << 30;
 
@@ -289,7 +289,7 @@ impl<'a> Reader<'a> {
         Ok(shared(data))
     }
 
-    /// Data in a file beside the model: a relative path that stays in the model's folder, links
+    /// Data in a file alongside the model: a relative path that stays in the model's folder, links
     /// followed.
     fn external(
         &mut self,

@@ -64,7 +64,7 @@ fn whole_numbers(dtype: DType) -> [i128; 2] {
     }
 }
 
-/// An ONNX model, read and checked; its graph is walked anew for each input shape.
+/// An ONNX model, read and checked; its graph is walked again for each input shape.
 ///
 /// Clones share the weights.
 ///
@@ -96,7 +96,7 @@ impl Model {
     ///   networks are recognised, and the hint says how to come from there to a model.
     /// - [`Error::Truncated`], [`Error::Initialiser`]: a weight does not hold what its shape and type
     ///   promise, or is of a type that cannot be read.
-    /// - [`Error::ExternalData`]: weights beside the file are missing, or not where they may be.
+    /// - [`Error::ExternalData`]: weights alongside the file are missing, or not where they may be.
     /// - [`Error::Parse`]: functions of the model call themselves, or grow without bound; nodes wait for each
     ///   other.
     ///
@@ -121,7 +121,7 @@ impl Model {
     }
 
     /// A model from the bytes of a file; `path` is named in errors, and external data is looked
-    /// for beside it. The model keeps a copy of the weights, not the bytes.
+    /// for alongside it. The model keeps a copy of the weights, not the bytes.
     ///
     /// # Errors
     /// As [`load`](Self::load), but for [`Error::Io`].
@@ -345,7 +345,7 @@ impl Model {
     ///
     /// # Errors
     /// - [`Error::Shape`]: a shape does not fit, or there are more or fewer than inputs.
-    /// - [`Error::Input`]: an input holds no floats; [`with_constant`](Self::with_constant) fixes it.
+    /// - [`Error::Input`]: an input contains no floats; [`with_constant`](Self::with_constant) fixes it.
     /// - [`Error::UnsupportedOp`], [`Error::Unsupported`]: an op, or its form, is not supported; so are
     ///   shapes, indices and branches computed from an input.
     /// - [`Error::Misfit`]: sizes do not fit each other in a node; the hint says which would do, where

@@ -76,7 +76,7 @@ impl Overlay {
         self.scale(&self.summed(map))
     }
 
-    /// What is shown at each place: a map's channels added, as far as their sign is asked for.
+    /// What is shown at each place: a map's channels added, as far as their sign is requested.
     fn summed(&self, map: &Array) -> Vec<f64> {
         let [channels, h, w] = map.shape();
         let mut values = vec![0.0; h * w];

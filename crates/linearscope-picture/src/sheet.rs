@@ -16,7 +16,7 @@ pub struct Mark {
     pub y: usize,
     /// Column in the array.
     pub x: usize,
-    /// What stands beside the ring.
+    /// What stands alongside the ring.
     pub label: String,
 }
 

@@ -157,7 +157,7 @@ pub enum Error {
         megapixels on the way"
     )]
     TooLarge {
-        /// What was asked for.
+        /// What was requested.
         resize: Size,
         /// The height it comes to.
         h: u32,

@@ -1,4 +1,4 @@
-//! The description of a network's preprocessing, as a file beside a model has it.
+//! The description of a network's preprocessing, as a file alongside a model has it.
 
 use std::{
     io,
@@ -237,7 +237,7 @@ impl Recipe {
         model.with_extension("toml")
     }
 
-    /// The recipe beside a model, if there is one.
+    /// The recipe alongside a model, if there is one.
     ///
     /// # Errors
     /// As [`Recipe::read`], but a file that does not exist is none: `Ok(None)`.

@@ -1,6 +1,6 @@
 //! The driver: replays a network's graph on [`LinearScope`], op by op.
 //!
-//! Weights are uploaded once and registered anew each run. Burn's capture leaves out when tensors
+//! Weights are uploaded once and registered again each run. Burn's capture leaves out when tensors
 //! die, so last uses are computed here. Ops that Burn's interpreter cannot replay are done here
 //! (int casts) or refused before anything runs; a panic below is caught and gets the node's name.
 
@@ -146,7 +146,7 @@ impl IrVisitorMut for Statuses<'_> {
     }
 }
 
-/// The steps an output depends on; a branch nobody asks for need not have rules.
+/// The steps an output depends on; a branch that is not needed need not have rules.
 fn live_steps(network: &Network) -> Vec<bool> {
     let mut wanted: HashSet<TensorId> = network.outputs().iter().map(|port| port.id).collect();
     let mut live = vec![false; network.steps.len()];
@@ -313,7 +313,7 @@ impl<B: Backend> Loaded<B> {
         &self.interrupt
     }
 
-    /// The same network with these weights beside, or in place of, its own. Cost: none to speak of;
+    /// The same network with these weights beside, or in place of, its own. Cost: negligible;
     /// nothing is copied.
     pub(crate) fn with_weights(
         &self,

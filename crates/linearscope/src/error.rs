@@ -242,7 +242,7 @@ pub enum Error {
         node: String,
         /// The map's name.
         map: String,
-        /// What was asked for.
+        /// What was requested.
         asked: String,
     },
     /// The box of a relevance before a layer whose inputs have no bounds that are known.
@@ -289,7 +289,7 @@ pub enum Error {
          allow more memory, or use only columns, projections and rows"
     )]
     Memory {
-        /// What was asked for.
+        /// What was requested.
         what: String,
         /// The bytes there are.
         budget: usize,
@@ -298,7 +298,7 @@ pub enum Error {
     /// dropped.
     #[error("interrupted before it was finished; freeze or compute it again")]
     Interrupted,
-    /// What was asked for means nothing for this network or these numbers; says why and what would.
+    /// What was requested means nothing for this network or these numbers; says why and what would.
     #[error("{0}")]
     Question(String),
     /// Capturing a graph failed.

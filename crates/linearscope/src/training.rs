@@ -13,7 +13,7 @@
 //! indices are constant around x₀ and have no gradient.
 //!
 //! What is trained is the network as captured. Batch norm is in *inference form*: it reads the
-//! running statistics, which only a forward of the module itself on an autodiff device updates.
+//! running statistics, which only a forward pass of the module itself on an autodiff device updates.
 //! Dropout is absent. [`Traced::notices`] says which of the two a network has.
 
 use std::{
@@ -261,7 +261,7 @@ impl Traced {
         })
     }
 
-    /// What is no parameter, on the device.
+    /// What is not a parameter, on the device.
     fn constants(&self, device: &Device, dtype: DType) -> Result<Arc<Loaded<Dispatch>>> {
         let mut cached = self.loaded.lock().expect("constants");
         let device = device.as_dispatch();
@@ -339,7 +339,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Freeze at x₀, of the captured input's shape. Cost: one forward and the rules' decisions;
+    /// Freeze at x₀, of the captured input's shape. Cost: one forward pass and the rules' decisions;
     /// memory: those, and on an autodiff device the tape.
     ///
     /// x₀ may be on the plain device: then it is a constant. The values are not looked at, which

@@ -17,7 +17,7 @@ use crate::{
     vectors::{numbers, read},
 };
 
-/// Nodes of integrated gradients to begin with, where nobody says how many.
+/// Nodes of integrated gradients to begin with, unless given.
 const FIRST: usize = 8;
 /// And at most.
 const MOST: usize = 128;
@@ -200,7 +200,7 @@ fn expected(
         .collect())
 }
 
-/// Σ weight × gradient over points, a row a target.
+/// Σ weight × gradient over points, one row per target.
 fn weighted(
     f: &FrozenNetwork,
     targets: &[Vec<usize>],

@@ -51,7 +51,7 @@ impl AdjointMethod {
     }
 }
 
-/// Backward sweeps that are no adjoint.
+/// Backward sweeps that are not adjoints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SweepMethod {
@@ -243,7 +243,7 @@ pub const NAMES: [(&str, &str); 24] = [
 
 /// Steps, samples and pixels beyond which a number is a mistake.
 const MOST: usize = 4097;
-/// Samples of expected gradients, inputs of SmoothGrad and masks of RISE where nobody says how many.
+/// Samples of expected gradients, inputs of SmoothGrad and masks of RISE unless given.
 const SAMPLES: usize = 32;
 const NOISY: usize = 25;
 const MASKS: usize = 500;
@@ -319,7 +319,7 @@ impl FromStr for Method {
 
     /// A name of [`NAMES`]; with a number of steps, samples or masks as `integrated-gradients:50`; `grad-cam:NODE`,
     /// `layer:NODE`; `feature-ablation:16`, `occlusion:16` or `occlusion:16/8` with patch and stride; `lrp-` with a
-    /// composite of one's own ([`Composite`]).
+    /// custom composite ([`Composite`]).
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let (name, more) = match text.split_once(':') {
             // A composite has colons of its own.

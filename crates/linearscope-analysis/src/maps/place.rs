@@ -31,7 +31,7 @@ pub struct AlongAxis {
     pub step: [i64; 2],
     /// The place of output pixel 0 in the input: the centre of what it uses.
     pub offset: f64,
-    /// What a pixel can use, from its place to either side, in input pixels; `None`: nobody knows.
+    /// What a pixel can use, from its place to either side, in input pixels; `None` if unknown.
     pub reach: Option<f64>,
     /// The output pixels whose fields meet no border, neither the picture's nor inside the network: first and one
     /// past the last.

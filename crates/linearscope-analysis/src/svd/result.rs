@@ -1,4 +1,4 @@
-//! What is found, and why it is not all that was asked for.
+//! What is found, and why it is not all that was requested.
 
 use std::ops::ControlFlow;
 
@@ -68,7 +68,7 @@ pub enum SvdError {
         partial: Box<Svd>,
         /// How many are within the tolerance.
         converged: usize,
-        /// How many were asked for.
+        /// How many were requested.
         wanted: usize,
         /// The tolerance asked for.
         tolerance: f64,

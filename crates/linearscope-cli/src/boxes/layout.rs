@@ -1,4 +1,4 @@
-//! What a box's numbers are beside its coordinates and the scores of its classes. Shapes do not say: one number more
+//! What a box's numbers are besides its coordinates and the scores of its classes. Shapes do not say: one number more
 //! than there are labels may be an objectness score, the score of there being nothing, or an angle.
 
 use clap::ValueEnum;
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Boxes, COORDINATES};
 use crate::error::{Failure, Result};
 
-/// What a box's numbers are beside its coordinates and the scores of its classes.
+/// What a box's numbers are besides its coordinates and the scores of its classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum BoxLayout {

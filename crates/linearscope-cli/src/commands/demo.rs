@@ -1,6 +1,6 @@
 //! `demo`: the tour on the bundled networks, ending in a report to open.
 //!
-//! Networks and pictures are written beside the report, so that every command it shows can be run.
+//! Networks and pictures are written alongside the report, so that every command it shows can be run.
 
 use std::{
     fs,

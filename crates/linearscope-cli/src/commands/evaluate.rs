@@ -205,7 +205,7 @@ struct Point<'a> {
     value: f64,
 }
 
-/// A map of a network with re-drawn weights beside the map.
+/// A map of a network with re-drawn weights alongside the map.
 #[derive(Serialize)]
 struct StageLine<'a> {
     method: &'a str,

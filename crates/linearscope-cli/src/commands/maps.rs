@@ -89,7 +89,7 @@ const DEAR: u64 = 50_000_000_000_000;
 /// Arrows listed and drawn.
 pub(crate) const ARROWS: usize = 12;
 
-/// One place that was asked for.
+/// One place that was requested.
 #[derive(Debug, Serialize)]
 struct At {
     at: String,
@@ -352,7 +352,7 @@ fn find(session: &mut Session, args: &MapFlags) -> Result<Found> {
     })
 }
 
-/// How far apart rows and columns are looked at: as was asked for, else so that a grid costs no more than
+/// How far apart rows and columns are looked at: as was requested, else so that a grid costs no more than
 /// [`DEAR`] operations, as far as [`ALONG_AT_LEAST`] places allow. What is chosen depends on the network and the
 /// sizes alone, not on the machine.
 pub(crate) fn strides(
@@ -469,7 +469,7 @@ fn save_columns(session: &mut Session, pictures: &Pictures, columns: &ColumnMaps
     session.save_array("template_area", &columns.area, &[down, across])
 }
 
-/// The places that were asked for, one by one.
+/// The places that were requested, one by one.
 fn at(session: &Session, pictures: &Pictures, texts: &[String], radius: f64) -> Result<Vec<At>> {
     let f: &FrozenNetwork = &session.frozen;
     let y0 = session.numbers(f.reference())?;

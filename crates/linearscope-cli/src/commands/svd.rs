@@ -189,7 +189,7 @@ pub(crate) struct Triplets {
     /// σ and products, in a line and as numbers.
     line: String,
     numbers: serde_json::Value,
-    /// Why it is not all that was asked for.
+    /// Why it is not all that was requested.
     pub failure: Option<Failure>,
 }
 

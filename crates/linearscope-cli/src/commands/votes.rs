@@ -263,7 +263,7 @@ pub(crate) struct Counted {
     /// The class of most votes and the best one, in a line and as numbers.
     line: String,
     numbers: Value,
-    /// Why it is not all that was asked for.
+    /// Why it is not all that was requested.
     failure: Option<Failure>,
 }
 

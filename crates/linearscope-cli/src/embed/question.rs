@@ -57,7 +57,7 @@ pub struct Solved {
     pub u: (Vec<f64>, Vec<usize>),
     /// Eigen-inputs.
     pub v: (Vec<f64>, Vec<usize>),
-    /// Why it is not all that was asked for.
+    /// Why it is not all that was requested.
     pub failure: Option<Failure>,
 }
 

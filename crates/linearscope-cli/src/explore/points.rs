@@ -205,7 +205,7 @@ impl Points {
 }
 
 /// What was there when the explorer began is there no more. What was opened since then is forgotten, so that it is read
-/// once more when it is asked for again.
+/// once more when it is requested again.
 fn changed(what: &str, points: &Points) -> Refusal {
     let mut ended = points.ended.lock().unwrap_or_else(PoisonError::into_inner);
     ended.clear();

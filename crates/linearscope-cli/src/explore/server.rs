@@ -44,7 +44,7 @@ const NEIGHBOURS: u16 = 20;
 /// Where to listen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Address {
-    /// Others than this machine; then a token is asked for.
+    /// Others than this machine; then a token is requested.
     pub listen: Option<IpAddr>,
     /// `None`: 8712, or one near it that is free.
     pub port: Option<u16>,

@@ -1,4 +1,4 @@
-//! Runs of a network at x₀: recording its program, or with probes beside it.
+//! Runs of a network at x₀: recording its program, or with probes alongside it.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ pub(super) fn record<B: Backend>(
     Ok((ended, program.with_interrupt(loaded.interrupt())))
 }
 
-/// Run with probes beside the reference: x₀ and `[k, ..input]` probes per input.
+/// Run with probes alongside the reference: x₀ and `[k, ..input]` probes per input.
 pub(super) fn beside<B: Backend>(
     loaded: &Loaded<B>,
     x0: Vec<FloatTensor<B>>,

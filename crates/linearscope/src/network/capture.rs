@@ -146,7 +146,7 @@ impl Network {
     /// The forward takes its inputs from the [`Ports`] and gives its outputs to them. It must be a
     /// fixed graph: no data read back, nothing random, no control flow on values. Batch norm is
     /// recorded in inference form (running statistics) and dropout vanishes, because the capture
-    /// device is no autodiff device. Weights keep the values they have now; the module itself is
+    /// device is not an autodiff device. Weights keep the values they have now; the module itself is
     /// left as it is, and may live on an autodiff device.
     ///
     /// ```no_run

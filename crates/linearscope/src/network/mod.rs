@@ -1,4 +1,4 @@
-//! A network: one captured graph with its weights and names, whatever it came from.
+//! A network: one captured graph with its weights and names, whatever its origin.
 //!
 //! Operations are Burn's own `OperationIr`, in the order the model ran them. Beside each stands
 //! the name of the node it came from and its [`Role`]: what the recogniser made of it.

@@ -1,4 +1,4 @@
-//! What a device can do: a line a row, as soon as it is measured.
+//! What a device can do: one line per row, as soon as it is measured.
 
 use std::time::Duration;
 

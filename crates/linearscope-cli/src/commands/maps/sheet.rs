@@ -6,7 +6,7 @@ use linearscope_picture::{Array, Arrow, Band, Mark, Panel, Sheet, significant};
 use super::{ARROWS, Found, said::NO_ENERGY};
 use crate::{console, error::Result, picture::View, session::Session};
 
-/// Numbers as colours, heat where none is negative; what is no number is white.
+/// Numbers as colours, heat where none is negative; what is not a number is white.
 fn heat(title: impl Into<String>, values: &[f64], [h, w]: [usize; 2]) -> Option<Panel> {
     let shown: Vec<f64> = values
         .iter()

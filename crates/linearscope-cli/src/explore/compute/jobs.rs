@@ -39,7 +39,7 @@ pub(crate) struct Triplets {
     pub v: Vec<f64>,
     /// ⟨v, x₀⟩ of each.
     pub of_x0: Vec<f64>,
-    /// Why they are not all that was asked for.
+    /// Why they are not all that was requested.
     pub unconverged: Option<String>,
 }
 

@@ -187,7 +187,7 @@ impl Folder {
         self.put(&path, &script)
     }
 
-    /// Write a file beside its place, and move it there when all of it is on the disk.
+    /// Write a file alongside its place, and move it there when all of it is on the disk.
     fn put(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let part = path.with_extension("part");
         let write = || {

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Each answer is the one that the server gives to the page's question, byte by byte. Answers lie in *packs*, deflated
-//! scripts that call back: `file://` has neither modules nor requests. A pack is written beside its place and moved
+//! scripts that call back: `file://` has neither modules nor requests. A pack is written alongside its place and moved
 //! there, so that one that is there is whole; a later run goes on with what is missing.
 
 mod estimate;

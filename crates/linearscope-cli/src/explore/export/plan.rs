@@ -257,7 +257,7 @@ impl Plan {
         self.add("first", 1.0, queries, 2 * n + 3 * m, 1.0);
     }
 
-    /// What makes each of the chosen outputs; of the first, and of those that were asked for, by layers too.
+    /// What makes each of the chosen outputs; of the first, and of those that were requested, by layers too.
     fn scores(&mut self, made: &Made, chosen: &[Target]) -> Result<()> {
         let [n, _] = made.sizes();
         for target in chosen {
@@ -437,7 +437,7 @@ impl Made<'_> {
         }
     }
 
-    /// Of scores the best classes and those that were asked for; of a picture its middle, as the page has it.
+    /// Of scores the best classes and those that were requested; of a picture its middle, as the page has it.
     fn targets(&self, output: Option<[usize; 3]>) -> Result<Vec<Target>> {
         let (subject, y0) = (&self.point.subject, &self.point.y0);
         if let Some([_, h, w]) = output {
