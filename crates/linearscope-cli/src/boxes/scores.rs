@@ -23,7 +23,7 @@ impl Raw {
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Product => {
-                "raw scores, ranked by their sigmoid: a score is σ(objectness) · σ(class)"
+                "raw scores: ranked by their sigmoid; a score is σ(objectness) · σ(class)"
             }
             Self::Alone => "raw scores: ranked by their sigmoid, shown as the network gives them",
             Self::Softmax => {
