@@ -58,7 +58,8 @@ pub(crate) enum Over {
 /// `walk`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Walk {
-    /// Which picture the cursor walks over #[arg(long, value_enum, default_value = "output")]
+    /// Which picture the cursor walks over
+    #[arg(long, value_enum, default_value = "output")]
     pub over: Over,
     /// A place to pass through; repeat for more, in order [default: once around the centre]
     #[arg(long, value_name = "Y,X")]
