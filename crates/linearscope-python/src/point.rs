@@ -169,9 +169,7 @@ impl Point {
             "affine" => (Product::Affine, self.point.input_shape()),
             "adjoint" => (Product::Adjoint, self.point.output_shape()),
             other => {
-                return Err(PyValueError::new_err(format!(
-                    "no such product: {other}"
-                )));
+                return Err(PyValueError::new_err(format!("no such product: {other}")));
             }
         };
         let x = x.data(shape.iter().product())?;
