@@ -66,7 +66,7 @@ fn merged(flags: &RecipeFlags, file: pre::Recipe) -> Result<(pre::Recipe, Origin
         Some(&[black, white]) => Some([black, white]),
         Some(other) => {
             return Err(Failure::input(format!(
-                "--output-range: {other:?} is not a black and a white value"
+                "--output-range: {other:?} is not a pair of black and white values"
             ))
             .hint("give two different numbers, such as -1,1"));
         }

@@ -286,7 +286,10 @@ impl Recipe {
         {
             return Err(Error::value(
                 "output_range",
-                format!("{:?} is not a black and a white value", [black, white]),
+                format!(
+                    "{:?} is not a pair of black and white values",
+                    [black, white]
+                ),
                 "give two different numbers, such as -1 and 1",
             ));
         }
