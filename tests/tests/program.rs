@@ -480,7 +480,7 @@ fn is_foreign<T: std::fmt::Debug>(what: &str, found: Result<T, Error>) {
         matches!(error, Error::ForeignNode { .. }),
         "{what}: {error}"
     );
-    let says = "take them from its `inputs`";
+    let says = "get them from its `inputs`";
     assert!(error.to_string().contains(says), "{error}");
 }
 
@@ -609,7 +609,7 @@ fn an_id_of_another_program_is_refused() {
 fn is_empty<T: std::fmt::Debug>(what: &str, found: Result<T, Error>) {
     let error = found.map(|_| ()).expect_err(what);
     assert!(matches!(error, Error::NoProbes { .. }), "{what}: {error}");
-    let says = "has no probes: the first axis counts them, and is 0";
+    let says = "has no probes: the first axis, which counts them, is 0";
     assert!(error.to_string().contains(says), "{error}");
 }
 

@@ -124,7 +124,7 @@ mod wgpu {
         let device = device::select("wgpu").expect("an adapter");
         let error = device::check_dtype("wgpu", &device, FloatDType::F64).expect_err("no f64");
         assert!(
-            error.to_string().contains("does not compute in f64"),
+            error.to_string().contains("does not support f64"),
             "{error}"
         );
     }

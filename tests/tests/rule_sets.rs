@@ -110,9 +110,9 @@ fn a_rule_of_ones_own() {
     let other = Rule::custom::<Dispatch>("strange", |_| linear::multiple(1.0));
     let rules = RuleSet::default().with(Entry::new(other).op("sigmoid"));
     let Err(Error::RuleMisfit { because, .. }) = freeze(smooth(), rules) else {
-        panic!("it was written for another backend");
+        panic!("it was written for a different backend");
     };
-    assert!(because.contains("another backend"), "{because}");
+    assert!(because.contains("a different backend"), "{because}");
     let rules = parsed("op:sumdim=straight-through");
     let Err(Error::RuleMisfit { because, .. }) =
         freeze(network(|x| x.clone() + x.sum_dim(1)), rules)

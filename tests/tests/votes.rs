@@ -191,7 +191,7 @@ fn classes_that_cannot_be_voted_for_are_refused() {
     let f = tiny();
     for (among, why) in [
         (vec![2], "at least two"),
-        (vec![2, 2], "class 2 is there twice"),
+        (vec![2, 2], "class 2 occurs twice"),
         (vec![2, 5], "[5] is outside [5]"),
     ] {
         let config = VoteConfig::default().with_classes(Some(among));
@@ -282,7 +282,7 @@ fn networks_that_are_no_classifiers_are_refused() {
     };
     let text = error.to_string();
     assert!(
-        text.contains("no classifier") && text.contains("[1, 1, 18, 16]"),
+        text.contains("not a classifier") && text.contains("[1, 1, 18, 16]"),
         "{text}"
     );
     assert_eq!(classes(&tiny()).expect("a classifier"), 5);

@@ -120,7 +120,7 @@ impl Ball {
             return Err(Error::Setting {
                 what: "ε",
                 got: format!("{} at entry {i}", self.radius[i]),
-                allowed: "it is a finite number, not below 0".into(),
+                allowed: "it must be finite and not negative".into(),
             });
         }
         let ordered = |(low, high): (&f64, &f64)| low <= high;
@@ -129,7 +129,7 @@ impl Ball {
             return Err(Error::Setting {
                 what: "an attack's range",
                 got: format!("{} to {} at entry {i}", self.low[i], self.high[i]),
-                allowed: "its low end is not above its high end".into(),
+                allowed: "its low end must not be above its high end".into(),
             });
         }
         Ok(())
@@ -230,7 +230,7 @@ pub struct Gradient {
     pub scores: Vec<f64>,
 }
 
-/// The network at x under the rules that make F its Jacobian; entries of one's own for ops that have no tangent (a
+/// The network at x under the rules that make F its Jacobian; custom entries for ops that have no tangent (a
 /// rounding that is straight-through) stay.
 pub(crate) fn tangent(
     loaded: &Arc<Loaded<Dispatch>>,
@@ -325,7 +325,7 @@ pub fn attack(
         return Err(Error::Setting {
             what: "the number of steps of an attack",
             got: "0".into(),
-            allowed: "it takes at least one".into(),
+            allowed: "it must be at least 1".into(),
         });
     }
     let alpha = config.step.unwrap_or(match config.steps {
@@ -374,7 +374,9 @@ pub fn attack(
         if found.slope.iter().any(|slope| !slope.is_finite()) {
             return Err(Error::NotFinite {
                 what: "the gradient of the loss".into(),
-                because: format!("at step {step}, so that no direction leads up; start elsewhere"),
+                because: format!(
+                    "at step {step}, so there is no direction to follow; start elsewhere"
+                ),
             });
         }
         for (i, slope) in found.slope.iter().enumerate() {

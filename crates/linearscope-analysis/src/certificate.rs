@@ -27,7 +27,7 @@ pub struct Certificate {
     pub limit: f64,
     /// ‖r‖ / ‖f(x₀)‖: how much of the output is no function of the pixels at frozen decisions.
     pub residual_over_output: f64,
-    /// Decisions within rounding of their kink; `None` in paired mode, where nobody counted.
+    /// Decisions within rounding of their kink; `None` in paired mode, where they are not counted.
     pub decisions_at_risk: Option<AtRisk>,
 }
 
@@ -136,7 +136,7 @@ fn finite(f: &FrozenNetwork, what: &str, numbers: &[f64]) -> Result<()> {
     Err(Error::NotFinite {
         what: what.into(),
         because: format!(
-            "{bad} of {} numbers; an op between x₀ and the output leaves the range of {:?}",
+            "{bad} of {} numbers; an op between x₀ and the output exceeds the range of {:?}",
             numbers.len(),
             f.dtype()
         ),

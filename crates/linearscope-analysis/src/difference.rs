@@ -128,7 +128,7 @@ impl DifferenceConfig {
                 what: "the number of probes",
                 got: probes.to_string(),
                 allowed: format!(
-                    "error bars need 2 or more, and {outputs} are all rows: exact norms"
+                    "error bars need at least 2; {outputs} are all rows and give exact norms"
                 ),
             }),
         }

@@ -27,9 +27,9 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Propagation {
-    /// Weighted by what the class makes of them.
+    /// Weighted by the gradient of the class score.
     Scored,
-    /// Shared out so that a discussion sums to its score; the default.
+    /// Redistributed so that a discussion sums to its score; the default.
     #[default]
     Conserving,
     /// Equation 18 as printed, normalised.
@@ -195,8 +195,7 @@ pub fn discussions_of_sums(
                 if !factor.is_finite() {
                     return Err(Error::NotFinite {
                         what: format!("λ of equation 18 for output {:?}", targets[i]),
-                        because: "no source reaches the pixels; take the scored or the conserving \
-                                  propagation"
+                        because: "no source reaches the pixels; use the scored or the conserving propagation"
                             .into(),
                     });
                 }
@@ -228,8 +227,8 @@ pub fn discussions_of_sums(
         return Err(Error::NotFinite {
             what: "a discussion".into(),
             because: format!(
-                "it holds {bad}: sources that are infinite where no decision selects them have no class \
-                 in the paper's propagation, take the scored or the conserving one"
+                "it contains {bad}: the paper's propagation cannot handle sources that are infinite where no \
+                 decision selects them; use the scored or the conserving one"
             ),
         });
     }

@@ -19,7 +19,7 @@ pub enum Error {
     Operator(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Vectors of the wrong length.
     #[error(
-        "{what} is a batch of shape {got:?}, but [k, {expected}] is needed: k flat vectors, each in C order"
+        "{what} is a batch of shape {got:?}, but needs shape [k, {expected}]: k flat vectors, each in C order"
     )]
     Length {
         /// Which vectors.
@@ -29,8 +29,8 @@ pub enum Error {
         /// The length that is needed.
         expected: usize,
     },
-    /// Nothing was asked for: no vectors, no places, no pictures.
-    #[error("{what} holds none; give at least one")]
+    /// Nothing was requested: no vectors, no places, no pictures.
+    #[error("{what} is empty; give at least one")]
     Empty {
         /// What is empty.
         what: &'static str,
@@ -56,7 +56,7 @@ pub enum Error {
         allowed: String,
     },
     /// Two operators that were to be composed or added do not fit.
-    #[error("operators do not fit: {what} is {left} for one and {right} for the other")]
+    #[error("operators do not match: {what} is {left} for one and {right} for the other")]
     Operators {
         /// What differs: a length, the dtype, the device.
         what: &'static str,
@@ -67,24 +67,23 @@ pub enum Error {
     },
     /// The question is one for classifiers.
     #[error(
-        "the output of shape {shape:?} is no vector of scores for one picture, so the network is no \
-         classifier; contributions, rows and columns are there for all networks"
+        "the output of shape {shape:?} is not a vector of scores for one picture, so the network is not a \
+         classifier; contributions, rows and columns work for all networks"
     )]
     NotAClassifier {
         /// The output's shape.
         shape: Vec<usize>,
     },
     /// The question is about one picture.
-    #[error("the input of shape {shape:?} is a batch of pictures; ask about one picture at a time")]
+    #[error("the input of shape {shape:?} is a batch of pictures; use one picture at a time")]
     Batch {
         /// The input's shape.
         shape: Vec<usize>,
     },
     /// The question is one for networks that make a picture from a picture.
     #[error(
-        "the {end} of shape {shape:?} is no single picture [1, c, h, w] of 2×2 pixels or more; maps are \
-         of networks that make one picture from one: of scores ask for rows, contributions or singular \
-         vectors instead"
+        "the {end} of shape {shape:?} is not a single picture [1, c, h, w] of at least 2×2 pixels; maps need a \
+         network from one picture to one picture: for scores, use rows, contributions or singular vectors"
     )]
     NotPictures {
         /// Which end: the input or the output.
@@ -94,9 +93,9 @@ pub enum Error {
     },
     /// No two output pixels are a step apart that is whole pixels in input and output.
     #[error(
-        "shift-variance compares rows {step:?} output pixels apart (down, right), the smallest step that is \
-         whole pixels in the input, in the output and for every stride between, but the output has {size:?} only; \
-         take a larger input"
+        "shift-variance compares rows {step:?} output pixels apart (down, right), the smallest step that is a \
+         whole number of pixels in the input, in the output and for every stride between, but the output has \
+         only {size:?}; use a larger input"
     )]
     NoStep {
         /// The step, `[down, right]` in output pixels.
@@ -105,13 +104,13 @@ pub enum Error {
         size: [usize; 2],
     },
     /// Nothing says which pixel of the input a pixel of the output lies on.
-    #[error("no pixel of the output has its place in the input: {reason}")]
+    #[error("output pixels have no position in the input: {reason}")]
     NoPlace {
         /// Why.
         reason: String,
     },
     /// Results that were to be put together are not of one network.
-    #[error("{what} are not of one network: {because}")]
+    #[error("{what} do not belong to one network: {because}")]
     Different {
         /// What was to be put together.
         what: &'static str,

@@ -78,7 +78,7 @@ impl FrozenNetwork {
         Ok(y.into_data())
     }
 
-    /// Freeze at x₀, data of the input's shape. Cost: one forward and the rules' decisions.
+    /// Freeze at x₀, data of the input's shape. Cost: one forward pass and the rules' decisions.
     ///
     /// # Errors
     /// As [`Recorded::new`], [`linearscope::Error::Memory`] apart.
@@ -87,7 +87,7 @@ impl FrozenNetwork {
     }
 
     /// [`new`](Self::new) within a budget of bytes for decisions and probes. Where the decisions do
-    /// not fit, products run the network with its reference beside the probes, forwards, and on
+    /// not fit, products run the network with its reference alongside the probes, forwards, and on
     /// the autodiff tape, backwards: dearer, but the same.
     ///
     /// # Errors

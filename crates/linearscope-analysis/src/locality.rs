@@ -76,7 +76,7 @@ fn seen_from(region: &Region, around: &Region) -> Region {
 /// One field for each place, `[places, n or N]`, as
 /// [`LinearOperator::fields`](crate::LinearOperator::fields) says; the places are checked.
 ///
-/// Cost: for each place a replay of what it reaches, on one core and others beside it, or one whole replay for
+/// Cost: for each place a replay of what it reaches, on one core and others alongside it, or one whole replay for
 /// every set of places whose fields cannot overlap, whichever is less. What is on its way at once fits the
 /// budget of the network.
 pub(crate) fn fields(

@@ -25,7 +25,7 @@ pub fn ranking(scores: &[f64]) -> Vec<usize> {
 }
 
 /// The index of the largest score, the first of ties; `None` without scores. NaN is never the largest
-/// beside a number.
+/// alongside a number.
 ///
 /// ```
 /// use linearscope_analysis::argmax;

@@ -167,7 +167,7 @@ pub(crate) fn row_norms(x: &Tensor<2>) -> Result<Vec<f64>> {
         .collect())
 }
 
-/// Numbers as a column `[k, 1]` beside a tensor, in its dtype.
+/// Numbers as a column `[k, 1]` alongside a tensor, in its dtype.
 fn column(values: Vec<f64>, beside: &Tensor<2>) -> Tensor<2> {
     let (len, dtype) = (values.len(), beside.dtype());
     let data = TensorData::new(values, [len, 1]).convert_dtype(dtype);

@@ -113,7 +113,7 @@ pub struct Tally {
 /// How many classes a network scores.
 ///
 /// # Errors
-/// [`Error::NotAClassifier`] where the output is no vector of at least two scores for one picture.
+/// [`Error::NotAClassifier`] where the output is not a vector of at least two scores for one picture.
 pub fn classes(f: &(impl LinearOperator + ?Sized)) -> Result<usize> {
     let shape = f.output_shape();
     let long: Vec<usize> = shape.iter().copied().filter(|&size| size > 1).collect();
@@ -230,7 +230,7 @@ fn to_hear(among: Option<&[usize]>, scores: &[f64]) -> Result<Vec<usize>> {
             Some(true) => {
                 return Err(refused(
                     format!("{} classes long", among.len()),
-                    format!("class {class} is there twice; name each once"),
+                    format!("class {class} occurs twice; give each class once"),
                 ));
             }
             Some(asked) => *asked = true,
@@ -239,7 +239,7 @@ fn to_hear(among: Option<&[usize]>, scores: &[f64]) -> Result<Vec<usize>> {
     if among.len() < 2 {
         return Err(refused(
             format!("{among:?}"),
-            "a vote is among at least two classes".into(),
+            "a vote needs at least two classes".into(),
         ));
     }
     order.retain(|&class| asked[class]);
@@ -484,9 +484,9 @@ mod tests {
         assert_eq!(to_hear(Some(&[2, 3]), &scores).unwrap(), [3, 2]);
         assert_eq!(to_hear(Some(&[0, 1, 2, 3]), &scores).unwrap(), [1, 3, 0, 2]);
         for (among, why) in [
-            (&[1usize][..], "is [1], but a vote is among at least two"),
-            (&[], "is [], but a vote is among at least two"),
-            (&[1, 2, 1], "class 1 is there twice"),
+            (&[1usize][..], "is [1], but a vote needs at least two"),
+            (&[], "is [], but a vote needs at least two"),
+            (&[1, 2, 1], "class 1 occurs twice"),
             (&[1, 4], "the class to vote among [4] is outside [4]"),
         ] {
             let told = to_hear(Some(among), &scores).unwrap_err().to_string();

@@ -282,7 +282,7 @@ fn concatenations() {
         Tensor::cat(vec![half(5..10), half(0..5)], 2)
     });
     let reason = Pictures::of(&f).unwrap().no_place.expect("a reason");
-    assert!(reason.contains("do not go on from each other"), "{reason}");
+    assert!(reason.contains("do not continue each other"), "{reason}");
 }
 
 /// A mean over all places has none of its own: what it is taken from has.
@@ -329,7 +329,7 @@ fn what_has_no_place_says_why() {
         whole + l.convs[1].forward(x)
     });
     let reason = Pictures::of(&f).unwrap().no_place.expect("a reason");
-    assert!(reason.contains("lie differently"), "{reason}");
+    assert!(reason.contains("do not align"), "{reason}");
 
     // Down and right exchanged.
     let layers = Layers::none().conv([1, 1], 3, 1, 1);
@@ -337,7 +337,7 @@ fn what_has_no_place_says_why() {
         l.convs[0].forward(x).swap_dims(2, 3)
     });
     let reason = Pictures::of(&f).unwrap().no_place.expect("a reason");
-    assert!(reason.contains("others of the input"), "{reason}");
+    assert!(reason.contains("different axes of the input"), "{reason}");
 }
 
 /// A step that the picture does not hold is an error of its own, with both numbers.

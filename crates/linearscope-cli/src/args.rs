@@ -26,10 +26,10 @@ const FREEZING: &str = "Freezing and computing";
 pub(crate) struct Common {
     /// The network, an .onnx file
     pub model: PathBuf,
-    /// x₀: a picture, or an .npy array that is used as it is
+    /// The input x₀: a picture, or an .npy array, which is used without preprocessing
     #[arg(long, value_name = "FILE", help_heading = FILES)]
     pub input: PathBuf,
-    /// Folder for results: those of this command go to OUT/<input>/<command>/
+    /// Folder for results; this command writes to OUT/<input>/<command>/
     #[arg(long, default_value = "out", help_heading = FILES)]
     pub out: PathBuf,
     /// Print the manifest as JSON instead of text
@@ -38,13 +38,13 @@ pub(crate) struct Common {
     /// Draw each channel of a signed colour picture separately, blue to red
     #[arg(long, help_heading = FILES)]
     pub each_channel: bool,
-    /// Do only the I-th of N equal parts; `linearscope merge` puts the parts together
+    /// Process only the I-th of N equal parts; `linearscope merge` combines the parts
     #[arg(long, value_name = "I/N", help_heading = FILES)]
     pub shard: Option<Shard>,
-    /// Recompute everything, even what an earlier run finished
+    /// Recompute everything, including results that an earlier run finished
     #[arg(long, help_heading = FILES)]
     pub fresh: bool,
-    /// What the network does [default: as its shapes say]
+    /// What the network does [default: inferred from its shapes]
     #[arg(long, help_heading = crate::ends::ENDS)]
     pub task: Option<Task>,
     #[command(flatten)]
@@ -59,25 +59,24 @@ pub(crate) struct Common {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = FREEZING)]
 pub(crate) struct Freezing {
-    /// How non-linear units are frozen: presets (paper, taylor, mask, std-only), entries such as
-    /// `tanh=taylor`, `node:features.*=mask`, `at:3..9=constant`, or a .toml file of them. The first
-    /// that matches wins. See docs/rules.md
+    /// How non-linear units are frozen: presets (paper, taylor, mask, std-only), entries such as `tanh=taylor`,
+    /// `node:features.*=mask`, `at:3..9=constant`, or a .toml file of entries. The first match wins. See docs/rules.md
     #[arg(long, value_name = "RULE[,RULE]", value_delimiter = ',')]
     pub rules: Vec<String>,
     /// Precision of all computations; use f64 to tell rounding error from bugs
     #[arg(long, default_value = "f32")]
     pub dtype: Precision,
-    /// Where to compute: cpu, or what the program was built with (wgpu, vulkan, metal, cuda, rocm),
-    /// with :N for the N-th of several
+    /// Device to compute on: cpu, or one that the program was built with (wgpu, vulkan, metal, cuda, rocm); append :N
+    /// for the N-th of several
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     pub device: String,
     #[command(flatten)]
     pub kernels: KernelsFlag,
-    /// Memory for decisions and probes, in GB [default: half of what is free]; where it is given, half of it is for
-    /// the bases of svd, which are not limited otherwise
+    /// Memory for decisions and probes, in GB [default: half of the free memory]. If given, half of it is reserved for
+    /// the bases of svd, which are otherwise unlimited
     #[arg(long, value_name = "GB")]
     pub max_memory: Option<f64>,
-    /// Freeze once more in f64 and list the decisions that differ
+    /// Freeze again in f64 and list the decisions that differ
     #[arg(long)]
     pub check_decisions: bool,
 }
@@ -92,14 +91,14 @@ impl Freezing {
 /// Whose convolutions the reference is computed by.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct KernelsFlag {
-    /// Whose kernels compute f(x₀): this program's own for convolutions (faster, and the default on the CPU), or Burn's
-    /// for everything. They differ by rounding
+    /// Kernels that compute f(x₀): LinearScope's own for convolutions (faster, and the default on the CPU), or Burn's
+    /// for everything. Their results differ by rounding
     #[arg(long, value_parser = one_of::<Kernels, _>(Kernels::ALL.map(Kernels::name)))]
     kernels: Option<Kernels>,
 }
 
 impl KernelsFlag {
-    /// Whose were asked for, if any were.
+    /// Whose were requested, if any were.
     pub(crate) fn asked(self) -> Option<Kernels> {
         self.kernels
     }
@@ -114,17 +113,17 @@ impl KernelsFlag {
     }
 }
 
-/// How a picture becomes x₀. Each flag overrides the file MODEL.toml beside the model.
+/// How a picture becomes x₀. Each flag overrides the file MODEL.toml alongside the model.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Recipe: how a picture becomes x₀")]
 pub(crate) struct RecipeFlags {
-    /// Value of white before mean and std are applied: 1 or 255 [default: 1]
+    /// Value of white before the mean and std are applied: 1 or 255 [default: 1]
     #[arg(long)]
     pub range: Option<f64>,
-    /// Subtracted per channel, in units of the range
+    /// Mean subtracted from each channel, in units of the range
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     pub mean: Option<Vec<f64>>,
-    /// Divided by per channel, in units of the range
+    /// Standard deviation that each channel is divided by, in units of the range
     #[arg(long, value_delimiter = ',')]
     pub std: Option<Vec<f64>>,
     /// Channel order; `y` is luminance [default: rgb for 3 channels, y for 1]
@@ -133,19 +132,19 @@ pub(crate) struct RecipeFlags {
     /// Resize the shorter side to N, or to exactly HxW
     #[arg(long, value_name = "N|HxW")]
     pub resize: Option<Size>,
-    /// Then crop N×N, or HxW, from the middle
+    /// After resizing, crop N×N, or HxW, from the centre
     #[arg(long, value_name = "N|HxW")]
     pub crop: Option<Size>,
     /// Resampling filter, always antialiased [default: bilinear]
     #[arg(long, value_parser = one_of::<Interpolation, _>(Interpolation::ALL.map(Interpolation::name)))]
     pub interpolation: Option<Interpolation>,
-    /// What transparent pixels are put on: white, black, #rrggbb, or none [default: white]
+    /// Background behind transparent pixels: white, black, #rrggbb, or none [default: white]
     #[arg(long, value_name = "COLOUR")]
     pub background: Option<Background>,
-    /// What becomes of a colour profile that is not sRGB [default: ignore, as torchvision does]
+    /// How to treat a colour profile other than sRGB [default: ignore, as torchvision does]
     #[arg(long, value_name = "ignore|convert")]
     pub profiles: Option<Profiles>,
-    /// Values of black and white in the output [default: those of the input]
+    /// Values of black and white in the output [default: the same as in the input]
     #[arg(
         long,
         value_delimiter = ',',
@@ -153,11 +152,11 @@ pub(crate) struct RecipeFlags {
         value_name = "BLACK,WHITE"
     )]
     pub output_range: Option<Vec<f64>>,
-    /// Class names, one per line
+    /// File of class names, one per line
     #[arg(long)]
     pub labels: Option<PathBuf>,
-    /// The most that a picture or an array may take when it is read, in GB; reading takes two to four times as
-    /// much [default: 2, and 200 megapixels]
+    /// Largest picture or array to read, in GB once decoded; reading it takes two to four times as much memory
+    /// [default: 2, and 200 megapixels]
     #[arg(long, value_name = "GB", allow_hyphen_values = true)]
     pub max_input: Option<f64>,
 }
@@ -282,11 +281,10 @@ impl Between {
 /// What the discussions of pixels are made of. See docs/votes.md
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Hearing {
-    /// How the sources' part is carried back to pixels
+    /// How the contribution of the sources is carried back to pixels
     #[arg(long, default_value = "conserving")]
     pub discussion: Propagation,
-    /// Which terms are included: all, input (the pixels alone, gradient × input), or the sources of one layer
-    /// by name or number
+    /// Terms to include: all, input (only the pixels: gradient × input), or the sources of one layer by name or number
     #[arg(
         long,
         alias = "heard",

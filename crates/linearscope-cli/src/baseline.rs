@@ -77,7 +77,7 @@ impl Named {
         let level = |white: bool| {
             let [low, high] = bounds(session).ok_or_else(|| {
                 Failure::input(format!(
-                    "--baseline {}: an array has no black and white",
+                    "--baseline {}: black and white are not defined for an array",
                     self.word()
                 ))
                 .hint("zeros, mean, blur, or a file")
@@ -181,7 +181,7 @@ impl Baseline {
                 let shape = session.frozen.input_shape().to_vec();
                 let read = session.read_probe(path, &shape, Shaped::Input);
                 session.numbers(read.map_err(|failure| {
-                    let hint = "or one of black, white, mean, blur, zeros";
+                    let hint = "or use one of black, white, mean, blur, zeros";
                     match failure.hint {
                         None => failure.hint(hint),
                         Some(_) => failure,
@@ -232,7 +232,7 @@ impl Towards {
         );
         match self.exact {
             Some(exact) if exact.is_infinite() || exact >= 1.0 => {
-                format!("towards {}: exact all the way", self.towards)
+                format!("towards {}: exact over the whole way", self.towards)
             }
             Some(exact) => format!(
                 "towards {}: exact for the first {} of the way, {off}",
@@ -246,7 +246,7 @@ impl Towards {
 
 /// How far the reading holds, towards black (of arrays, zeros), a blurred picture and its mean.
 pub(crate) fn trust(session: &mut Session) -> Result<Vec<Towards>> {
-    console::step("measuring how far the reading holds");
+    console::step("measuring how far the linear reading holds");
     let first = Named::usual(session)[0];
     let x0 = session.numbers(session.frozen.x0())?;
     let frozen = &session.frozen;

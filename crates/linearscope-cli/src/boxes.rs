@@ -231,7 +231,7 @@ impl Boxes {
             false => "NUMBER,BOX",
         };
         format!(
-            "give {form}, with boxes 0 to {} of numbers 0 to {} each, or a class, which means the score of its best \
+            "give {form}, with box 0 to {} and number 0 to {}, or a class, which selects the score of its best \
              box: by number, 0 to {}, or in `attribute` by its label",
             self.count - 1,
             self.numbers - 1,

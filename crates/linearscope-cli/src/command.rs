@@ -209,7 +209,7 @@ impl<T: OnPicture> Command for T {
         if !common.input.is_dir() {
             if common.shard.is_some() {
                 return Err(Failure::input(format!(
-                    "--shard divides a folder of pictures; --input {} is one file",
+                    "--shard divides a folder of pictures, but --input {} is a single file",
                     common.input.display()
                 )));
             }
@@ -218,12 +218,12 @@ impl<T: OnPicture> Command for T {
         match Self::ABOUT.pictures {
             Pictures::Folders => job::folder(self),
             _ => Err(Failure::input(format!(
-                "--input {} is a folder; {} takes one picture",
+                "--input {} is a folder, but {} takes a single picture",
                 common.input.display(),
                 Self::ABOUT.name
             ))
             .hint(format!(
-                "commands that take folders: {}",
+                "these commands take folders: {}",
                 crate::commands::on_folders().join(", ")
             ))),
         }
@@ -279,7 +279,7 @@ impl Entry {
                 .any(|argument| argument.get_id() == flag)
         };
         if about.pictures == Pictures::Folders {
-            let input = "x₀: a picture, an .npy array that is used as it is, or a folder of these";
+            let input = "The input x₀: a picture, an .npy array, which is used without preprocessing, or a folder of these";
             command = command.mut_arg("input", |argument| argument.help(input));
         }
         // `backproject --output` is an array; there the network's own output is chosen by another word.

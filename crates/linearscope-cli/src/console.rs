@@ -99,7 +99,7 @@ pub(crate) fn answer_ctrl_c() {
             std::process::exit(i32::from(crate::error::INTERRUPTED));
         }
         INTERRUPT.stop();
-        said("stopping, writing what is finished; Ctrl-C again to quit at once");
+        said("stopping and writing finished results; press Ctrl-C again to quit immediately");
     };
     // Without a handler Ctrl-C ends the program, as it would any other.
     let _ = ctrlc::set_handler(asked);

@@ -25,17 +25,18 @@ pub(crate) const ENDS: &str = "Ends of the network";
 #[derive(Clone, Debug, Default, Args, Serialize)]
 #[command(next_help_heading = ENDS)]
 pub(crate) struct EndFlags {
-    /// The output that is read: its name, that of any node (a detector ends before its selection of boxes so), or
-    /// `all`, flattened into one [default: the first]
+    /// The output to read: its name, the name of any node (for example to end a detector before its selection of
+    /// boxes), or `all` to flatten all outputs into one [default: the first]
     #[arg(long = "output", id = "read_output", value_name = "NAME")]
     pub output: Option<String>,
-    /// Another input, fixed to an .npy array or to one number; repeat for several
+    /// Fix another input to an .npy array or to a single number; repeat for several
     #[arg(long = "set", value_name = "NAME=NPY|NUMBER")]
     pub set: Vec<String>,
-    /// Where the network's pictures have their channels [default: as the graph says]
+    /// Position of the channel axis in the network's pictures [default: inferred from the graph]
     #[arg(long, value_name = "LAYOUT")]
     pub layout: Option<Layout>,
-    /// Of a detector: what each box has beside 4 coordinates and a score a class [default: as shapes and labels say]
+    /// For detectors: what each box holds besides 4 coordinates and one score per class [default: inferred from shapes
+    /// and labels]
     #[arg(long, value_name = "WHAT")]
     pub boxes: Option<BoxLayout>,
 }
@@ -45,7 +46,7 @@ pub(crate) struct EndFlags {
 pub(crate) enum Layout {
     /// `[n, c, h, w]`
     ChannelsFirst,
-    /// `[n, h, w, c]`, as of Keras and TensorFlow
+    /// `[n, h, w, c]`, as in Keras and TensorFlow
     ChannelsLast,
 }
 
@@ -135,7 +136,7 @@ impl EndFlags {
     pub(crate) fn of_within(&self, mut model: Model, limits: &Limits) -> Result<Ends> {
         if model.outputs().is_empty() {
             return Err(Failure::input("the file declares no output")
-                .hint("export it again with one, named among the graph's outputs"));
+                .hint("export the model again, with an output listed in the graph"));
         }
         for set in &self.set {
             model = fixed(&model, set, limits)?;
@@ -172,8 +173,8 @@ impl EndFlags {
         }
         if let Some([boxes, scores]) = &boxes {
             console::notice(&format!(
-                "the outputs {boxes} and {scores} are read as one, of each box its coordinates and then its \
-                 scores (--output NAME reads one of them)"
+                "the outputs {boxes} and {scores} are combined into one: for each box, its coordinates \
+                 followed by its scores (use --output NAME to read only one)"
             ));
             model = model
                 .with_outputs(&[boxes, scores])?
@@ -183,7 +184,7 @@ impl EndFlags {
             let chosen = first_of_floats(&model)?;
             if all.len() > 1 {
                 console::notice(&format!(
-                    "the network has {} outputs, {}; this is about {chosen} (--output NAME, or all)",
+                    "the network has {} outputs, {}; using {chosen} (choose another with --output NAME, or all)",
                     all.len(),
                     all.join(", "),
                 ));
@@ -203,7 +204,7 @@ impl EndFlags {
         argmax.append(&mut left_out);
         if !argmax.is_empty() {
             console::notice(&format!(
-                "the index of the best, \"{}\" at the end, is left out: outputs are what it compares",
+                "the final index of the best class, \"{}\", is left out: outputs are the scores that it compares",
                 argmax.join("\", \"")
             ));
         }
@@ -222,7 +223,7 @@ impl EndFlags {
         };
         if input.integers {
             console::notice(&format!(
-                "the input \"{}\" takes whole numbers and converts them: x₀ is what comes of that, not rounded",
+                "the input \"{}\" takes whole numbers and converts them to floats: x₀ is the converted input, not rounded",
                 input.name
             ));
         }
@@ -233,7 +234,7 @@ impl EndFlags {
                 _ => "the output has",
             };
             console::notice(&format!(
-                "{which} channels last; places are still said as c,y,x, and arrays are written as the file has them"
+                "{which} channels last; positions are still given as c,y,x, and arrays are written in the layout of the file"
             ));
         }
         let facts = json!({
@@ -290,8 +291,8 @@ impl Readable {
             _ => ("the outputs", "are left out: they hold"),
         };
         console::notice(&format!(
-            "{them} {} {hold} no floats, and only of floats is there a derivative (--output NAME reads a value that \
-             they are made of)",
+            "{them} {} {hold} no floats, and only floats have a derivative (use --output NAME to read a value \
+             it is computed from)",
             self.without.join(", ")
         ));
     }
@@ -312,8 +313,8 @@ fn first_of_floats(model: &Model) -> Result<String> {
         return Ok(name.clone());
     };
     console::notice(&format!(
-        "the output {name} holds {kind}, and only of floats is there a derivative: this is about {behind}, of which \
-         it is made (--output NAME reads another)"
+        "the output {name} holds {kind}, and only floats have a derivative: using {behind}, from which it is \
+         computed (choose another with --output NAME)"
     ));
     Ok(behind)
 }
@@ -364,14 +365,14 @@ fn several(model: &Model) -> Failure {
     let shown = |input: &Signature| format!("{} {input}", input.name);
     let inputs: Vec<String> = model.inputs().iter().map(shown).collect();
     match inputs.is_empty() {
-        true => Failure::input("no input reaches this output of the network"),
+        true => Failure::input("this output does not depend on any input"),
         false => Failure::input(format!(
-            "the network has {} inputs: {}; one varies, the others must be fixed",
+            "the network has {} inputs: {}; one varies, and the others must be fixed",
             inputs.len(),
             inputs.join(", ")
         ))
         .hint(format!(
-            "fix each of the others: --set {}=FILE.npy, or =0.5 for a constant",
+            "fix each of the others with --set {}=FILE.npy, or =0.5 for a constant",
             model.inputs()[1].name
         )),
     }

@@ -115,7 +115,7 @@ fn as_first(
     };
     if let (Some(1), &[h, w]) = (pixel[0], &shape[..]) {
         console::notice(&format!(
-            "{}: shape [{h}, {w}] is taken as the one channel",
+            "{}: shape [{h}, {w}] is read as a single channel",
             path.display()
         ));
         return Ok((values, vec![1, h, w]));
@@ -124,7 +124,7 @@ fn as_first(
     if lead <= 1 && matches!(Layout::of(&shape, pixel), Ok(Some(Layout::ChannelsLast))) {
         let (values, turned) = to_first(&values, &shape, lead);
         console::notice(&format!(
-            "{}: shape {shape:?} has its channels last: transposed to {turned:?}",
+            "{}: shape {shape:?} has its channels last; transposed to {turned:?}",
             path.display()
         ));
         return Ok((values, turned));
@@ -161,10 +161,10 @@ fn from_last(
             takes.dims[1..].rotate_left(1);
         }
         return Err(Failure::input(format!(
-            "{} has shape {shape:?}, and the network takes {takes}, channels last",
+            "{} has shape {shape:?}, but the network takes {takes}, channels last",
             path.display()
         ))
-        .hint("--layout says where the channels are"));
+        .hint("use --layout to set the position of the channel axis"));
     }
     Ok(to_first(&values, &shape, usize::from(shape.len() == rank)))
 }
@@ -200,7 +200,7 @@ pub(crate) fn read_input<'a>(
             "input \"{}\" of shape {signature} is not a picture",
             signature.name
         ))
-        .hint("give it as an .npy"));
+        .hint("give it as an .npy array"));
     };
     let options = recipe.preprocess.read_options().with_limits(*limits);
     let picture = Picture::open(path, &options).map_err(refused)?;
@@ -226,6 +226,6 @@ pub(crate) fn check_finite(path: &Path, values: &[f64]) -> Result<()> {
             path.display(),
             1 + bad.count()
         ))
-        .hint("a network frozen at NaN or infinity has no meaning")),
+        .hint("freezing a network at NaN or infinity is meaningless")),
     }
 }

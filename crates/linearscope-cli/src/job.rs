@@ -100,7 +100,7 @@ impl Part {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let file = path.join(JOB);
         let text = fs::read_to_string(&file).map_err(|error| {
-            Failure::file(&file, error).hint("give the folders that --shard made")
+            Failure::file(&file, error).hint("give the folders that --shard produced")
         })?;
         let job = serde_json::from_str(&text).map_err(|error| Failure::file(&file, error))?;
         Ok(Self {
@@ -168,7 +168,7 @@ fn pictures(folder: &Path) -> Result<Vec<String>> {
     skipped.retain(|skipped| skipped.reason != SkipReason::Hidden);
     if files.is_empty() {
         return Err(Failure::input(format!(
-            "{} holds no picture",
+            "{} contains no picture",
             folder.display()
         )));
     }
@@ -210,10 +210,10 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
 /// What is wrong with a piece: `None` for one that is whole.
 fn torn(piece: &Path, key: Option<&str>) -> Option<String> {
     let Some(manifest) = read_json::<Value>(&piece.join(MANIFEST)) else {
-        return Some(format!("no readable {MANIFEST}"));
+        return Some(format!("{MANIFEST} is missing or not readable"));
     };
     if key.is_some_and(|key| manifest["key"] != *key) {
-        return Some("it answers another question".into());
+        return Some("it belongs to a different job".into());
     }
     let Some(files) = manifest["files"].as_array() else {
         return Some(format!("its {MANIFEST} lists no files"));
@@ -222,7 +222,7 @@ fn torn(piece: &Path, key: Option<&str>) -> Option<String> {
         let file = entry["file"].as_str().unwrap_or_default();
         match sha256_of(&piece.join(file)) {
             Err(error) => Some(format!("{file}: {error}")),
-            Ok(hash) if entry["sha256"] != *hash => Some(format!("{file} is not what it was")),
+            Ok(hash) if entry["sha256"] != *hash => Some(format!("{file} has changed")),
             Ok(_) => None,
         }
     })
@@ -373,7 +373,7 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
     console::clear();
     if tally.done + tally.reused == 0 {
         return Err(first_left_out(&job, &stage)
-            .unwrap_or_else(|| Failure::input("there was nothing to do in this shard")));
+            .unwrap_or_else(|| Failure::input("nothing to do in this shard")));
     }
     let run = run_facts(started, since, &typed());
     write_whole(&stage.join(RUN), pretty(&run).as_bytes())?;
@@ -386,7 +386,7 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
         if !common.json {
             println!("{}; part {shard} is in {}", tally.line(), path.display());
             println!(
-                "when all {} are there: linearscope merge {}.part-*",
+                "when all {} parts are finished, run: linearscope merge {}.part-*",
                 shard.of,
                 whole.display()
             );
@@ -454,7 +454,7 @@ impl Tally {
             many => format!("{many} pictures"),
         };
         if self.reused > 0 {
-            text += &format!(", {} of them by an earlier run", self.reused);
+            text += &format!(", {} of them from an earlier run", self.reused);
         }
         if self.left_out > 0 {
             text += &format!(", {} left out", self.left_out);
@@ -665,12 +665,12 @@ fn summary_files(stage: &Path, about: &About) -> Result<Vec<Value>> {
 
 /// What every finished job has.
 pub(crate) const OF_A_FOLDER: &[(&str, &str)] = &[
-    ("job.json", "what was asked, and about which pictures"),
+    ("job.json", "the command and the pictures it covers"),
     ("pictures.jsonl", "one JSON object per picture"),
     ("pictures.csv", "the same numbers, one row per picture"),
     (
         "summary.json",
-        "what is said of all pictures, and which were left out",
+        "results over all pictures, and which pictures were left out",
     ),
 ];
 
@@ -701,19 +701,19 @@ pub(crate) fn merge<T: OnPicture>(target: &Path, parts: &[Part]) -> Result<()> {
                     link(&piece, &stage.join(name))?;
                     tally.done += 1;
                 }
-                Some(why) => missing.push(format!("{} is torn: {why}", piece.display())),
+                Some(why) => missing.push(format!("{} is damaged: {why}", piece.display())),
             }
         } else if let Some(file) = left_out.into_iter().find(|file| file.is_file()) {
             let copy = left_out_file(&stage, name);
             fs::copy(&file, &copy).map_err(|error| Failure::file(&copy, error))?;
             tally.left_out += 1;
         } else {
-            missing.push(format!("{name} is in no part"));
+            missing.push(format!("{name} is missing from all parts"));
         }
     }
     if !missing.is_empty() {
         return Err(Failure::input(missing.join("\n")).hint(
-            "run the shards these belong to again: each goes on where it was and repairs what is torn",
+            "run the shards that these belong to again; each resumes and repairs damaged files",
         ));
     }
     let run = run_facts(jiff::Timestamp::now(), Instant::now(), &typed());
@@ -737,7 +737,7 @@ pub(crate) fn check_parts(parts: &[Part]) -> Result<()> {
                 part.path.display()
             ))
             .hint(
-                "shards must have the same command, flags, model, version and folder of pictures",
+                "all shards must have the same command, flags, model, version and folder of pictures",
             ));
         }
     }

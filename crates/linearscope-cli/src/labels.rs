@@ -33,7 +33,7 @@ pub(crate) fn class_named(flag: &str, text: &str, labels: &[String]) -> Result<O
             _ => {
                 let some: Vec<&str> = holding.iter().take(5).map(|&at| &*labels[at]).collect();
                 Err(Failure::input(format!(
-                    "{flag} {text}: {} labels hold it: {}{}",
+                    "{flag} {text}: {} labels contain it: {}{}",
                     holding.len(),
                     some.join("; "),
                     if holding.len() > 5 { "; …" } else { "" }

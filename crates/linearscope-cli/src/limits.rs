@@ -20,7 +20,7 @@ pub(crate) fn bytes(flag: &str, gigabytes: f64, example: f64) -> Result<u64> {
     match gigabytes > 0.0 && gigabytes < 1e9 {
         true => Ok((gigabytes * 1e9) as u64),
         false => Err(Failure::input(format!(
-            "{flag} {gigabytes} is not an amount of memory; give it in GB, for instance {example}"
+            "{flag} {gigabytes} is not a valid amount of memory; give it in GB, for instance {example}"
         ))),
     }
 }
@@ -39,7 +39,7 @@ pub(crate) fn refused(error: pre::Error) -> Failure {
     };
     let enough = (bytes as f64 / 1e8).floor() / 10.0 + 0.1;
     Failure::from(error).hint(format!(
-        "make it smaller first, or, where there is memory for two to four times as much, --max-input {enough:.1}"
+        "make it smaller first, or, if two to four times as much memory is free, pass --max-input {enough:.1}"
     ))
 }
 

@@ -218,7 +218,7 @@ pub(crate) struct Opened {
     /// The hashes of arrays that other inputs are fixed to.
     set: Vec<String>,
     signature: Signature,
-    /// The model was in memory, and no recipe lies beside it.
+    /// The model was in memory, and no recipe lies alongside it.
     in_memory: bool,
     device: Device,
     rules: RuleSet,
@@ -325,7 +325,7 @@ impl Opened {
         let unused = self.common.recipe.given();
         if arrays && !unused.is_empty() {
             self.notice(format!(
-                "an array is used as it is: {} has no effect on it",
+                "{}: no effect, since arrays are used without preprocessing",
                 unused.join(", ")
             ));
         }
@@ -416,13 +416,13 @@ impl Opened {
     }
 
     /// Which arrays are written with their channels last. Rows and columns of the whole matrix count channels
-    /// first, and so do the arrays beside it.
+    /// first, and so do the arrays alongside it.
     fn layouts(&self) -> Layouts {
         let layouts = self.ends.layouts;
         if self.about.name != crate::commands::matrix::NAME || !(layouts.input || layouts.output) {
             return layouts;
         }
-        let text = "rows and columns of F, and x0.npy beside it, count channels first";
+        let text = "rows and columns of F, and x0.npy, count channels first";
         self.notice(text.into());
         Layouts::default()
     }
@@ -444,11 +444,11 @@ impl Opened {
         let said = match (self.common.task, layout) {
             (Some(task), Some(layout)) if task != Task::Detector => {
                 return Err(Failure::input(format!(
-                    "--boxes {} is for detectors, and --task says {}",
+                    "--boxes {} is for detectors, but --task is {}",
                     layout.name(),
                     task.name()
                 ))
-                .hint("leave one of them out"));
+                .hint("omit one of them"));
             }
             // What says how boxes are read says that there are boxes.
             (task, layout) => task.or(layout.map(|_| Task::Detector)),
@@ -511,7 +511,7 @@ impl Opened {
             && labels != scored
         {
             self.notice(format!(
-                "there are {labels} labels for {scored} classes: names may be those of others"
+                "there are {labels} labels for {scored} classes, so names may be wrong"
             ));
         }
         Ok((task, boxes))
@@ -594,12 +594,12 @@ impl Opened {
         let recorded = frozen.recorded().is_some();
         if !recorded {
             self.notice(format!(
-                "the decisions at x₀ need more than the {:.1} MB there are for them; every product runs the \
-                 network again, reference beside probe (paired mode)",
+                "the decisions at x₀ need more than the {:.1} MB available for them; every product runs the \
+                 network again, with reference and probe side by side (paired mode)",
                 self.budget as f64 / 1e6
             ));
             if freezing.kernels.asked() == Some(Kernels::Own) {
-                let text = "paired mode computes the reference by Burn's kernels, whose decisions its adjoint takes";
+                let text = "paired mode computes the reference with Burn's kernels, because its adjoint uses their decisions";
                 self.notice(text.into());
             }
         }

@@ -1,7 +1,8 @@
 //! The recipe of a session: how a picture becomes x₀, and who said so.
 //!
 //! What a recipe means, how its file is read and what becomes of pixels is decided in `linearscope-preprocess`. Here the
-//! file `MODEL.toml` beside the model is overridden flag by flag; what neither says is guessed from the network's input
+//! file `MODEL.toml` alongside the model is overridden flag by flag; anything unspecified is inferred from the
+//! network's input
 //! where it can be: channels from their number, the size from a fixed one. What came from where is echoed on stderr and
 //! in the manifest.
 
@@ -65,7 +66,7 @@ fn merged(flags: &RecipeFlags, file: pre::Recipe) -> Result<(pre::Recipe, Origin
         Some(&[black, white]) => Some([black, white]),
         Some(other) => {
             return Err(Failure::input(format!(
-                "--output-range: {other:?} is not black and white"
+                "--output-range: {other:?} is not a pair of black and white values"
             ))
             .hint("give two different numbers, such as -1,1"));
         }
@@ -215,7 +216,7 @@ impl Recipe {
                 let origin = match self.from.get(part) {
                     Some(Origin::Flag) => "flag",
                     Some(Origin::File) => "file",
-                    Some(Origin::Guess) => "guessed from the network's input",
+                    Some(Origin::Guess) => "inferred from the network's input",
                     _ => "default",
                 };
                 format!("{part} {value} ({origin})")
@@ -244,18 +245,18 @@ impl Recipe {
         // A mean is one of pixels, which lie between 0 and the range; −1..1 and the like are made with one within.
         if let Some(far) = mean.iter().find(|mean| mean.abs() > 2.0 * range) {
             doubts.push(format!(
-                "the mean {far} is far outside 0 to {range}, the range of a picture here; --range 255 is usual with it"
+                "the mean {far} is far outside 0 to {range}, the range of a picture here; it is usually used with --range 255"
             ));
         }
         if let Some(far) = std.iter().find(|std| range / **std < 0.1) {
             doubts.push(format!(
-                "divided by {far}, a picture of range {range} is nearly flat; --range 255 is usual with it"
+                "divided by {far}, a picture of range {range} is nearly flat; this std is usually used with --range 255"
             ));
         }
         let small = |values: &[f64]| values.iter().any(|v| *v != 0.0 && v.abs() < 1.0);
         if range > 1.0 && small(mean) && mean.iter().all(|mean| *mean < 1.0) {
             doubts.push(format!(
-                "the mean {} is next to nothing in a range of {range}; --range 1 is usual with it",
+                "the mean {} is negligible in a range of {range}; it is usually used with --range 1",
                 mean[0]
             ));
         }

@@ -49,8 +49,8 @@ impl Report {
 /// What every page ends with.
 pub(crate) fn footer() -> String {
     format!(
-        "Made by linearscope {}. What this page shows is also beside it, as arrays (.npy), pictures (.png, .svg) \
-         and manifests.",
+        "Made by linearscope {}. Everything on this page is also stored next to it as arrays (.npy), pictures \
+         (.png, .svg) and manifests.",
         env!("CARGO_PKG_VERSION")
     )
 }

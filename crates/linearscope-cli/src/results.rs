@@ -1,4 +1,4 @@
-//! A folder of results: staged beside its place, listed with checksums, and put there as a whole.
+//! A folder of results: staged alongside its place, listed with checksums, and put there as a whole.
 //!
 //! `OUT/cat.png/row/` is what `row` found about `cat.png`. While it works the files lie in
 //! `OUT/cat.png/.row.partial/`; a rename puts them in place, together with a manifest that lists each of them.
@@ -95,10 +95,10 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => Ok(Self { path, _file: file }),
             Err(TryLockError::WouldBlock) => Err(Failure::input(format!(
-                "another process is writing {}",
+                "another process is writing to {}",
                 what.display()
             ))
-            .hint("wait for it, or give this one another --out")),
+            .hint("wait for it to finish, or choose another --out")),
             // Some network disks lock nothing.
             Err(TryLockError::Error(_)) => Ok(Self { path, _file: file }),
         }
@@ -112,8 +112,8 @@ impl Drop for Lock {
 }
 
 fn unwritable(out: &Path, error: &io::Error) -> Failure {
-    Failure::input(format!("{} cannot be written: {error}", out.display()))
-        .hint("give --out a folder that you may write to; nothing was computed yet")
+    Failure::input(format!("cannot write {}: {error}", out.display()))
+        .hint("give --out a folder that you can write to; nothing has been computed yet")
 }
 
 /// Where a folder of results will be, and where it is made.
@@ -170,7 +170,7 @@ impl Place {
         self.put(self.target.clone())
     }
 
-    /// Put what there is beside the place: `row.incomplete`. What is complete there stays.
+    /// Put what there is alongside the place: `row.incomplete`. What is complete there stays.
     pub(crate) fn commit_incomplete(self) -> Result<PathBuf> {
         let path = self.incomplete();
         self.put(path)
@@ -216,7 +216,7 @@ fn check_ours(target: &Path) -> Result<()> {
     match ours {
         true => Ok(()),
         false => Err(Failure::input(format!(
-            "{} is there already and holds no {MANIFEST}: it was not written by linearscope",
+            "{} already exists and has no {MANIFEST}, so linearscope did not write it",
             target.display()
         ))
         .hint("move it away, or choose another --out")),
@@ -310,7 +310,7 @@ impl Results {
     }
 
     /// Write the archive of all arrays, the manifest and the run's own facts, and put the folder in its place;
-    /// what is not complete beside it. Gives where it is and the manifest with the run's facts.
+    /// what is not complete alongside it. Gives where it is and the manifest with the run's facts.
     pub(crate) fn finish(
         mut self,
         mut manifest: Map<String, Value>,
@@ -476,7 +476,7 @@ mod tests {
         fs::create_dir(&target).unwrap();
         write(&target, "thesis.tex");
         let error = Place::new(&target).err().expect("refused");
-        assert!(error.message.contains("not written by linearscope"));
+        assert!(error.message.contains("linearscope did not write it"));
         assert!(target.join("thesis.tex").exists());
     }
 

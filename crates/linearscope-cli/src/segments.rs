@@ -94,7 +94,7 @@ impl LabelMap {
             return Ok(None);
         };
         let sheet = Sheet {
-            title: format!("What {} sees where", session.model),
+            title: format!("What {} sees, and where", session.model),
             bands: vec![Band {
                 heading: String::new(),
                 panels: vec![panel],

@@ -95,7 +95,7 @@ impl Session {
         let same = |part: &str| old[part]["sha256"] == self.manifest[part]["sha256"];
         if !(same("model") && same("input")) {
             console::notice(&format!(
-                "the results in {} about {} at {} are replaced",
+                "replacing the results in {} for {} at {}",
                 target.display(),
                 old["model"]["file"].as_str().unwrap_or("another model"),
                 old["input"]["file"].as_str().unwrap_or("another picture"),
@@ -104,7 +104,7 @@ impl Session {
     }
 
     /// Let a command compute and write, measure the certificate, and put the results in their place. What a
-    /// command had written when it failed is kept beside it.
+    /// command had written when it failed is kept alongside it.
     pub(crate) fn carry_out<T: OnPicture>(mut self, command: &T) -> Result<Done> {
         let told = command.picture(&mut self).and_then(|told| {
             let stopped = told.failure.as_ref().is_some_and(Failure::is_interruption);
@@ -134,7 +134,7 @@ impl Session {
             Err(failure) if self.results.any() => {
                 self.note("failure", &failure.message);
                 let (path, _) = self.finish(false)?;
-                let kept = format!("what was finished is in {}", path.display());
+                let kept = format!("finished results are in {}", path.display());
                 let hint = match &failure.hint {
                     Some(hint) => format!("{hint}; {kept}"),
                     None => kept,
@@ -142,7 +142,7 @@ impl Session {
                 Err(failure.hint(hint))
             }
             Err(failure) if failure.is_interruption() => Err(Failure {
-                message: format!("{}; nothing was finished yet", failure.message),
+                message: format!("{}; nothing was finished", failure.message),
                 ..failure
             }),
             Err(failure) => Err(failure),
@@ -222,12 +222,12 @@ impl Session {
                 bands: vec![Band { heading, panels }],
                 ..Sheet::default()
             };
-            let more = json!({ "mapping": "lines or slices, in the range of its values" });
+            let more = json!({ "mapping": "lines or slices, scaled to the range of the values" });
             return self
                 .results
                 .save(&format!("{name}.png"), &sheet.draw()?.to_png()?, more);
         };
-        let more = json!({ "mapping": "as the recipe says, clipped" });
+        let more = json!({ "mapping": "according to the recipe, clipped" });
         self.results
             .save(&format!("{name}.png"), &raster.to_png()?, more)
     }
@@ -336,8 +336,8 @@ impl Session {
 /// The certificate: its errors in one line, the decisions at risk in another. Both are about arithmetic.
 pub(crate) fn certificate_line(certificate: &Certificate, precision: Precision) -> String {
     format!(
-        "certificate ({}) of the arithmetic, not of how far the reading holds: exactness {:.1e}, \
-         adjoint {:.1e} (limit {:.0e}) · ‖r‖/‖f(x₀)‖ = {:.3}\n{}",
+        "certificate ({}) of the arithmetic, not of how far the reading holds: exactness {:.1e}, adjoint \
+         {:.1e} (limit {:.0e}) · ‖r‖/‖f(x₀)‖ = {:.3}\n{}",
         precision.name(),
         certificate.exactness,
         certificate.adjoint,
@@ -353,7 +353,7 @@ fn risk_line(risk: Option<&AtRisk>, precision: Precision) -> String {
         return "decisions at risk: not counted in paired mode".into();
     };
     let mut text = format!(
-        "decisions at risk: {} of {} within rounding of their kink",
+        "decisions at risk: {} of {} within rounding error of their kink",
         risk.within, risk.decisions
     );
     if risk.within > 0 {
@@ -367,15 +367,15 @@ fn risk_line(risk: Option<&AtRisk>, precision: Precision) -> String {
     }
     if risk.ties > 0 {
         text += &format!(
-            "; {} exact ties, where the first of equals is taken",
+            "; {} exact ties, resolved in favour of the first",
             risk.ties
         );
     }
     if risk.unknown > 0 {
-        text += &format!("; {} of which nothing is known", risk.unknown);
+        text += &format!("; {} unknown", risk.unknown);
     }
     if risk.within > 0 && precision == Precision::F32 {
-        text += "; --dtype f64 decides them by finer arithmetic";
+        text += "; --dtype f64 decides them at higher precision";
     }
     text
 }
@@ -383,7 +383,7 @@ fn risk_line(risk: Option<&AtRisk>, precision: Precision) -> String {
 /// Which decisions differ in f64.
 fn differing_line(differing: &[Differing]) -> String {
     if differing.is_empty() {
-        return "no decision differs in f64".into();
+        return "no decisions differ in f64".into();
     }
     let nodes: Vec<String> = differing
         .iter()
@@ -402,7 +402,7 @@ pub(crate) fn judge(certificate: &Certificate) -> Result<()> {
             "the certificate does not hold: exactness {:.1e}, adjoint {:.1e}, limit {:.0e}",
             certificate.exactness, certificate.adjoint, certificate.limit
         ),
-        hint: Some("the results are written but not to be trusted; try --dtype f64".into()),
+        hint: Some("the results are written, but do not trust them; try --dtype f64".into()),
         code: CERTIFICATE,
         cause: None,
     })

@@ -15,7 +15,7 @@ pub(crate) enum Task {
     Sr,
     /// From a picture, a signal or a volume to another
     I2i,
-    /// From a picture to scores of classes at each of its places
+    /// From a picture to class scores at each of its places
     Segmenter,
     /// From a picture to boxes, each with scores of classes
     Detector,
@@ -76,8 +76,8 @@ impl Task {
         taken: Option<Self>,
     ) -> Failure {
         let without = match taken {
-            Some(taken) => format!("it is taken for `{}`", taken.name()),
-            None => "nothing is known of it".into(),
+            Some(taken) => format!("it is treated as `{}`", taken.name()),
+            None => "the task is unknown".into(),
         };
         let fitting = Self::value_variants()
             .iter()
@@ -87,10 +87,10 @@ impl Task {
             .collect();
         let fitting = match &fitting[..] {
             [] => String::new(),
-            some => format!("; what fits is {}", some.join(", ")),
+            some => format!("; tasks that fit are {}", some.join(", ")),
         };
         Failure::input(format!(
-            "--task {}: the output has to be {}, and has shape {output:?}",
+            "--task {}: the output must be {}, but has shape {output:?}",
             self.name(),
             self.shapes()
         ))
@@ -156,17 +156,21 @@ mod tests {
             (
                 Task::Detector,
                 &[1, 1000][..],
-                ["more than 4 numbers", "[1, 1000]", "taken for `classifier`"],
+                [
+                    "more than 4 numbers",
+                    "[1, 1000]",
+                    "treated as `classifier`",
+                ],
             ),
             (
                 Task::Classifier,
                 &[1, 84, 8400],
-                ["[1, classes]", "[1, 84, 8400]", "taken for `detector`"],
+                ["[1, classes]", "[1, 84, 8400]", "treated as `detector`"],
             ),
             (
                 Task::Segmenter,
                 &[1, 26, 37],
-                ["[1, classes, h, w]", "[1, 26, 37]", "nothing is known"],
+                ["[1, classes, h, w]", "[1, 26, 37]", "the task is unknown"],
             ),
             (
                 Task::Sr,
@@ -174,7 +178,7 @@ mod tests {
                 [
                     "[1, c, h, w]",
                     "what fits is --task classifier",
-                    "taken for",
+                    "treated as",
                 ],
             ),
         ] {

@@ -70,7 +70,7 @@ impl<B: Backend> Context<'_, B> {
         self.node.low_precision.get(index).copied().flatten()
     }
 
-    /// Whether output number `index` is asked for.
+    /// Whether output number `index` is requested.
     pub(crate) fn wants(&self, index: usize) -> bool {
         let name = self.node.outputs.get(index);
         name.is_some_and(|name| !name.is_empty())
@@ -85,7 +85,7 @@ impl<B: Backend> Context<'_, B> {
 
     fn made_by_no_node(&self, name: &str) -> Error {
         Error::Parse(format!(
-            "in node \"{}\": input \"{name}\" is made by no node before it",
+            "in node \"{}\": no earlier node makes its input \"{name}\"",
             self.node.name
         ))
     }
@@ -115,7 +115,7 @@ impl<B: Backend> Context<'_, B> {
         let value = self.raw(index)?;
         if self.env.capturing && !matches!(value, Value::Constant(_)) {
             return Err(self.unsupported(format!(
-                "{role} computed from the model's input (a fixed graph needs constants there)"
+                "{role} computed from the model's input (a fixed graph needs a constant there)"
             )));
         }
         self.read(value)

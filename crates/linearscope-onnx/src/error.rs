@@ -23,7 +23,7 @@ pub enum Error {
         hint: String,
     },
     /// A tensor in the file claims more data than the file holds.
-    #[error("initialiser \"{tensor}\" claims {expected} bytes of data but the file holds {got}")]
+    #[error("initialiser \"{tensor}\" claims {expected} bytes of data, but the file has {got}")]
     Truncated {
         /// The tensor.
         tensor: String,
@@ -32,8 +32,8 @@ pub enum Error {
         /// Bytes there are.
         got: usize,
     },
-    /// Weights beside the file that cannot be used.
-    #[error("initialiser \"{tensor}\" keeps its data in the file {location:?}: {because}")]
+    /// Weights alongside the file that cannot be used.
+    #[error("initialiser \"{tensor}\" stores its data in the file {location:?}: {because}")]
     ExternalData {
         /// The tensor.
         tensor: String,
@@ -51,7 +51,7 @@ pub enum Error {
         because: String,
     },
     /// The graph contradicts itself.
-    #[error("the graph could not be understood: {0}")]
+    #[error("could not interpret the graph: {0}")]
     Parse(String),
     /// An op that is not in [`SUPPORTED_OPS`](crate::SUPPORTED_OPS).
     #[error("in node \"{node}\": ONNX op {op} is not supported")]
@@ -72,7 +72,7 @@ pub enum Error {
         what: String,
     },
     /// An input shape that does not fit the model.
-    #[error("input \"{input}\" takes shape {expected}, but {got:?} came")]
+    #[error("input \"{input}\" takes shape {expected}, but got {got:?}")]
     Shape {
         /// The input.
         input: String,
@@ -114,10 +114,10 @@ pub enum Error {
         /// What it is.
         because: String,
     },
-    /// An output that was asked for by a name that nothing in the graph has.
-    #[error("\"{name}\" is no output, value or node of this model; its outputs are {}", outputs.join(", "))]
+    /// An output that was requested by a name that nothing in the graph has.
+    #[error("\"{name}\" is not an output, value or node of this model; its outputs are {}", outputs.join(", "))]
     Output {
-        /// What was asked for.
+        /// What was requested.
         name: String,
         /// The file's outputs.
         outputs: Vec<String>,
@@ -125,7 +125,7 @@ pub enum Error {
         near: Vec<String>,
     },
     /// An output of whole numbers or truth values, which has no derivative: an index, a mask, a count.
-    #[error("the output \"{output}\" holds {holds}, and only of floats is there a derivative")]
+    #[error("the output \"{output}\" holds {holds}, and only floats have a derivative")]
     NoFloats {
         /// The output.
         output: String,
@@ -152,26 +152,28 @@ pub enum Error {
 pub fn hint_for_op(op: &str) -> &'static str {
     match op {
         "LSTM" | "GRU" | "RNN" => {
-            "recurrent ops are not claimed: export the network with its steps unrolled into MatMul, \
-             Sigmoid and Tanh, or cut it before this node"
+            "recurrent ops are not supported: export the network with its steps unrolled into MatMul, Sigmoid \
+             and Tanh, or cut it before this node"
         }
-        "Scan" => "export the model with its scan unrolled, or as a Loop of constant trip count",
+        "Scan" => {
+            "export the model with its scan unrolled, or as a Loop with a constant trip count"
+        }
         op if op.starts_with("Random") || matches!(op, "Bernoulli" | "Multinomial") => {
             "random numbers cannot be frozen: export the model in inference mode"
         }
         op if op.contains("Sequence") || op.starts_with("Optional") => {
-            "sequences and optionals are no tensors: export the model with tensors there"
+            "sequences and optionals are not tensors: export the model with tensors instead"
         }
         op if op.starts_with("String") || matches!(op, "RegexFullMatch" | "TfIdfVectorizer") => {
-            "strings are no tensors: cut the model after its text processing"
+            "strings are not tensors: cut the model after its text processing"
         }
         op if op.contains("::") => {
-            "export the model with ops of the standard alone, or with the function that defines this \
-             one inside the file"
+            "export the model with standard ops only, or include the function that defines this one in the \
+             file"
         }
         _ => {
-            "crates/linearscope-onnx/README.md has the table of supported ops: export the model with \
-             those, or cut it before this node"
+            "export the model with supported ops (crates/linearscope-onnx/README.md lists them), or cut it \
+             before this node"
         }
     }
 }
@@ -193,49 +195,46 @@ impl Error {
                 "the file is truncated or damaged; download or export it again"
             }
             Error::ExternalData { .. } => {
-                "keep it beside the model, or save the model with its data inside"
+                "keep it next to the model, or save the model with its data inside"
             }
-            Error::Initialiser { .. } => {
-                "save the model with dense tensors of the standard's number types"
-            }
-            Error::Parse(_) => "onnx.checker.check_model, in Python, may say more",
+            Error::Initialiser { .. } => "save the model with dense tensors of ONNX's number types",
+            Error::Parse(_) => "check the model in Python with onnx.checker.check_model",
             Error::UnsupportedOp { op, .. } => hint_for_op(op),
             Error::Unsupported { what, .. } if what.contains("computed from the model's input") => {
-                "export the model for one fixed shape, without what depends on the picture there"
+                "export the model for one fixed shape, so that this does not depend on the picture"
             }
             Error::Unsupported { op, .. } if op == "If" || op == "Loop" => {
-                "If and Loop work where their condition and trip count are constant: export the model \
-                 by tracing it, or cut it before this node"
+                "If and Loop need a constant condition and trip count: export the model by tracing it, or cut \
+                 it before this node"
             }
             Error::Unsupported { .. } => {
-                "docs/onnx.md says how each op is done: export the model with another value there, or \
-                 with another opset"
+                "export the model with another value, or with another opset; docs/onnx.md describes each op"
             }
             Error::Shape { hint, .. } if hint.is_empty() => return None,
             Error::Shape { hint, .. } => hint,
-            Error::Misfit { hint, .. } if hint.is_empty() => "give it another input size",
+            Error::Misfit { hint, .. } if hint.is_empty() => "use another input size",
             Error::Misfit { hint, .. } => hint,
             Error::Empty { .. } => {
-                "give it a larger input, or export the model without what cuts everything off"
+                "use a larger input, or export the model without the op that cuts everything off"
             }
             Error::Input { because, .. } if because.contains("varies") => {
-                "Model::with_constant fixes it to given numbers"
+                "fix it to given numbers with Model::with_constant"
             }
             Error::Input { .. } => return None,
             Error::Output { near, .. } if near.is_empty() => {
-                "`linearscope inspect` lists the nodes, whose names may be given, too"
+                "you can also give the name of a node; `linearscope inspect` lists them"
             }
             Error::Output { near, .. } => return Some(format!("similar: {}", near.join(", "))),
             Error::NoFloats { behind, .. } => {
                 return Some(match behind {
-                    Some(behind) => format!("read the floats it is made of: --output {behind}"),
-                    None => "name a value of floats within the graph with --output; \
-                             `linearscope inspect` lists the nodes"
+                    Some(behind) => format!("read the floats it is computed from: --output {behind}"),
+                    None => "select a float value in the graph with --output; `linearscope inspect` lists the \
+                             nodes"
                         .into(),
                 });
             }
             Error::Panicked { .. } => {
-                "this should have been an error of its own: please report it with the model"
+                "this should have had its own error message: please report it with the model"
             }
             Error::Capture(_) => return None,
         };

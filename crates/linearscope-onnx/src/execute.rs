@@ -69,7 +69,7 @@ fn walk<B: Backend>(
             return Err(Error::Unsupported {
                 node: node.name.clone(),
                 op: node.op.clone(),
-                what: "a loop of more steps than 2²⁰ nodes".into(),
+                what: "a loop that unrolls to more than 2²⁰ nodes".into(),
             });
         }
         let outputs = match constants(node, &scope) {
@@ -98,7 +98,7 @@ fn walk<B: Backend>(
         .iter()
         .map(|output| {
             scope.get(&output.name).ok_or_else(|| {
-                Error::Parse(format!("output \"{}\" is made by no node", output.name))
+                Error::Parse(format!("no node makes the output \"{}\"", output.name))
             })
         })
         .collect()

@@ -4,9 +4,11 @@
 use std::io::{self, Read, Seek, SeekFrom};
 
 /// What to do about a file that is damaged, or of a kind that nobody knows.
-pub(crate) const AGAIN: &str = "is it complete, and really an .onnx? download or export it again";
+pub(crate) const AGAIN: &str =
+    "check that it is a complete .onnx file; download or export it again";
 
-const FROM_TORCH: &str = "it holds weights, perhaps a module: load it in PyTorch and export the network with torch.onnx.export";
+const FROM_TORCH: &str = "it contains weights and perhaps a module: load it in PyTorch and export the network \
+with torch.onnx.export";
 
 /// Bytes that tell a file: the names in the first part of an archive are among them.
 const HEAD: u64 = 4096;
@@ -38,10 +40,10 @@ fn kind(head: &[u8]) -> Option<(&'static str, &'static str)> {
     Some(match head {
         [] => (
             "it is empty",
-            "the download or export did not finish: make it again",
+            "the download or export did not finish: repeat it",
         ),
         _ if head.starts_with(b"version https://git-lfs.github.com") => (
-            "it is a pointer of Git LFS, not the file itself",
+            "it is a Git LFS pointer, not the file itself",
             "run git lfs pull in its repository, or download the file from the repository's page",
         ),
         _ if head.starts_with(b"PK\x03\x04") && holds("config.json") => (
@@ -58,12 +60,12 @@ fn kind(head: &[u8]) -> Option<(&'static str, &'static str)> {
         ),
         // Pickles of protocols 2 to 5; PyTorch's begin with its magic number.
         [0x80, 2..=5, ..] => (
-            "it is a Python pickle, as PyTorch's checkpoints before 1.6 are",
+            "it is a Python pickle, such as a checkpoint from PyTorch before 1.6",
             FROM_TORCH,
         ),
-        [0x1f, 0x8b, ..] => ("it is compressed by gzip", "unpack it with gunzip"),
+        [0x1f, 0x8b, ..] => ("it is compressed with gzip", "unpack it with gunzip"),
         _ if head.starts_with(b"\x89HDF\r\n\x1a\n") => (
-            "it is an HDF5 file, as Keras's .h5 models are",
+            "it is an HDF5 file, such as a Keras .h5 model",
             "convert it with tf2onnx: python -m tf2onnx.convert --keras FILE --output net.onnx",
         ),
         _ if head.get(4..8) == Some(b"TFL3") => (
@@ -77,7 +79,7 @@ fn kind(head: &[u8]) -> Option<(&'static str, &'static str)> {
         ),
         _ if begins("<!doctype html") || begins("<html") || begins("<?xml") => (
             "it is a web page",
-            "the link led to a page and not to the file: download the file itself",
+            "the link led to a page instead of the file: download the file itself",
         ),
         _ if holds("saved_model_schema_version") || holds("SavedModel") => {
             (SAVED_MODEL, FROM_SAVED)

@@ -41,7 +41,7 @@ pub(crate) struct Node {
     pub file_name: String,
     /// The file gives it none.
     pub unnamed: bool,
-    /// The modules it came from, as torch writes them beside a node.
+    /// The modules it came from, as torch writes them alongside a node.
     pub scopes: Option<String>,
     pub op: String,
     pub domain: String,
@@ -215,7 +215,7 @@ impl Graph {
             None => String::new(),
         };
         Error::Parse(format!(
-            "its nodes form a circle, in which each reads what another makes: {}{rest}",
+            "its nodes form a cycle, in which each reads the output of another: {}{rest}",
             names[..names.len().min(MOST)].join(", ")
         ))
     }

@@ -1,5 +1,5 @@
 //! From a tensor in the file to numbers: sizes checked before anything is allocated, data inside
-//! the file or beside it.
+//! the file or alongside it.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The most bytes the weights of one model may take. Data inside the file is bounded by the file
-/// (a varint of one byte becomes an integer of at most eight); data beside it by the files there,
+/// (a varint of one byte becomes an integer of at most eight); data alongside it by the files there,
 /// of which no byte is used twice, and both by this.
 const LARGEST_MODEL: u128 = 32 << 30;
 
@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
         self.total = self.total.saturating_add(expected);
         if self.total > LARGEST_MODEL {
             return Err(refused(format!(
-                "brings the weights to {} bytes, more than {LARGEST_MODEL}",
+                "brings the weights to {} bytes, above the limit of {LARGEST_MODEL}",
                 self.total
             )));
         }
@@ -197,9 +197,9 @@ impl<'a> Reader<'a> {
             + tensor.int64_data.len()
             + tensor.double_data.len()
             + tensor.uint64_data.len();
-        let wide = || refused("keeps its data in the wrong list".into());
+        let wide = || refused("stores its data in the wrong list".into());
         if listed != 0 && self.place(tensor).is_some_and(|place| place.length > 0) {
-            return Err(refused("keeps its data twice".into()));
+            return Err(refused("stores its data twice".into()));
         }
         if listed == 0 {
             let place = self.place(tensor).unwrap_or(Place {
@@ -219,7 +219,7 @@ impl<'a> Reader<'a> {
             }
             if u128::from(got) > expected {
                 return Err(refused(format!(
-                    "holds {got} bytes, its shape {shape:?} needs {expected}"
+                    "holds {got} bytes, but its shape {shape:?} needs {expected}"
                 )));
             }
             let read = || {
@@ -289,7 +289,7 @@ impl<'a> Reader<'a> {
         Ok(shared(data))
     }
 
-    /// Data in a file beside the model: a relative path that stays in the model's folder, links
+    /// Data in a file alongside the model: a relative path that stays in the model's folder, links
     /// followed.
     fn external(
         &mut self,
@@ -327,25 +327,25 @@ impl<'a> Reader<'a> {
         let path = folder.join(relative).canonicalize().map_err(system)?;
         if !path.starts_with(folder.canonicalize().map_err(system)?) {
             return Err(refused(
-                "a link leads out of the folder of the model".into(),
+                "a link leads outside the folder of the model".into(),
             ));
         }
         let mut file = File::open(&path).map_err(system)?;
         let meta = file.metadata().map_err(system)?;
         if !meta.is_file() {
-            return Err(refused("it is no file".into()));
+            return Err(refused("it is not a file".into()));
         }
         let offset = number("offset")?.unwrap_or(0);
         let length = number("length")?.unwrap_or_else(|| meta.len().saturating_sub(offset));
         if length != expected {
             return Err(refused(format!(
-                "{length} bytes of it are named, its shape {shape:?} needs {expected}"
+                "it is given as {length} bytes, but its shape {shape:?} needs {expected}"
             )));
         }
         let end = offset.checked_add(length);
         if end.is_none_or(|end| end > meta.len()) {
             return Err(refused(format!(
-                "bytes {offset} to {} are named but it has {}; is it complete?",
+                "it should contain bytes {offset} to {}, but has only {}; is it complete?",
                 offset.saturating_add(length),
                 meta.len()
             )));

@@ -95,7 +95,7 @@ impl LocalFunctions {
             self.made += body.len();
             if self.made > MOST_NODES || depth > DEEPEST {
                 return Err(Error::Parse(format!(
-                    "in node \"{}\": the function {} calls itself, or becomes more than {MOST_NODES} nodes",
+                    "in node \"{}\": the function {} calls itself, or expands to more than {MOST_NODES} nodes",
                     node.name, node.op
                 )));
             }

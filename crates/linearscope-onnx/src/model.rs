@@ -64,7 +64,7 @@ fn whole_numbers(dtype: DType) -> [i128; 2] {
     }
 }
 
-/// An ONNX model, read and checked; its graph is walked anew for each input shape.
+/// An ONNX model, read and checked; its graph is walked again for each input shape.
 ///
 /// Clones share the weights.
 ///
@@ -96,7 +96,7 @@ impl Model {
     ///   networks are recognised, and the hint says how to come from there to a model.
     /// - [`Error::Truncated`], [`Error::Initialiser`]: a weight does not hold what its shape and type
     ///   promise, or is of a type that cannot be read.
-    /// - [`Error::ExternalData`]: weights beside the file are missing, or not where they may be.
+    /// - [`Error::ExternalData`]: weights alongside the file are missing, or not where they may be.
     /// - [`Error::Parse`]: functions of the model call themselves, or grow without bound; nodes wait for each
     ///   other.
     ///
@@ -121,7 +121,7 @@ impl Model {
     }
 
     /// A model from the bytes of a file; `path` is named in errors, and external data is looked
-    /// for beside it. The model keeps a copy of the weights, not the bytes.
+    /// for alongside it. The model keeps a copy of the weights, not the bytes.
     ///
     /// # Errors
     /// As [`load`](Self::load), but for [`Error::Io`].
@@ -172,7 +172,7 @@ impl Model {
                 error => not_onnx(error),
             })?;
         if proto.graph.node.is_empty() {
-            return Err(not_onnx("it holds no graph nodes".into()));
+            return Err(not_onnx("it contains no graph nodes".into()));
         }
         let imports = proto.opset_import.iter();
         let imports = imports.map(|import| (&import.domain[..], import.version));
@@ -229,7 +229,7 @@ impl Model {
         let at = at.ok_or_else(|| {
             let names: Vec<&str> = inputs.iter().map(|input| &input.name[..]).collect();
             refused(format!(
-                "is none of the inputs, which are {}",
+                "is not one of the inputs, which are {}",
                 names.join(", ")
             ))
         })?;
@@ -257,7 +257,7 @@ impl Model {
                     .filter(|_| !dtype.is_float())
                 {
                     return Err(refused(format!(
-                        "holds {}, which goes from {least} to {most}; {number} does not",
+                        "holds {}, with values from {least} to {most}; {number} is outside",
                         dtype.name()
                     )));
                 }
@@ -345,7 +345,7 @@ impl Model {
     ///
     /// # Errors
     /// - [`Error::Shape`]: a shape does not fit, or there are more or fewer than inputs.
-    /// - [`Error::Input`]: an input holds no floats; [`with_constant`](Self::with_constant) fixes it.
+    /// - [`Error::Input`]: an input contains no floats; [`with_constant`](Self::with_constant) fixes it.
     /// - [`Error::UnsupportedOp`], [`Error::Unsupported`]: an op, or its form, is not supported; so are
     ///   shapes, indices and branches computed from an input.
     /// - [`Error::Misfit`]: sizes do not fit each other in a node; the hint says which would do, where
@@ -379,7 +379,7 @@ impl Model {
             if let Some(dtype) = dtype.filter(|dtype| !dtype.is_float()) {
                 return Err(Error::Input {
                     input: input.name.clone(),
-                    because: format!("holds {}, which no interpreter varies", dtype.name()),
+                    because: format!("holds {}, which an interpreter cannot vary", dtype.name()),
                 });
             }
         }
@@ -423,7 +423,7 @@ impl Model {
         if shape.first().is_some_and(|&batch| batch > 1) {
             let alone = [&[1], &shape[1..]].concat();
             if takes(&alone) {
-                return Some("its batch is 1: give it one picture at a time".into());
+                return Some("its batch size is 1: give it one picture at a time".into());
             }
         }
         // Axes that the file leaves open: of a picture, all behind the channels.
@@ -448,7 +448,7 @@ impl Model {
             let above = with(&|size| size.div_ceil(step) * step);
             if below != above && takes(&below) && takes(&above) {
                 return Some(format!(
-                    "try sizes divisible by {step}, as {} or {}",
+                    "try sizes divisible by {step}, such as {} or {}",
                     shown(&below),
                     shown(&above)
                 ));
@@ -456,7 +456,7 @@ impl Model {
         }
         let larger = (1..=8).map(|power| with(&|size| size << power));
         let larger = larger.into_iter().find(|tried| takes(tried))?;
-        Some(format!("try a larger size, as {}", shown(&larger)))
+        Some(format!("try a larger size, such as {}", shown(&larger)))
     }
 
     /// [`network`](Self::network) for shapes that fit what the file declares.

@@ -2,7 +2,7 @@
 //! says which that is.
 //!
 //! Exporters number their nodes (`node_Conv_291`, `Conv_12`). The module stands in the scopes that torch
-//! writes beside a node, in the path that its older exporter makes of them
+//! writes alongside a node, in the path that its older exporter makes of them
 //! (`/layer1/layer1.0/conv1/Conv`), and in the name of the weight that a node reads
 //! (`layer1.0.conv1.weight`). In this order:
 //!
@@ -12,7 +12,7 @@
 //! 4. the module of the weight.
 //!
 //! The weight's comes first where that module has no node by scopes or path: exporters fold a norm into
-//! the convolution before it and write the norm's scopes beside what they made. Where it has one, the
+//! the convolution before it and write the norm's scopes alongside what they made. Where it has one, the
 //! weight is shared, or merged with an equal one of another module, and says nothing.
 //!
 //! One of a module's nodes has its name, the one that reads its weight or else the last; the others, and

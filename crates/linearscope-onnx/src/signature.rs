@@ -110,7 +110,7 @@ impl Signature {
                 "the batch is {batch}: give as many pictures, or export the model with a dynamic batch"
             ),
             [(1, channels, got)] if shape.len() > 2 => {
-                format!("it takes {channels} channels, and {got} came")
+                format!("it takes {channels} channels, but got {got}")
             }
             _ => "resize the picture, or export the model with dynamic axes".into(),
         }

@@ -206,7 +206,7 @@ impl<S: Read + Seek> Walk<S> {
                 kind => {
                     let at = self.at;
                     return Err(damaged(format!(
-                        "at byte {at} stands a field of kind {kind}"
+                        "unexpected field of kind {kind} at byte {at}"
                     )));
                 }
             }

@@ -11,7 +11,7 @@ use crate::{
 /// One run of a quantity.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
-    /// What it is of; stands beside its end.
+    /// What it is of; stands alongside its end.
     pub label: String,
     /// (step, value), steps increasing.
     pub points: Vec<(f64, f64)>,

@@ -76,7 +76,7 @@ impl Overlay {
         self.scale(&self.summed(map))
     }
 
-    /// What is shown at each place: a map's channels added, as far as their sign is asked for.
+    /// What is shown at each place: a map's channels added, as far as their sign is requested.
     fn summed(&self, map: &Array) -> Vec<f64> {
         let [channels, h, w] = map.shape();
         let mut values = vec![0.0; h * w];
@@ -144,7 +144,7 @@ impl Overlay {
         let panel = Panel::new(title, raster).caption(shown);
         Some(match clipped {
             true => panel.caption(format!(
-                "full colour from the {} percentile on; the largest magnitude is {}",
+                "colours saturate at the {} percentile; the largest magnitude is {}",
                 ordinal(self.percentile),
                 number(most)
             )),
@@ -237,7 +237,7 @@ mod tests {
         let array = Array::new(&map, &[2, 2]).unwrap();
         let panel = half.panel("m", &photograph(&[0.0; 4]), &array).unwrap();
         assert_eq!(panel.raster.scale, Some(1.0));
-        let clipped = "full colour from the 50th percentile on; the largest magnitude is 9.00";
+        let clipped = "colours saturate at the 50th percentile; the largest magnitude is 9.00";
         assert_eq!(panel.caption[1], clipped);
     }
 

@@ -49,7 +49,7 @@ pub(crate) fn page(tree: &usvg::Tree, title: &str) -> Result<Vec<u8>, String> {
 }
 
 fn unknown(what: &str) -> String {
-    format!("{what} is not drawn")
+    format!("{what} cannot be drawn")
 }
 
 fn colour(paint: &usvg::Paint) -> Result<[f32; 3], String> {
@@ -172,7 +172,7 @@ impl Page {
 
     fn image(&mut self, image: &usvg::Image) -> Result<(), String> {
         let usvg::ImageKind::PNG(bytes) = image.kind() else {
-            return Err(unknown("a picture that is no PNG"));
+            return Err(unknown("a picture that is not a PNG"));
         };
         let dots = image::load_from_memory(bytes)
             .map_err(|error| error.to_string())?

@@ -16,7 +16,7 @@ pub struct Mark {
     pub y: usize,
     /// Column in the array.
     pub x: usize,
-    /// What stands beside the ring.
+    /// What stands alongside the ring.
     pub label: String,
 }
 
@@ -202,8 +202,8 @@ pub(crate) fn number(x: f64) -> String {
 }
 
 /// How a signed picture in three channels is read.
-const COLOUR_KEY: &str = "Signed colour pictures: each of red, green and blue from −s \
-    (none) over 0 (half, so that zero is grey) to +s (full), with ±s under each picture.";
+const COLOUR_KEY: &str = "Signed colour pictures: red, green and blue each run from −s (none) through 0 (half, \
+    so that zero is grey) to +s (full), with ±s under each picture.";
 
 /// What stands in place of a signed picture without anything to see.
 pub(crate) const ALL_ZERO: &str = "all zero";

@@ -197,7 +197,8 @@ impl File<'_> {
             (1, &[a, b, _, _]) => (10, usize::from(u16::from_le_bytes([a, b]))),
             (2 | 3, &[a, b, c, d]) => (12, u32::from_le_bytes([a, b, c, d]) as usize),
             (version, _) => {
-                let problem = format!("version {version} of the format, where 1 to 3 are known");
+                let problem =
+                    format!("version {version} of the format; versions 1 to 3 are supported");
                 return Err(self.fail(problem, AGAIN));
             }
         };
@@ -226,7 +227,7 @@ impl File<'_> {
                 let needed = needed.map_or("more than any file".into(), crate::error::size);
                 let held = crate::error::size(data.len() as u64);
                 return Err(self.fail(
-                    format!("shape {shape:?} of {dtype} needs {needed}, and {held} are there"),
+                    format!("shape {shape:?} of {dtype} needs {needed}, but the file has {held}"),
                     "copy or download it again",
                 ));
             }
@@ -280,7 +281,7 @@ impl File<'_> {
             Some('M' | 'm') => ("dates or times", "save x.astype(\"float64\")"),
             Some('f') => ("floats of more than 64 bits", "save x.astype(\"float64\")"),
             Some('V') if plain == "V2" => (
-                "numbers of two bytes that NumPy has no name for, bfloat16 most likely",
+                "two-byte numbers without a NumPy type, most likely bfloat16",
                 "save x.astype(\"float32\")",
             ),
             Some('V') => ("raw bytes", "save x.astype(\"float32\")"),
@@ -324,7 +325,7 @@ impl File<'_> {
                 }
                 return Err(self.fail(
                     format!(
-                        "{} arrays, and one is wanted: {}",
+                        "contains {} arrays, but a single one is needed: {}",
                         several.len(),
                         listed.join(", ")
                     ),

@@ -20,7 +20,7 @@ const RAW: Foreign = foreign(
     "develop it: darktable-cli IN OUT.png, or rawpy.imread(IN).postprocess() in Python",
 );
 const VIDEO: Foreign = foreign("a video", "take a frame: ffmpeg -i IN -frames:v 1 OUT.png");
-const DOWNLOAD: &str = "it is what a server sent instead of the file; download it again";
+const DOWNLOAD: &str = "a server sent this instead of the file; download it again";
 
 /// Where, which bytes, and what begins like that.
 const MAGIC: &[(usize, &[u8], Foreign)] = &[
@@ -109,7 +109,7 @@ const MAGIC: &[(usize, &[u8], Foreign)] = &[
         b"PK\x03\x04",
         foreign(
             "a zip archive",
-            "unpack it; arrays of numpy.savez are read from files named .npz",
+            "unpack it; arrays written by numpy.savez are read from files named .npz",
         ),
     ),
     (
@@ -271,10 +271,10 @@ pub(crate) fn foreign_name(path: &Path) -> Option<Foreign> {
         "jxl" => foreign("a JPEG XL", "convert it: djxl IN OUT.png"),
         "jp2" | "j2k" => foreign("a JPEG 2000", MAGICK),
         "ppm" | "pgm" | "pbm" | "pnm" | "tga" | "qoi" | "ico" | "dds" => {
-            foreign("a picture of a kind that is not read", MAGICK)
+            foreign("a picture of an unsupported kind", MAGICK)
         }
         "exr" | "hdr" | "fits" | "dcm" | "mat" | "h5" | "hdf5" | "pt" | "pth" | "pkl" => foreign(
-            "data of a kind that is not read",
+            "data of an unsupported kind",
             "save its numbers as an array (.npy)",
         ),
         "mp4" | "mov" | "avi" | "mkv" | "webm" => VIDEO,

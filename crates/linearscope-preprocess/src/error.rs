@@ -46,7 +46,7 @@ pub enum Error {
         file: PathBuf,
     },
     /// A file that holds something else than what this crate reads.
-    #[error("{}: not a picture this program reads, but {what}", file.display())]
+    #[error("{}: not a supported picture, but {what}", file.display())]
     Foreign {
         /// Which one.
         file: PathBuf,
@@ -66,7 +66,7 @@ pub enum Error {
         problem: String,
     },
     /// A picture of a rare kind, which its format allows and the decoder does not read.
-    #[error("{}: a kind of {format} that is not read: {problem}", file.display())]
+    #[error("{}: unsupported kind of {format}: {problem}", file.display())]
     Unsupported {
         /// Which one.
         file: PathBuf,
@@ -77,7 +77,7 @@ pub enum Error {
     },
     /// A picture whose header says more pixels than the limit.
     #[error(
-        "{}: {h}x{w} are {:.1} megapixels, more than the limit of {:.1}",
+        "{}: {h}x{w} is {:.1} megapixels, above the limit of {:.1}",
         file.display(),
         (u64::from(*h) * u64::from(*w)) as f64 / 1e6,
         *limit as f64 / 1e6
@@ -94,7 +94,7 @@ pub enum Error {
     },
     /// A file that is larger than the limit, or makes numbers that are.
     #[error(
-        "{}: takes {}, more than the limit of {}",
+        "{}: takes {}, above the limit of {}",
         file.display(),
         size(*bytes),
         size(*limit)
@@ -118,7 +118,7 @@ pub enum Error {
         hint: String,
     },
     /// An array whose channels are last, for a network that takes them first.
-    #[error("shape {shape:?} has its channels last, and the network takes them first")]
+    #[error("shape {shape:?} has its channels last, but the network takes them first")]
     ChannelsLast {
         /// The array's.
         shape: Vec<usize>,
@@ -153,10 +153,11 @@ pub enum Error {
     },
     /// A resize that needs more memory than any network's input would.
     #[error(
-        "resize {resize} makes {h}x{w} of a picture of {from_h}x{from_w}, more than {megapixels} megapixels on the way"
+        "resize {resize} turns a picture of {from_h}x{from_w} into {h}x{w}, which takes more than {megapixels} \
+        megapixels on the way"
     )]
     TooLarge {
-        /// What was asked for.
+        /// What was requested.
         resize: Size,
         /// The height it comes to.
         h: u32,
@@ -258,7 +259,7 @@ impl Error {
             }
             Error::AmbiguousLayout { shape } => {
                 return Some(format!(
-                    "say which is meant; if channels are last, transpose with {}",
+                    "transpose with {} if channels are last",
                     transposition(shape)
                 ));
             }

@@ -20,7 +20,7 @@
 //! its channels last. [`pictures_in`] lists a folder. Each refusal names the file, the numbers and the next step
 //! ([`Error::hint`]).
 //!
-//! A [`Recipe`] is the description, gaps allowed, as a TOML file beside a model has it; [`Recipe::for_channels`] checks
+//! A [`Recipe`] is the description, gaps allowed, as a TOML file alongside a model has it; [`Recipe::for_channels`] checks
 //! it against a network and fills the gaps. The [`Preprocess`] that results cannot be wrong in itself: only a picture can
 //! fail to fit.
 //!

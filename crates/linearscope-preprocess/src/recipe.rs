@@ -1,4 +1,4 @@
-//! The description of a network's preprocessing, as a file beside a model has it.
+//! The description of a network's preprocessing, as a file alongside a model has it.
 
 use std::{
     io,
@@ -237,7 +237,7 @@ impl Recipe {
         model.with_extension("toml")
     }
 
-    /// The recipe beside a model, if there is one.
+    /// The recipe alongside a model, if there is one.
     ///
     /// # Errors
     /// As [`Recipe::read`], but a file that does not exist is none: `Ok(None)`.
@@ -286,7 +286,10 @@ impl Recipe {
         {
             return Err(Error::value(
                 "output_range",
-                format!("{:?} is not black and white", [black, white]),
+                format!(
+                    "{:?} is not a pair of black and white values",
+                    [black, white]
+                ),
                 "give two different numbers, such as -1 and 1",
             ));
         }
@@ -307,7 +310,7 @@ impl Recipe {
                 return Err(Error::value(
                     "crop",
                     format!("{crop} is larger than resize {resize}"),
-                    "crop at most what the resize leaves",
+                    "crop no more than the resized picture has",
                 ));
             }
         }
@@ -343,7 +346,7 @@ impl Recipe {
             (None, _) => {
                 return Err(Error::value(
                     "channels",
-                    format!("the network takes {counted}, which no picture has"),
+                    format!("the network takes {counted}, but no picture has that many"),
                     "give the input as an array of its shape",
                 ));
             }

@@ -190,7 +190,7 @@ fn other_numbers_are_refused_by_name() {
         ("'|S3'", "text", "numbers"),
         ("'<M8[ns]'", "dates", "float64"),
         ("'<f16'", "floats of more than 64 bits", "float64"),
-        ("'<V2'", "bfloat16 most likely", "x.astype(\"float32\")"),
+        ("'<V2'", "most likely bfloat16", "x.astype(\"float32\")"),
         ("'|V1'", "raw bytes", "float32"),
         ("'bfloat16'", "bfloat16", "x.astype(\"float32\")"),
         (
@@ -216,7 +216,7 @@ fn headers_that_lie() {
     let (said, _) = refused(&npy(1, "'<f4'", false, "(1000, 1000)", &[0; 40]));
     assert_eq!(
         said,
-        "x.npy: shape [1000, 1000] of float32 needs 4.0 MB, and 40 bytes are there"
+        "x.npy: shape [1000, 1000] of float32 needs 4.0 MB, but the file has 40 bytes"
     );
     for shape in [
         "(4294967296, 4294967296)",
@@ -312,7 +312,10 @@ fn archives_of_one_array() {
             (vec![1.0, 2.0, 3.0, 4.0], vec![2, 2])
         );
         let (said, hint) = refused(&npz(&[("train.npy", &x), ("test.npy", &x)], method));
-        assert_eq!(said, "x.npy: 2 arrays, and one is wanted: test, train");
+        assert_eq!(
+            said,
+            "x.npy: contains 2 arrays, but a single one is needed: test, train"
+        );
         assert!(hint.contains("numpy.load(IN)[NAME]"), "{hint}");
     }
     let many: Vec<String> = (0..20).map(|i| format!("a{i:02}.npy")).collect();

@@ -258,7 +258,7 @@ fn transparent_pixels_are_put_on_a_colour() {
     .to_string();
     assert_eq!(
         said,
-        "12 % of its pixels are transparent; they are put on white"
+        "12 % of its pixels are transparent; they are drawn on white"
     );
     // The hidden colours, for those who want them.
     let options = ReadOptions::default().with_background(Background::None);
@@ -383,7 +383,7 @@ fn profiles_become_srgb() {
     assert_eq!(open(&path("wide.png")).expect("reads"), picture.image);
     assert_eq!(
         picture.notices[0].to_string(),
-        "its colour profile \"Wide RGB\" is ignored: numbers are used as they are stored, as in torchvision"
+        "its colour profile \"Wide RGB\" is ignored: values are used as stored, as in torchvision"
     );
     let recipe = Recipe::default().with_profiles(Profiles::Convert);
     let options = recipe.for_channels(3).expect("three").read_options();
@@ -480,7 +480,7 @@ fn headers_are_held_to_limits() {
         assert!(
             error
                 .to_string()
-                .ends_with("megapixels, more than the limit of 200.0"),
+                .ends_with("megapixels, above the limit of 200.0"),
             "{error}"
         );
         assert!(error.hint().expect("a hint").contains("raise the limit"));
@@ -508,7 +508,7 @@ fn headers_are_held_to_limits() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{}: takes 2.6 kB, more than the limit of 2.6 kB",
+            "{}: takes 2.6 kB, above the limit of 2.6 kB",
             path("turned1.png").display()
         )
     );
@@ -630,7 +630,7 @@ fn foreign_files_are_named() {
         assert!(matches!(error, Error::Foreign { .. }), "{what}: {error:?}");
         let said = error.to_string();
         assert!(
-            said.starts_with("a.png: not a picture this program reads, but "),
+            said.starts_with("a.png: not a supported picture, but "),
             "{said}"
         );
         assert!(said.contains(what), "{said}");

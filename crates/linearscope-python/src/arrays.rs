@@ -61,10 +61,10 @@ impl Vectors<'_> {
             Self::Double(array) => of(array),
         }?;
         match data.shape()[..] {
-            [0, _] => Err(PyValueError::new_err("there are no vectors")),
+            [0, _] => Err(PyValueError::new_err("no vectors were given")),
             [_, n] if n == len => Ok(data),
             _ => Err(PyValueError::new_err(format!(
-                "vectors have length {}, but {len} is needed",
+                "vectors have length {}, but need length {len}",
                 data.shape()[1]
             ))),
         }
@@ -94,7 +94,7 @@ pub(crate) fn signed<'py>(
     let values: Vec<f64> = values.as_array().iter().copied().collect();
     let array = Array::new(&values, &shape).ok_or_else(|| {
         PyValueError::new_err(format!(
-            "an array of shape {shape:?} is no picture [c, h, w]"
+            "an array of shape {shape:?} is not a picture [c, h, w]"
         ))
     })?;
     let raster = array.signed(array.whole(), scale, usize::MAX);

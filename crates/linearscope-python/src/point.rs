@@ -169,9 +169,7 @@ impl Point {
             "affine" => (Product::Affine, self.point.input_shape()),
             "adjoint" => (Product::Adjoint, self.point.output_shape()),
             other => {
-                return Err(PyValueError::new_err(format!(
-                    "there is no product {other}"
-                )));
+                return Err(PyValueError::new_err(format!("no such product: {other}")));
             }
         };
         let x = x.data(shape.iter().product())?;
@@ -380,7 +378,7 @@ impl Point {
         match len == needed {
             true => Ok(()),
             false => Err(PyValueError::new_err(format!(
-                "vectors have length {len}, but {needed} is needed"
+                "vectors have length {len}, but need length {needed}"
             ))),
         }
     }

@@ -40,7 +40,7 @@ def test_colours_are_the_one_mapping():
     grey = ls.plot.rgb(np.zeros((3, 2, 2)))
     assert len(np.unique(grey)) == 1
     assert (ls.plot.rgb(np.ones((3, 2, 2)), scale=2.0) < 255).all()
-    with pytest.raises(ValueError, match="no picture"):
+    with pytest.raises(ValueError, match="not a picture"):
         ls.plot.rgb(np.ones(5))
 
 
@@ -75,7 +75,7 @@ def test_captums_shape(vgg, scene):
     assert zeros.tobytes() == other.tobytes() != half.tobytes()
     with pytest.raises(ValueError, match="baseline has shape"):
         lin.attribute(x[:1], 3, x, method="integrated-gradients:4")
-    with pytest.raises(TypeError, match="one input"):
+    with pytest.raises(TypeError, match="a single input"):
         lin.attribute((x,), 3)
     with pytest.raises(ValueError, match="3 targets for 2 inputs"):
         lin.attribute(x, target=[1, 2, 3])

@@ -253,7 +253,7 @@ mod tests {
             assert!(std::ptr::eq(found, known), "{} is there twice", known.name);
         }
         let error = Architecture::named("resnet19").unwrap_err().to_string();
-        assert!(error.starts_with("no network is called \"resnet19\"; known are alexnet, "));
+        assert!(error.starts_with("no network is named \"resnet19\"; available are alexnet, "));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No network of this name.
-    #[error("no network is called \"{name}\"; known are {known}")]
+    #[error("no network is named \"{name}\"; available are {known}")]
     Unknown {
         /// The name asked for.
         name: String,

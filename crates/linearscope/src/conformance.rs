@@ -56,7 +56,7 @@ pub trait Interpreted {
     /// When y does not fit, or there is no adjoint.
     fn adjoint(&self, y: &[f64]) -> Result<Vec<f64>, Self::Error>;
 
-    /// F x, with `sources` F x + r, from a run of the network beside x₀, with no program.
+    /// F x, with `sources` F x + r, from a run of the network alongside x₀, with no program.
     ///
     /// # Errors
     /// When x does not fit.

@@ -73,7 +73,7 @@ pub fn select(name: &str) -> Result<Device> {
         None => (name, 0),
         Some((kind, index)) => match index.parse() {
             Ok(index) => (kind, index),
-            Err(_) => return Err(wrong(format!("has \"{index}\" where a number must stand"))),
+            Err(_) => return Err(wrong(format!("has \"{index}\" in place of a number"))),
         },
     };
     let Some((_, list)) = KINDS.iter().find(|(known, _)| *known == kind) else {
@@ -88,8 +88,8 @@ pub fn select(name: &str) -> Result<Device> {
     }
     Err(wrong(match devices.len() {
         0 => "is compiled in, but this machine has none".into(),
-        1 => "is not there; there is one of its kind".into(),
-        n => format!("is not there; there are {n} of its kind"),
+        1 => "does not exist; there is one of its kind".into(),
+        n => format!("does not exist; there are {n} of its kind"),
     }))
 }
 
@@ -145,7 +145,7 @@ mod tests {
     fn what_is_not_there_is_an_error_that_names_what_is() {
         for (name, says) in [
             ("cpu:1", "there is one of its kind"),
-            ("cpu:x", "a number must stand"),
+            ("cpu:x", "in place of a number"),
             ("quantum", "is not known"),
             #[cfg(not(feature = "cuda"))]
             ("cuda", "build with --features cuda"),

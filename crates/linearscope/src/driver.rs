@@ -1,6 +1,6 @@
 //! The driver: replays a network's graph on [`LinearScope`], op by op.
 //!
-//! Weights are uploaded once and registered anew each run. Burn's capture leaves out when tensors
+//! Weights are uploaded once and registered again each run. Burn's capture leaves out when tensors
 //! die, so last uses are computed here. Ops that Burn's interpreter cannot replay are done here
 //! (int casts) or refused before anything runs; a panic below is caught and gets the node's name.
 
@@ -82,13 +82,13 @@ pub struct Loaded<B: Backend> {
 fn unplayable(operation: &OperationIr) -> Option<&'static str> {
     match operation {
         OperationIr::Custom(_) => Some("custom operations have no kernel here"),
-        OperationIr::Distributed(_) => Some("collective operations have no place in a network"),
+        OperationIr::Distributed(_) => Some("collective operations are not supported in a network"),
         OperationIr::Float(_, FloatOperationIr::Quantize(_) | FloatOperationIr::Dequantize(_)) => {
             Some("quantised tensors are not supported")
         }
         OperationIr::Float(_, FloatOperationIr::Random(_))
         | OperationIr::NumericInt(_, NumericOperationIr::IntRandom(_)) => {
-            Some("random numbers make every run another network")
+            Some("random numbers would make every run a different network")
         }
         OperationIr::BaseBool(BaseOperationIr::Cast(_)) => Some("bool casts are not supported"),
         operation
@@ -146,7 +146,7 @@ impl IrVisitorMut for Statuses<'_> {
     }
 }
 
-/// The steps an output depends on; a branch nobody asks for need not have rules.
+/// The steps an output depends on; a branch that is not needed need not have rules.
 fn live_steps(network: &Network) -> Vec<bool> {
     let mut wanted: HashSet<TensorId> = network.outputs().iter().map(|port| port.id).collect();
     let mut live = vec![false; network.steps.len()];
@@ -313,7 +313,7 @@ impl<B: Backend> Loaded<B> {
         &self.interrupt
     }
 
-    /// The same network with these weights beside, or in place of, its own. Cost: none to speak of;
+    /// The same network with these weights beside, or in place of, its own. Cost: negligible;
     /// nothing is copied.
     pub(crate) fn with_weights(
         &self,
@@ -408,7 +408,7 @@ impl<B: Backend> Loaded<B> {
                 HandleKind::Float(tensor) => Ok(tensor),
                 _ => Err(Error::LostTrace {
                     output: port.name.clone(),
-                    because: "it is no float tensor but a decision".into(),
+                    because: "it is a decision, not a float tensor".into(),
                 }),
             }
         });
@@ -544,8 +544,9 @@ impl<B: Backend> Loaded<B> {
                     what: format!("input \"{}\"", port.name),
                     got: tensor.shape().to_vec(),
                     expected: port.shape.to_vec(),
-                    hint: "; the graph was captured for that shape, capture it anew for another"
-                        .into(),
+                    hint:
+                        "; the graph was captured for that shape; capture it again for another one"
+                            .into(),
                 });
             }
         }

@@ -42,8 +42,8 @@ pub enum Error {
     },
     /// The rule *mask* has no gain where x₀ ≈ 0 and h(0) ≠ 0.
     #[error(
-        "{place}: the rule mask has gain h(x₀)/x₀, but {count} of {of} entries have |x₀| < {below:e} \
-         while h(0) = {at_zero}; take secant or taylor there, for instance {hint}=secant"
+        "{place}: the rule mask has gain h(x₀)/x₀, but {count} of {of} entries have |x₀| < {below:e} while \
+         h(0) = {at_zero}; use secant or taylor there, for instance {hint}=secant"
     )]
     MaskAtZero {
         /// Where it happened.
@@ -82,8 +82,8 @@ pub enum Error {
     },
     /// Ops of two threads in one run.
     #[error(
-        "{place}: another thread than the run's own works on its tensors, so that its reports would \
-         mix; give each thread its own run"
+        "{place}: a different thread works on the tensors of this run, which would mix up its reports; give \
+         each thread its own run"
     )]
     TwoThreads {
         /// Where it happened.
@@ -91,15 +91,15 @@ pub enum Error {
     },
     /// The host asked for the data of a traced tensor in the middle of a run.
     #[error(
-        "{place}: the data of a traced tensor was read during a run, so what follows could \
-         depend on it unseen; read the run's outputs instead"
+        "{place}: the data of a traced tensor was read during a run, so later steps could depend on it \
+         unnoticed; read the run's outputs instead"
     )]
     DataRead {
         /// Where it happened.
         place: Place,
     },
     /// An output does not depend linearly on the input any more.
-    #[error("output \"{output}\" is no linear function of the input: {because}")]
+    #[error("output \"{output}\" is not a linear function of the input: {because}")]
     LostTrace {
         /// Name of the output.
         output: String,
@@ -135,15 +135,15 @@ pub enum Error {
         hint: String,
     },
     /// A batch without probes or cotangents.
-    #[error("{what} has no probes: the first axis counts them, and is 0")]
+    #[error("{what} has no probes: the first axis, which counts them, is 0")]
     NoProbes {
         /// Which batch.
         what: String,
     },
     /// A replay comes to an input that it was given nothing for.
     #[error(
-        "the replay needs a start for input {input}, which its stops depend on; add its node to the \
-         starts, with zeros to leave it out"
+        "the replay needs a start for input {input}, which its stops depend on; add its node to the starts \
+         (use zeros to ignore it)"
     )]
     NoStart {
         /// The number of the input.
@@ -151,8 +151,8 @@ pub enum Error {
     },
     /// A node id on a program that it does not come from.
     #[error(
-        "node {node} is one of program {of}, but program {here} was asked; ids hold for their own \
-         program only: take them from its `inputs`, `outputs`, `ids` or `place`, or by name from \
+        "node {node} belongs to program {of}, but was used with program {here}; ids are valid only for their \
+         own program: get them from its `inputs`, `outputs`, `ids` or `place`, or by name from \
          `Recorded::node`"
     )]
     ForeignNode {
@@ -175,7 +175,7 @@ pub enum Error {
         nodes: Vec<String>,
     },
     /// The end of a sub-network does not depend on its beginning.
-    #[error("node \"{to}\" does not depend on node \"{from}\"; exchange the two?")]
+    #[error("node \"{to}\" does not depend on node \"{from}\"; did you swap them?")]
     NoPath {
         /// The beginning.
         from: String,
@@ -194,8 +194,8 @@ pub enum Error {
     },
     /// A tensor with NaN or infinity where numbers are needed.
     #[error(
-        "{what} holds {count} values that are not finite (the first at flat index {first}); \
-         an interpreter of it would be meaningless"
+        "{what} has {count} values that are not finite (the first at flat index {first}), so an interpreter of \
+         it would be meaningless"
     )]
     NotFinite {
         /// Which tensor.
@@ -207,8 +207,8 @@ pub enum Error {
     },
     /// A question about piecewise-linear networks met an op that is frozen but curved.
     #[error(
-        "in node \"{node}\": frozen by the rule {rule}, it is not piecewise linear, so that no stretch \
-         around x₀ is exact; ask how the error grows instead"
+        "in node \"{node}\": frozen by the rule {rule}, it is not piecewise linear, so the reading is exact \
+         only at x₀; measure how the error grows instead"
     )]
     NotPiecewise {
         /// The network node.
@@ -234,20 +234,20 @@ pub enum Error {
     },
     /// Something has to be known of a linear map that says nothing about itself: one of a user's own.
     #[error(
-        "in node \"{node}\": {asked} has to know what the map \"{map}\" is, and its structure is General; \
-         let its `structure` say what it is, or make it with linear::gain or linear::multiple"
+        "in node \"{node}\": {asked} needs to know what the map \"{map}\" is, but its structure is General; \
+         return a specific `structure`, or create it with linear::gain or linear::multiple"
     )]
     GeneralMap {
         /// The network node.
         node: String,
         /// The map's name.
         map: String,
-        /// What was asked for.
+        /// What was requested.
         asked: String,
     },
     /// The box of a relevance before a layer whose inputs have no bounds that are known.
     #[error(
-        "the box before \"{node}\" has no bounds: {because}; take another rule for this layer, such as z⁺"
+        "the box before \"{node}\" has no bounds: {because}; use another rule for this layer, such as z⁺"
     )]
     NoBounds {
         /// The layer's network node.
@@ -266,7 +266,9 @@ pub enum Error {
         available: Vec<String>,
     },
     /// A device does not compute in a dtype.
-    #[error("device \"{device}\" does not compute in {dtype}; the cpu does, and f32 is everywhere")]
+    #[error(
+        "device \"{device}\" does not support {dtype}; use the cpu, or f32, which all devices support"
+    )]
     Dtype {
         /// The device's name.
         device: String,
@@ -274,7 +276,7 @@ pub enum Error {
         dtype: String,
     },
     /// Two programs that were to be compared are not of one network by one set of rules.
-    #[error("these programs are not of one network by one set of rules: {because}")]
+    #[error("these programs do not belong to the same network and rules: {because}")]
     ProgramsDiffer {
         /// The node at which they part; empty where it is all of them.
         node: String,
@@ -283,20 +285,20 @@ pub enum Error {
     },
     /// The decisions of x₀ do not fit the memory they may take.
     #[error(
-        "{what} needs the recorded program, but the decisions of x₀ take more than the {budget} \
-         bytes they may; allow more memory, or ask for columns, projections and rows only"
+        "{what} needs the recorded program, but the decisions of x₀ take more than the {budget} bytes allowed; \
+         allow more memory, or use only columns, projections and rows"
     )]
     Memory {
-        /// What was asked for.
+        /// What was requested.
         what: String,
         /// The bytes there are.
         budget: usize,
     },
     /// Somebody stopped the network's [`Interrupt`](crate::Interrupt): what was computed by then is
     /// dropped.
-    #[error("interrupted before it was finished; freeze or ask again to have it")]
+    #[error("interrupted before it was finished; freeze or compute it again")]
     Interrupted,
-    /// What was asked for means nothing for this network or these numbers; says why and what would.
+    /// What was requested means nothing for this network or these numbers; says why and what would.
     #[error("{0}")]
     Question(String),
     /// Capturing a graph failed.

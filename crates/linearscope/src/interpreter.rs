@@ -76,7 +76,7 @@ impl Interpreter {
         )?))
     }
 
-    /// Freeze the network at x₀, `[..input]`. Cost: one forward and the rules' decisions; memory: the
+    /// Freeze the network at x₀, `[..input]`. Cost: one forward pass and the rules' decisions; memory: the
     /// decisions, as much as [`machine_budget`] allows.
     ///
     /// ```
@@ -155,7 +155,7 @@ impl Interpreter {
         ranked("y₀", self.recorded.reference()[0].clone())
     }
 
-    /// The residual r, `[..output]`: the affine map at x₁ = 0. Cost: one forward.
+    /// The residual r, `[..output]`: the affine map at x₁ = 0. Cost: one forward pass.
     ///
     /// ```
     #[doc = include_str!("interpreter/frozen.md")]
@@ -245,7 +245,7 @@ impl Interpreter {
     ///
     /// # Errors
     /// [`Error::NoGradient`] on an autodiff device when the adjoint of an op cannot be
-    /// differentiated, [`Error::GeneralMap`] when nobody knows; [`Error::OutOfRange`];
+    /// differentiated, [`Error::GeneralMap`] when that is unknown; [`Error::OutOfRange`];
     /// [`Error::Shape`].
     pub fn rows<const P: usize>(&self, at: &[&[usize]]) -> Result<Tensor<P>> {
         let shape = self.recorded.reference()[0].shape();
@@ -426,7 +426,7 @@ impl Interpreter {
         self.recorded.unused_rules()
     }
 
-    /// How many decisions rounding may have made otherwise; `None` in training, where nobody counted.
+    /// How many decisions rounding may have made otherwise; `None` in training, where they are not counted.
     ///
     /// ```
     #[doc = include_str!("interpreter/frozen.md")]
@@ -495,9 +495,9 @@ impl Interpreter {
                             node: node.name.to_string(),
                             op: map.name().into(),
                         },
-                        because: "Burn does not differentiate its backward op, so no loss on \
-                                  rows reaches the weights through it; use columns, or bind \
-                                  module.valid() to get the numbers"
+                        because: "Burn does not differentiate its backward op, so a loss on rows does not \
+                                  reach the weights through it; use columns, or bind module.valid() to get \
+                                  only the numbers"
                             .into(),
                     });
                 }
@@ -568,7 +568,7 @@ pub(crate) fn fitting<const D: usize>(
         return Ok(beside(x, device));
     }
     Err(Error::Data(format!(
-        "{what} is {:?} on {own:?}, the network is {:?} on {device:?}",
+        "{what} is {:?} on {own:?}, but the network is {:?} on {device:?}",
         x.dtype(),
         loaded.dtype(),
     )))
@@ -595,7 +595,7 @@ pub(crate) fn ranked<const D: usize>(what: &str, x: DispatchTensor) -> Result<Te
         return Ok(Tensor::from_dispatch(x));
     }
     Err(Error::Shape {
-        what: format!("{what} asked for as a tensor of rank {D}"),
+        what: format!("{what} requested as a tensor of rank {D}"),
         got: shape.to_vec(),
         expected: vec![],
         hint: format!("; ask for rank {}", shape.num_dims()),

@@ -114,7 +114,7 @@ impl<B: Backend> Loaded<B> {
     /// Freeze at x₀ and say of every op the outputs depend on what it is to the interpreter. A
     /// refused op is listed, and what follows is surveyed as if its result were an input.
     ///
-    /// Cost: one forward and the rules' decisions, as
+    /// Cost: one forward pass and the rules' decisions, as
     /// [`Recorded::new`](crate::Recorded::new).
     ///
     /// # Errors

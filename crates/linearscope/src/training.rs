@@ -13,7 +13,7 @@
 //! indices are constant around x₀ and have no gradient.
 //!
 //! What is trained is the network as captured. Batch norm is in *inference form*: it reads the
-//! running statistics, which only a forward of the module itself on an autodiff device updates.
+//! running statistics, which only a forward pass of the module itself on an autodiff device updates.
 //! Dropout is absent. [`Traced::notices`] says which of the two a network has.
 
 use std::{
@@ -83,8 +83,8 @@ fn notices(network: &Network, parameters: &ParameterNames) -> Vec<String> {
         .collect();
     if !nodes.is_empty() {
         notices.push(format!(
-            "batch norm ({}) is in inference form: it reads the running statistics, which only a \
-             forward of the module itself updates",
+            "batch norm ({}) is in inference form: it reads the running statistics, which only a forward pass \
+             of the module itself updates",
             nodes.join(", ")
         ));
     }
@@ -130,7 +130,7 @@ impl Traced {
         for (what, ports) in [("inputs", network.inputs()), ("outputs", network.outputs())] {
             if ports.len() != 1 {
                 return Err(Error::Capture(format!(
-                    "training takes one input and one output, the forward has {} {what}; use \
+                    "training needs one input and one output, but the forward pass has {} {what}; use \
                      linearscope::Recorded for networks with several",
                     ports.len()
                 )));
@@ -151,7 +151,8 @@ impl Traced {
         }
         if parameters.is_empty() {
             return Err(Error::Capture(
-                "the forward reads no parameter of the module, so there is nothing to train".into(),
+                "the forward pass reads no parameter of the module, so there is nothing to train"
+                    .into(),
             ));
         }
         for id in bound {
@@ -228,14 +229,14 @@ impl Traced {
             };
             let Some(handle) = found.get(name) else {
                 return Err(wrong(
-                    "of the captured module is not in this one; capture this one".into(),
+                    "of the captured module does not exist in this one; capture this one".into(),
                 ));
             };
             let (shape, own_dtype, own_device) = described(handle);
             for slot in slots {
                 if shape != slot.shape {
                     return Err(wrong(format!(
-                        "has shape {:?}, but was captured with {:?}; capture the module anew",
+                        "has shape {:?}, but was captured with {:?}; capture the module again",
                         shape.to_vec(),
                         slot.shape.to_vec()
                     )));
@@ -260,7 +261,7 @@ impl Traced {
         })
     }
 
-    /// What is no parameter, on the device.
+    /// What is not a parameter, on the device.
     fn constants(&self, device: &Device, dtype: DType) -> Result<Arc<Loaded<Dispatch>>> {
         let mut cached = self.loaded.lock().expect("constants");
         let device = device.as_dispatch();
@@ -338,7 +339,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Freeze at x₀, of the captured input's shape. Cost: one forward and the rules' decisions;
+    /// Freeze at x₀, of the captured input's shape. Cost: one forward pass and the rules' decisions;
     /// memory: those, and on an autodiff device the tape.
     ///
     /// x₀ may be on the plain device: then it is a constant. The values are not looked at, which

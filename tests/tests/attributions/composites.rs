@@ -16,7 +16,7 @@ fn layers_are_named_by_place_op_and_number_alike() {
         let f = frozen(name, FloatDType::F64);
         let beyond = format!("at:{}=flat", last + 1);
         let note = one(&f, 1, &format!("lrp-{beyond},epsilon")).note;
-        assert_eq!(note, Some(format!("no layer fits {beyond}")), "{name}");
+        assert_eq!(note, Some(format!("no layer matches {beyond}")), "{name}");
         let map = |method: &str| one(&f, 1, method).map;
         // Maps are too long to be printed.
         let same = |one: &str, other: &str| map(one) == map(other);

@@ -178,8 +178,8 @@ fn what_means_nothing_is_refused() {
             .to_string()
     };
     let usual = Surroundings::default;
-    assert!(refused(&[], "row", usual()).contains("holds none"));
-    assert!(refused(&[vec![]], "lrp-epsilon", usual()).contains("holds none"));
+    assert!(refused(&[], "row", usual()).contains("is empty"));
+    assert!(refused(&[vec![]], "lrp-epsilon", usual()).contains("is empty"));
     assert!(refused(&[vec![5]], "conserving", usual()).contains("[5]"));
     assert!(refused(&[vec![0]], "lrp-epsilon-gamma-box", usual()).contains("box"));
     let bounds = Surroundings::default().with_bounds(Some([vec![0.0; 2], vec![1.0; 2]]));

@@ -151,7 +151,7 @@ fn the_box_follows_its_bounds() {
             .expect_err("refused")
             .to_string();
         assert!(
-            refused.contains("no bounds") && refused.contains("stands between"),
+            refused.contains("no bounds") && refused.contains("lies between"),
             "{refused}"
         );
     }

@@ -163,7 +163,7 @@ impl LayerEntry {
         };
         match (condition, condition.split_once(':')) {
             ("", _) => Err(format!(
-                "nothing stands before the =; there are {CONDITIONS}"
+                "nothing stands before the =; conditions are {CONDITIONS}"
             )),
             ("first" | "last", _) => {
                 twice(self.position.is_some())?;
@@ -189,12 +189,12 @@ impl LayerEntry {
                 match from < to {
                     true => Ok(self.at(from..to)),
                     false => Err(format!(
-                        "`{condition}` names no layers: {from} is not below {to}"
+                        "`{condition}` selects no layers: {from} is not below {to}"
                     )),
                 }
             }
             _ => Err(format!(
-                "`{condition}` names no layers; there are {CONDITIONS}"
+                "`{condition}` is not a condition; conditions are {CONDITIONS}"
             )),
         }
     }
@@ -297,7 +297,7 @@ impl Composite {
                 })
             }
             None => Err(format!(
-                "`{name}` is no preset; there are {}",
+                "`{name}` is not a preset; presets are {}",
                 PRESETS.map(|(name, _)| name).join(", ")
             )),
         }
@@ -332,8 +332,8 @@ impl Composite {
             true => Err(Error::Setting {
                 what: "the rule box",
                 got: "without bounds".into(),
-                allowed: "it takes the least and the largest value of each channel of the input (--bounds LOW,HIGH; \
-                          of pictures they are known)"
+                allowed: "it needs the smallest and largest value of each input channel (--bounds LOW,HIGH; \
+                          known for pictures)"
                     .into(),
             }),
         }
@@ -372,9 +372,9 @@ impl Composite {
             let idle: Vec<String> = idle.map(|(entry, _)| entry.to_string()).collect();
             (!idle.is_empty()).then(|| idle.join(", "))
         };
-        let unfit = of(|had| *had == Had::Nothing).map(|idle| format!("no layer fits {idle}"));
+        let unfit = of(|had| *had == Had::Nothing).map(|idle| format!("no layer matches {idle}"));
         let hidden = of(|had| *had == Had::Fitting)
-            .map(|idle| format!("entries above take every layer of {idle}"));
+            .map(|idle| format!("earlier entries take all layers that match {idle}"));
         let told: Vec<String> = unfit.into_iter().chain(hidden).collect();
         (!told.is_empty()).then(|| told.join("; "))
     }
@@ -490,8 +490,8 @@ impl FromStr for LayerRule {
             ("box", []) => Self::Box,
             _ => {
                 return Err(format!(
-                    "`{text}` is no rule; there are epsilon[:E], zero, plus, gamma[:G], alpha-beta[:A:B], flat, \
-                     w-square, box"
+                    "`{text}` is not a rule; rules are epsilon[:E], zero, plus, gamma[:G], alpha-beta[:A:B], \
+                     flat, w-square, box"
                 ));
             }
         };
@@ -549,7 +549,7 @@ impl FromStr for Composite {
         for part in text.split(',').map(str::trim) {
             if let Some(number) = part.strip_prefix("stabiliser:") {
                 if stabiliser.replace(read_amount(number)?).is_some() {
-                    return Err(format!("`{part}`: the stabiliser is said twice"));
+                    return Err(format!("`{part}`: the stabiliser is given twice"));
                 }
                 continue;
             }
@@ -632,8 +632,8 @@ mod tests {
     #[test]
     fn nonsense_is_refused_with_what_there_is() {
         for (text, why) in [
-            ("", "is no rule"),
-            ("conv=plus,,epsilon", "is no rule"),
+            ("", "is not a rule"),
+            ("conv=plus,,epsilon", "is not a rule"),
             ("=plus", "before the ="),
             ("fist=box", "first, last, conv"),
             ("conv&op:matmul=plus", "second condition"),
@@ -642,8 +642,8 @@ mod tests {
             ("gamma:-1", "0 or above"),
             ("gamma:nan", "0 or above"),
             ("alpha-beta:2:2", "α − β is not 1"),
-            ("first=epsilon-plus", "is no rule"),
-            ("epsilon,stabiliser:1,stabiliser:2", "said twice"),
+            ("first=epsilon-plus", "is not a rule"),
+            ("epsilon,stabiliser:1,stabiliser:2", "given twice"),
             ("stabiliser:inf", "0 or above"),
         ] {
             let refused = text.parse::<Composite>().expect_err(text);
@@ -705,7 +705,7 @@ mod tests {
         assert_eq!(
             own.idle(&said).as_deref(),
             Some(
-                "no layer fits node:none=box; entries above take every layer of node:features.*=gamma"
+                "no layer matches node:none=box; earlier entries take all layers that match node:features.*=gamma"
             )
         );
     }

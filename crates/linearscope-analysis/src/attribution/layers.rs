@@ -107,7 +107,7 @@ pub(super) fn of_layer(
         return Err(Error::Setting {
             what: "the layer",
             got: format!("{node}, of shape {:?}", before.output_shape()),
-            allowed: "it has places, [1, c, h, w]".into(),
+            allowed: "it must be spatial, [1, c, h, w]".into(),
         });
     };
     let values = read(before.affine(f.x0())?)?;
@@ -157,7 +157,7 @@ fn last_with_places(f: &FrozenNetwork) -> Result<String> {
     last.map(|(_, name)| name).ok_or(Error::Setting {
         what: "the layer",
         got: "none".into(),
-        allowed: "the network has no layer with channels and places".into(),
+        allowed: "the network has no layer with channels and spatial axes".into(),
     })
 }
 

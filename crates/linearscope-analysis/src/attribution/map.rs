@@ -116,7 +116,7 @@ pub(crate) fn tangent_at(f: &FrozenNetwork, x: Vec<f64>) -> Result<FrozenNetwork
     tangent(frozen.loaded(), x, frozen.rules(), frozen.budget())
 }
 
-/// Fᵀ of the indicators of targets, a row a target.
+/// Fᵀ of the indicators of targets, one row per target.
 pub(super) fn rows(f: &FrozenNetwork, targets: &[Vec<usize>]) -> Result<Vec<Vec<f64>>> {
     let len = f.output_len();
     let seeds = f.upload(indicators(targets, len), len);

@@ -17,7 +17,7 @@ use crate::{
     vectors::{numbers, read},
 };
 
-/// Nodes of integrated gradients to begin with, where nobody says how many.
+/// Nodes of integrated gradients to begin with, unless given.
 const FIRST: usize = 8;
 /// And at most.
 const MOST: usize = 128;
@@ -36,7 +36,7 @@ pub(super) fn maps(
         MeanMethod::IntegratedGradients { steps: Some(0) } => Err(Error::Setting {
             what: "integrated gradients",
             got: "0 nodes".into(),
-            allowed: "they take one node or more".into(),
+            allowed: "they need at least one node".into(),
         }),
         MeanMethod::ExpectedGradients { samples, seed } => expected(
             f,
@@ -58,7 +58,7 @@ pub(super) fn maps(
                 return Err(Error::Setting {
                     what: "smooth-grad",
                     got: format!("{samples} samples, noise {noise}"),
-                    allowed: "it takes at least one sample, and noise of 0 or more".into(),
+                    allowed: "it needs at least one sample, and noise of 0 or more".into(),
                 });
             }
             let x0 = read(f.x0())?;
@@ -72,7 +72,7 @@ pub(super) fn maps(
             });
             let means = weighted(f, targets, points, observer)?;
             let note = match sigma == 0.0 {
-                true => "no noise: x₀ is the same everywhere, or the noise is 0".into(),
+                true => "no noise, because x₀ is constant or the noise level is 0".into(),
                 false => format!("{samples} inputs, noise of {sigma:.3}"),
             };
             let each = means.into_iter().zip(targets).zip(scores);
@@ -156,7 +156,7 @@ fn expected(
         return Err(Error::Setting {
             what: "expected gradients",
             got: format!("{samples} samples of {} baselines", baselines.len()),
-            allowed: "each baseline takes one sample or more".into(),
+            allowed: "each baseline needs at least one sample".into(),
         });
     }
     let x0 = read(f.x0())?;
@@ -200,7 +200,7 @@ fn expected(
         .collect())
 }
 
-/// Σ weight × gradient over points, a row a target.
+/// Σ weight × gradient over points, one row per target.
 fn weighted(
     f: &FrozenNetwork,
     targets: &[Vec<usize>],

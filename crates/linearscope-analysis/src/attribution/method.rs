@@ -51,7 +51,7 @@ impl AdjointMethod {
     }
 }
 
-/// Backward sweeps that are no adjoint.
+/// Backward sweeps that are not adjoints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SweepMethod {
@@ -151,29 +151,29 @@ pub enum Method {
 pub const NAMES: [(&str, &str); 24] = [
     (
         "conserving",
-        "adjoint; sums to the score: pixels, and what biases add shared out among them",
+        "adjoint; pixels, plus what biases add, redistributed among them; sums to the score",
     ),
     (
         "scored",
-        "adjoint; the same, biases weighted by what the class makes of them; does not sum",
+        "adjoint; the same, with biases weighted by the gradient of the class score; no sum",
     ),
     (
         "paper",
-        "adjoint; the same by the paper's equation 18; sums by its λ",
+        "adjoint; the same, by the paper's equation 18; its factor λ makes it sum to the score",
     ),
     (
         "row",
-        "adjoint; row ⊙ x₀ of the frozen network; sums to the score without its residual",
+        "adjoint; row ⊙ x₀ of the frozen network; sums to the score minus its residual",
     ),
     ("gradient", "adjoint; the signed gradient; no sum"),
     ("saliency", "adjoint; magnitudes of the gradient; no sum"),
     (
         "gradient-input",
-        "adjoint; gradient ⊙ x₀; sums to the score only without biases",
+        "adjoint; gradient ⊙ x₀; sums to the score only if the network has no biases",
     ),
     (
         "lrp-epsilon",
-        "sweep; LRP-ε everywhere; sums up to biases and ε",
+        "sweep; LRP-ε everywhere; sums to the score except for biases and ε",
     ),
     (
         "lrp-epsilon-plus",
@@ -193,23 +193,23 @@ pub const NAMES: [(&str, &str); 24] = [
     ),
     (
         "guided-backprop",
-        "sweep; units pass what is positive of what x₀ let through; no sum",
+        "sweep; units that x₀ activates pass only positive values back; no sum",
     ),
     (
         "deconvolution",
-        "sweep; units pass what is positive on the way back; no sum",
+        "sweep; units pass only positive values back; no sum",
     ),
     (
         "deep-lift",
-        "sweep; units by their secant between the baseline and x₀; sums to what the score is above the baseline's",
+        "sweep; units by their secant between the baseline and x₀; sums to the score minus the baseline's score",
     ),
     (
         "integrated-gradients",
-        "mean; sums to what the score is above the baseline's; one freezing a step",
+        "mean; sums to the score minus the baseline's score; freezes once per step",
     ),
     (
         "expected-gradients",
-        "mean; the same over several baselines, 32 random points; sums but for chance",
+        "mean; the same over several baselines, 32 random points; sums in expectation",
     ),
     (
         "smooth-grad",
@@ -217,11 +217,11 @@ pub const NAMES: [(&str, &str); 24] = [
     ),
     (
         "grad-cam",
-        "forward; coarse: the last layer with places, enlarged; no sum",
+        "forward; coarse: the last spatial layer, enlarged; no sum",
     ),
     (
         "layer",
-        "forward; row ⊙ value of the last layer with places, enlarged; no sum",
+        "forward; row ⊙ value of the last spatial layer, enlarged; no sum",
     ),
     (
         "full-grad",
@@ -229,21 +229,21 @@ pub const NAMES: [(&str, &str); 24] = [
     ),
     (
         "feature-ablation",
-        "forward; what the score loses without each patch, or group; no sum",
+        "forward; what the score loses when each patch, or group, is removed; no sum",
     ),
     (
         "rise",
-        "forward; the mean score over 500 random masks that show a place; no sum",
+        "forward; the mean score over those of 500 random masks that leave a place visible; no sum",
     ),
     (
         "occlusion",
-        "forward; what the score loses where a patch is the baseline; one pass a patch; no sum",
+        "forward; what the score loses when a patch is replaced by the baseline; one pass per patch; no sum",
     ),
 ];
 
 /// Steps, samples and pixels beyond which a number is a mistake.
 const MOST: usize = 4097;
-/// Samples of expected gradients, inputs of SmoothGrad and masks of RISE where nobody says how many.
+/// Samples of expected gradients, inputs of SmoothGrad and masks of RISE unless given.
 const SAMPLES: usize = 32;
 const NOISY: usize = 25;
 const MASKS: usize = 500;
@@ -319,7 +319,7 @@ impl FromStr for Method {
 
     /// A name of [`NAMES`]; with a number of steps, samples or masks as `integrated-gradients:50`; `grad-cam:NODE`,
     /// `layer:NODE`; `feature-ablation:16`, `occlusion:16` or `occlusion:16/8` with patch and stride; `lrp-` with a
-    /// composite of one's own ([`Composite`]).
+    /// custom composite ([`Composite`]).
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let (name, more) = match text.split_once(':') {
             // A composite has colons of its own.
@@ -328,8 +328,8 @@ impl FromStr for Method {
             None => (text, None),
         };
         let number = |text: &str| match text.parse::<usize>() {
-            Ok(0) | Err(_) => Err(format!("`{text}` is not a number above 0")),
-            Ok(MOST..) => Err(format!("`{text}` is more than {} of anything", MOST - 1)),
+            Ok(0) | Err(_) => Err(format!("`{text}` must be a number greater than 0")),
+            Ok(MOST..) => Err(format!("`{text}` is above the limit of {}", MOST - 1)),
             Ok(number) => Ok(number),
         };
         let mut adjoints = AdjointMethod::ALL.into_iter();
@@ -379,10 +379,7 @@ impl FromStr for Method {
             }
             _ => {
                 let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-                return Err(format!(
-                    "there is no such method; there are {}",
-                    names.join(", ")
-                ));
+                return Err(format!("no such method; methods are {}", names.join(", ")));
             }
         };
         Ok(method)

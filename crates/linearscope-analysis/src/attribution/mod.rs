@@ -182,7 +182,7 @@ fn adjoints(
 fn spread(evenly: f64, score: f64) -> Option<String> {
     // Rounding of sums that cancel is nothing to speak of.
     (evenly.abs() > 1e-6 * score.abs()).then(|| {
-        format!("{evenly:.4} of it is said by biases where nothing depends on the input, and spread evenly")
+        format!("{evenly:.4} of it comes from biases where nothing depends on the input, and is spread evenly")
     })
 }
 

@@ -44,7 +44,7 @@ pub(super) fn picture(f: &FrozenNetwork) -> Result<[usize; 3]> {
         _ => Err(Error::Setting {
             what: "an attribution by places",
             got: format!("of an input of shape {:?}", f.input_shape()),
-            allowed: "it is of pictures, [1, c, h, w]".into(),
+            allowed: "it needs a picture, [1, c, h, w]".into(),
         }),
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn occlusion(
             what: "occlusion",
             got: format!("a patch of {patch}, a stride of {stride}"),
             allowed: format!(
-                "a patch fits into {h}×{w}, and a stride is at most a patch, so that every place is covered"
+                "a patch must fit into {h}×{w}, and a stride must not exceed the patch, so that every place is covered"
             ),
         });
     }
@@ -178,7 +178,7 @@ fn groups(
         return Err(Error::Setting {
             what: "feature ablation",
             got: format!("patches of {patch}"),
-            allowed: format!("a patch fits into {h}×{w}"),
+            allowed: format!("a patch must fit into {h}×{w}"),
         });
     }
     let across = w.div_ceil(patch);
@@ -207,7 +207,7 @@ pub(super) fn rise(
         return Err(Error::Setting {
             what: "RISE",
             got: format!("{masks} masks"),
-            allowed: "it takes two masks or more".into(),
+            allowed: "it needs at least two masks".into(),
         });
     }
     let (x0, baseline) = (read(f.x0())?, around.baseline_of(f)?);

@@ -21,7 +21,7 @@ use crate::{
 /// know. Cost: two freezings, two replays and an adjoint a target.
 ///
 /// # Errors
-/// As [`linearscope::Recorded::secant`]; [`Error::Length`](crate::error::Error::Length) for a baseline that is no input.
+/// As [`linearscope::Recorded::secant`]; [`Error::Length`](crate::error::Error::Length) for a baseline that is not an input.
 pub(super) fn maps(
     f: &FrozenNetwork,
     targets: &[Vec<usize>],

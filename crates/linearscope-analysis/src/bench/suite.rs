@@ -187,7 +187,7 @@ impl<O: FnMut(Event<'_>)> Run<'_, O> {
             return Ok(self.ended(Row {
                 status: Status::Time,
                 because: Some(format!(
-                    "not begun: the {all} s of the whole suite are used up"
+                    "not started: the {all} s for the whole suite are used up"
                 )),
                 ..row
             }));
@@ -218,7 +218,7 @@ impl<O: FnMut(Event<'_>)> Run<'_, O> {
         }
         if row.status == Status::Time {
             row.because = Some(format!(
-                "stopped after {:.1} s, the most a row may take is {:.1} s",
+                "stopped after {:.1} s; the limit for a row is {:.1} s",
                 row.seconds,
                 limit.as_secs_f64()
             ));

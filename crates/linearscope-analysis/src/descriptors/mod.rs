@@ -51,7 +51,7 @@ pub struct Descriptor {
     pub band: Band,
 }
 
-/// Measure one picture of shape `[c, h, w]` or `[1, c, h, w]`; `None` for what is no picture (a vector, a volume, or less
+/// Measure one picture of shape `[c, h, w]` or `[1, c, h, w]`; `None` for what is not a picture (a vector, a volume, or less
 /// than 2 pixels a side) and for zero. Of three axes it does not know whether they are a signal's `[1, c, l]`: that is
 /// the caller's to know.
 ///

@@ -87,7 +87,8 @@ impl<'a> Asked<'a> {
             false => Err(Error::Setting {
                 what: "the baseline",
                 got: format!("one where the score is {from}, as at x₀"),
-                allowed: "curves measure how far the score is from there; take another".into(),
+                allowed: "curves measure the distance of the score from there; use another one"
+                    .into(),
             }),
         }
     }

@@ -47,14 +47,14 @@ impl EvaluationConfig {
             return Err(Error::Setting {
                 what: "the number of steps",
                 got: "0".into(),
-                allowed: "a curve has at least one".into(),
+                allowed: "a curve needs at least one".into(),
             });
         }
         if !self.radius.is_finite() || self.radius <= 0.0 {
             return Err(Error::Setting {
                 what: "the radius of neighbours",
                 got: self.radius.to_string(),
-                allowed: "it is above 0; take 0 neighbours for no sensitivity".into(),
+                allowed: "it must be above 0; use 0 neighbours to skip sensitivity".into(),
             });
         }
         Ok(())

@@ -17,7 +17,7 @@ pub(super) struct Perturbation {
     lost: f64,
 }
 
-/// Random parts and what the score loses without each, the same for all methods. Cost: a forward each.
+/// Random parts and what the score loses without each, the same for all methods. Cost: a forward pass each.
 pub(super) fn perturbations(
     asked: &Asked<'_>,
     observer: &mut Observer<'_>,

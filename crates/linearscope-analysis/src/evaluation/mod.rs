@@ -67,7 +67,7 @@ pub struct Evaluation {
     /// The largest ‖Φ(x) − Φ(x₀)‖ / ‖Φ(x₀)‖ over the inputs around x₀ (max-sensitivity, ibid.). `None` where x₀ is
     /// constant, the map 0, or a map is missing.
     pub sensitivity: Option<f64>,
-    /// The map of the network with its last layers re-drawn beside the map as it is (Adebayo et al., *Sanity checks for
+    /// The map of the network with its last layers re-drawn alongside the map as it is (Adebayo et al., *Sanity checks for
     /// saliency maps*, 2018).
     pub randomised: Vec<Stage>,
     /// Where the map lies, if the object is known.

@@ -49,7 +49,7 @@ impl Places {
         }
     }
 
-    /// A random square with a side of ⅛ to ½ of the shorter one; of what is no picture a random set of ⅛ to ½ of the
+    /// A random square with a side of ⅛ to ½ of the shorter one; of what is not a picture a random set of ⅛ to ½ of the
     /// entries.
     pub fn some(self, random: &mut SplitMix64) -> Vec<usize> {
         let part = |all: usize, random: &mut SplitMix64| {

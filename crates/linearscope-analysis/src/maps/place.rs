@@ -31,7 +31,7 @@ pub struct AlongAxis {
     pub step: [i64; 2],
     /// The place of output pixel 0 in the input: the centre of what it uses.
     pub offset: f64,
-    /// What a pixel can use, from its place to either side, in input pixels; `None`: nobody knows.
+    /// What a pixel can use, from its place to either side, in input pixels; `None` if unknown.
     pub reach: Option<f64>,
     /// The output pixels whose fields meet no border, neither the picture's nor inside the network: first and one
     /// past the last.
@@ -106,7 +106,7 @@ fn placed(
         let placed = placed.map_err(Clone::clone)?;
         match placed.axis + 2 == output.len() + axis {
             true => Ok(AlongAxis::of(placed)),
-            false => Err("the output's axes run along others of the input".into()),
+            false => Err("the output's axes follow different axes of the input".into()),
         }
     };
     Ok([along(0)?, along(1)?])
@@ -185,7 +185,7 @@ impl Pictures {
     pub fn step(&self, axis: usize) -> Result<[usize; 2]> {
         let along = self.placed()?[axis];
         along.whole_step().ok_or_else(|| Error::NoPlace {
-            reason: "the output is mirrored, so its rows do not move the way of the input's".into(),
+            reason: "the output is mirrored, so its rows do not move in the same direction as the input's".into(),
         })
     }
 }

@@ -51,7 +51,7 @@ impl Dense {
                 what: "the number of a matrix's entries",
                 got: values.len().to_string(),
                 allowed: format!(
-                    "shapes {output_shape:?} and {input_shape:?} make {rows} × {columns}, and at least one"
+                    "shapes {output_shape:?} and {input_shape:?} give {rows} × {columns}, and it must be at least 1"
                 ),
             });
         }

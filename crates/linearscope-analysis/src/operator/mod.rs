@@ -177,7 +177,7 @@ pub trait LinearOperator {
         Ok(None)
     }
 
-    /// Bytes that its user allows for what is held beside it, such as entries of its fields; `None`: it does not say. Only
+    /// Bytes that its user allows for what is held alongside it, such as entries of its fields; `None`: it does not say. Only
     /// how much is computed at once may hang on that, never a number that comes out.
     fn memory(&self) -> Option<usize> {
         None
@@ -198,7 +198,7 @@ pub trait LinearOperator {
     /// [`dtype`](Self::dtype).
     ///
     /// # Panics
-    /// Where `values` is no whole number of vectors.
+    /// Where `values` is not a whole number of vectors.
     fn upload(&self, values: Vec<f64>, len: usize) -> Tensor<2> {
         let k = values.len() / len;
         let data = TensorData::new(values, [k, len]);

@@ -14,7 +14,7 @@ use crate::{
     vectors::{dot, epsilon, norm, read},
 };
 
-/// What is asked for.
+/// What is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DensityConfig {

@@ -47,7 +47,7 @@ pub struct Moments {
     pub probes: usize,
     /// Products with F and Fᵀ.
     pub products: usize,
-    /// It was stopped, and `probes` are those that were finished by then: fewer than were asked for.
+    /// It was stopped, and `probes` are those that were finished by then: fewer than were requested.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
 }
@@ -70,7 +70,7 @@ fn enough(probes: usize) -> Result<()> {
     Err(Error::Setting {
         what: "the number of probes",
         got: probes.to_string(),
-        allowed: "error bars need 4 or more".into(),
+        allowed: "error bars need at least 4".into(),
     })
 }
 

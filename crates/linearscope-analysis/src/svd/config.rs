@@ -97,7 +97,7 @@ pub(super) fn check(f: &(impl LinearOperator + ?Sized), config: &SvdConfig) -> R
     let wrong = |what, got: String, allowed: String| Err(Error::Setting { what, got, allowed });
     if config.k == 0 || config.k > rank {
         let of = format!(
-            "F is {} × {}: it may be 1 to {rank}",
+            "F is {} × {}, so it must be from 1 to {rank}",
             f.output_len(),
             f.input_len()
         );
@@ -108,24 +108,24 @@ pub(super) fn check(f: &(impl LinearOperator + ?Sized), config: &SvdConfig) -> R
         _ => 1e-6,
     };
     if !(floor..1.0).contains(&config.tolerance) {
-        let range = format!("it may be {floor:.0e} to 1 in {:?}", f.dtype());
+        let range = format!("it must be from {floor:.0e} to 1 in {:?}", f.dtype());
         return wrong("the tolerance", config.tolerance.to_string(), range);
     }
     if let Solver::Lanczos { block, basis } = config.solver {
         if block == 0 {
-            return wrong("the block size", "0".into(), "it is at least 1".into());
+            return wrong("the block size", "0".into(), "it must be at least 1".into());
         }
         let least = (config.k + 2 * block).min(rank);
         if basis.is_some_and(|basis| basis < least) {
-            let of = format!("it is at least {least}, K and two blocks");
+            let of = format!("it must be at least {least}: K plus two blocks");
             return wrong("the basis size", basis.unwrap_or(0).to_string(), of);
         }
         let vectors = basis.unwrap_or(least);
         let bytes = alive(vectors, block).saturating_mul(bytes_a_vector(f));
         if let Some(given) = config.max_memory.filter(|&given| given < bytes) {
             let of = format!(
-                "a basis of {vectors} vectors on either side, and what confirms it, takes {bytes} bytes: allow that, or \
-                 ask for fewer triplets"
+                "a basis of {vectors} vectors on either side, with what is needed to confirm it, takes {bytes} \
+                 bytes: allow that much, or ask for fewer triplets"
             );
             return wrong("the memory for bases", format!("{given} bytes"), of);
         }

@@ -1,4 +1,4 @@
-//! What is found, and why it is not all that was asked for.
+//! What is found, and why it is not all that was requested.
 
 use std::ops::ControlFlow;
 
@@ -57,7 +57,8 @@ pub struct Svd {
 pub enum SvdError {
     /// Products are used up, or somebody stopped it, before all triplets converged.
     #[error(
-        "{converged} of {wanted} triplets reached residual {tolerance:.0e} within {} products (the worst is at {worst:.1e}); {}",
+        "{converged} of {wanted} triplets reached a residual of {tolerance:.0e} within {} products (the worst \
+        is {worst:.1e}); {}",
         .partial.products,
         if .partial.estimated { STOPPED } else { "allow more products, a larger basis, or a looser tolerance" }
     )]
@@ -67,7 +68,7 @@ pub enum SvdError {
         partial: Box<Svd>,
         /// How many are within the tolerance.
         converged: usize,
-        /// How many were asked for.
+        /// How many were requested.
         wanted: usize,
         /// The tolerance asked for.
         tolerance: f64,
@@ -78,7 +79,8 @@ pub enum SvdError {
     /// from a fresh start had not yet ruled out that a larger one, or a copy, is missing; or before their
     /// residuals were measured.
     #[error(
-        "all triplets converged, but after {} products it was not yet ruled out that a larger one is missing (a repeated singular value shows late); {}",
+        "all triplets converged, but {} products were not enough to rule out that a larger one is missing \
+        (repeated singular values show up late); {}",
         .partial.products,
         if .partial.estimated { STOPPED } else { "allow more products" }
     )]
@@ -93,7 +95,7 @@ pub enum SvdError {
 }
 
 /// What a message says after a stop.
-const STOPPED: &str = "it was stopped, and residuals are estimated, not measured";
+const STOPPED: &str = "it was stopped, so residuals are estimated, not measured";
 
 impl SvdError {
     /// Whether nothing went wrong and somebody stopped it, see [`Error::is_stopped`].

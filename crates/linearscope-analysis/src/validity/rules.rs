@@ -65,7 +65,7 @@ pub struct RuleDifference {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Cost: one more freezing, held beside the first, and two adjoints a target.
+/// Cost: one more freezing, held alongside the first, and two adjoints a target.
 ///
 /// # Errors
 /// As [`FrozenNetwork::within`]: a rule may refuse at this x₀, as *mask* does at a unit whose operand is 0;

@@ -1,5 +1,5 @@
-//! What a box's numbers are beside its coordinates and the scores of its classes. Shapes do not say: one number more
-//! than there are labels may be whether anything is there, the score of there being nothing, or an angle.
+//! What a box's numbers are besides its coordinates and the scores of its classes. Shapes do not say: one number more
+//! than there are labels may be an objectness score, the score of there being nothing, or an angle.
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -7,19 +7,19 @@ use serde::Serialize;
 use super::{Boxes, COORDINATES};
 use crate::error::{Failure, Result};
 
-/// What a box's numbers are beside its coordinates and the scores of its classes.
+/// What a box's numbers are besides its coordinates and the scores of its classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum BoxLayout {
     /// Nothing else (YOLOv8 and later, RT-DETR)
     Classes,
-    /// Before the scores whether there is anything in the box (YOLOv5, YOLOX)
+    /// An objectness score before the class scores (YOLOv5, YOLOX)
     Objectness,
-    /// Before the scores that of a background (SSD, Faster R-CNN)
+    /// A background score before the class scores (SSD, Faster R-CNN)
     BackgroundFirst,
-    /// Behind the scores that of a background (DETR)
+    /// A background score after the class scores (DETR)
     BackgroundLast,
-    /// Behind the scores the angle of the box (YOLO-OBB)
+    /// The angle of the box after the class scores (YOLO-OBB)
     Angle,
 }
 
@@ -103,7 +103,7 @@ impl Boxes {
         let found = self.laid_out(layout, labels.and_then(named) == Some(layout));
         let found = found.ok_or_else(|| {
             Failure::input(format!(
-                "--boxes {} leaves no class: a box has {} numbers",
+                "--boxes {} leaves no class scores: a box has {} numbers",
                 layout.name(),
                 self.numbers
             ))
@@ -132,23 +132,23 @@ impl Boxes {
     /// That it is not known which of a box's scores is that of a background.
     pub(crate) fn unknown(&self, labels: usize) -> Failure {
         Failure::input(format!(
-            "each of {} boxes has {} scores, and there are {labels} labels: one score may be that of a background, \
-             and nothing says whether it is the first, as of SSD, or the last, as of DETR",
+            "each of {} boxes has {} scores, but there are {labels} labels: one score may be a background's, \
+             and the model does not say whether it is the first (as in SSD) or the last (as in DETR)",
             self.count,
             self.numbers - COORDINATES
         ))
-        .hint("--boxes background-first or --boxes background-last says it; so do labels that name the background")
+        .hint("pass --boxes background-first or --boxes background-last, or labels that name the background")
     }
 
     /// How the output is read, in words.
     pub(crate) fn words(&self) -> String {
         let (before, behind) = match (self.layout, self.named) {
             (BoxLayout::Classes, _) => ("", ""),
-            (BoxLayout::Objectness, _) => ("whether anything is there, ", ""),
-            (BoxLayout::Angle, _) => ("", ", an angle behind them"),
-            (_, true) => ("", " beside the background that the labels name"),
+            (BoxLayout::Objectness, _) => ("an objectness score, ", ""),
+            (BoxLayout::Angle, _) => ("", ", followed by an angle"),
+            (_, true) => ("", " besides the background that the labels name"),
             (BoxLayout::BackgroundFirst, false) => ("the score of a background, ", ""),
-            (BoxLayout::BackgroundLast, false) => ("", ", the score of a background behind them"),
+            (BoxLayout::BackgroundLast, false) => ("", ", followed by the score of a background"),
         };
         let others = match self.others() {
             0 => String::new(),
@@ -159,8 +159,8 @@ impl Boxes {
             ),
         };
         format!(
-            "the output is read as {} boxes of 4 coordinates, {before}and {}{behind}{others} (--boxes says \
-             what else a box holds, --task what else it is)",
+            "the output is read as {} boxes of 4 coordinates, {before}and {}{behind}{others} (use --boxes if a \
+             box holds something else, --task if these are not boxes)",
             self.count,
             match self.classes - usize::from(self.named) {
                 1 => "1 class".into(),
@@ -173,7 +173,7 @@ impl Boxes {
     pub(crate) fn doubt(&self, labels: usize) -> Option<String> {
         (labels != self.classes).then(|| {
             format!(
-                "there are {labels} labels for {} classes: names may be those of others (a box of 4 coordinates and \
+                "there are {labels} labels for {} classes, so names may be wrong (a box of 4 coordinates and \
                  {labels} classes has {} numbers; these have {})",
                 self.classes,
                 labels.saturating_add(COORDINATES),
@@ -202,8 +202,8 @@ impl Boxes {
             && (COORDINATES..self.numbers).all(within)
         {
             return Some(format!(
-                "the {scores} numbers behind each box's coordinates add up to 1, as of a softmax: where one is the \
-                 score of a background, --boxes background-first or --boxes background-last says which"
+                "the {scores} numbers after each box's coordinates add up to 1, as after a softmax; if one is \
+                 the score of a background, pass --boxes background-first or --boxes background-last"
             ));
         }
         let read = self.scores();
@@ -211,8 +211,9 @@ impl Boxes {
         let inside = read.len() - strange;
         (strange > 0 && inside > 0 && (read.start..read.start + inside).all(within)).then(|| {
             format!(
-                "the last {strange} of {} scores of each box leave 0 to 1, and the others do not: where they are no \
-                 scores, --labels says how many there are, and --boxes angle that the last number is an angle",
+                "the last {strange} of {} scores of each box lie outside 0 to 1, unlike the others; if they \
+                 are not scores, pass --labels to set the number of classes, or --boxes angle if the last \
+                 number is an angle",
                 read.len()
             )
         })
@@ -293,10 +294,10 @@ mod tests {
         assert!(
             failure
                 .message
-                .starts_with("--boxes angle leaves no class: a box has 5")
+                .starts_with("--boxes angle leaves no class scores: a box has 5")
         );
         let failure = pair.unknown(5);
-        assert!(failure.message.contains("6 scores, and there are 5 labels"));
+        assert!(failure.message.contains("6 scores, but there are 5 labels"));
         assert!(
             failure
                 .hint
@@ -310,17 +311,17 @@ mod tests {
         use BoxLayout::*;
         let boxes = Boxes::joined(&[1, 84, 10]).expect("boxes");
         for (told, words) in [
-            (Classes, "and 6 classes (--boxes"),
-            (Objectness, "whether anything is there, and 5 classes ("),
+            (Classes, "and 6 classes (use --boxes"),
+            (Objectness, "an objectness score, and 5 classes ("),
             (
                 BackgroundFirst,
                 "the score of a background, and 5 classes (",
             ),
             (
                 BackgroundLast,
-                "and 5 classes, the score of a background behind them (",
+                "and 5 classes, followed by the score of a background (",
             ),
-            (Angle, "and 5 classes, an angle behind them ("),
+            (Angle, "and 5 classes, followed by an angle ("),
         ] {
             let boxes = boxes.known(None, Some(told)).expect("fits").expect("known");
             assert!(boxes.words().contains(words), "{}", boxes.words());
@@ -328,7 +329,10 @@ mod tests {
         let six = labels(&["Background", "a", "b", "c", "d", "e"]);
         let boxes = boxes.known(Some(&six), None).expect("fits").expect("known");
         let words = boxes.words();
-        assert!(words.contains("5 classes beside the background"), "{words}");
+        assert!(
+            words.contains("5 classes besides the background"),
+            "{words}"
+        );
         assert_eq!(boxes.doubt(6), None);
     }
 
@@ -343,7 +347,7 @@ mod tests {
             row[5 + number % 5] = 0.25;
         }
         let suspicion = boxes.suspicion(&softmax).expect("told");
-        assert!(suspicion.contains("6 numbers behind") && suspicion.contains("background-first"));
+        assert!(suspicion.contains("6 numbers after") && suspicion.contains("background-first"));
         // One box less than 1, and nothing is to be said.
         let mut other = softmax.clone();
         other[4] = 0.5;

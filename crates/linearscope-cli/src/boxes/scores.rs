@@ -23,11 +23,11 @@ impl Raw {
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Product => {
-                "raw scores: ranked by their logistic; a score is σ(anything there) · σ(class)"
+                "raw scores: ranked by their sigmoid; a score is σ(objectness) · σ(class)"
             }
-            Self::Alone => "raw scores: ranked by their logistic, shown as the network gives them",
+            Self::Alone => "raw scores: ranked by their sigmoid, shown as the network gives them",
             Self::Softmax => {
-                "raw scores: ranked by their softmax, with that of the background; a score is that"
+                "raw scores: ranked and shown as a softmax that includes the background"
             }
         }
     }

@@ -106,10 +106,10 @@ const FIGURES: &str = "figures/";
 /// `analyse`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Analyse {
-    /// How many singular triplets
+    /// Number of singular triplets
     #[arg(short, default_value_t = 6, value_name = "K")]
     pub k: usize,
-    /// Write each figure of the report as a file of its own, too, for a paper: lines and text as vectors, fields as
+    /// Also write each figure of the report as a separate file, for a paper: lines and text as vectors, fields as
     /// lossless pictures
     #[arg(long, value_enum, value_name = "FORMAT")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,9 +123,10 @@ impl OnPicture for Analyse {
     const ABOUT: &'static About = &About {
         name: "analyse",
         group: Group::Start,
-        summary: "Everything that fits the task, as one report to open",
-        details: "Recognises scores, pictures, classes at places and boxes by the shapes (--task says otherwise), and runs what \
-            fits: contributions, rows, votes, columns, maps, SVD. The report shows the command behind each figure.",
+        summary: "Run every analysis that fits the task and write one report",
+        details: "Tells scores, pictures, per-pixel classes and boxes apart by the shapes (--task overrides \
+            this), and runs what fits: contributions, rows, votes, columns, maps, SVD. The report shows the \
+            command behind each figure.",
         example: "analyse net.onnx --input cat.jpg",
         pictures: Pictures::Folders,
         files: &[
@@ -268,11 +269,11 @@ pub(crate) fn known(session: &Session) -> Result<Task> {
         let shape = session.frozen.output_shape();
         let place = vec!["0"; position::axes(shape).len()].join(",");
         Failure::input(format!(
-            "analyse does not know outputs of shape {shape:?}: neither scores nor a picture, classes at places or boxes"
+            "analyse cannot handle outputs of shape {shape:?}: they are not scores, a picture, per-pixel classes or boxes"
         ))
         .hint(format!(
-            "`row --at {place}` and `contributions --target {place}` explain one number of it, --output NAME reads \
-             another value of the network, --task says what it does"
+            "use `row --at {place}` or `contributions --target {place}` to explain a single number, --output \
+             NAME to read another value of the network, or --task to say what the network does"
         ))
     })
 }
@@ -282,7 +283,7 @@ pub(crate) fn body(sheet: Option<&Sheet>) -> Result<Markup> {
     match sheet {
         Some(sheet) => Ok(page::sheet(sheet)?),
         None => Ok(page::paragraph(
-            "It has no picture; the numbers are in the files.",
+            "There is no picture of this result; the numbers are in the files.",
         )),
     }
 }
@@ -367,13 +368,13 @@ pub(crate) fn chapter(
     chapter.parts.push(Part {
         heading: if classifier { "What it says" } else { "What it makes" }.into(),
         look: if classifier {
-            "The picture it was asked about, and its best scores. All that follows is about how this \
-             picture, and no other, was read."
+            "The input picture and its best scores. Everything below is about how the network read this \
+             picture, and no other."
                 .into()
         } else {
-            "The output is untouched by the interpreter: bit-equal to a plain run. The residual is \
-             what the frozen network gives for a picture of zeros: the biases, projected forward. \
-             Where it is strong, the output owes more to what was learned than to these pixels."
+            "The interpreter does not change the output: it equals a plain run bit for bit. The residual is \
+             the frozen network's output for a picture of zeros: the biases, projected forward. Where it is \
+             strong, the output owes more to what the network learned than to these pixels."
                 .into()
         },
         body: first,
@@ -398,9 +399,9 @@ pub(crate) fn chapter(
     let mut contribution = Some(Part {
         heading: "Which layer made it".into(),
         look: if classifier {
-            "The best score, taken apart exactly: the grey bar is what the pixels add, each other bar \
-             what one layer's biases, or the constants of frozen units, add on their way to the score. Look for \
-             where the decision is made: early, or deep."
+            "The best score, split into exact parts: the grey bar is what the pixels add, and each other bar \
+             is what one layer's biases, or the constants of frozen units, add to the score. Look at whether \
+             the decision is made early or deep in the network."
                 .into()
         } else {
             let on = match task {
@@ -408,9 +409,8 @@ pub(crate) fn chapter(
                 _ => "on the strongest edge",
             };
             format!(
-                "Output {target}, {on}, taken apart exactly: the grey bar is what \
-                 the pixels add, each other bar what one layer's biases, or the constants of frozen \
-                 units, add on their way to it."
+                "Output {target}, {on}, split into exact parts: the grey bar is what the pixels add, and each \
+                 other bar is what one layer's biases, or the constants of frozen units, add to it."
             )
         },
         body: vec![page::bars(&found.chart)],
@@ -426,9 +426,9 @@ pub(crate) fn chapter(
             session,
             Field::Row,
             "Which pixels its best scores use",
-            "A row of F for each of the best classes: the weight that score gives each pixel, at \
-             frozen decisions. Look for whether the weight sits on the object, and how the classes \
-             differ in the same place.",
+            "A row of F for each of the best classes: the weight that the score gives each pixel while \
+             decisions stay frozen. Look at whether the weight lies on the object, and how the classes differ \
+             at the same place.",
             row,
         )?);
         // One score alone has no rival that a pixel could vote for.
@@ -442,22 +442,23 @@ pub(crate) fn chapter(
             "Which pixels an output uses",
             match task {
                 Task::Sr => {
-                    "Each is the filter that made one output pixel (in colour, the sum of its three \
-                     channels): 1 sits on the strongest edge, 6 on the flattest part. A linear \
-                     upscaler would show one filter six times; these follow the edges."
+                    "Each is the filter that made one output pixel (in colour, the sum of its three channels): \
+                     1 is on the strongest edge, 6 in the flattest part. A linear upscaler would show the same \
+                     filter six times; these follow the edges."
                 }
                 Task::Detector => {
-                    "What the best box made of the pixels: 1 is its score, then whether anything is there where the \
-                     network says so, then its four coordinates. Weight outside of the box is context."
+                    "How the best box depends on the pixels: 1 is its score, then its objectness if the \
+                     network has one, then its four coordinates. Weight outside the box is context."
                 }
                 Task::Segmenter => {
-                    "Each is what the class that wins at one place makes of the pixels: 1 sits on the strongest \
-                     edge, 6 on the flattest part. Weight far from the place is context that decides there."
+                    "Each shows how the score of the class that wins at one place depends on the pixels: 1 is \
+                     on the strongest edge, 6 in the flattest part. Weight far from the place is context that \
+                     influences the decision there."
                 }
                 _ => {
-                    "Each is all that one output pixel read (in colour, the sum of its three \
-                     channels): 1 sits on the strongest edge, 6 on the flattest part. Weight away from the pixel's own place means that it copies from \
-                     elsewhere."
+                    "Each shows everything that one output pixel depends on (in colour, the sum of its three \
+                     channels): 1 is on the strongest edge, 6 in the flattest part. Weight away from the \
+                     pixel's own place means that it copies from elsewhere."
                 }
             },
             row,
@@ -471,11 +472,11 @@ pub(crate) fn chapter(
                 match task {
                     Task::Sr => {
                         "Each is what one input pixel adds to the output: its footprint. Look at how it \
-                         changes from the edge (1) to the plain (6)."
+                         changes from the edge (1) to the flat part (6)."
                     }
                     _ => {
-                        "Each is what one input pixel adds to the output. A footprint that draws a whole \
-                         shape is a template which that pixel switches."
+                        "Each is what one input pixel adds to the output. A footprint that draws a whole shape \
+                         is a template that this pixel switches on."
                     }
                 },
                 column,
@@ -487,8 +488,8 @@ pub(crate) fn chapter(
         sheet.bands.retain(signed);
         chapter.parts.push(Part {
             heading: "How far it reaches, and what it copies".into(),
-            look: "Radii that hold so much of a field's energy, what comes from beyond a place's own \
-                   surroundings (arrows: the strongest ways), columns that draw whole shapes, and how \
+            look: "The radii that contain a given share of a field's energy, what comes from outside a place's \
+                   own neighbourhood (arrows: the strongest flows), columns that draw whole shapes, and how \
                    much neighbouring filters differ."
                 .into(),
             body: vec![body(Some(&sheet))?, page::lines(&lines)],
@@ -500,24 +501,24 @@ pub(crate) fn chapter(
     let triplets = svd::find(session, &config, &Between::default())?;
     let mut look = match task {
         Task::Classifier => {
-            "The pictures that move the scores most, and which classes each moves, up or down."
+            "The pictures that change the scores most, and which classes each one raises or lowers."
         }
         Task::Sr => {
-            "The inputs v this frozen network amplifies most, and what it makes of them, u. Look for \
+            "The inputs v that this frozen network amplifies most, and its outputs u for them. Look for \
              patches that are local, oriented and striped, like wavelets."
         }
         Task::Detector => {
-            "The inputs v this frozen network amplifies most, summed up over all boxes. Look for whether they lie on \
-             the things that it finds."
+            "The inputs v that this frozen network amplifies most, over all boxes. Look at whether they lie on \
+             the objects that it finds."
         }
         Task::I2i | Task::Segmenter => {
-            "The inputs v this frozen network amplifies most, and what it makes of them, u. Look for \
-             whether they are local, and whether u stays where v is."
+            "The inputs v that this frozen network amplifies most, and its outputs u for them. Look at whether \
+             they are local, and whether u stays where v is."
         }
     }
     .to_string();
     if k < asked {
-        let _ = write!(look, " F has rank {k} at most: there are no more.");
+        let _ = write!(look, " F has rank {k} at most, so there are no more.");
     }
     if let Some(failure) = triplets.failure {
         let _ = write!(look, " Not all converged: {}.", failure.message);
@@ -554,9 +555,9 @@ fn attribution(session: &mut Session, command: &str) -> Result<Part> {
     lines.extend(trust.iter().map(|one| one.line()));
     Ok(Part {
         heading: "What each pixel adds".into(),
-        look: "What the score makes of each pixel, and of the biases on its way, shared out so that the map sums to \
-               the score: vermilion speaks for it, blue against it. The lines below say how far the reading \
-               F x + r holds on the way to pictures that say nothing."
+        look: "What each pixel, and the biases on its way, contribute to the score, redistributed so that the \
+               map sums to the score: vermilion is evidence for it, blue against it. The lines below give how \
+               far the reading F x + r holds on the way to each baseline."
             .into(),
         body: vec![body(found.sheet.as_ref())?, page::lines(&lines)],
         commands: vec![command.into()],
@@ -577,15 +578,14 @@ fn votes_part(session: &mut Session, command: &str) -> Result<Part> {
     let mut figures = Vec::new();
     let (look, body) = if classes > VOTED {
         let look = format!(
-            "Each pixel votes for the class whose discussion it speaks loudest in. With {classes} classes \
-             that takes minutes; the command below does it."
+            "Each pixel votes for the class that it supports most. With {classes} classes this takes minutes; \
+             run the command below to compute it."
         );
         (look, Vec::new())
     } else {
         let (sheet, table) = votes::part(session)?;
-        let look = "Each pixel votes for the class whose discussion it speaks loudest in: what the score \
-                    makes of the pixel, and of the biases on its way. Look for whether the loud votes lie \
-                    on the object."
+        let look = "Each pixel votes for the class that it supports most: the class whose score the pixel, and \
+                    the biases on its way, raise most. Look at whether the strong votes lie on the object."
             .to_string();
         let shown = vec![body(sheet.as_ref())?, table.render()];
         figures.extend(sheet.map(Shown::Sheet));

@@ -40,28 +40,28 @@ use crate::{
 /// `attack`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Attack {
-    /// ε: how far each entry may be changed
+    /// ε: the largest change of each entry
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
     pub eps: f64,
-    /// What ε is measured in
+    /// Unit of ε
     #[arg(long, default_value = "pixel")]
     pub eps_unit: EpsUnit,
-    /// Gradient steps: 1 is FGSM, more is PGD
+    /// Number of gradient steps: 1 is FGSM, more is PGD
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub steps: usize,
-    /// Attack towards this class [default: away from the best one; of one score, towards the other sign]
+    /// Attack towards this class [default: away from the best one; for a single score, towards the other sign]
     #[arg(long, value_name = "K")]
     pub target: Option<usize>,
-    /// The loss whose gradient is followed [default: cross-entropy, of one score the score]
+    /// Loss whose gradient the attack follows [default: cross-entropy; for a single score, the score]
     #[arg(long)]
     pub loss: Option<Loss>,
-    /// Start at a random picture within ε, with this seed [default: at x₀]
+    /// Start at a random picture within ε, drawn with this seed [default: start at x₀]
     #[arg(long, value_name = "SEED")]
     pub random_start: Option<u64>,
-    /// Random products used to estimate ‖F′ − F‖
+    /// Number of random products that estimate ‖F′ − F‖
     #[arg(long, default_value_t = 16, value_name = "N")]
     pub probes: usize,
-    /// How many classes are shown
+    /// Number of classes to show
     #[arg(long, default_value_t = 5, value_name = "K")]
     pub top: usize,
     #[command(flatten)]
@@ -84,9 +84,9 @@ impl OnPicture for Attack {
     const ABOUT: &'static About = &About {
         name: "attack",
         group: Group::Explain,
-        summary: "A picture close to x₀ that is classified differently, and what changed inside",
-        details: "FGSM or PGD within ε of each entry. Compares votes, contributions, decisions and F itself before and \
-            after.",
+        summary: "Find a picture close to x₀ that is classified differently, and see what changed inside",
+        details: "Runs FGSM or PGD, changing each entry by at most ε. Compares votes, contributions, decisions \
+            and F itself before and after.",
         example: "attack net.onnx --input cat.jpg --eps 2",
         pictures: Pictures::Folders,
         files: &[
@@ -158,9 +158,7 @@ impl OnPicture for Attack {
             ("top", self.top),
         ] {
             if number == 0 {
-                return Err(Failure::input(format!(
-                    "--{flag} 0: at least one is needed"
-                )));
+                return Err(Failure::input(format!("--{flag} 0: must be at least 1")));
             }
         }
         if is_npy(&self.common.input) && self.eps_unit == EpsUnit::Pixel {
@@ -196,7 +194,7 @@ impl OnPicture for Attack {
 }
 
 fn no_pixels() -> Failure {
-    Failure::input("ε in pixels needs a picture: an .npy is used as it is, without a recipe")
+    Failure::input("ε in pixel levels needs a picture; an .npy array is used without a recipe")
         .hint("--eps-unit input")
 }
 
@@ -222,12 +220,12 @@ impl Fold for Over {
         summary.save_curves("contributions", &set_chart(&job.model_name(), &over))?;
         summary.lines.extend([
             format!(
-                "{} of {} have another best class",
+                "{} of {} are now classified differently",
                 over.changed, over.pictures
             ),
             format!("decisions flipped {}", over.flipped_share.percent()),
             format!(
-                "residual share of it {} before, {} after",
+                "its residual share {} before, {} after",
                 over.before.residual_share.percent(),
                 over.after.residual_share.percent()
             ),
@@ -241,7 +239,7 @@ impl Fold for Over {
         ]);
         if let (Some(moved), Some([before, after])) = (over.moved, over.share) {
             summary.lines.extend([
-                format!("pixels that vote otherwise {}", moved.percent()),
+                format!("pixels that changed their vote {}", moved.percent()),
                 format!(
                     "votes for the first class {} before, {} after",
                     before.percent(),
@@ -317,9 +315,9 @@ pub(crate) fn aim(
     let loss = match (loss, one_score) {
         (Some(Loss::CrossEntropy), true) => {
             return Err(Failure::input(
-                "--loss cross-entropy: of one score it is 0, whatever the picture",
+                "--loss cross-entropy: with a single score it is 0 for every picture",
             )
-            .hint("leave --loss out: the score itself is followed"));
+            .hint("omit --loss; the attack then follows the score itself"));
         }
         (None, true) => Loss::Score,
         (loss, _) => loss.unwrap_or_default(),
@@ -328,10 +326,10 @@ pub(crate) fn aim(
         None if one_score && subject.numbers(frozen.reference())?[0] <= 0.0 => Goal::To(class),
         None => Goal::From(class),
         Some(target) if one_score => {
-            return Err(
-                Failure::input(format!("--target {target}: the network has one score"))
-                    .hint("leave --target out: the attack goes towards the other sign"),
-            );
+            return Err(Failure::input(format!(
+                "--target {target}: the network has a single score"
+            ))
+            .hint("omit --target; the attack then goes towards the other sign"));
         }
         Some(target) if target >= count => {
             return Err(Failure::input(format!(
@@ -341,9 +339,9 @@ pub(crate) fn aim(
         }
         Some(target) if target == class => {
             return Err(Failure::input(format!(
-                "--target {target}: that is the best class already"
+                "--target {target}: this is already the best class"
             ))
-            .hint("leave --target out to go away from it"));
+            .hint("omit --target to attack away from it"));
         }
         Some(target) => Goal::To(target),
     };
@@ -459,7 +457,7 @@ fn find(
         if recipe.is_some() {
             ", within black and white"
         } else {
-            ", any value"
+            ", without bounds"
         },
         match found.votes {
             None => String::new(),
@@ -551,7 +549,7 @@ fn sheet(
     let mut note = format!("{flipped:.1} % of all decisions flipped.");
     if let (Some([before, after]), Some(moved)) = (&found.votes, found.moved()) {
         note = format!(
-            "{:.1} % of the pixels vote otherwise; {note}",
+            "{:.1} % of the pixels changed their vote; {note}",
             100.0 * moved
         );
         // One set of colours for both: what most pixels voted for before, then after.
@@ -566,7 +564,7 @@ fn sheet(
         let mut panels = votes::panels(session, "votes before", before, &classes);
         panels.extend(votes::panels(session, "votes after", after, &classes));
         if !panels.is_empty() {
-            bands.push(band("Who speaks for what", panels));
+            bands.push(band("Which pixels support which class", panels));
         }
     }
     Ok(Some(Sheet {

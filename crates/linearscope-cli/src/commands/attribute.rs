@@ -37,12 +37,12 @@ pub(crate) use trust::trusted;
 /// `attribute`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Attribute {
-    /// What is attributed: `top1`, a class by number or name, `c,y,x` of a picture, a part of one as
-    /// `all,10..20,8..`; of a segmenter a class where it wins. Repeat for several
+    /// What to attribute: `top1`, a class by number or name, `c,y,x` of an output picture, or a region of one such as
+    /// `all,10..20,8..`; for a segmenter, a class over the places where it wins. Repeat for several
     #[arg(long, default_value = "top1", value_name = "TARGET")]
     pub target: Vec<String>,
-    /// How: conserving, row, gradient-input, lrp-epsilon-plus, integrated-gradients, grad-cam, occlusion and others;
-    /// `--help` has them all. Repeat for several
+    /// Method: conserving, row, gradient-input, lrp-epsilon-plus, integrated-gradients, grad-cam, occlusion and others;
+    /// `--help` lists all of them. Repeat for several
     #[arg(
         long,
         default_value = "conserving",
@@ -52,28 +52,29 @@ pub(crate) struct Attribute {
         long_help = methods_in_words()
     )]
     pub method: Vec<Method>,
-    /// LRP by rules of your own: entries such as `first=box`, `conv&node:features.*=gamma:0.5`, `epsilon`, a preset
-    /// (epsilon-plus, ...), or a .toml file of them. The first that matches a layer wins. Repeat for several. See
-    /// docs/attributions.md
+    /// LRP with your own rules: entries such as `first=box`, `conv&node:features.*=gamma:0.5`, `epsilon`, a preset
+    /// (epsilon-plus, ...), or a .toml file of entries. The first entry that matches a layer wins. Repeat for several.
+    /// See docs/attributions.md
     #[arg(long, value_name = "RULE[,RULE]", value_parser = composites::read)]
     pub composite: Vec<Composite>,
-    /// What a picture that says nothing is: black, white, mean, blur, zeros, or a file [default: black; of arrays,
-    /// zeros]. Repeat for several, which expected gradients take in turn [default: the four; of arrays, zeros, mean and
-    /// blur]
+    /// Baseline, a picture without information: black, white, mean, blur, zeros, or a file [default: black; for arrays,
+    /// zeros]. Repeat for several; expected-gradients averages over all of them [default: the first four; for arrays,
+    /// zeros, mean and blur]
     #[arg(long, value_name = "PICTURE")]
     #[serde(serialize_with = "crate::content::of_baselines")]
     pub baseline: Vec<Baseline>,
-    /// The least and the largest value of an array's entries, for the box of LRP [default of pictures: black and white]
+    /// Smallest and largest value of an array's entries, for the box rule of LRP [default for pictures: black and
+    /// white]
     #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true)]
     pub bounds: Option<Bounds>,
-    /// An array of the input's shape: entries with the same number are ablated together by feature-ablation
+    /// Array of the input's shape; feature-ablation ablates entries with the same number together
     #[arg(long, value_name = "FILE")]
     #[serde(serialize_with = "crate::content::of_file")]
     pub groups: Option<PathBuf>,
-    /// Which values are drawn
+    /// Which values to draw
     #[arg(long, default_value = "both")]
     pub sign: Signs,
-    /// From which percentile of the magnitudes on colour is full
+    /// Percentile of the magnitudes at which colours saturate
     #[arg(long, default_value_t = 99.0, value_name = "P")]
     pub percentile: f64,
     #[command(flatten)]
@@ -104,14 +105,16 @@ impl FromStr for Bounds {
 
 /// All methods, a line each.
 fn methods_in_words() -> String {
-    let mut text =
-        String::from("How, each with what it assumes and whether it sums. Repeat for several\n\n");
+    let mut text = String::from(
+        "Method, listed with its kind and what its map sums to. Repeat for several\n\n",
+    );
     for (name, words) in NAMES {
         text += &format!("{name}: {words}\n");
     }
-    text + "\nWith a colon more is said: integrated-gradients:50, smooth-grad:50 and expected-gradients:100 how many \
-            gradients, rise:1000 how many masks, grad-cam:NODE and layer:NODE which layer, occlusion:16/8 patch and \
-            stride, feature-ablation:16 the patch, lrp-first=box,conv=gamma:0.5,epsilon rules by layer"
+    text + "\nSettings follow a colon: the number of gradients (integrated-gradients:50, smooth-grad:50, \
+            expected-gradients:100), the number of masks (rise:1000), the layer (grad-cam:NODE, layer:NODE), \
+            patch and stride (occlusion:16/8), the patch (feature-ablation:16). \
+            lrp-first=box,conv=gamma:0.5,epsilon sets LRP rules by layer"
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
@@ -138,10 +141,11 @@ impl Signs {
 pub(crate) const ABOUT: &About = &About {
     name: "attribute",
     group: Group::Explain,
-    summary: "How much each pixel adds to a score, over the photograph",
-    details: "By default what the score makes of each pixel, and of the biases on its way, shared out so that the map \
-        sums to the score. Other methods are those of Captum and zennit; each says whether it sums, and by how much it \
-        misses. Also says how far the reading holds, towards pictures that say nothing.",
+    summary: "How much each pixel adds to a score, shown over the picture",
+    details: "The default method adds up what each pixel and the biases on its way contribute to the score, \
+        shared out so that the map sums to the score. Other methods are those of Captum and zennit; for each, \
+        the program prints whether the map should sum to the score and by how much it misses. It also measures \
+        how far the linear reading holds on the way to each baseline.",
     example: "attribute net.onnx --input cat.jpg --method grad-cam",
     pictures: Pictures::Folders,
     files: &[
@@ -198,7 +202,7 @@ impl OnPicture for Attribute {
     fn check(&self) -> Result<()> {
         if !(self.percentile > 0.0 && self.percentile <= 100.0) {
             return Err(Failure::input(format!(
-                "--percentile {}: it is above 0 and at most 100",
+                "--percentile {}: must be greater than 0 and at most 100",
                 self.percentile
             )));
         }
@@ -288,10 +292,10 @@ fn groups(session: &Subject, path: &Path) -> Result<Vec<usize>> {
     let whole = |(at, number): (usize, &f64)| match *number >= 0.0 && number.fract() == 0.0 {
         true => Ok(*number as usize),
         false => Err(Failure::input(format!(
-            "{}: entry {at} is {number}, no number of a group",
+            "{}: entry {at} is {number}, which is not a group number",
             path.display()
         ))
-        .hint("whole numbers from 0 on, the same for entries that are ablated together")),
+        .hint("give whole numbers from 0, the same number for entries to ablate together")),
     };
     found.iter().enumerate().map(whole).collect()
 }
@@ -335,9 +339,9 @@ fn where_it_wins(session: &Subject, labels: &LabelMap, class: usize, text: &str)
     let positions: Vec<usize> = places.map(|at| class * plane + at).collect();
     if positions.is_empty() {
         return Err(Failure::input(format!(
-            "--target {text}: the class wins nowhere in this picture"
+            "--target {text}: this class does not win anywhere in this picture"
         ))
-        .hint(format!("{class},Y,X names its score at one place")));
+        .hint(format!("{class},Y,X selects its score at one place")));
     }
     let share = positions.len() as f64 / plane as f64;
     let name = session
@@ -368,11 +372,11 @@ pub(crate) fn targets(session: &Subject, texts: &[String], y0: &[f64]) -> Result
             false => Some(found_by_name(session, text)?.ok_or_else(|| {
                 let hint = match session.labels {
                     Some(_) => {
-                        "no label holds it; `top1`, a number, or c,y,x name a target without labels"
+                        "no label contains it; to select a target without labels, use `top1`, a number, or c,y,x"
                     }
-                    None => "there are no labels to look in: --labels FILE, or name it by number",
+                    None => "no labels were given: pass --labels FILE, or give the class by number",
                 };
-                Failure::input(format!("--target {text}: there is no such class")).hint(hint)
+                Failure::input(format!("--target {text}: no such class")).hint(hint)
             })?),
         };
         if let (Some(labels), &[_, classes, ..]) = (&labels, shape) {
@@ -573,7 +577,7 @@ fn caption(one: &Attribution) -> String {
             }
         ),
         (Some(promised), _) => format!("sums to {sum} of {}", significant(promised, 4)),
-        (None, _) => "promises no sum".into(),
+        (None, _) => "has no sum to check".into(),
     }
 }
 
@@ -595,7 +599,7 @@ fn said(one: &Attribution) -> String {
             missed(gap)
         ),
         _ => format!(
-            "sums to {}, which it does not promise",
+            "sums to {}, with nothing to compare it to",
             significant(one.sum, 5)
         ),
     };

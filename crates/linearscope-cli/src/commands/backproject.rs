@@ -19,12 +19,12 @@ use crate::{
 /// `backproject`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Backproject {
-    /// y₂: an .npy of the output's shape
+    /// y₂: an .npy array of the output's shape
     #[arg(long, value_name = "NPY")]
     #[serde(serialize_with = "crate::content::of_path")]
     pub output: PathBuf,
-    /// Zeiler and Fergus' deconvolution instead of Fᵀ: units pass what is positive on the way back.
-    /// It is not part of F; for comparison
+    /// Use Zeiler and Fergus' deconvolution instead of Fᵀ: on the way back, units pass only positive values. It is not
+    /// part of F and is meant for comparison
     #[arg(long)]
     pub deconvolution: bool,
     #[command(flatten)]
@@ -38,7 +38,7 @@ impl OnPicture for Backproject {
     const ABOUT: &'static About = &About {
         name: "backproject",
         group: Group::Operator,
-        summary: "Any output back to the pixels: Fᵀ y₂",
+        summary: "Project any output back to the pixels: Fᵀ y₂",
         details: "",
         example: "backproject net.onnx --input cat.jpg --output y.npy",
         pictures: Pictures::One,

@@ -20,41 +20,42 @@ pub(crate) struct Bench {
     /// The network, an .onnx file
     #[arg(required_unless_present = "gpu_suite")]
     pub model: Option<PathBuf>,
-    /// The input's shape [default: what the file says, batch 1 and 64×64 where it says nothing]
+    /// Input shape [default: as in the file; where it is open, batch size 1 and 64×64]
     #[arg(long, value_delimiter = ',', value_name = "N,C,H,W")]
     pub shape: Option<Vec<usize>>,
-    /// How many probes run side by side
+    /// Number of probes to run side by side
     #[arg(short, default_value_t = 8, value_name = "K")]
     pub k: usize,
-    /// How many interleaved rounds the medians are of
+    /// Number of interleaved rounds that medians are taken over
     #[arg(long, default_value_t = 15, value_name = "N")]
     pub rounds: usize,
-    /// Where to compute, as for the other commands
+    /// Device to compute on, as for the other commands
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     pub device: String,
-    /// Precision of everything
+    /// Precision of all computations
     #[arg(long, default_value = "f32")]
     pub dtype: Precision,
     #[command(flatten)]
     pub kernels: KernelsFlag,
-    /// Time every map of the program alone, too
+    /// Also time every map of the program separately
     #[arg(long)]
     pub nodes: bool,
-    /// Print the figures as JSON on stdout
+    /// Print the results as JSON on stdout
     #[arg(long)]
     pub json: bool,
-    /// Measure the device instead of a model, on four published architectures with seeded weights, in f32 and at most
-    /// six minutes. With --json one object a line, as soon as it is measured
+    /// Measure the device instead of a model: four published architectures with seeded weights, in f32, in at most six
+    /// minutes. With --json, print one object per line as soon as it is measured
     #[arg(
         long,
         conflicts_with_all = ["model", "shape", "k", "dtype", "kernels", "nodes", "read_output", "set", "layout", "boxes"]
     )]
     pub gpu_suite: bool,
-    /// The most that a row of the suite may take, in seconds; what the device has begun by then is waited for
-    /// [default: 30]
+    /// Time limit for each row of the suite, in seconds; work that the device has already begun is finished [default:
+    /// 30]
     #[arg(long, value_name = "SECONDS")]
     pub row_limit: Option<f64>,
-    /// Divide widths and sizes of the suite's networks, for a quick look; such figures compare with nothing else
+    /// Divide the widths and sizes of the suite's networks by N, for a quick look; compare such results only with each
+    /// other
     #[arg(long, value_name = "N")]
     pub scale: Option<usize>,
     #[command(flatten)]
@@ -65,8 +66,8 @@ impl Command for Bench {
     const ABOUT: &'static About = &About {
         name: "bench",
         group: Group::Check,
-        summary: "What k probes cost: paired, replayed and adjoint, in plain forwards",
-        details: "With --gpu-suite it measures a device and needs no file: docs/devices.md says what the rows are.",
+        summary: "Measure what k probes cost: paired, replayed and adjoint, relative to a plain forward pass",
+        details: "With --gpu-suite, measures the device and needs no model file; docs/devices.md explains the rows.",
         example: "bench net.onnx --shape 1,3,224,224 -k 8",
         pictures: Pictures::None,
         files: &[],
@@ -83,9 +84,7 @@ impl Command for Bench {
             .into_iter()
             .find(|(_, given)| *given && !self.gpu_suite)
         {
-            return Err(Failure::input(format!(
-                "{flag} means something with --gpu-suite only"
-            )));
+            return Err(Failure::input(format!("{flag} needs --gpu-suite")));
         }
         match &self.model {
             None => suite::measure(self),

@@ -16,8 +16,8 @@ use crate::{
 /// `column`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Column {
-    /// Which input pixel: `c,y,x` (c may be `all`); repeat for several. `auto` chooses six: from the
-    /// strongest edge to the flattest part
+    /// Which input pixel: `c,y,x` (c may be `all`); repeat for several. `auto` chooses six, from the strongest edge to
+    /// the flattest part
     #[arg(long, default_value = "auto", value_name = "C,Y,X|auto")]
     pub at: Vec<String>,
     #[command(flatten)]
@@ -29,8 +29,8 @@ impl OnPicture for Column {
     const ABOUT: &'static About = &About {
         name: "column",
         group: Group::Operator,
-        summary: "Where an input pixel goes (a column of F: its projective field)",
-        details: "A column F δ is what one input pixel adds to the output, and with what weight, at frozen decisions.",
+        summary: "Show where an input pixel goes (a column of F: its projective field)",
+        details: "A column F δ is what one input pixel adds to the output, and with what weight, while decisions stay frozen.",
         example: "column net.onnx --input cat.jpg --at all,40,40",
         pictures: Pictures::One,
         files: &[

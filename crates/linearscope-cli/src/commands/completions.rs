@@ -11,7 +11,7 @@ use crate::{
 /// `completions`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Completions {
-    /// The shell to complete in
+    /// Shell to generate the script for
     pub shell: Shell,
 }
 
@@ -19,7 +19,7 @@ impl Command for Completions {
     const ABOUT: &'static About = &About {
         name: "completions",
         group: Group::Files,
-        summary: "A script that lets a shell complete commands and options",
+        summary: "Generate a shell completion script",
         details: "Prints the script on stdout. For bash: linearscope completions bash > \
             ~/.local/share/bash-completion/completions/linearscope",
         example: "completions zsh",

@@ -66,10 +66,10 @@ pub(crate) fn label(name: &str, kind: PartKind) -> String {
 pub(crate) const ABOUT: &About = &About {
     name: "contributions",
     group: Group::Explain,
-    summary: "Which layer's biases made a score",
-    details: "One adjoint sweep takes a score apart exactly: what the pixels themselves add, what each layer's biases \
-        add on their way to it, and what the constants of frozen units add (σ(0) = ½ of a sigmoid, −μ of a norm). The \
-        parts sum to the score; the gap is printed.",
+    summary: "Break a score down into what each layer's biases add",
+    details: "One adjoint sweep splits a score exactly into what the pixels themselves add, what the biases of \
+        each layer add, and what the constants of frozen units add (σ(0) = ½ of a sigmoid, −μ of a norm). The \
+        parts sum to the score; the remaining gap is printed.",
     example: "contributions net.onnx --input cat.jpg --target top1",
     pictures: Pictures::Folders,
     files: &[
@@ -102,9 +102,9 @@ impl OnPicture for Contributions {
         let (gap, found) = (parts.gap, parts.found);
         let failure = (gap > limit).then(|| Failure {
             message: format!(
-                "the contributions miss the score by {gap:.1e}, more than {limit:.0e}"
+                "the contributions miss the score by {gap:.1e}, above the limit of {limit:.0e}"
             ),
-            hint: Some("the results are written but not to be trusted; try --dtype f64".into()),
+            hint: Some("the results are written, but do not trust them; try --dtype f64".into()),
             code: CERTIFICATE,
             cause: None,
         });
@@ -144,7 +144,7 @@ impl Fold for Over {
             over.residual_share.percent(),
             match over.not_positive {
                 0 => String::new(),
-                some => format!(" ({some} scores are not positive and left out)"),
+                some => format!(" ({some} scores are not positive and are excluded)"),
             },
             over.gap,
         ));
@@ -242,10 +242,10 @@ pub(crate) fn one_score(subject: &Subject, flag: &str, text: &str, y0: &[f64]) -
         [position::At { positions, .. }] if positions.len() == 1 => Ok(positions[0]),
         // Of a picture without more said, its largest value.
         _ if text == "top1" => Ok(contribution::top1(&subject.frozen)?),
-        _ => Err(
-            Failure::input(format!("{flag} {text}: contributions are of one score"))
-                .hint("name one channel"),
-        ),
+        _ => Err(Failure::input(format!(
+            "{flag} {text}: contributions explain a single score"
+        ))
+        .hint("give one channel")),
     }
 }
 
@@ -280,7 +280,7 @@ pub(crate) fn find(session: &mut Session, target: &str) -> Result<Parts> {
         ));
     }
     if found.score_not_positive {
-        summary.push("the score is not positive: shares change their sign".into());
+        summary.push("the score is not positive, so shares change their sign".into());
     }
     let widest = found.layers.iter().fold(0f64, |m, l| m.max(l.value.abs()));
     for layer in &found.layers {
@@ -321,7 +321,7 @@ fn chart(session: &Session, found: &contribution::Contributions, name: &str) -> 
         found.gap.max(1e-16),
     )];
     if found.score_not_positive {
-        notes.push("The score is not positive: shares change their sign.".into());
+        notes.push("The score is not positive, so shares change their sign.".into());
     }
     BarChart {
         title: format!("Contributions to output {name}, {}", session.model),

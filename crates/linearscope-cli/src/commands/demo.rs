@@ -1,6 +1,6 @@
 //! `demo`: the tour on the bundled networks, ending in a report to open.
 //!
-//! Networks and pictures are written beside the report, so that every command it shows can be run.
+//! Networks and pictures are written alongside the report, so that every command it shows can be run.
 
 use std::{
     fs,
@@ -34,7 +34,7 @@ pub(crate) struct Demo {
     /// Folder for the report and its numbers
     #[arg(long, default_value = "linearscope-demo")]
     pub out: PathBuf,
-    /// Open the report when it is there
+    /// Open the report in a browser when it is finished
     #[arg(long)]
     pub open: bool,
 }
@@ -115,9 +115,9 @@ fn certified(mut session: Session, task: Task, title: &str, lead: &str) -> Resul
 fn with_and_without_batch_norm(place: &Place) -> Result<Part> {
     let mut part = Part {
         heading: "Without and with batch norm".into(),
-        look: "The same architecture, trained on the same scenes, without batch norm (left) and with \
-               (right). The paper finds two peaks, early and late, without it and one, deep, with it. \
-               These are small networks: look whether theirs agree."
+        look: "The same architecture, trained on the same scenes, without batch norm (left) and with it \
+               (right). The paper finds two peaks without batch norm, early and late, and a single deep one \
+               with it. These networks are small: see whether they agree."
             .into(),
         ..Part::default()
     };
@@ -151,8 +151,8 @@ fn bicubic(place: &Place) -> Result<Part> {
     Ok(Part {
         heading: "The same for bicubic interpolation".into(),
         look:
-            "Cubic interpolation ×3, run as a network. It has no decisions: its singular vectors \
-               do not know the picture, and cover all of it, like those of a cosine transform."
+            "Cubic interpolation ×3, run as a network. It makes no decisions, so its singular vectors do not \
+               depend on the picture and cover all of it, like those of a cosine transform."
                 .into(),
         body: vec![body(sheet.as_ref())?],
         commands: vec![format!("linearscope svd {line} -k {TRIPLETS}")],
@@ -167,9 +167,9 @@ impl Command for Demo {
     const ABOUT: &'static About = &About {
         name: "demo",
         group: Group::Start,
-        summary: "The tour of the bundled networks: pictures and a report to open",
-        details: "Needs nothing else: four small networks and their pictures come with the program and are written beside \
-            the report, so that every command it shows can be run.",
+        summary: "A tour of the bundled networks, as pictures and a report to open",
+        details: "Needs nothing else: four small networks and their pictures come with the program. They are \
+            written next to the report, so you can run every command that it shows.",
         example: "demo --open",
         pictures: Pictures::None,
         files: &[FileAbout("report.html", "the tour")],
@@ -185,7 +185,7 @@ impl Command for Demo {
 fn tour(args: &Demo) -> Result<()> {
     let out = args.out.clone();
     fs::create_dir_all(&out).map_err(|error| {
-        Failure::file(&out, error).hint("give --out a folder that you may write to")
+        Failure::file(&out, error).hint("give --out a folder that you can write to")
     })?;
     for (path, bytes) in linearscope_assets::DEMO {
         let path = out.join(path);
@@ -213,7 +213,7 @@ fn tour(args: &Demo) -> Result<()> {
         session,
         Task::Sr,
         "Four convolutions and a pixel shuffle: ×3 super-resolution",
-        "The paper's upscaler of luminance, at a photograph that it never saw in training.",
+        "The paper's luminance upscaler, on a photograph that it never saw in training.",
     )?;
     let last = shuffle.parts.len() - 1;
     shuffle.parts.insert(last, bicubic(&place)?);
@@ -223,7 +223,7 @@ fn tour(args: &Demo) -> Result<()> {
         session,
         Task::Sr,
         "A small EDSR: ×2 super-resolution in colour",
-        "Residual blocks and a long skip, at the same photograph.",
+        "Residual blocks and a long skip connection, on the same photograph.",
     )?;
 
     let session = place.session("facade", "facade/facade.onnx", "pictures/facade.png")?;
@@ -232,17 +232,17 @@ fn tour(args: &Demo) -> Result<()> {
         Task::I2i,
         "A CycleGAN-style generator: from a façade to its labels",
         "Reflect pads, instance norms, residual blocks, transposed convolutions and tanh: sky is \
-         light blue, walls yellow, roofs red, windows dark blue, doors green. Norms are frozen with \
-         mean and standard deviation.",
+         light blue, walls yellow, roofs red, windows dark blue, doors green. For the norms, both mean and \
+         standard deviation are frozen.",
     )?;
 
     let report = Report {
         title: "How four small networks solve their problems".into(),
         intro: vec![
             INTRO.into(),
-            "The networks come with the program and were trained by the project; with their pictures they lie \
-             beside this page, so every command shown can be run. For your own network: linearscope \
-             analyse net.onnx --input picture.png"
+            "These networks were trained by the project and come with the program. They and their pictures are \
+             next to this page, so you can run every command shown. For your own network: linearscope analyse \
+             net.onnx --input picture.png"
                 .into(),
         ],
         chapters: vec![classifier, shuffle, edsr, facade],
@@ -262,6 +262,6 @@ fn tour(args: &Demo) -> Result<()> {
 
 fn open(path: &Path) -> Result<()> {
     ::open::that(path).map_err(|error| {
-        Failure::file(path, error).hint("it is written; open it with a browser of yours")
+        Failure::file(path, error).hint("the report is written; open it in your browser")
     })
 }

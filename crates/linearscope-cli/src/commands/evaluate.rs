@@ -41,34 +41,35 @@ const USUAL: [&str; 6] = [
 /// `evaluate`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Evaluate {
-    /// Which score: `top1`, a class by number or name, `c,y,x` of a picture; one of those that `attribute` takes
+    /// Which score: `top1`, a class by number or name, or `c,y,x` of an output picture; a single target, written as for
+    /// `attribute`
     #[arg(long, default_value = "top1", value_name = "TARGET")]
     pub target: String,
-    /// Which methods, as `attribute` takes them; by default some that are quick. Repeat for several
+    /// Methods to evaluate, written as for `attribute`; by default a few quick ones. Repeat for several
     #[arg(long, default_values = USUAL, value_name = "METHOD")]
     pub method: Vec<Method>,
-    /// Where the object is: a picture of the input's size, above 127 of 255 on it, or a folder with one NAME.png for
-    /// each picture
+    /// Mask of the object: a picture of the input's size with values above 127 (of 255) on the object, or a folder with
+    /// one NAME.png for each picture
     #[arg(long, value_name = "DIR|FILE")]
     pub masks: Option<Masks>,
-    /// What a picture that says nothing is, as `attribute` takes it: black, white, mean, blur, zeros, or a file
-    /// [default: black; of arrays, zeros]. Curves and infidelity take the first of several
+    /// Baseline, a picture without information, as for `attribute`: black, white, mean, blur, zeros, or a file
+    /// [default: black; for arrays, zeros]. Curves and infidelity use the first of several
     #[arg(long, value_name = "PICTURE")]
     #[serde(serialize_with = "crate::content::of_baselines")]
     pub baseline: Vec<Baseline>,
-    /// Parts of the deletion and insertion curves
+    /// Number of steps of the deletion and insertion curves
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub steps: usize,
-    /// Random parts of x₀, of infidelity
+    /// Number of random parts of x₀ to remove, for infidelity
     #[arg(long, default_value_t = 32, value_name = "N")]
     pub perturbations: usize,
-    /// Inputs around x₀, of sensitivity: each takes all methods once more
+    /// Number of inputs around x₀, for sensitivity; each runs all methods once more
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub neighbours: usize,
-    /// Networks with re-drawn weights: each takes all methods once more
+    /// Number of networks with re-drawn weights; each runs all methods once more
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub stages: usize,
-    /// Seed of all that is random
+    /// Seed for everything random
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     #[command(flatten)]
@@ -80,13 +81,14 @@ pub(crate) struct Evaluate {
 pub(crate) const ABOUT: &About = &About {
     name: "evaluate",
     group: Group::Explain,
-    summary: "Whether attributions hold: deletion, insertion, infidelity, sanity checks",
-    details: "Deletion and insertion: how the score falls where the places that a map calls important go to the \
-        baseline, and rises where they come back. Infidelity: what a map misses of what the score loses without a part \
-        of x₀. Sensitivity: how much a map changes with x₀. Randomised: how like it is to the map of a network with \
-        re-drawn weights. With masks, pointing and energy: whether its highest place, and how much of it, lies on the \
-        object. Stability: how much it changes with another seed. No measure says that a map is right; deletion and \
-        insertion depend on the baseline. Over a folder, means and standard deviations.",
+    summary: "Evaluate attributions: deletion, insertion, infidelity, sanity checks",
+    details: "Deletion and insertion: how the score falls as the places that a map ranks highest are replaced \
+        by the baseline, and rises as they are restored. Infidelity: how badly a map predicts what the score \
+        loses when parts of x₀ are removed. Sensitivity: how much a map changes with x₀. Randomised: how \
+        similar it is to the map of a network with re-drawn weights. Pointing and energy, with masks: whether \
+        the map's maximum, and how much of the map, lies on the object. Stability: how much a map changes with \
+        another seed. No measure proves that a map is right, and deletion and insertion depend on the \
+        baseline. For a folder, prints means and standard deviations.",
     example: "evaluate net.onnx --input cat.jpg --masks cat_mask.png",
     pictures: Pictures::Folders,
     files: &[
@@ -97,11 +99,11 @@ pub(crate) const ABOUT: &About = &About {
         FileAbout("evaluation.svg", "the same for print"),
         FileAbout(
             "evaluation_summary.csv",
-            "of a folder: mean and standard deviation of each measure, one line for each method",
+            "for a folder: mean and standard deviation of each measure, one line for each method",
         ),
         FileAbout(
             "evaluation_summary.json",
-            "the same, with all networks with re-drawn weights",
+            "the same, including all networks with re-drawn weights",
         ),
     ],
     tables: &[
@@ -113,30 +115,31 @@ pub(crate) const ABOUT: &About = &About {
                 ("target", "what is attributed, as the flag takes it"),
                 ("label", "its name, where there is one"),
                 ("score", "f(x₀) there; of several outputs their sum"),
-                ("deletion", "area below its curve: low is good"),
-                ("insertion", "area below its curve: high is good"),
+                ("deletion", "area below its curve: lower is better"),
+                ("insertion", "area below its curve: higher is better"),
                 (
                     "infidelity",
-                    "what the map's best multiple misses of what the score loses: 0 is perfect, 1 says nothing",
+                    "the part of the score's losses that the best multiple of the map does not explain: 0 is \
+                    perfect, 1 is uninformative",
                 ),
                 (
                     "sensitivity",
-                    "‖Φ(x) − Φ(x₀)‖ / ‖Φ(x₀)‖, the largest around x₀: low is good",
+                    "‖Φ(x) − Φ(x₀)‖ / ‖Φ(x₀)‖, the largest around x₀: lower is better",
                 ),
                 (
                     "randomised",
-                    "rank correlation with the map of the network of the last stage: 0 is good, 1 says that weights do \
-                     not matter",
+                    "rank correlation with the map of the last stage's network: 0 is good, 1 means that \
+                     weights do not matter",
                 ),
-                ("share", "the object's part of the places"),
+                ("share", "the object's share of the places"),
                 ("pointing", "whether the highest place lies on the object"),
                 (
                     "energy",
-                    "the object's part of what is above 0: good above share",
+                    "the object's share of the positive values: good if larger than its share of the places",
                 ),
                 (
                     "stability",
-                    "‖Φ′ − Φ‖ / ‖Φ‖ with another seed, of methods that have one: 0 is good",
+                    "‖Φ′ − Φ‖ / ‖Φ‖ with another seed, for methods that use one: 0 is good",
                 ),
                 ("failure", "why the method has no map here"),
             ],
@@ -147,10 +150,11 @@ pub(crate) const ABOUT: &About = &About {
             columns: &[
                 ("method", "how the map was made"),
                 ("curve", "deletion or insertion"),
-                ("share", "the part of the places that were moved"),
+                ("share", "the share of the places that were replaced"),
                 (
                     "value",
-                    "the class's probability; else what the score is above the baseline's, over what it is at x₀",
+                    "the probability of the class; for other outputs, the score minus the baseline's, relative \
+                    to its value at x₀",
                 ),
             ],
         },
@@ -201,7 +205,7 @@ struct Point<'a> {
     value: f64,
 }
 
-/// A map of a network with re-drawn weights beside the map.
+/// A map of a network with re-drawn weights alongside the map.
 #[derive(Serialize)]
 struct StageLine<'a> {
     method: &'a str,
@@ -259,7 +263,7 @@ impl OnPicture for Evaluate {
 
     fn check(&self) -> Result<()> {
         if self.steps == 0 {
-            return Err(Failure::input("--steps 0: a curve has at least one part"));
+            return Err(Failure::input("--steps 0: a curve needs at least one step"));
         }
         match &self.masks {
             Some(masks) => masks.check(&self.common.input),
@@ -356,10 +360,11 @@ impl Evaluate {
         let mut found = found.into_iter();
         match (found.next(), found.next()) {
             (Some(target), None) => Ok(target),
-            _ => Err(
-                Failure::input(format!("--target {}: one score is evaluated", self.target))
-                    .hint("top1, or one by its number"),
-            ),
+            _ => Err(Failure::input(format!(
+                "--target {}: evaluate takes a single score",
+                self.target
+            ))
+            .hint("give top1, or the number of a class")),
         }
     }
 
@@ -431,7 +436,7 @@ fn none_has_a_map(all: Vec<One>) -> Failure {
 /// What the energy of a map that knows nothing is.
 fn of_object(share: f64) -> String {
     format!(
-        "the object covers {:.1} % of the places: a map that knows nothing has an energy of {}",
+        "the object covers {:.1} % of the places, so an uninformative map has an energy of {}",
         100.0 * share,
         significant(share, 3)
     )
@@ -518,14 +523,15 @@ fn chart(title: String, of: String, all: &[Curves]) -> CurveChart {
         title,
         notes: vec![
             format!("{of}."),
-            "Places go to the baseline (deletion), or come from it (insertion), the most important first. Upwards the \
-             class's probability; of other outputs what the score is above the baseline's, over what it is at x₀."
+            "Places are replaced by the baseline (deletion) or restored from it (insertion), most important \
+             first. Vertical axis: the probability of the class; for other outputs, the score minus the \
+             baseline's, relative to its value at x₀."
                 .into(),
         ],
         across: "share of the places".into(),
         panels: [
-            panels("deletion, low is good", |one| &one.deletion),
-            panels("insertion, high is good", |one| &one.insertion),
+            panels("deletion, lower is better", |one| &one.deletion),
+            panels("insertion, higher is better", |one| &one.insertion),
         ]
         .concat(),
     }
@@ -671,7 +677,7 @@ impl Fold for Over {
         }
         for one in &self.failed {
             summary.lines.push(format!(
-                "{} has no map of {} of {} pictures; the first, {}: {}",
+                "{} has no map for {} of {} pictures; the first, {}: {}",
                 one.method, one.pictures, self.pictures, one.first, one.why
             ));
         }
@@ -725,7 +731,7 @@ mod tests {
         assert_eq!(titles(&all).len(), 4);
         assert_eq!(
             titles(&all[..3]),
-            ["deletion, low is good", "insertion, high is good"]
+            ["deletion, lower is better", "insertion, higher is better"]
         );
     }
 }

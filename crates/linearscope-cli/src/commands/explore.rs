@@ -25,43 +25,43 @@ const FILES: &str = "As files";
 /// `explore`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Explore {
-    /// The port of the page [default: 8712, or the next one that is free]
+    /// Port to serve the page on [default: 8712, or the next free one]
     #[arg(long, value_name = "P", help_heading = PAGE)]
     pub port: Option<u16>,
-    /// Print the link and open no browser
+    /// Print the link without opening a browser
     #[arg(long, help_heading = PAGE)]
     pub no_open: bool,
-    /// Serve others than this machine, at this address of it (0.0.0.0: at all of them). The link then holds a token
-    /// without which nobody is answered. What is sent is not encrypted
+    /// Serve other machines too, at this address of this machine (0.0.0.0: all addresses). The link then contains a
+    /// token that every request must present. Traffic is not encrypted
     #[arg(long, value_name = "ADDR", help_heading = PAGE)]
     pub listen: Option<IpAddr>,
-    /// A second network at the same picture, under one pointer with the first
+    /// A second network for the same picture; one pointer moves over both
     #[arg(long, value_name = "MODEL", help_heading = PAGE)]
     pub compare_model: Option<PathBuf>,
-    /// A second picture, under one pointer with the first
+    /// A second picture for the same network; one pointer moves over both
     #[arg(long, value_name = "FILE", help_heading = PAGE)]
     pub compare_input: Option<PathBuf>,
-    /// Write the page as files into this folder, instead of serving it: they open from disk and from any static host.
-    /// Size and time are told and asked for before; run again, an interrupted export goes on
+    /// Write the page to this folder instead of serving it; the files open from disk and from any static host.
+    /// Estimates size and time and asks before it starts. Run the command again to resume an interrupted export
     #[arg(long, value_name = "DIR", help_heading = FILES,
         conflicts_with_all = ["port", "no_open", "listen", "compare_model", "compare_input"])]
     pub export: Option<PathBuf>,
-    /// Export rows and columns of places N apart [default: the nearest that fit --max-size]
+    /// Export rows and columns at places N apart [default: the smallest spacing that fits --max-size]
     #[arg(long, value_name = "N", help_heading = FILES, requires = "export")]
     pub step: Option<NonZeroUsize>,
-    /// The most that an export may take on disk, in GB
+    /// Largest size of the export on disk, in GB
     #[arg(long, value_name = "GB", default_value_t = 0.5, help_heading = FILES, requires = "export")]
     pub max_size: f64,
-    /// Attributions of the N best classes are exported
+    /// Export attributions for the N best classes
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = FILES, requires = "export")]
     pub top: usize,
-    /// Export this class, too, with what each layer adds to it; repeat for more
+    /// Also export this class, with the contribution of each layer; repeat for more
     #[arg(long, value_name = "K", help_heading = FILES, requires = "export")]
     pub target: Vec<String>,
     /// An attribution method to export; repeat for more
     #[arg(long, value_name = "NAME", default_value = "conserving", help_heading = FILES, requires = "export")]
     pub method: Vec<String>,
-    /// Export without asking whether to go on
+    /// Export without asking for confirmation
     #[arg(long, help_heading = FILES, requires = "export")]
     pub yes: bool,
     #[command(flatten)]
@@ -72,11 +72,12 @@ pub(crate) struct Explore {
 const ABOUT: &About = &About {
     name: "explore",
     group: Group::Start,
-    summary: "A page to look around in: input and output side by side, rows and columns under the pointer",
-    details: "Freezes the network at the picture and opens a page in the browser. Point at the output to see which input \
-        pixels it uses, at the input to see where it goes; panels show singular vectors, contributions, attributions, \
-        votes, and how far the reading holds. Everything is computed when it is asked for, by the calls that the other \
-        commands make. Only this machine is served unless --listen says otherwise. Ctrl-C ends it.",
+    summary: "Explore interactively in the browser: input and output side by side, rows and columns under the pointer",
+    details: "Freezes the network at the picture and opens a page in the browser. Point at the output to see \
+        which input pixels it uses, or at the input to see where a pixel goes. Panels show singular vectors, \
+        contributions, attributions, votes, and how far the linear reading holds. Everything is computed on \
+        demand, by the same code as the other commands. The page is served to this machine only, unless you \
+        pass --listen. Press Ctrl-C to stop.",
     example: "explore net.onnx --input cat.jpg",
     pictures: Pictures::One,
     files: &[],
@@ -104,10 +105,10 @@ impl Explore {
     fn check(&self) -> Result<()> {
         let folder = |path: &Path| {
             Failure::input(format!(
-                "{} is a folder; explore takes one picture",
+                "{} is a folder, but explore takes a single picture",
                 path.display()
             ))
-            .hint("analyse writes a report about each picture of a folder")
+            .hint("to write a report for each picture of a folder, use analyse")
         };
         let inputs = [Some(&self.common.input), self.compare_input.as_ref()];
         if let Some(path) = inputs.into_iter().flatten().find(|path| path.is_dir()) {
@@ -121,8 +122,10 @@ impl Explore {
             ("--check-decisions", self.common.freezing.check_decisions),
         ] {
             if given {
-                return Err(Failure::input(format!("{flag}: explore writes no results"))
-                    .hint("the page names the command that writes what it shows"));
+                return Err(Failure::input(format!(
+                    "{flag} has no effect: explore writes no results"
+                ))
+                .hint("the page shows the command that writes each result"));
             }
         }
         Ok(())
@@ -167,12 +170,12 @@ impl Command for Explore {
         serve(points, address, |link| {
             console::clear();
             println!("{link}");
-            eprintln!("Ctrl-C ends it");
+            eprintln!("press Ctrl-C to stop");
             if !self.no_open
                 && let Err(error) = open::that_detached(link)
             {
                 console::notice(&format!(
-                    "no browser could be opened ({error}); open {link} in one"
+                    "could not open a browser ({error}); open {link} yourself"
                 ));
             }
         })

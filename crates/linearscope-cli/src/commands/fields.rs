@@ -51,7 +51,7 @@ impl Measured {
         match self.nonzero {
             0 => format!("{name} {}: all zero", self.at),
             _ => format!(
-                "{name} {}: largest weight {} at ({}); {} of {} weights are not zero",
+                "{name} {}: largest weight {} at ({}); {} of {} weights are nonzero",
                 self.at,
                 significant(self.largest, 3),
                 self.largest_at,
@@ -65,7 +65,7 @@ impl Measured {
 /// The columns of `rows.csv` and `columns.csv`.
 pub(crate) const COLUMNS: &[(&str, &str)] = &[
     ("at", "the place, as the flag takes it"),
-    ("nonzero", "how many weights are not zero"),
+    ("nonzero", "how many weights are nonzero"),
     ("entries", "how many weights there are"),
     ("largest", "the weight of largest magnitude"),
     ("largest_at", "where it is"),
@@ -173,13 +173,13 @@ pub(crate) fn find(
         let (heading, meaning) = match field {
             Field::Column => (
                 "Columns of F",
-                "A column F δ is where one place of the input goes in the output, and with what weight; \
+                "A column F δ shows where one place of the input goes in the output, and with what weight; \
                  `all` adds the columns of all channels.",
             ),
             Field::Row => (
                 "Rows of F",
-                "A row Fᵀδ is which places of the input one output uses, and with what weight; `all` adds the \
-                 rows of all channels.",
+                "A row Fᵀδ shows which places of the input one output uses, and with what weight; `all` adds \
+                 the rows of all channels.",
             ),
         };
         let mut bands = vec![Band {

@@ -27,7 +27,7 @@ use crate::{
 pub(crate) struct Inspect {
     /// The network, an .onnx file
     pub model: PathBuf,
-    /// The input's shape [default: what the file says, batch 1 and 64×64 where it says nothing]
+    /// Input shape [default: as in the file; where it is open, batch size 1 and 64×64]
     #[arg(long, value_delimiter = ',', value_name = "N,C,H,W")]
     pub shape: Option<Vec<usize>>,
     /// How non-linear units are frozen, as for the other commands
@@ -44,7 +44,7 @@ impl Command for Inspect {
     const ABOUT: &'static About = &About {
         name: "inspect",
         group: Group::Check,
-        summary: "The graph as the interpreter sees it: role, rule, shape, cost and field of every op",
+        summary: "Show the graph as the interpreter sees it: role, rule, shape, cost and field of every op",
         details: "",
         example: "inspect net.onnx",
         pictures: Pictures::None,
@@ -71,8 +71,8 @@ pub(crate) fn shape_of(
     }
     if signature.dims.is_empty() {
         return Err(
-            Failure::input("the file does not say what shape its input has")
-                .hint("give it, for instance --shape 1,3,224,224"),
+            Failure::input("the file does not specify the shape of its input")
+                .hint("pass it, for instance --shape 1,3,224,224"),
         );
     }
     let dims = signature.dims.iter().enumerate();
@@ -119,7 +119,7 @@ fn ends(args: &Inspect, mut model: Model) -> Result<(Ends, Value)> {
     let others = free.iter().enumerate().filter(|(at, _)| *at != varied);
     for (_, input) in others {
         console::notice(&format!(
-            "the input \"{}\" {input} is taken as zeros; --set {}=… gives something else, and {} varies",
+            "the input \"{}\" {input} is set to zeros (change it with --set {}=…); {} varies",
             input.name, input.name, free[varied].name
         ));
         flags.set.push(format!("{}=0", input.name));
@@ -160,7 +160,7 @@ fn inspect(args: &Inspect) -> Result<()> {
             return Err(match assumed {
                 true => Failure {
                     message: format!(
-                        "{} (the shape {shape:?} was assumed; --shape gives another)",
+                        "{} (assuming the shape {shape:?}; change it with --shape)",
                         failure.message
                     ),
                     ..failure
@@ -173,7 +173,7 @@ fn inspect(args: &Inspect) -> Result<()> {
     let parameters = network.parameters();
     let rules = rules::read(&args.rules)?;
     let network = Arc::new(network);
-    console::step("looking at every op");
+    console::step("analysing every op");
     let Overview {
         ops: survey,
         recording,
@@ -215,8 +215,8 @@ fn inspect(args: &Inspect) -> Result<()> {
             .count()
     };
     println!(
-        "{} ops: {} linear, {} by a rule, {} read x₀ only, {} constant, {} refused · {parameters} \
-         parameters · {} flop a forward",
+        "{} ops: {} linear, {} by a rule, {} read x₀ only, {} constant, {} refused · {parameters} parameters · \
+         {} flop per forward pass",
         survey.len(),
         count("linear"),
         count("rule"),

@@ -44,28 +44,26 @@ pub(crate) struct Maps {
 /// Where maps look, and what counts.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct MapFlags {
-    /// Distance of the places whose rows are looked at, in output pixels [default: about 16 places
-    /// along the longer side, meeting every sub-pixel; fewer, but at least 8, where that takes more than 5e13
-    /// floating-point operations]
+    /// Distance between the places whose rows are measured, in output pixels [default: about 16 places along the longer
+    /// side, covering every sub-pixel position; fewer, but at least 8, if that takes more than 5e13 floating-point
+    /// operations]
     #[arg(long, value_name = "PX")]
     pub stride: Option<usize>,
-    /// Places of the output to look at one by one, all channels together: `c,y,x` with any c, or `all`;
-    /// repeat for several. `auto` chooses six: from the strongest edge to the flattest part
+    /// Places of the output to measure one by one, all channels together: `c,y,x` with any c, or `all`; repeat for
+    /// several. `auto` chooses six, from the strongest edge to the flattest part
     #[arg(long, alias = "at", default_value = "auto", value_name = "C,Y,X|auto")]
     pub target: Vec<String>,
-    /// Radius of a place's own surroundings, in input pixels [default: an eighth of the
-    /// input's shorter side]
+    /// Radius of a place's own neighbourhood, in input pixels [default: an eighth of the input's shorter side]
     #[arg(long, value_name = "PX")]
     pub radius: Option<f64>,
-    /// How many times the smallest whole step apart rows are compared for the shift-variance: the input pixels by
-    /// which every stride in the network moves whole
+    /// Distance between the rows compared for the shift-variance, in multiples of the smallest number of input
+    /// pixels that all strides of the network divide
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub period: usize,
-    /// Effective area, in output pixels, from which a column counts as a template [default: 2 % of the
-    /// output]
+    /// Smallest effective area of a template column, in output pixels [default: 2 % of the output]
     #[arg(long, value_name = "PX")]
     pub template_area: Option<f64>,
-    /// How many templates to list
+    /// Number of templates to list
     #[arg(long, default_value_t = 6, value_name = "N")]
     pub templates: usize,
 }
@@ -91,7 +89,7 @@ const DEAR: u64 = 50_000_000_000_000;
 /// Arrows listed and drawn.
 pub(crate) const ARROWS: usize = 12;
 
-/// One place that was asked for.
+/// One place that was requested.
 #[derive(Debug, Serialize)]
 struct At {
     at: String,
@@ -155,8 +153,8 @@ impl Found {
     /// What is only assumed.
     fn assumed(&self) -> Option<&'static str> {
         self.pictures.guessed.then_some(
-            "the decisions did not fit the memory, so the ops do not say which pixel lies where: both pictures are \
-             taken to cover the same scene",
+            "the decisions did not fit into memory, so positions cannot be traced through the ops; assuming \
+             that both pictures cover the same scene",
         )
     }
 }
@@ -174,27 +172,27 @@ fn if_it_applies<T>(found: linearscope_analysis::Result<T>) -> Result<Measured<T
 pub(crate) const ABOUT: &About = &About {
     name: "maps",
     group: Group::Operator,
-    summary: "How far fields reach, what is copied from elsewhere, how far F is from a convolution",
-    details: "For networks from picture to picture: radii of rows and columns, off-diagonal energy (copy and move), \
-        columns that switch whole shapes (templates), shift-variance.",
+    summary: "Map how far fields reach, what is copied from elsewhere, and how far F is from a convolution",
+    details: "For networks from picture to picture: radii of rows and columns, off-diagonal energy (copy and \
+        move), columns that switch on whole shapes (templates), shift-variance.",
     example: "maps net.onnx --input lr.png",
     pictures: command::Pictures::Folders,
     files: &[
         FileAbout(
             "row_radius.npy",
-            "[3, rows, columns]: radii that hold 50, 90 and 99 % of a row's energy, in input pixels",
+            "[3, rows, columns]: radii that contain 50, 90 and 99 % of a row's energy, in input pixels",
         ),
         FileAbout("row_radius.png", "row_radius.npy drawn"),
         FileAbout("row_radius.svg", "the same for print"),
         FileAbout(
             "column_radius.npy",
-            "[3, h, w]: the same of columns, in output pixels",
+            "[3, h, w]: the same for columns, in output pixels",
         ),
         FileAbout("column_radius.png", "column_radius.npy drawn"),
         FileAbout("column_radius.svg", "the same for print"),
         FileAbout(
             "off_diagonal.npy",
-            "[rows, columns]: the share of a row's energy beyond its own surroundings",
+            "[rows, columns]: the share of a row's energy outside its own neighbourhood",
         ),
         FileAbout("off_diagonal.png", "off_diagonal.npy drawn"),
         FileAbout("off_diagonal.svg", "the same for print"),
@@ -226,10 +224,7 @@ pub(crate) const ABOUT: &About = &About {
             "templates.json",
             "columns that cover a segment, largest first",
         ),
-        FileAbout(
-            "maps.json",
-            "all measures, with the places that were asked for",
-        ),
+        FileAbout("maps.json", "all measures, with the requested places"),
         FileAbout("maps.png", "all maps on one sheet"),
         FileAbout("maps.svg", "the same for print"),
     ],
@@ -287,7 +282,7 @@ pub(crate) fn part(session: &mut Session) -> Result<(Sheet, Vec<String>)> {
 fn check(args: &MapFlags) -> Result<()> {
     let positive = |flag: &str, value: Option<f64>, least: f64| match value {
         Some(value) if !(value >= least && value.is_finite()) => Err(Failure::input(format!(
-            "--{flag} {value}: give at least {least}"
+            "--{flag} {value}: must be at least {least}"
         ))),
         _ => Ok(()),
     };
@@ -357,7 +352,7 @@ fn find(session: &mut Session, args: &MapFlags) -> Result<Found> {
     })
 }
 
-/// How far apart rows and columns are looked at: as was asked for, else so that a grid costs no more than
+/// How far apart rows and columns are looked at: as was requested, else so that a grid costs no more than
 /// [`DEAR`] operations, as far as [`ALONG_AT_LEAST`] places allow. What is chosen depends on the network and the
 /// sizes alone, not on the machine.
 pub(crate) fn strides(
@@ -391,8 +386,8 @@ pub(crate) fn strides(
     let chosen = of(affordable(|along| taken(of(along))));
     if chosen != wished {
         console::notice(&format!(
-            "rows every {} output pixels and columns every {} input pixels instead of every {} and {}, since those \
-             would take {:.0} Tflop (these take {:.0}); --stride {} looks at them all the same",
+            "sampling rows every {} output pixels and columns every {} input pixels instead of every {} and \
+             {}, which would take {:.0} Tflop (this takes {:.0}); pass --stride {} to do so anyway",
             chosen[0],
             chosen[1],
             wished[0],
@@ -418,19 +413,19 @@ fn no_pictures(input: &[usize], output: &[usize]) -> Failure {
     let kinds = [Kind::of(input), Kind::of(output)];
     let what = |kind: Kind, shape: &[usize]| format!("{} of shape {shape:?}", kind.words());
     let message = format!(
-        "maps compares pixels of one picture with pixels of another; this network makes {} from {}",
+        "maps needs a network from picture to picture; this one makes {} from {}",
         what(kinds[1], output),
         what(kinds[0], input)
     );
     Failure::input(message).hint(match kinds {
         [_, Kind::Scores] => {
-            "for scores there are row (receptive fields), contributions, and svd"
+            "for scores, use row (receptive fields), contributions, or svd"
         }
         [Kind::Signal | Kind::Volume, _] | [_, Kind::Signal | Kind::Volume] => {
-            "its radii, arrows and templates are of pictures alone; row and column give the fields of signals and \
-             volumes, svd and spectrum their singular values"
+            "radii, arrows and templates are defined for pictures only; for signals and volumes use row and \
+             column (fields), or svd and spectrum (singular values)"
         }
-        _ => "row and column give its fields, svd and spectrum its singular values",
+        _ => "use row and column for its fields, svd and spectrum for its singular values",
     })
 }
 
@@ -474,7 +469,7 @@ fn save_columns(session: &mut Session, pictures: &Pictures, columns: &ColumnMaps
     session.save_array("template_area", &columns.area, &[down, across])
 }
 
-/// The places that were asked for, one by one.
+/// The places that were requested, one by one.
 fn at(session: &Session, pictures: &Pictures, texts: &[String], radius: f64) -> Result<Vec<At>> {
     let f: &FrozenNetwork = &session.frozen;
     let y0 = session.numbers(f.reference())?;

@@ -41,10 +41,10 @@ pub(crate) const NAME: &str = "matrix";
 /// `matrix`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Matrix {
-    /// Rows of the output picture in a piece [default: about 200 MB of entries]
+    /// Rows of the output picture per piece [default: about 200 MB of entries]
     #[arg(long, value_name = "ROWS")]
     pub chunk: Option<usize>,
-    /// Refuse to write a file larger than this many GB
+    /// Largest file to write, in GB; refuse to start if F needs more
     #[arg(long, default_value_t = 20.0, value_name = "GB")]
     #[serde(skip)]
     pub max_size: f64,
@@ -56,9 +56,9 @@ pub(crate) struct Matrix {
 const ABOUT: &About = &About {
     name: NAME,
     group: Group::Operator,
-    summary: "All of F as a sparse matrix for SciPy; an interrupted run goes on where it was",
-    details: "filter.npz is in SciPy's CSR form: scipy.sparse.load_npz reads it. While it is made, its pieces take as much \
-        disk again.",
+    summary: "Write all of F as a sparse matrix for SciPy; an interrupted run can be resumed",
+    details: "filter.npz is in SciPy's CSR format; read it with scipy.sparse.load_npz. While the command runs, \
+        intermediate pieces take up the same amount of disk space again.",
     example: "matrix net.onnx --input cat.jpg",
     pictures: Pictures::One,
     files: &[FileAbout(
@@ -79,7 +79,7 @@ impl Command for Matrix {
         let common = &self.common;
         if common.input.is_dir() {
             return Err(Failure::input(format!(
-                "--input {} is a folder; matrix takes one picture",
+                "--input {} is a folder, but matrix takes a single picture",
                 common.input.display()
             )));
         }
@@ -111,14 +111,14 @@ impl Command for Matrix {
             let path = place.commit()?;
             console::clear();
             println!(
-                "{} of {} pieces, {} of them by an earlier run; part {shard} is in {}",
+                "{} of {} pieces, {} of them from an earlier run; part {shard} is in {}",
                 found.done,
                 plan.pieces,
                 found.reused,
                 path.display()
             );
             println!(
-                "when all {} are there: linearscope merge {}.part-*",
+                "when all {} parts are finished, run: linearscope merge {}.part-*",
                 shard.of,
                 whole.display()
             );
@@ -134,7 +134,7 @@ impl Command for Matrix {
         } else {
             println!("{}", plan.line());
             if found.reused > 0 {
-                println!("{} pieces were there from an earlier run", found.reused);
+                println!("reused {} pieces from an earlier run", found.reused);
             }
             let certificate = &found.certificate;
             println!("{}", certificate_line(certificate, common.freezing.dtype));
@@ -227,7 +227,7 @@ fn compute(args: &Matrix, mut session: Session, folder: &Folder) -> Result<(Plan
     if size > args.max_size {
         let [rows, columns] = plan.shape;
         return Err(Failure::input(format!(
-            "the matrix of {rows} × {columns} with {} entries would take {}, more than --max-size {} GB",
+            "the {rows} × {columns} matrix with {} entries would take {}, more than --max-size {} GB",
             plan.entries,
             indicatif::DecimalBytes(plan.size()),
             args.max_size
@@ -402,16 +402,16 @@ fn assemble(folders: &[Folder], target: &Path, run: &Value) -> Result<(PathBuf, 
     for number in 0..plan.pieces {
         let there = folders.iter().find(|folder| folder.piece(number).is_file());
         match there {
-            None => missing.push(format!("piece {number} is in no part")),
+            None => missing.push(format!("piece {number} is missing from all parts")),
             Some(folder) if !folder.has(number) => {
-                missing.push(format!("{} is torn", folder.piece(number).display()));
+                missing.push(format!("{} is damaged", folder.piece(number).display()));
             }
             Some(folder) => paths.push(folder.piece(number)),
         }
     }
     if !missing.is_empty() {
         return Err(Failure::input(missing.join("\n")).hint(
-            "run the shards these belong to again: each goes on where it was and repairs what is torn",
+            "run the shards that these belong to again; each resumes and repairs damaged files",
         ));
     }
     let precision = match plan.dtype.as_str() {
@@ -469,7 +469,7 @@ fn archive(path: &Path, plan: &Plan, pieces: &[PathBuf], pointers: &[u8]) -> io:
     for run in &runs {
         if run.first != next {
             return Err(io::Error::other(format!(
-                "entries {next} to {} are in no piece",
+                "entries {next} to {} are missing from all pieces",
                 run.first
             )));
         }

@@ -13,10 +13,10 @@ use crate::{
 /// `merge`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Merge {
-    /// The folders that --shard made: OUT/<folder>/<command>.part-I-of-N
+    /// Folders that --shard produced: OUT/<folder>/<command>.part-I-of-N
     #[arg(required = true)]
     pub parts: Vec<PathBuf>,
-    /// Where the whole goes [default: OUT/<folder>/<command>, beside the parts]
+    /// Folder for the combined result [default: OUT/<folder>/<command>, next to the parts]
     #[arg(long)]
     pub to: Option<PathBuf>,
 }
@@ -25,9 +25,9 @@ impl Command for Merge {
     const ABOUT: &'static About = &About {
         name: "merge",
         group: Group::Files,
-        summary: "Put the parts together that --shard made, as if one process had done it all",
-        details: "Every checksum is looked at. What is missing or torn is named, and nothing is written then. The result is \
-            byte-identical to that of one process, run.json apart.",
+        summary: "Combine the parts that --shard produced",
+        details: "Verifies every checksum. If anything is missing or damaged, names it and writes nothing. The \
+            result is byte-identical to that of a single process, except for run.json.",
         example: "merge out/photos/votes.part-*",
         pictures: Pictures::None,
         files: &[],
@@ -44,7 +44,7 @@ impl Command for Merge {
         let entry = super::ALL.iter().find(|entry| entry.about.name == command);
         let sum_up = entry.and_then(|entry| entry.sum_up).ok_or_else(|| {
             Failure::input(format!(
-                "this version has no parts of a command `{command}`"
+                "this version cannot merge parts of the command `{command}`"
             ))
         })?;
         let beside = || first.path.with_file_name(command);

@@ -74,7 +74,7 @@ pub(crate) fn clap() -> clap::Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about(
             "See how a convolutional network solves its problem: freeze the decisions its non-linear units \
-             made for one picture, and read the affine map y = F x + r that is left",
+             made for one picture, and read the affine map y = F x + r that remains",
         )
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -99,7 +99,7 @@ fn list() -> String {
         }
         text.push('\n');
     }
-    text + "linearscope COMMAND --help explains a command; docs/ has the rest."
+    text + "Run `linearscope COMMAND --help` for help on a command. See docs/ for everything else."
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ fn of_boxes(
         return Ok(vec![At { text, positions }]);
     }
     let Ok(class) = text.trim().parse() else {
-        return Err(wrong("of a detector it is a class or one number of a box"));
+        return Err(wrong("for a detector, give a class or one number of a box"));
     };
     match boxes.of_class(values, class) {
         none if none.is_empty() => Err(wrong(&format!(
@@ -248,7 +248,7 @@ pub(crate) fn parse(flag: &str, text: &str, shape: &[usize]) -> Result<Vec<usize
         } else if let Some(range) = range {
             if range.is_empty() || range.end > size {
                 return Err(wrong(format!(
-                    "`{part}` is no part of axis {axis}, which has {size} entries"
+                    "`{part}` is not a range of axis {axis}, which has {size} entries"
                 )));
             }
             range.collect()

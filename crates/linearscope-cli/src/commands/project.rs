@@ -22,7 +22,7 @@ const TOWARDS: [f64; 6] = [0.0, 1e-3, 1e-2, 0.1, 0.3, 1.0];
 /// `project`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Project {
-    /// x₁: an .npy of the input's shape, or a picture, preprocessed as x₀ is
+    /// x₁: an .npy array of the input's shape, or a picture, preprocessed like x₀
     #[arg(long, value_name = "IMG|NPY")]
     #[serde(serialize_with = "crate::content::of_path")]
     pub probe: PathBuf,
@@ -44,9 +44,9 @@ impl OnPicture for Project {
     const ABOUT: &'static About = &About {
         name: "project",
         group: Group::Operator,
-        summary: "Another input through the frozen network: F x₁ and F x₁ + r",
-        details: "Also says for how much of the way from x₀ to x₁ the frozen network is the network itself, and how far off \
-            it is beyond.",
+        summary: "Run another input through the frozen network: F x₁ and F x₁ + r",
+        details: "Also measures how far along the way from x₀ to x₁ the frozen network equals the network \
+            itself, and its error beyond that.",
         example: "project net.onnx --input cat.jpg --probe dog.jpg",
         pictures: Pictures::One,
         files: &[
@@ -56,13 +56,13 @@ impl OnPicture for Project {
             FileAbout("affine.npy", "F x₁ + r"),
             FileAbout(
                 "affine.png",
-                "F x₁ + r as a picture; a signal as lines, a volume as slices",
+                "F x₁ + r as a picture; signals as lines, volumes as slices",
             ),
             FileAbout("affine.svg", "the same for print, inside the network"),
         ],
         tables: &[TableAbout {
             name: "growth",
-            rows: "one line for each place on the way from x₀ to x₁",
+            rows: "one line for each point on the way from x₀ to x₁",
             columns: &[
                 ("t", "how far: 0 at x₀, 1 at x₁"),
                 ("relative_error", "‖F x + r − f(x)‖ / ‖f(x)‖ there"),
@@ -149,7 +149,9 @@ fn reach(session: &mut Session, x1: &Tensor<2>) -> Result<String> {
         }
         Err(Error::Engine(refused @ linearscope::Error::NotPiecewise { .. })) => {
             session.note("validity_towards_probe", refused.to_string());
-            Ok(format!("{error}\nno exact stretch is claimed: {refused}"))
+            Ok(format!(
+                "{error}\nhow far it is exact is unknown: {refused}"
+            ))
         }
         Err(failure) => Err(failure.into()),
     }
@@ -159,7 +161,7 @@ fn reach(session: &mut Session, x1: &Tensor<2>) -> Result<String> {
 fn stretch(t: f64, by: &str) -> String {
     match t {
         0.0 => format!(
-            "exact at x₀ alone: a unit of {by} lies at its kink, and the way to x₁ crosses it"
+            "exact only at x₀: a unit of {by} lies at its kink, and the way to x₁ crosses it"
         ),
         t if t.is_finite() && t < 1.0 => {
             format!(
@@ -168,7 +170,7 @@ fn stretch(t: f64, by: &str) -> String {
             )
         }
         t if t.is_finite() => format!(
-            "exact all the way to x₁; the first unit to flip, of {by}, does so {t:.3} times as far out"
+            "exact all the way to x₁; the first unit to flip, in {by}, flips {t:.3} times as far away"
         ),
         _ => "exact all the way to x₁ and beyond: no unit flips in this direction".into(),
     }

@@ -16,8 +16,8 @@ use crate::{
 /// `row`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Row {
-    /// Which output: `c,y,x` of a picture (c may be `all`), a class index `k`; repeat for several.
-    /// `auto` chooses six: from the strongest edge to the flattest part, or the six best scores
+    /// Which output: `c,y,x` of a picture (c may be `all`), or a class index `k`; repeat for several. `auto` chooses
+    /// six, from the strongest edge to the flattest part, or the six best scores
     #[arg(
         long,
         alias = "at",
@@ -34,8 +34,9 @@ impl OnPicture for Row {
     const ABOUT: &'static About = &About {
         name: "row",
         group: Group::Explain,
-        summary: "Which input pixels an output uses (a row of F: its receptive field)",
-        details: "A row Fᵀδ is the gradient of one output with respect to the picture, at frozen decisions: the weight that each input pixel has in that output.",
+        summary: "Show which input pixels an output uses (a row of F: its receptive field)",
+        details: "A row Fᵀδ is the gradient of one output with respect to the picture while decisions stay \
+        frozen: the weight that each input pixel has in that output.",
         example: "row net.onnx --input cat.jpg --target 281",
         pictures: Pictures::One,
         files: &[

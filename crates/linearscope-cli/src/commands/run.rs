@@ -45,11 +45,11 @@ pub(crate) fn save(session: &mut Session) -> Result<(Vec<f64>, Vec<f64>)> {
 /// What a segmenter's map holds.
 pub(crate) const SEGMENTS: TableAbout = TableAbout {
     name: "segments",
-    rows: "of a segmenter: one line for each class that wins somewhere, most places first",
+    rows: "for segmenters: one line for each class that wins somewhere, most places first",
     columns: &[
         ("class", "index of the channel"),
-        ("label", "its name, where the recipe has labels"),
-        ("pixels", "how many places it wins"),
+        ("label", "its name, if the recipe has labels"),
+        ("pixels", "number of places where it wins"),
         ("share", "the same over all places"),
     ],
 };
@@ -57,18 +57,18 @@ pub(crate) const SEGMENTS: TableAbout = TableAbout {
 /// What a detector's boxes are.
 pub(crate) const BOXES: TableAbout = TableAbout {
     name: "boxes",
-    rows: "of a detector: the best box of each of the five best classes",
+    rows: "for detectors: the best box of each of the five best classes",
     columns: &[
         ("box", "its number"),
         ("class", "number of the class"),
-        ("label", "its name, where the recipe has labels"),
+        ("label", "its name, if the recipe has labels"),
         (
             "score",
-            "of the class, times that of there being anything where the network says so; of raw scores the logistic of both",
+            "class score, times the objectness if the network has one; for raw scores, the sigmoid of both",
         ),
         (
             "coordinates",
-            "the four numbers that say where, as the network gives them",
+            "the four coordinates, as the network gives them",
         ),
     ],
 };
@@ -85,17 +85,17 @@ impl OnPicture for Run {
     const ABOUT: &'static About = &About {
         name: "run",
         group: Group::Start,
-        summary: "The output, the residual, and how exact the interpreter is",
+        summary: "Compute the output, the residual, and how exact the interpreter is",
         details: "Runs the network on the picture, freezes its decisions there, and measures the certificate: \
             how exactly F x₀ + r reproduces the output on this machine, whether F and Fᵀ are adjoint to each \
-            other, and how many decisions lie within rounding of their kink.",
+            other, and how many decisions lie within rounding error of their kink.",
         example: "run net.onnx --input cat.jpg",
         pictures: Pictures::One,
         files: &[
             FileAbout("output.npy", "f(x₀), in the output's shape"),
             FileAbout(
                 "output.png",
-                "f(x₀) as a picture; a signal as lines, a volume as slices",
+                "f(x₀) as a picture; signals as lines, volumes as slices",
             ),
             FileAbout(
                 "residual.npy",
@@ -105,7 +105,7 @@ impl OnPicture for Run {
             FileAbout("residual.svg", "the same for print"),
             FileAbout(
                 "classes.npy",
-                "[h, w] i32, of a segmenter: the class that wins at each place",
+                "[h, w] i32, for segmenters: the class that wins at each place",
             ),
             FileAbout("classes.png", "the same in colours"),
             FileAbout("classes.svg", "the same for print"),
@@ -118,7 +118,7 @@ impl OnPicture for Run {
                 rows: "the five best scores, best first",
                 columns: &[
                     ("class", "index of the output"),
-                    ("label", "its name, where the recipe has labels"),
+                    ("label", "its name, if the recipe has labels"),
                     ("score", "f(x₀) there, before any softmax"),
                 ],
             },
@@ -136,7 +136,7 @@ impl OnPicture for Run {
         let shape = session.frozen.output_shape().to_vec();
         let (output, _) = save(session)?;
         let mut summary = vec![format!(
-            "the output has shape {shape:?}; the input, {:?}",
+            "the output has shape {shape:?}, the input {:?}",
             session.frozen.input_shape()
         )];
         if Kind::of(&shape) == Kind::Scores && output.len() > 1 {

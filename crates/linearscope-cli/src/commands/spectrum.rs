@@ -20,16 +20,16 @@ use crate::{
 /// `spectrum`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Spectrum {
-    /// Random vectors: error bars shrink with their square root
+    /// Number of random vectors; error bars shrink with its square root
     #[arg(long, default_value_t = 16, value_name = "N")]
     pub probes: usize,
-    /// Lanczos steps for each, of two products: how fine the density can be told
+    /// Lanczos steps per vector, of two products each; more steps resolve the density more finely
     #[arg(long, default_value_t = 40, value_name = "N")]
     pub steps: usize,
-    /// Standard deviation of the Gaussian that the density is smoothed with, over σ₁
+    /// Standard deviation of the Gaussian that smooths the density, relative to σ₁
     #[arg(long, default_value_t = 0.04, value_name = "WIDTH")]
     pub width: f64,
-    /// Seed of the random vectors
+    /// Seed for the random vectors
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     #[command(flatten)]
@@ -53,8 +53,8 @@ impl OnPicture for Spectrum {
     const ABOUT: &'static About = &About {
         name: "spectrum",
         group: Group::Operator,
-        summary: "The whole spectrum of F from random probes: norm, effective rank, density",
-        details: "Stochastic Lanczos quadrature: nothing is decomposed, every number has an error bar.",
+        summary: "Estimate the whole spectrum of F from random probes: norm, effective rank, density",
+        details: "Uses stochastic Lanczos quadrature: nothing is decomposed, and every number has an error bar.",
         example: "spectrum net.onnx --input cat.jpg",
         pictures: Pictures::One,
         files: &[
@@ -67,7 +67,7 @@ impl OnPicture for Spectrum {
         ],
         tables: &[TableAbout {
             name: "density",
-            rows: "one line for each σ that the density is told at",
+            rows: "one line for each σ at which the density is given",
             columns: &[
                 ("sigma", "σ"),
                 ("density", "singular values per unit of σ there"),

@@ -45,26 +45,25 @@ const TRIPLETS: usize = 8;
 /// `svd`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Svd {
-    /// How many singular triplets [default: 8, or all where there are fewer]
+    /// Number of singular triplets [default: 8, or all if there are fewer]
     #[arg(short, value_name = "K")]
     pub k: Option<usize>,
-    /// The solver
+    /// Solver
     #[arg(long, default_value = "lanczos")]
     pub solver: SolverName,
-    /// Block size: vectors multiplied at once (lanczos)
+    /// Block size: number of vectors multiplied at once (lanczos)
     #[arg(long, default_value_t = 1, value_name = "B")]
     pub block: usize,
-    /// Vectors kept on either side before a restart (lanczos) [default: the larger of 4 K and
-    /// K + 24]
+    /// Number of vectors kept on either side before a restart (lanczos) [default: the larger of 4 K and K + 24]
     #[arg(long, value_name = "N")]
     pub basis: Option<usize>,
-    /// Largest allowed residual, ‖F v − σ u‖ and ‖Fᵀ u − σ v‖ over σ₁
+    /// Largest allowed residual: ‖F v − σ u‖ and ‖Fᵀ u − σ v‖ over σ₁
     #[arg(long, default_value_t = 1e-5, value_name = "TOL")]
     pub tol: f64,
-    /// Give up after so many products with F and Fᵀ
+    /// Give up after N products with F and Fᵀ
     #[arg(long, default_value_t = 20_000, value_name = "N")]
     pub max_products: usize,
-    /// Seed of the starting vectors
+    /// Seed for the starting vectors
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     #[command(flatten)]
@@ -83,7 +82,7 @@ pub(crate) enum SolverName {
     Subspace,
     /// The paper's Algorithm 1: power iteration with momentum, deflation
     Power,
-    /// The same as printed: without momentum
+    /// The paper's Algorithm 1 as printed: without momentum
     PowerPlain,
 }
 
@@ -125,9 +124,9 @@ impl Svd {
 pub(crate) const ABOUT: &About = &About {
     name: "svd",
     group: Group::Operator,
-    summary: "The largest singular triplets of F: eigen-inputs, eigen-outputs and σ",
-    details: "F v = σ u: the frozen network turns the eigen-input v into σ times the eigen-output u. The first are the \
-        patterns that it amplifies most. Residuals are measured by products with F and Fᵀ.",
+    summary: "Compute the largest singular triplets of F: eigen-inputs, eigen-outputs and σ",
+    details: "F v = σ u: the frozen network turns the eigen-input v into σ times the eigen-output u. The first \
+        triplets are the patterns that it amplifies most. Residuals are measured by products with F and Fᵀ.",
     example: "svd net.onnx --input cat.jpg -k 8",
     pictures: Pictures::Folders,
     files: &[
@@ -190,7 +189,7 @@ pub(crate) struct Triplets {
     /// σ and products, in a line and as numbers.
     line: String,
     numbers: serde_json::Value,
-    /// Why it is not all that was asked for.
+    /// Why it is not all that was requested.
     pub failure: Option<Failure>,
 }
 
@@ -267,8 +266,8 @@ pub(crate) fn solve(
             worst,
         }) => {
             let message = format!(
-                "{converged} of {wanted} triplets reached residual {tolerance:.0e} within {} \
-                 products (the worst is at {worst:.1e})",
+                "{converged} of {wanted} triplets reached a residual of {tolerance:.0e} within {} products \
+                 (the worst is {worst:.1e})",
                 partial.products
             );
             let failure = unfinished(message, &partial, interrupted);
@@ -298,7 +297,7 @@ fn unfinished(message: String, partial: &svd::Svd, interrupted: bool) -> Failure
     Failure {
         message: format!("{why}{message}"),
         hint: Some(format!(
-            "the {} found so far are written with their residuals{what}",
+            "the {} triplets found so far are written with their residuals{what}",
             partial.sigma.len()
         )),
         code,
@@ -447,7 +446,7 @@ fn sheet(
             }
             if closer {
                 bands.push(Band {
-                    heading: format!("{heading}, the window with 99 % of the energy"),
+                    heading: format!("{heading}; the window contains 99 % of the energy"),
                     panels: parts,
                 });
             }
@@ -462,7 +461,7 @@ fn sheet(
         title: format!("Singular triplets of F, {}", session.model),
         notes: vec![format!(
             "F v = σ u: the frozen network turns the eigen-input v, of norm 1, into σ times the \
-             eigen-output u, of norm 1. {} products; residuals at most {worst:.1e} of σ₁.",
+             eigen-output u, of norm 1. {} products; residuals are at most {worst:.1e} of σ₁.",
             found.products
         )],
         bands,

@@ -36,7 +36,7 @@ use crate::{
 pub(crate) struct Verify {
     /// The network, an .onnx file
     pub model: PathBuf,
-    /// The input's shape [default: what the file says, batch 1 and 64×64 where it says nothing]
+    /// Input shape [default: as in the file; where it is open, batch size 1 and 64×64]
     #[arg(
         long,
         value_delimiter = ',',
@@ -44,22 +44,23 @@ pub(crate) struct Verify {
         conflicts_with = "input"
     )]
     pub shape: Option<Vec<usize>>,
-    /// x₀: a picture, or an .npy array that is used as it is [default: noise in 0..1, always the same]
+    /// The input x₀: a picture, or an .npy array, which is used without preprocessing [default: noise in 0..1 with a
+    /// fixed seed]
     #[arg(long, value_name = "IMG|NPY")]
     pub input: Option<PathBuf>,
-    /// Write x₀ there as .npy, for another program to run
+    /// Write x₀ to this .npy file, for another program to run
     #[arg(long, value_name = "NPY")]
     pub write_input: Option<PathBuf>,
-    /// What another program makes of the same x₀, such as onnxruntime's output
+    /// The output of another program, such as onnxruntime, for the same x₀
     #[arg(long, value_name = "NPY")]
     pub reference: Option<PathBuf>,
-    /// Seed of the noise
+    /// Seed for the noise
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Where to compute, as for the other commands
+    /// Device to compute on, as for the other commands
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     pub device: String,
-    /// Precision of everything
+    /// Precision of all computations
     #[arg(long, default_value = "f32")]
     pub dtype: Precision,
     #[command(flatten)]
@@ -80,7 +81,7 @@ impl Command for Verify {
     const ABOUT: &'static About = &About {
         name: "verify",
         group: Group::Check,
-        summary: "Whether a model keeps every promise on this device, and agrees with onnxruntime",
+        summary: "Check that a model keeps every promise on this device and agrees with onnxruntime",
         details: "",
         example: "verify net.onnx --input x.npy --reference y.npy",
         pictures: Pictures::None,
@@ -167,7 +168,7 @@ fn verify(args: &Verify) -> Result<()> {
                 "{} has shape {given:?}, but the network's output has {out:?}",
                 path.display()
             ))
-            .hint("save what the other program makes of the same x₀, with numpy.save"));
+            .hint("use numpy.save to save the other program's output for the same x₀"));
         }
         let y: Vec<f64> = match left_out.is_empty() {
             true => read(frozen.reference())?,
@@ -179,7 +180,7 @@ fn verify(args: &Verify) -> Result<()> {
             }
         };
         checks.push(Check {
-            promise: "f(x₀) is the reference file's".into(),
+            promise: "f(x₀) equals the reference file".into(),
             error: disagreement(&y, &expected),
             limit: AGREEMENT,
         });
@@ -239,7 +240,9 @@ fn verify(args: &Verify) -> Result<()> {
             );
         }
         if frozen.recorded().is_none() {
-            println!("not recorded: the decisions do not fit the memory; contributions not asked");
+            println!(
+                "not recorded, since the decisions do not fit into memory; contributions were not checked"
+            );
         }
         println!("{}", certificate_line(&certificate, args.dtype));
     }
@@ -266,7 +269,7 @@ fn verify(args: &Verify) -> Result<()> {
         hint: Some(match args.dtype {
             Precision::F32 => "use --dtype f64 to tell rounding error from a bug".into(),
             Precision::F64 => {
-                "please report it with the model; was the reference made of this x₀?".into()
+                "check that the reference was computed from this x₀; if so, please report this, with the model".into()
             }
         }),
         code: CERTIFICATE,

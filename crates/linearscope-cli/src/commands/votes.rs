@@ -28,16 +28,16 @@ use crate::{
 /// `votes`.
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Votes {
-    /// How many classes are written out: discussions of the best scores, masks of the most voted
+    /// Number of classes to write: discussions of the best scores, and masks of the classes with the most votes
     #[arg(long, default_value_t = 5, value_name = "K")]
     pub top: usize,
-    /// Vote among these classes only: `top:50` for the best scores of the picture, numbers as `3,17,281`, or names. Repeat
-    /// for more, as for names that hold a comma [default: all]
+    /// Vote among these classes only: `top:50` for the best scores of the picture, numbers such as `3,17,281`, or
+    /// names. Repeat for more; a name that contains a comma needs a flag of its own [default: all]
     #[arg(long, value_name = "top:N|CLASS,…")]
     pub among: Vec<String>,
     #[command(flatten)]
     pub hearing: Hearing,
-    /// Let each channel of a pixel vote by itself
+    /// Let each channel of a pixel vote separately
     #[arg(long)]
     pub by_channel: bool,
     #[command(flatten)]
@@ -49,11 +49,12 @@ pub(crate) struct Votes {
 pub(crate) const ABOUT: &About = &About {
     name: "votes",
     group: Group::Explain,
-    summary: "Which class each pixel speaks for",
-    details: "The discussion of a class says what its score makes of each pixel, and of the biases on the pixel's way to \
-        it. Each pixel votes for the class whose discussion is largest there. A discussion sums to its score; the paper's \
-        (--discussion paper) leaves the class out of what biases say. Costs two products for each class; Ctrl-C keeps the \
-        votes among those that were heard, best scores first.",
+    summary: "Show which class each pixel supports",
+    details: "The discussion of a class is a map of what each pixel, and the biases on its way, contribute to \
+        the score of the class. Each pixel votes for the class whose discussion is largest there. A discussion \
+        sums to its score; the paper's (--discussion paper) does not depend on the class in its bias part. \
+        Costs two products per class. Ctrl-C keeps the votes among the classes finished so far; the best \
+        scores come first.",
     example: "votes net.onnx --input cat.jpg",
     pictures: Pictures::Folders,
     files: &[
@@ -61,10 +62,7 @@ pub(crate) const ABOUT: &About = &About {
             "votes.npy",
             "[h, w] i32: the class each pixel votes for, −1 where it abstains",
         ),
-        FileAbout(
-            "margin.npy",
-            "[h, w]: how far it is ahead of the next class",
-        ),
+        FileAbout("margin.npy", "[h, w]: its margin over the next class"),
         FileAbout(
             "discussion.npy",
             "[K, h, w]: discussions of the K best scores",
@@ -78,10 +76,10 @@ pub(crate) const ABOUT: &About = &About {
     ],
     tables: &[TableAbout {
         name: "votes",
-        rows: "one line for each class that has votes or one of the best scores, most votes first",
+        rows: "one line for each class with votes or one of the best scores, most votes first",
         columns: &[
             ("class", "index of the output"),
-            ("label", "its name, where the recipe has labels"),
+            ("label", "its name, if the recipe has labels"),
             ("votes", "pixels that vote for it"),
             ("share", "the same over all pixels"),
             ("score", "f(x₀) there"),
@@ -113,7 +111,7 @@ impl OnPicture for Votes {
 
     fn check(&self) -> Result<()> {
         if self.top == 0 {
-            return Err(Failure::input("--top 0: at least one class is needed"));
+            return Err(Failure::input("--top 0: must be at least 1"));
         }
         for part in self.among.iter().flat_map(|text| text.split(',')) {
             best(part).transpose()?;
@@ -161,8 +159,8 @@ pub(crate) fn terms(subject: &Subject, flag: &str, text: &str) -> Result<Terms> 
             let number = || name.parse().ok().filter(|&layer| layer < layers.len());
             let layer = by_name.or_else(number).ok_or_else(|| {
                 let names: Vec<&str> = layers.iter().skip(1).map(|name| &**name).collect();
-                Failure::input(format!("{flag} {name}: there is no such layer"))
-                    .hint(format!("all, input, or one of {}", names.join(", ")))
+                Failure::input(format!("{flag} {name}: no such layer"))
+                    .hint(format!("give all, input, or one of {}", names.join(", ")))
             })?;
             Terms::Layer(layer)
         }
@@ -173,8 +171,10 @@ pub(crate) fn terms(subject: &Subject, flag: &str, text: &str) -> Result<Terms> 
 fn best(text: &str) -> Option<Result<usize>> {
     let number = text.trim().strip_prefix("top:")?;
     let wrong = |_| {
-        Failure::input(format!("--among {text}: {number} is no number of classes"))
-            .hint("top:50 are the 50 best scores")
+        Failure::input(format!(
+            "--among {text}: {number} is not a valid number of classes"
+        ))
+        .hint("top:50 selects the 50 best scores")
     };
     Some(number.parse().map_err(wrong))
 }
@@ -223,10 +223,10 @@ fn chosen(texts: &[String], labels: Option<&[String]>, order: &[usize]) -> Resul
     classes.retain(|class| seen.insert(*class));
     if classes.len() < 2 {
         return Err(Failure::input(format!(
-            "--among {}: a vote is among at least two classes",
+            "--among {}: a vote needs at least two classes",
             texts.join(" --among ")
         ))
-        .hint("such as top:50, 3,17,281, or names of labels"));
+        .hint("give for instance top:50, 3,17,281, or label names"));
     }
     Ok(classes)
 }
@@ -243,17 +243,13 @@ fn one(text: &str, labels: Option<&[String]>, classes: usize) -> Result<usize> {
         };
     }
     let Some(labels) = labels else {
-        return Err(
-            Failure::input(format!("--among {text}: there is no such class"))
-                .hint("there are no labels to look in: --labels FILE, or name it by number"),
-        );
+        return Err(Failure::input(format!("--among {text}: no such class"))
+            .hint("no labels were given: pass --labels FILE, or give the class by number"));
     };
     match class_named("--among", text, labels)? {
         Some(class) if class < classes => Ok(class),
-        _ => Err(
-            Failure::input(format!("--among {text}: there is no such class"))
-                .hint("no label holds it; a number or top:50 needs no labels"),
-        ),
+        _ => Err(Failure::input(format!("--among {text}: no such class"))
+            .hint("no label contains it; to select classes without labels, use numbers or top:50")),
     }
 }
 
@@ -267,7 +263,7 @@ pub(crate) struct Counted {
     /// The class of most votes and the best one, in a line and as numbers.
     line: String,
     numbers: Value,
-    /// Why it is not all that was asked for.
+    /// Why it is not all that was requested.
     failure: Option<Failure>,
 }
 
@@ -396,7 +392,7 @@ pub(crate) fn find(session: &mut Session, config: &VoteConfig, top: usize) -> Re
         failure: found.is_partial().then(|| {
             let (heard, of) = (found.heard.as_ref().map_or(0, Vec::len), found.asked());
             Failure::interrupted(format!("interrupted after {heard} of {of} classes"))
-                .hint("the votes among these classes, best scores first, are written")
+                .hint("the votes among these classes, the best scores, are written")
         }),
     })
 }
@@ -479,7 +475,11 @@ pub(crate) fn painted(
     let mut key: Key = (counts.iter().zip(&colours))
         .map(|(&(class, places), colour)| {
             let own = class_colours(&[class])[0] == *colour;
-            let here = if own { "" } else { " · colour here only" };
+            let here = if own {
+                ""
+            } else {
+                " · colour in this figure only"
+            };
             let text = format!("{} {}{here}", share(places), name(session, class));
             (*colour, text)
         })
@@ -561,7 +561,7 @@ fn sheet(
         of: found.loudest(found.of.len().div_ceil(10)),
         ..found.clone()
     };
-    let loud = panels(session, "the loudest tenth", &loud, &classes);
+    let loud = panels(session, "the strongest tenth", &loud, &classes);
     first.extend(loud.into_iter().map(|panel| panel.key(Vec::new())));
     // By channel a pixel is shown where one of its channels votes.
     let pixels: usize = plane.iter().product();
@@ -595,8 +595,8 @@ fn sheet(
     let said: Vec<Panel> = said.collect();
     let terms = match config.terms {
         Terms::All => String::new(),
-        Terms::Input => ", the pixels alone".into(),
-        Terms::Layer(layer) => format!(", the sources of {} alone", session.frozen.layers()[layer]),
+        Terms::Input => ", pixels only".into(),
+        Terms::Layer(layer) => format!(", only the sources of {}", session.frozen.layers()[layer]),
     };
     let band = |heading: &str, panels| Band {
         heading: heading.into(),
@@ -605,15 +605,15 @@ fn sheet(
     Ok(Some(Sheet {
         title: format!("Pixel votes, {}", session.model),
         notes: vec![format!(
-            "Each pixel votes for the class whose discussion is largest there, among {} ({} discussions{terms}); \
-             channels are {}. Pixels about which all classes say the same abstain.",
+            "Each pixel votes for the class whose discussion is largest there, among {} ({} \
+             discussions{terms}); channels are {}. Pixels with the same value for all classes abstain.",
             voted_on(found),
             format!("{:?}", config.propagation).to_lowercase(),
             if config.by_channel { "apart" } else { "summed" },
         )],
         bands: vec![
-            band("Who speaks for what", first),
-            band("Where the most voted classes have their votes", masks),
+            band("Which pixels support which class", first),
+            band("Where the classes with the most votes get them", masks),
             band("Discussions of the best scores", said),
         ],
     }))
@@ -661,16 +661,16 @@ fn listing(session: &Session, found: &votes::Votes, table: &[Tally], top: usize)
 fn in_words(propagation: Propagation) -> &'static str {
     match propagation {
         Propagation::Conserving => {
-            "conserving discussions sum to their scores; the paper's (--discussion paper) leave the class out of what \
-             biases say, times a λ by class"
+            "conserving discussions sum to their scores; in the paper's (--discussion paper), the bias part \
+             depends on the class only through a factor λ"
         }
         Propagation::Paper => {
-            "the paper's discussions leave the class out of what biases say, times a λ by class; conserving ones, the \
-             default, do not"
+            "in the paper's discussions, the bias part depends on the class only through a factor λ; in \
+             conserving ones, the default, it depends on the class"
         }
         Propagation::Scored => {
-            "scored discussions do not sum to their scores; conserving ones, the default, do, and the paper's \
-             (--discussion paper) leave the class out of what biases say"
+            "scored discussions do not sum to their scores; conserving ones, the default, do; in the paper's \
+             (--discussion paper), the bias part does not depend on the class"
         }
     }
 }
@@ -794,9 +794,9 @@ mod tests {
             (&["3,6"], "--among 6: the network has classes 0 to 5"),
             (
                 &["cat,pug"],
-                "--among cat: 2 labels hold it: tabby, tabby cat; tiger cat",
+                "--among cat: 2 labels contain it: tabby, tabby cat; tiger cat",
             ),
-            (&["dog,pug"], "--among dog: there is no such class"),
+            (&["dog,pug"], "--among dog: no such class"),
         ] {
             let told = chosen_of(texts).expect_err("refused").message;
             assert!(told.contains(why), "{texts:?}: {told}");

@@ -33,7 +33,7 @@ impl FromStr for Place {
         let parts: Vec<_> = text.split(',').map(|part| part.trim().parse()).collect();
         match parts[..] {
             [Ok(y), Ok(x)] => Ok(Self([y, x])),
-            _ => Err("a place is y,x, two whole numbers".into()),
+            _ => Err("give a place as y,x, two whole numbers".into()),
         }
     }
 }
@@ -61,13 +61,13 @@ pub(crate) struct Walk {
     /// Which picture the cursor walks over
     #[arg(long, value_enum, default_value = "output")]
     pub over: Over,
-    /// A place on the way, in order; repeat for more [default: once around the middle]
+    /// A place to pass through; repeat for more, in order [default: once around the centre]
     #[arg(long, value_name = "Y,X")]
     pub through: Vec<Place>,
-    /// How many frames, evenly along the way
+    /// Number of frames, evenly spaced along the path
     #[arg(long, default_value_t = 48, value_name = "N")]
     pub frames: usize,
-    /// Frames a second
+    /// Frames per second
     #[arg(long, default_value_t = 12, value_name = "N")]
     pub fps: u16,
     #[command(flatten)]
@@ -134,7 +134,7 @@ impl Walk {
     fn places(&self, [h, w]: [usize; 2]) -> Result<Vec<[usize; 2]>> {
         let corners: Vec<[usize; 2]> = self.through.iter().map(|place| place.0).collect();
         if let Some([y, x]) = corners.iter().find(|[y, x]| *y >= h || *x >= w) {
-            let size = format!("it is {h} high and {w} wide, counted from 0");
+            let size = format!("the picture is {h} high and {w} wide; places count from 0");
             return Err(
                 Failure::input(format!("--through {y},{x} is outside the picture")).hint(size),
             );
@@ -150,22 +150,23 @@ impl OnPicture for Walk {
     const ABOUT: &'static About = &About {
         name: "walk",
         group: Group::Operator,
-        summary: "An animation of rows or columns while a cursor moves over a picture",
-        details: "Walks along a path over the output and shows the row under the cursor over the input (or over the input, with \
-            columns). All frames have one scale, so that what is strong in one place and weak in another is seen as such. \
-            The file is an animated PNG: browsers play it, other programs show its first frame.",
+        summary: "Animate rows or columns while a cursor moves over a picture",
+        details: "Moves a cursor along a path over the output and shows its row over the input (with --over \
+            input, moves over the input and shows columns). All frames share one colour scale, so you can \
+            compare strengths between places. The file is an animated PNG: browsers play it, other programs \
+            show its first frame.",
         example: "walk net.onnx --input cat.jpg --through 40,40 --through 40,200",
         pictures: Pictures::One,
         files: &[FileAbout(
             "walk.png",
-            "the animation: an animated PNG, without loss",
+            "the animation, a lossless animated PNG",
         )],
         tables: &[TableAbout {
             name: "steps",
             rows: "one line for each frame",
             columns: &[
                 ("frame", "its number, from 0"),
-                ("at", "where the cursor is, y,x; all channels are added"),
+                ("at", "position of the cursor, y,x; channels are added up"),
                 ("largest", "the weight of largest magnitude, channels added"),
                 ("sum", "the sum of all weights"),
             ],
@@ -182,13 +183,13 @@ impl OnPicture for Walk {
     fn check(&self) -> Result<()> {
         if !(2..=MOST).contains(&self.frames) {
             return Err(Failure::input(format!(
-                "--frames {}: it may be 2 to {MOST}",
+                "--frames {}: must be from 2 to {MOST}",
                 self.frames
             )));
         }
         if !(1..=60).contains(&self.fps) {
             return Err(Failure::input(format!(
-                "--fps {}: it may be 1 to 60",
+                "--fps {}: must be from 1 to 60",
                 self.fps
             )));
         }
@@ -204,9 +205,9 @@ impl OnPicture for Walk {
         for (end, shape) in [("input", &input), ("output", &output)] {
             if Kind::of(shape) != Kind::Picture || shape.len() != 4 || shape[0] != 1 {
                 return Err(Failure::input(format!(
-                    "walk needs a picture at both ends, and this network's {end} has shape {shape:?}"
+                    "walk needs a picture at both ends, but this network's {end} has shape {shape:?}"
                 ))
-                .hint("attribute and row answer for scores and other places"));
+                .hint("for scores and other outputs, use attribute or row"));
             }
         }
         let (field, from, to) = match self.over {
@@ -246,8 +247,10 @@ impl OnPicture for Walk {
         let overlay = Overlay::default();
         let map = |plane: &[f32]| -> Vec<f64> { plane.iter().copied().map(f64::from).collect() };
         let no_picture = || {
-            Failure::input("walk needs a picture at both ends, in a channel or three".to_string())
-                .hint("row and column write arrays of any shape")
+            Failure::input(
+                "walk needs a picture with one or three channels at both ends".to_string(),
+            )
+            .hint("use row and column, which write arrays of any shape")
         };
         if panels.len() != 2 || panels.iter().any(|panel| panel.raster.scale.is_some()) {
             return Err(no_picture());
@@ -310,7 +313,7 @@ impl OnPicture for Walk {
             .save("walk.png", &animation.to_png()?, more)?;
         session.save_table("steps", &steps)?;
         let line = format!(
-            "{} frames of a {word} at {} a second; full colour is ±{}",
+            "{} frames of a {word} at {} per second; full colour is ±{}",
             places.len(),
             self.fps,
             linearscope_picture::significant(scale, 3)

@@ -64,7 +64,7 @@ pub fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// Where a model comes from.
 #[derive(Clone, Copy, Debug)]
 pub enum ModelFrom<'a> {
-    /// An `.onnx` file; a recipe may lie beside it.
+    /// An `.onnx` file; a recipe may lie alongside it.
     File(&'a Path),
     /// Its bytes, and what it is called.
     Bytes(&'a [u8], &'a str),
@@ -131,7 +131,7 @@ impl Net {
     }
 
     /// Freeze at x₀. `flags` replace those the model was opened with, as far as they say how pictures are read and by which
-    /// rules units are frozen. Cost: one forward and the rules' decisions; for a new input shape the graph is captured first.
+    /// rules units are frozen. Cost: one forward pass and the rules' decisions; for a new input shape the graph is captured first.
     ///
     /// # Errors
     /// An input that does not fit; rules that do not; ops without a rule.

@@ -57,7 +57,7 @@ pub struct Solved {
     pub u: (Vec<f64>, Vec<usize>),
     /// Eigen-inputs.
     pub v: (Vec<f64>, Vec<usize>),
-    /// Why it is not all that was asked for.
+    /// Why it is not all that was requested.
     pub failure: Option<Failure>,
 }
 
@@ -361,9 +361,9 @@ impl Question<'_> {
     pub fn matrix(&self, most: usize) -> Result<Sparse> {
         if self.point.is_turned() {
             return Err(Failure::input(
-                "F of a network with its channels last is not written as a matrix here",
+                "F of a network with channels last cannot be written as a matrix here",
             )
-            .hint("the matrix command counts channels first, or ask for rows"));
+            .hint("use the matrix command, which counts channels first, or ask for rows"));
         }
         let frozen = &self.subject.frozen;
         let plan = MatrixPlan::new(frozen)?;
@@ -371,9 +371,11 @@ impl Question<'_> {
         let entries = plan.entries();
         if entries > most {
             return Err(Failure::input(format!(
-                "F is {rows} × {columns} with {entries} entries, more than the {most} that are allowed"
+                "F is {rows} × {columns} with {entries} entries, above the limit of {most}"
             ))
-            .hint("ask for single rows or columns, use the operator, or allow more by `most`"));
+            .hint(
+                "ask for single rows or columns, use the operator, or raise the limit with `most`",
+            ));
         }
         let budget = frozen.frozen().budget() / 4;
         let mut values = vec![0.0; entries];
@@ -422,7 +424,7 @@ impl Question<'_> {
     ) -> Result<Option<(Vec<u8>, [usize; 2])>> {
         let sign = Signs::from_str(sign, false).map_err(|_| {
             Failure::input(format!("sign {sign}"))
-                .hint("it is both, positive, negative or absolute")
+                .hint("must be both, positive, negative or absolute")
         })?;
         let sign = sign.drawn();
         let frozen = &self.subject.frozen;
@@ -455,8 +457,8 @@ impl Question<'_> {
         let entry = words::entry(name)?;
         let Some(carry_out) = entry.on_frozen else {
             return Err(
-                Failure::input(format!("{name} is not about one frozen network"))
-                    .hint("run the program"),
+                Failure::input(format!("{name} does not work on a single frozen network"))
+                    .hint("run the `linearscope` program"),
             );
         };
         let words = self.words(flags);

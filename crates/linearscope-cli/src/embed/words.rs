@@ -69,8 +69,8 @@ pub(super) fn entry(name: &str) -> Result<&'static Entry> {
             .iter()
             .filter(|entry| entry.on_frozen.is_some());
         let all: Vec<&str> = all.map(|entry| entry.about.name).collect();
-        Failure::input(format!("there is no command {name}")).hint(format!(
-            "those about a frozen network are {}",
+        Failure::input(format!("no such command: {name}")).hint(format!(
+            "commands for a frozen network are {}",
             all.join(", ")
         ))
     })

@@ -1,4 +1,4 @@
-//! What a question is answered with: bytes, what kind, and what is said beside them.
+//! What a question is answered with: bytes, what kind, and what is said alongside them.
 
 use hyper::body::Bytes;
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ impl Answer {
         Ok(answer)
     }
 
-    /// What is said beside it, as JSON: numbers where they are some.
+    /// What is said alongside it, as JSON: numbers where they are some.
     pub(crate) fn said(&self) -> Self {
         // The target is a place, even where it looks like a number.
         let value = |name: &str, text: &str| match text.parse::<f64>() {

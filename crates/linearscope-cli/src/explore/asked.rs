@@ -168,10 +168,10 @@ fn rules(text: Option<String>) -> Result<Option<String>, Refusal> {
     let known: Vec<&str> = linearscope::PRESETS.iter().map(|(name, _)| *name).collect();
     match text {
         Some(text) if text == "default" => Ok(None),
-        Some(text) if !known.contains(&&text[..]) => Err(Refusal::bad(format!(
-            "rules={text}: there is no such preset"
-        ))
-        .hint(format!("default, {}", known.join(", ")))),
+        Some(text) if !known.contains(&&text[..]) => {
+            Err(Refusal::bad(format!("rules={text}: no such preset"))
+                .hint(format!("default, {}", known.join(", "))))
+        }
         text => Ok(text),
     }
 }
@@ -191,10 +191,8 @@ fn place(params: &mut Params) -> Result<String, Refusal> {
         .collect();
     match (&ends[..], region.split(',').count(), channel.contains(',')) {
         (&[y0, x0, y1, x1], 4, false) => Ok(format!("{channel},{y0}..{y1},{x0}..{x1}")),
-        _ => Err(
-            Refusal::bad(format!("region={region}: it has no such form"))
-                .hint("region=y0,x0,y1,x1 with c=CHANNEL or c=all"),
-        ),
+        _ => Err(Refusal::bad(format!("region={region}: not a valid region"))
+            .hint("give region=y0,x0,y1,x1 with c=CHANNEL or c=all")),
     }
 }
 
@@ -206,8 +204,8 @@ fn triplets(params: &mut Params) -> Result<usize, Refusal> {
     let k = params.number::<u32>("k")?.unwrap_or(8) as usize;
     match (1..=TRIPLETS).contains(&k) {
         true => Ok(k),
-        false => Err(Refusal::bad(format!("k={k}: it may be 1 to {TRIPLETS}"))
-            .hint("linearscope svd has no such limit")),
+        false => Err(Refusal::bad(format!("k={k}: must be from 1 to {TRIPLETS}"))
+            .hint("use linearscope svd, which has no such limit")),
     }
 }
 
@@ -220,9 +218,9 @@ fn towards(params: &mut Params, of: &mut Of) -> Result<String, Refusal> {
 fn one_of(name: &str, text: String, known: &[&str]) -> Result<String, Refusal> {
     match known.contains(&&text[..]) {
         true => Ok(text),
-        false => Err(
-            Refusal::bad(format!("{name}={text}: there is no such picture")).hint(known.join(", ")),
-        ),
+        false => {
+            Err(Refusal::bad(format!("{name}={text}: no such picture")).hint(known.join(", ")))
+        }
     }
 }
 
@@ -275,7 +273,7 @@ impl Asked {
                 let (k, i) = (triplets(params)?, params.number::<u32>("i")?.unwrap_or(0));
                 if i as usize >= k {
                     return Err(Refusal::bad(format!(
-                        "i={i}: with k={k} it is 0 to {}",
+                        "i={i}: with k={k}, must be from 0 to {}",
                         k - 1
                     )));
                 }
@@ -295,7 +293,9 @@ impl Asked {
                     .number::<u32>("pairs")?
                     .map_or(k, |pairs| pairs as usize);
                 if pairs > k {
-                    return Err(Refusal::bad(format!("pairs={pairs}: there are k={k}")));
+                    return Err(Refusal::bad(format!(
+                        "pairs={pairs}: out of range for k={k}"
+                    )));
                 }
                 What::SvdSum { k, pairs }
             }
@@ -303,7 +303,7 @@ impl Asked {
             "votes/map" => What::VoteMap,
             "fields" => What::Fields {
                 step: match params.number::<u32>("step")? {
-                    Some(0) => return Err(Refusal::bad("step=0: it is at least 1")),
+                    Some(0) => return Err(Refusal::bad("step=0: must be at least 1")),
                     step => step.map(|step| step as usize),
                 },
             },
@@ -316,7 +316,7 @@ impl Asked {
                     t if (0.0..=1.0).contains(&t) => t,
                     t => {
                         return Err(Refusal::bad(format!(
-                            "t={t}: it is 0 at x₀ and 1 at the end"
+                            "t={t}: must be from 0 (at x₀) to 1 (at the end)"
                         )));
                     }
                 },
@@ -326,9 +326,9 @@ impl Asked {
             _ => {
                 return Err(Refusal::new(
                     axum::http::StatusCode::NOT_FOUND,
-                    format!("there is no /api/{path}"),
+                    format!("no such endpoint: /api/{path}"),
                 )
-                .hint("docs/explorer.md lists what there is"));
+                .hint("see docs/explorer.md for a list"));
             }
         };
         Ok(Self { of, what })

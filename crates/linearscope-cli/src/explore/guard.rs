@@ -83,7 +83,7 @@ impl Guard {
             text(header::HOST)?.ok_or_else(|| Refusal::bad("a request needs a Host header"))?;
         if !self.is_ours(name_of(host)) {
             return Err(forbidden(
-                "this Host is not served here",
+                "this server does not answer for this Host",
                 "open the link that the program printed",
             ));
         }
@@ -91,7 +91,7 @@ impl Guard {
             && origin != format!("http://{host}")
         {
             return Err(forbidden(
-                "this Origin may not ask",
+                "requests from this Origin are not allowed",
                 "only the page itself may",
             ));
         }
@@ -102,14 +102,14 @@ impl Guard {
         let foreign = site.is_some_and(|site| site != b"same-origin" && site != b"none");
         if foreign && !(navigates && uri.path() == "/") {
             return Err(forbidden(
-                "another site may not ask",
+                "requests from other sites are not allowed",
                 "only the page itself may",
             ));
         }
         if method != Method::GET {
             return Err(Refusal::new(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "all requests are GET",
+                "only GET requests are allowed",
             ));
         }
         let length = uri.path_and_query().map_or(0, |text| text.as_str().len());
@@ -124,7 +124,7 @@ impl Guard {
         if body {
             return Err(Refusal::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                "a request has no body",
+                "requests must not have a body",
             ));
         }
         self.knows(uri, headers)

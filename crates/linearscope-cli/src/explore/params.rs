@@ -16,7 +16,7 @@ pub(crate) struct Params(Vec<(String, String)>);
 impl Params {
     pub(crate) fn of(uri: &Uri) -> Result<Self, Refusal> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
-            .map_err(|_| Refusal::bad("the part behind ? cannot be read"))?;
+            .map_err(|_| Refusal::bad("cannot read the query (the part after ?)"))?;
         for (at, (name, value)) in pairs.iter().enumerate() {
             if name.len() > 32 || value.len() > LONGEST {
                 return Err(Refusal::bad(format!(
@@ -48,7 +48,8 @@ impl Params {
     /// The same, of what cannot be asked without.
     pub(crate) fn needed(&mut self, name: &str, example: &str) -> Result<String, Refusal> {
         self.text(name).ok_or_else(|| {
-            Refusal::bad(format!("{name}= is missing")).hint(format!("such as {name}={example}"))
+            Refusal::bad(format!("{name}= is missing"))
+                .hint(format!("for instance {name}={example}"))
         })
     }
 
@@ -63,7 +64,7 @@ impl Params {
         let number = text.parse::<T>().ok();
         match number.filter(|number| (*number).into().is_finite()) {
             Some(number) => Ok(Some(number)),
-            None => Err(Refusal::bad(format!("{name}={text}: a number is needed"))),
+            None => Err(Refusal::bad(format!("{name}={text}: not a number"))),
         }
     }
 
@@ -72,7 +73,7 @@ impl Params {
         match self.text(name).as_deref() {
             None | Some("0") => Ok(false),
             Some("1") => Ok(true),
-            Some(other) => Err(Refusal::bad(format!("{name}={other}: it is 0 or 1"))),
+            Some(other) => Err(Refusal::bad(format!("{name}={other}: must be 0 or 1"))),
         }
     }
 
@@ -80,7 +81,7 @@ impl Params {
     pub(crate) fn done(self) -> Result<(), Refusal> {
         match self.0.into_iter().next() {
             None => Ok(()),
-            Some((name, _)) => Err(Refusal::bad(format!("there is no parameter {name}= here"))),
+            Some((name, _)) => Err(Refusal::bad(format!("unknown parameter {name}="))),
         }
     }
 }

@@ -109,18 +109,15 @@ impl Points {
         let Some(net) = self.nets.get(of.net) else {
             return Err(Refusal::new(
                 StatusCode::NOT_FOUND,
-                format!("net={}: there is no such network", of.net),
+                format!("net={}: no such network", of.net),
             )
-            .hint("--compare-model and --compare-input give a second one"));
+            .hint("pass a second one with --compare-model or --compare-input"));
         };
         if let Some(node) = &of.to {
             let recorded = net.first.subject.frozen.recorded_for("another output")?;
             recorded.node(node).map_err(|_| {
-                Refusal::new(
-                    StatusCode::NOT_FOUND,
-                    format!("to={node}: there is no such node"),
-                )
-                .hint("/api/session lists the nodes")
+                Refusal::new(StatusCode::NOT_FOUND, format!("to={node}: no such node"))
+                    .hint("/api/session lists the nodes")
             })?;
         }
         Ok(())
@@ -184,7 +181,7 @@ impl Points {
         }
         let made = Point::of(made.subject, made.facts)?;
         if made.x0 != net.first.x0 {
-            return Err(changed("how the picture is read", self));
+            return Err(changed("the preprocessing", self));
         }
         self.keep(of, made)
     }
@@ -208,15 +205,15 @@ impl Points {
 }
 
 /// What was there when the explorer began is there no more. What was opened since then is forgotten, so that it is read
-/// once more when it is asked for again.
+/// once more when it is requested again.
 fn changed(what: &str, points: &Points) -> Refusal {
     let mut ended = points.ended.lock().unwrap_or_else(PoisonError::into_inner);
     ended.clear();
     Refusal::new(
         StatusCode::CONFLICT,
-        format!("{what} has changed since the explorer began"),
+        format!("{what} has changed since the explorer started"),
     )
-    .hint("start it again")
+    .hint("restart the explorer")
 }
 
 /// Frozen at x₀ by the rules of the request, or those of the command line.

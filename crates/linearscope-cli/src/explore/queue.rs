@@ -117,7 +117,7 @@ impl Waiting {
 
 fn superseded() -> Refusal {
     Refusal::new(axum::http::StatusCode::CONFLICT, "superseded")
-        .hint("the pointer has moved on: a later question took the place of this one")
+        .hint("the pointer has moved on: a newer request replaced this one")
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ fn without_token(shared: &Shared, uri: &Uri) -> Response {
 }
 
 async fn nowhere() -> Response {
-    Refusal::new(StatusCode::NOT_FOUND, "there is nothing here")
+    Refusal::new(StatusCode::NOT_FOUND, "nothing here")
         .hint("the page is at /")
         .into_response()
 }
@@ -222,9 +222,9 @@ async fn ask(
         shared.queue.push(ticket).map_err(|full| match full {
             Full::Full => Refusal::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                format!("{LONGEST} questions wait already"),
+                format!("{LONGEST} requests are already waiting"),
             )
-            .hint("ask again in a second"),
+            .hint("try again in a second"),
             Full::Closed => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the explorer is closed"),
         })
     };
@@ -250,12 +250,9 @@ async fn ask(
         // No 503: asking again would take as long again.
         Err(_) => Err(Refusal::new(
             StatusCode::GATEWAY_TIMEOUT,
-            format!(
-                "it took longer than {} s and was stopped",
-                PATIENCE.as_secs()
-            ),
+            format!("stopped after more than {} s", PATIENCE.as_secs()),
         )
-        .hint("the command line has no such limit")),
+        .hint("use the command line, which has no such limit")),
     }
 }
 

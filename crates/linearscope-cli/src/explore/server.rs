@@ -44,7 +44,7 @@ const NEIGHBOURS: u16 = 20;
 /// Where to listen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Address {
-    /// Others than this machine; then a token is asked for.
+    /// Others than this machine; then a token is requested.
     pub listen: Option<IpAddr>,
     /// `None`: 8712, or one near it that is free.
     pub port: Option<u16>,
@@ -87,15 +87,15 @@ impl Address {
 
 fn unbound(at: SocketAddr, error: &io::Error, free: Option<u16>) -> Failure {
     let why = match error.kind() {
-        io::ErrorKind::AddrInUse => "another program uses it".into(),
-        io::ErrorKind::PermissionDenied => "it takes an administrator".into(),
+        io::ErrorKind::AddrInUse => "another program is using it".into(),
+        io::ErrorKind::PermissionDenied => "it needs administrator rights".into(),
         io::ErrorKind::AddrNotAvailable => "this machine has no such address".into(),
         _ => error.to_string(),
     };
     let failure = Failure::input(format!("cannot listen on {at}: {why}"));
     match free {
         Some(port) => failure.hint(format!(
-            "--port {port} is free; without --port a free one is chosen"
+            "--port {port} is free; omit --port to choose a free port automatically"
         )),
         None => failure,
     }
@@ -105,7 +105,7 @@ fn unbound(at: SocketAddr, error: &io::Error, free: Option<u16>) -> Failure {
 fn token() -> Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::input(format!("no random numbers for a token: {error}")))?;
+        .map_err(|error| Failure::input(format!("cannot generate a random token: {error}")))?;
     Ok(hex(bytes))
 }
 
@@ -117,11 +117,14 @@ pub(crate) fn serve(points: Points, address: Address, ready: impl FnOnce(&str)) 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::input(format!("no thread for connections: {error}")))?;
+        .map_err(|error| {
+            Failure::input(format!("cannot start a thread for connections: {error}"))
+        })?;
     let (listener, at) = runtime.block_on(async {
         let listener = address.bind().await?;
         let at = listener.local_addr();
-        let at = at.map_err(|error| Failure::input(format!("no address: {error}")))?;
+        let at =
+            at.map_err(|error| Failure::input(format!("cannot determine the address: {error}")))?;
         Ok::<_, Failure>((listener, at))
     })?;
     let token = address.listen.map(|_| token()).transpose()?;
@@ -139,7 +142,9 @@ pub(crate) fn serve(points: Points, address: Address, ready: impl FnOnce(&str)) 
         let shared = shared.clone();
         let name = std::thread::Builder::new().name("explore".into());
         name.spawn(move || compute::work(&shared))
-            .map_err(|error| Failure::input(format!("no thread to compute on: {error}")))?
+            .map_err(|error| {
+                Failure::input(format!("cannot start a thread for computing: {error}"))
+            })?
     };
     ready(&link);
     runtime.block_on(accept(listener, &shared));

@@ -71,8 +71,8 @@ fn read_entry(source: &Source<'_>, entry: FileEntry) -> Result<LayerEntry> {
     let word = |word: Spanned<String>| match word.get_ref().contains([',', '&']) {
         false => Ok(word.into_inner()),
         true => {
-            let why = format!("\"{}\" holds a comma or an &", word.get_ref());
-            let failure = Failure::input(why).hint("? stands for any one character");
+            let why = format!("\"{}\" contains a comma or an &", word.get_ref());
+            let failure = Failure::input(why).hint("use ? to match any single character");
             Err(source.at(word.span(), failure))
         }
     };
@@ -94,7 +94,7 @@ fn read_entry(source: &Source<'_>, entry: FileEntry) -> Result<LayerEntry> {
     if let Some(at) = entry.at {
         let [from, to] = *at.get_ref();
         if from >= to {
-            let why = format!("at = [{from}, {to}] names no layers: {from} is not below {to}");
+            let why = format!("at = [{from}, {to}] selects no layers: {from} is not below {to}");
             return Err(source.at(at.span(), Failure::input(why)));
         }
         read = read.at(from..to);
@@ -171,7 +171,7 @@ mod tests {
     fn a_mistake_is_named_with_its_line() {
         for (text, line, why) in [
             ("", None, "neither a rule nor a preset"),
-            ("\n[[rule]]\nlrp = \"gama\"", Some(3), "is no rule"),
+            ("\n[[rule]]\nlrp = \"gama\"", Some(3), "is not a rule"),
             ("[[rule]]\nop = \"conv\"", Some(1), "lrp"),
             ("[[rule]]\nlrp = \"flat\"\nlayer = 3", Some(3), "layer"),
             ("presets = \"epsilon\"", Some(1), "presets"),

@@ -155,7 +155,7 @@ fn arrays_are_attacked_in_their_own_units() {
 fn what_makes_no_sense_is_refused() {
     let folder = Folder::new();
     let err = folder.fails(2, &["attack", &sr(), "--input", &picture(), "--eps", "2"]);
-    assert!(err.contains("no classifier"), "{err}");
+    assert!(err.contains("not a classifier"), "{err}");
     for eps in ["0", "-1", "NaN", "inf", "300"] {
         let err = folder.fails(2, &["attack", &vgg(), "--input", &scene(), "--eps", eps]);
         assert!(err.contains("--eps"), "{eps}: {err}");

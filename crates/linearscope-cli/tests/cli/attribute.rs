@@ -87,9 +87,9 @@ fn classes_are_named_and_parts_of_pictures_are_targets() {
     folder.ok(&with(&["--target", "THING 1, kind 0"]));
     assert_eq!(folder.json("a/attributions.json")[0]["target"], "1");
     let told = folder.fails(2, &with(&["--target", "kind 0"]));
-    assert!(told.contains("2 labels hold it"), "{told}");
+    assert!(told.contains("2 labels contain it"), "{told}");
     let told = folder.fails(2, &with(&["--target", "nothing"]));
-    assert!(told.contains("there is no such class"), "{told}");
+    assert!(told.contains("no such class"), "{told}");
     // Of a picture, one output, and a part whose map is the sum of its pixels'.
     let sr = sr();
     let of = |target: &str, out: &str| {
@@ -137,14 +137,14 @@ fn what_means_nothing_here_is_refused() {
     let (ops, input) = (ops(), ops_input());
     let common = ["attribute", &ops, "--input", &input];
     for (more, why) in [
-        (&["--method", "magic"][..], "there is no such method"),
-        (&["--method", "lrp-conv=magic"], "is no rule"),
+        (&["--method", "magic"][..], "no such method"),
+        (&["--method", "lrp-conv=magic"], "is not a rule"),
         (&["--composite", "fist=box"], "first, last, conv"),
         (&["--composite", "nowhere.toml"], "nowhere.toml"),
-        (&["--baseline", "black"], "no black and white"),
+        (&["--baseline", "black"], "black and white are not defined"),
         (&["--baseline", "nowhere.png"], "nowhere.png"),
         (&["--percentile", "0"], "--percentile"),
-        (&["--target", "cat"], "there are no labels"),
+        (&["--target", "cat"], "no labels were given"),
         (&["--method", "lrp-epsilon-gamma-box"], "box"),
     ] {
         let told = folder.fails(2, &[&common[..], more].concat());

@@ -85,11 +85,7 @@ fn a_background_is_no_class() {
                     err.contains("30 boxes of 4 coordinates") && err.contains("5 classes"),
                     "{err}"
                 );
-                assert_eq!(
-                    err.contains("ranked by their softmax"),
-                    !after_softmax,
-                    "{err}"
-                );
+                assert_eq!(err.contains("shown as a softmax"), !after_softmax, "{err}");
                 let best = best(&folder);
                 assert_eq!(
                     (&best["box"], &best["class"], &best["label"]),
@@ -124,7 +120,7 @@ fn labels_may_name_the_background() {
     ];
     let (_, err) = said(&folder, &[&["run"], &base[..]].concat());
     assert!(
-        err.contains("5 classes beside the background that the labels name"),
+        err.contains("5 classes besides the background that the labels name"),
         "{err}"
     );
     let best = best(&folder);
@@ -158,7 +154,7 @@ fn what_nothing_says_is_not_guessed() {
     let labels = ["--labels", "five.txt"];
     let (out, err) = said(&folder, &[&base[..], &labels].concat());
     assert!(
-        err.contains("6 scores, and there are 5 labels") && err.contains("--boxes background-last"),
+        err.contains("6 scores, but there are 5 labels") && err.contains("--boxes background-last"),
         "{err}"
     );
     assert!(
@@ -167,7 +163,7 @@ fn what_nothing_says_is_not_guessed() {
     );
     let error = folder.fails(2, &[&base[..], &labels, &["--task", "detector"]].concat());
     assert!(
-        error.contains("nothing says whether") && error.contains("hint: --boxes"),
+        error.contains("the model does not say whether") && error.contains("hint: --boxes"),
         "{error}"
     );
     // Without labels all are classes, and values that add up to 1 are told.
@@ -235,10 +231,7 @@ fn an_angle_is_no_score() {
     );
     let flags = ["--boxes", "objectness", "--labels", "three.txt"];
     let (_, err) = said(&folder, &[&base[..], &flags].concat());
-    assert!(
-        err.contains("whether anything is there, and 3 classes"),
-        "{err}"
-    );
+    assert!(err.contains("an objectness score, and 3 classes"), "{err}");
     let flags = ["--target", "7,9", "--boxes", "angle"];
     let attribute = ["attribute", "net.onnx", "--input", &x, "--out", "o"];
     folder.ok(&[&attribute[..], &flags].concat());

@@ -104,7 +104,7 @@ fn raw_scores_are_ranked_by_their_logistic() {
     let x = detector(&folder, &values, [24, 6]);
     let base = ["run", "net.onnx", "--input", &x, "--out", "o"];
     let (out, err) = said(&folder, &base);
-    let words = "raw scores: ranked by their logistic";
+    let words = "raw scores: ranked by their sigmoid";
     assert!(out.contains(words) && err.contains(words), "{out}{err}");
     let best = &folder.json("o/boxes.json")[0];
     assert_eq!(best["box"], 7);
@@ -301,9 +301,8 @@ fn the_layout_of_pictures_is_not_that_of_boxes() {
             let (_, err) = said(&folder, &["run", "one.onnx", "--input", &x, "--out", "o"]);
             assert!(
                 err.contains("the input has channels last")
-                    && err.contains(
-                        "42 boxes of 4 coordinates, whether anything is there, and 2 classes"
-                    ),
+                    && err
+                        .contains("42 boxes of 4 coordinates, an objectness score, and 2 classes"),
                 "{err}"
             );
         }
@@ -330,7 +329,7 @@ fn a_task_is_taken_at_its_word() {
     std::fs::write(folder.path("seven.txt"), "a\nb\nc\nd\ne\nf\ng\n").expect("written");
     let err = run(&[&task[..], &["--labels", "seven.txt"]].concat());
     assert!(
-        err.contains("9 boxes of 4 coordinates, whether anything is there, and 7 classes"),
+        err.contains("9 boxes of 4 coordinates, an objectness score, and 7 classes"),
         "{err}"
     );
 }
@@ -343,7 +342,7 @@ fn a_task_that_does_not_fit_says_which_would() {
             [9, 12],
             "segmenter",
             "[1, classes, h, w]",
-            "nothing is known",
+            "the task is unknown",
         ),
         (
             [24, 6],

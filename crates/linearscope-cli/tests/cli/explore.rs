@@ -430,7 +430,7 @@ fn ctrl_c_ends_it_and_a_port_in_use_says_which_is_free() {
         &port,
     ];
     let said = folder.fails(2, &arguments);
-    assert!(said.contains("another program uses it"), "{said}");
+    assert!(said.contains("another program is using it"), "{said}");
     assert!(said.contains("--port "), "{said}");
     assert_eq!(server.interrupt(), Some(130));
     // The port is free again: a link survives.

@@ -269,6 +269,6 @@ fn whose_kernels_is_said() {
     let asked = ["--kernels", "own", "--max-memory", "0.0000001"];
     let output = folder.run(&[&args[..], &["--out", "paired"], &asked].concat());
     let err = text(&output.stderr);
-    assert!(err.contains("by Burn's kernels"), "{err}");
+    assert!(err.contains("with Burn's kernels"), "{err}");
     assert_eq!(folder.json("paired/manifest.json")["kernels"], "burn");
 }

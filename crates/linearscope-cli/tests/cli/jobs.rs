@@ -225,7 +225,7 @@ fn a_folder_is_the_same_however_it_was_done() {
     fs::write(&torn, &bytes[..bytes.len() / 2]).expect("written");
     let out = run(ask("killed", &[]));
     assert!(
-        out.contains(&format!("{} of them by an earlier run", done - 1)),
+        out.contains(&format!("{} of them from an earlier run", done - 1)),
         "{out}"
     );
     assert_same(&folder, "whole/in/contributions", "killed/in/contributions");
@@ -235,7 +235,7 @@ fn a_folder_is_the_same_however_it_was_done() {
     }
     let part = |i: usize| format!("parts/in/contributions.part-{i}-of-3");
     let err = folder.fails(2, &["merge", &part(1), &part(3)]);
-    assert!(err.contains("0001.png is in no part"), "{err}");
+    assert!(err.contains("0001.png is missing from all parts"), "{err}");
     run(ask("parts", &["--shard", "2/3"]));
     let merge = ["merge", &part(1), &part(2), &part(3)];
     let torn = folder
@@ -246,7 +246,7 @@ fn a_folder_is_the_same_however_it_was_done() {
     fs::write(&torn, b"layer").expect("written");
     let err = folder.fails(2, &merge);
     assert!(
-        err.contains("0001.png is torn") && err.contains("contributions.csv"),
+        err.contains("0001.png is damaged") && err.contains("contributions.csv"),
         "{err}"
     );
     fs::write(&torn, bytes).expect("written");
@@ -283,7 +283,7 @@ fn figures_of_a_folder_are_merged_and_kept() {
     };
     ask("whole", &[]);
     let out = ask("whole", &[]);
-    assert!(out.contains("2 of them by an earlier run"), "{out}");
+    assert!(out.contains("2 of them from an earlier run"), "{out}");
     ask("parts", &["--shard", "1/2"]);
     ask("parts", &["--shard", "2/2"]);
     let part = |i: usize| format!("parts/in/analyse.part-{i}-of-2");
@@ -340,7 +340,7 @@ fn an_interrupted_folder_goes_on() {
     assert!(!told.contains("left out"), "{told}");
     let out = folder.ok(&args);
     assert!(
-        out.contains("by an earlier run") && out.contains("24 pictures"),
+        out.contains("from an earlier run") && out.contains("24 pictures"),
         "{out}"
     );
 }
@@ -359,7 +359,7 @@ fn a_folder_of_somebody_elses_is_not_replaced() {
     fs::create_dir_all(folder.path("out/input.npy/run")).expect("a folder");
     fs::write(folder.path("out/input.npy/run/thesis.tex"), "x").expect("written");
     let err = folder.fails(2, &["run", &ops(), "--input", &ops_input()]);
-    assert!(err.contains("not written by linearscope"), "{err}");
+    assert!(err.contains("linearscope did not write it"), "{err}");
     let err = folder.fails(
         2,
         &["run", &ops(), "--input", &ops_input(), "--shard", "1/2"],

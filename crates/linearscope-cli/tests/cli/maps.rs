@@ -151,7 +151,7 @@ fn rows_that_hold_nothing_are_told() {
         let said = folder.ok(&args);
         assert!(!said.contains("NaN"), "{said}");
         assert!(
-            said.contains("row 0,10,3") && said.contains("all of it is 0"),
+            said.contains("row 0,10,3") && said.contains("all zero"),
             "{said}"
         );
         let sheet = std::fs::read_to_string(folder.path(&format!("{name}/maps.svg"))).unwrap();

@@ -192,7 +192,7 @@ fn terms_are_chosen_by_both_names() {
         let votes = ["votes", "net.onnx", "--input", &x, "--out", "v"];
         let error = folder.fails(2, &[&votes[..], &["--terms", wrong]].concat());
         assert!(
-            error.contains("there is no such layer") && error.contains("layer1.0.conv1, head"),
+            error.contains("no such layer") && error.contains("layer1.0.conv1, head"),
             "{error}"
         );
     }

@@ -132,7 +132,7 @@ fn attacks_over_a_folder() {
         "o",
     ];
     let out = folder.ok(&args);
-    assert!(out.contains("have another best class"), "{out}");
+    assert!(out.contains("are now classified differently"), "{out}");
     let summary = folder.json("o/summary.json");
     assert_eq!(summary["over"]["pictures"], 2);
     assert!(folder.path("o/contributions.svg").exists());
@@ -143,7 +143,7 @@ fn folders_without_pictures_and_commands_of_one_picture_refuse() {
     let folder = Folder::new();
     fs::create_dir(folder.path("in")).expect("a folder");
     let told = folder.fails(2, &["votes", &vgg(), "--input", "in"]);
-    assert!(told.contains("holds no picture"), "{told}");
+    assert!(told.contains("contains no picture"), "{told}");
     let told = folder.fails(2, &["row", &sr(), "--input", "in"]);
     assert!(told.contains("is a folder"), "{told}");
 }

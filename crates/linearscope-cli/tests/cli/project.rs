@@ -40,7 +40,7 @@ fn project_says_how_far_the_reading_holds() {
     ]);
     assert!(out.contains("off f a tenth of the way"), "{out}");
     assert!(
-        out.contains("no exact stretch is claimed: in node"),
+        out.contains("how far it is exact is unknown: in node"),
         "{out}"
     );
     let told = folder.json("p/manifest.json")["validity_towards_probe"].to_string();

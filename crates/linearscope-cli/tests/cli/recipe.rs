@@ -120,7 +120,7 @@ fn the_recipe_is_guessed_where_nobody_says_it() {
         .find(|line| line.contains("recipe:"))
         .expect("a line");
     for part in [
-        "channels y (guessed from the network's input)",
+        "channels y (inferred from the network's input)",
         "range 255 (file)",
         "mean 0.5 (flag)",
         "std 1 (default)",
@@ -246,7 +246,7 @@ fn doubtful_recipes_are_noticed() {
     assert!(notices(&["--labels", "many.txt"]).contains("1000 labels for 8 classes"));
     let usual = notices(&[]);
     assert!(
-        !usual.contains("usual with it") && !usual.contains("labels for"),
+        !usual.contains("usually used with") && !usual.contains("labels for"),
         "{usual}"
     );
     let args = [
@@ -346,6 +346,6 @@ fn a_flag_raises_the_limit_of_what_is_read() {
     for wrong in ["0", "-3", "inf"] {
         let (code, said) = read(&picture(), &["--max-input", wrong]);
         assert_eq!(code, Some(2), "{said}");
-        assert!(said.contains("is not an amount of memory"), "{said}");
+        assert!(said.contains("is not a valid amount of memory"), "{said}");
     }
 }

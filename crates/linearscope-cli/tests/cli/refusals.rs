@@ -90,7 +90,7 @@ fn an_unwritable_out_ends_with_2_before_anything_is_computed() {
         ],
     );
     assert!(
-        error.contains("file/inside") && error.contains("nothing was computed"),
+        error.contains("file/inside") && error.contains("nothing has been computed"),
         "{error}"
     );
 }
@@ -206,7 +206,7 @@ fn errors_of_files_are_two_lines() {
             "MaxPool with auto_pad SAME_SIDEWAYS",
             "docs/onnx.md",
         ),
-        (2, "beside.onnx", "\"weights.bin\"", "beside the model"),
+        (2, "beside.onnx", "\"weights.bin\"", "next to the model"),
         (2, "cut.onnx", "bytes, ", "complete"),
     ];
     let fails = |code, model: &str, input: &str, what: &str, hint: &str| {
@@ -226,7 +226,7 @@ fn errors_of_files_are_two_lines() {
         2,
         &ops(),
         &wide,
-        "takes shape [N, 3, 11, 13], but [1, 3, 11, 14] came",
+        "takes shape [N, 3, 11, 13], but got [1, 3, 11, 14]",
         "resize",
     );
 }

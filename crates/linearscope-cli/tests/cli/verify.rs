@@ -74,7 +74,7 @@ fn a_reference_is_compared() {
     let file = folder.write_npy("other.npy", &other, &shape);
     let error = folder.fails(4, &[&args[..], &[&file]].concat());
     assert!(
-        error.contains("the reference file's: 3.0e-4, limit 1e-4"),
+        error.contains("the reference file: 3.0e-4, limit 1e-4"),
         "{error}"
     );
     assert!(error.contains("hint: "), "{error}");

@@ -73,7 +73,7 @@ fn votes_come_as_table_arrays_and_sheet() {
         assert_eq!(masks[i], i32::from(i64::from(*vote) == first));
     }
     let svg = fs::read_to_string(folder.path("v/votes.svg")).unwrap();
-    assert!(svg.contains("Who speaks for what") && svg.contains("star"));
+    assert!(svg.contains("Which pixels support which class") && svg.contains("star"));
     assert!(image::open(folder.path("v/votes.png")).unwrap().width() > 500);
 }
 
@@ -243,7 +243,7 @@ fn readings_and_voices_differ_and_conserve() {
 fn what_makes_no_sense_is_refused() {
     let folder = Folder::new();
     let err = folder.fails(2, &["votes", &sr(), "--input", &picture()]);
-    assert!(err.contains("no classifier"), "{err}");
+    assert!(err.contains("not a classifier"), "{err}");
     let err = folder.fails(2, &["votes", &ops(), "--input", &ops_input(), "--top", "0"]);
     assert!(err.contains("--top 0"), "{err}");
     let err = folder.fails(
@@ -256,7 +256,7 @@ fn what_makes_no_sense_is_refused() {
         ("2", "at least two classes"),
         ("2,5", "--among 5: the network has classes 0 to 4"),
         ("top:some", "top:some"),
-        ("cat,dog", "there are no labels"),
+        ("cat,dog", "no labels were given"),
     ] {
         let err = folder.fails(2, &["votes", &model, "--input", &input, "--among", among]);
         assert!(err.contains(why), "{among}: {err}");

@@ -34,7 +34,7 @@ pub(super) fn loop_<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         .map(|index| cx.raw(index))
         .collect::<Result<Vec<_>, _>>()?;
     let count = carried.len();
-    let wrong = || cx.unsupported("a body of other inputs and outputs than the loop's");
+    let wrong = || cx.unsupported("a body whose inputs and outputs differ from the loop's");
     if body.inputs.len() != count + 2 || body.outputs.len() < count + 1 {
         return Err(wrong());
     }

@@ -14,7 +14,7 @@ fn recurrence_is_refused_by_name() {
         ("Scan", "unrolled"),
         ("RandomNormal", "inference mode"),
         ("SequenceEmpty", "tensors"),
-        ("STFT", "table of supported ops"),
+        ("STFT", "supported ops (crates"),
     ] {
         let model = model(&[2], vec![node(op, &["x"], "y", vec![])], vec![]);
         let error = model.network(&[vec![2]]).unwrap_err();

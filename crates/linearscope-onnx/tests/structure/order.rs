@@ -64,7 +64,7 @@ fn circles_are_named() {
     assert!(matches!(error, Error::Parse(_)), "{error:?}");
     let text = error.to_string();
     assert!(
-        text.contains("circle") && text.contains("\"left\", \"right\""),
+        text.contains("cycle") && text.contains("\"left\", \"right\""),
         "{text}"
     );
     assert!(
@@ -160,7 +160,7 @@ fn a_fixed_batch_is_told() {
     assert!(hint(&same(&[4, 3, 5, 5]), &[1, 3, 5, 5]).contains("the batch is 4"));
     assert_eq!(
         hint(&same(&[1, 3, 5, 5]), &[1, 4, 5, 5]),
-        "it takes 3 channels, and 4 came"
+        "it takes 3 channels, but got 4"
     );
     assert!(hint(&same(&[1, 3, 5, 5]), &[3, 5, 5]).contains("4 axes"));
     let flat = named("flat", "Reshape", &["x", "shape"], "y");
@@ -173,5 +173,5 @@ fn a_fixed_batch_is_told() {
         .shape;
     shape.mut_or_insert_default().dim[0].set_dim_param("N".into());
     let model = opened(&proto).expect("opens");
-    assert!(hint(&model, &[2, 3, 2, 2]).contains("batch is 1"));
+    assert!(hint(&model, &[2, 3, 2, 2]).contains("batch size is 1"));
 }

@@ -6,7 +6,7 @@ export const fadable = picture => {
   if (!photograph || picture.parentNode.querySelector("label.fade")) return;
   const slider = document.createElement("input");
   Object.assign(slider, { type: "range", min: 0, max: 1, step: 0.01, value: 1 });
-  slider.setAttribute("aria-label", "How strong the map is over the photograph");
+  slider.setAttribute("aria-label", "Opacity of the map over the picture");
   slider.addEventListener("input", () => { photograph.style.opacity = 1 - slider.value; });
   const label = document.createElement("label");
   label.className = "fade";

@@ -160,8 +160,8 @@ fn arrows(panel: &Panel) -> Markup {
 }
 
 /// How signed pictures of three channels are read.
-const COLOUR_KEY: &str = "Signed colour pictures show each of red, green and blue from none, over half at \
-    zero, to full: zero is grey. The bar shows all three together.";
+const COLOUR_KEY: &str = "In signed colour pictures, red, green and blue each run from none through half (at \
+    zero) to full, so zero is grey. The bar shows all three together.";
 
 /// The bands of a sheet, their panels side by side, with headings of level 4. The sheet's title and notes
 /// are left to the page.

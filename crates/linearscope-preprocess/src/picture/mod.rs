@@ -71,7 +71,7 @@ impl ReadOptions {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Picture {
-    /// The pixels: grey or RGB, with opacity only if that was asked for; as deep as the file's.
+    /// The pixels: grey or RGB, with opacity only if that was requested; as deep as the file's.
     #[serde(skip)]
     pub image: DynamicImage,
     /// What the file is, whatever its name.
@@ -370,7 +370,7 @@ impl File<'_> {
         };
         match finite {
             true => Ok(()),
-            false => Err(self.damaged("some of its numbers are not finite".into())),
+            false => Err(self.damaged("some of its values are not finite".into())),
         }
     }
 }

@@ -72,7 +72,7 @@ impl fmt::Display for Notice {
                 background: Background::None,
             } => write!(
                 f,
-                "{} of its pixels are transparent; the colours they hide are used",
+                "{} of its pixels are transparent; their hidden colours are used",
                 percent(*pixels, *of)
             ),
             Notice::Transparent {
@@ -81,7 +81,7 @@ impl fmt::Display for Notice {
                 background,
             } => write!(
                 f,
-                "{} of its pixels are transparent; they are put on {background}",
+                "{} of its pixels are transparent; they are drawn on {background}",
                 percent(*pixels, *of)
             ),
             Notice::FirstFrame { frames } => {
@@ -97,12 +97,12 @@ impl fmt::Display for Notice {
             Notice::Cmyk => f.write_str("inks (CMYK) are converted to RGB without a profile"),
             Notice::FewBits { bits } => write!(
                 f,
-                "{bits}-bit levels in a 16-bit file: white is 65535, so that the picture is dark; \
-                 multiply by {} if {} is meant as white",
+                "{bits}-bit levels in a 16-bit file: white is 65535, so the picture is dark; multiply by {} if \
+                 {} is meant to be white",
                 65535 / ((1u32 << bits) - 1),
                 (1u32 << bits) - 1
             ),
-            Notice::Floats => f.write_str("it holds floats; 1 is taken as white"),
+            Notice::Floats => f.write_str("it contains floats; 1 is read as white"),
         }
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn to_srgb(
     let made = match (differs(&profile, grey), profiles) {
         (Ok(false), _) => return None,
         (Ok(true), Profiles::Ignore) => {
-            let reason = "numbers are used as they are stored, as in torchvision";
+            let reason = "values are used as stored, as in torchvision";
             return Some(ignored(name, reason.into()));
         }
         (Ok(true), Profiles::Convert) => converted(picture, &profile, grey),
@@ -76,7 +76,7 @@ pub(crate) fn to_srgb(
             *picture = made;
             Some(Notice::Converted { profile: name })
         }
-        Ok(None) => Some(ignored(name, "the picture holds floats".into())),
+        Ok(None) => Some(ignored(name, "the picture contains floats".into())),
         Err(error) => Some(ignored(name, error.to_string())),
     }
 }

@@ -1,4 +1,4 @@
-"""The program `linearscope`, with its exit codes and its Ctrl-C: `python -m linearscope`, and the script of that name."""
+"""The program `linearscope`, with its exit codes and Ctrl-C: `python -m linearscope` or the script `linearscope`."""
 
 from __future__ import annotations
 

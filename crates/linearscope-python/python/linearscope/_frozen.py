@@ -1,4 +1,4 @@
-"""A network frozen at one input: what is asked of y(x) = F x + r."""
+"""A network frozen at one input, and the analyses of y(x) = F x + r."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SEVERAL = ("target", "at", "method", "composite", "baseline", "probe", "among")
 
 
 def _texts(places: Any) -> list[str]:
-    """Places as words: an index, (c, y, x), "all,y,x", "auto", a class; or several of them."""
+    """Convert places to text: an index, (c, y, x), "all,y,x", "auto" or a class; or several of them."""
     if isinstance(places, str) or np.isscalar(places) or isinstance(places, tuple):
         places = [places]
 
@@ -54,7 +54,7 @@ def _texts(places: Any) -> list[str]:
 
 
 class Frozen:
-    """A network frozen at x₀. Made by `Network.freeze`; it can be pickled, and is frozen again where it is read."""
+    """A network frozen at x₀, returned by `Network.freeze`. It can be pickled; unpickling freezes it again."""
 
     def __init__(
         self,
@@ -86,17 +86,17 @@ class Frozen:
 
     @property
     def labels(self) -> list[str] | None:
-        """Class names, where the recipe has them."""
+        """Class names, if the recipe has them."""
         return self._point.labels
 
     @property
     def task(self) -> str | None:
-        """What the network does, as its shapes say: classifier, upscaler, …"""
+        """What the network does, inferred from its shapes: classifier, upscaler, …"""
         return self._point.task
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a manifest says: model, input, rules, device, precision."""
+        """The contents of the manifest: model, input, rules, device, precision."""
         return dict(json.loads(self._point.facts))
 
     @property
@@ -111,12 +111,12 @@ class Frozen:
 
     @property
     def residual(self) -> NDArray[Any]:
-        """r = f(x₀) − F x₀: what is no function of the pixels at frozen decisions. Cost: one replay."""
+        """r = f(x₀) − F x₀: the part that does not depend on the pixels once decisions are frozen. Cost: one replay."""
         return self._point.residual()
 
     @property
     def certificate(self) -> Certificate:
-        """How exact F x₀ + r = f(x₀) is here. Measured once; cost: four products."""
+        """How exactly F x₀ + r = f(x₀) holds on this machine. Measured once; cost: four products."""
         if self._certificate is None:
             said = json.loads(self._point.certificate())
             self._certificate = Certificate(**said["found"], holds=said["holds"])
@@ -131,24 +131,24 @@ class Frozen:
         return operator(self._point, self.dtype)
 
     def affine(self, x: ArrayLike) -> NDArray[Any]:
-        """F x + r for any x of the input's shape, or several behind a leading axis."""
+        """F x + r for any x of the input's shape, or for a stack of them along a leading axis."""
         array = np.asarray(x, self.dtype)
         flat, lead = self._flat(array, "x")
         return self._point.product("affine", flat).reshape(*lead, *self.output_shape)
 
     def _flat(self, array: NDArray[Any], what: str) -> tuple[NDArray[Any], tuple[int, ...]]:
-        """Vectors [k, n] of an array of the input's shape, or of several behind leading axes, and these axes."""
+        """Vectors [k, n] of an array of the input's shape, or of a stack of them, and the leading axes."""
         shape = self.input_shape
         lead = array.shape[: max(0, array.ndim - len(shape))]
         # One picture without the batch axis of size 1.
         if array.ndim == len(shape) - 1 and shape[0] == 1:
             array = array[None]
         if array.shape[len(lead) :] != shape:
-            raise ValueError(f"{what} has shape {array.shape}; the input's is {shape}")
+            raise ValueError(f"{what} has shape {array.shape}, but the input has {shape}")
         return np.ascontiguousarray(array).reshape(-1, int(np.prod(shape))), lead
 
     def places(self, places: Any, kind: str = "row") -> list[Place]:
-        """Places of the output ("row") or the input ("column"), by their positions and names."""
+        """Places of the output ("row") or the input ("column"), with their positions and names."""
         found = self._point.places(kind, _texts(places))
         return [Place(text, tuple(positions), label) for text, positions, label in found]
 
@@ -156,8 +156,8 @@ class Frozen:
         """Rows Fᵀδ: the weight that each input entry has in an output, [places, *input shape].
 
         Args:
-            places: classes `[281]`, places of a picture `[(0, 120, 80)]`, `("all", 120, 80)` for all channels, or "auto":
-                six that say much.
+            places: classes `[281]`, places of a picture `[(0, 120, 80)]`, `("all", 120, 80)` for all channels,
+                or "auto": six informative places.
         """
         return self._fields("row", places, progress)
 
@@ -186,14 +186,14 @@ class Frozen:
         between: tuple[str | None, str | None] = (None, None),
         progress: Progress = None,
     ) -> Svd:
-        """The k largest singular triplets, F v = σ u, with residuals that are measured.
+        """Compute the k largest singular triplets, F v = σ u, with measured residuals.
 
         Args:
             solver: "lanczos", "subspace", "power" (the paper's Algorithm 1), "power-plain".
-            between: names of nodes that F begins and ends at, None for the input and the output.
+            between: names of the nodes where F begins and ends; None for the input and the output.
 
         Raises:
-            NotConvergedError: `partial` has the triplets that were found, with their residuals.
+            NotConvergedError: `partial` holds the triplets found so far, with their residuals.
         """
         flags = {
             "k": k, "solver": solver, "block": block, "basis": basis, "tol": tol,
@@ -213,7 +213,7 @@ class Frozen:
         raise error
 
     def matrix(self, most: int = 100_000_000, *, progress: Progress = None) -> scipy.sparse.csr_matrix:
-        """All of F as `scipy.sparse.csr_matrix`, if it has at most so many entries. Cost: 12 to 24 bytes an entry."""
+        """All of F as `scipy.sparse.csr_matrix`, if it has at most `most` entries. Cost: 12 to 24 bytes per entry."""
         import scipy.sparse
 
         with Ear(progress) as ear:
@@ -223,7 +223,7 @@ class Frozen:
     # One output.
 
     def contributions(self, target: Any = "top1") -> Any:
-        """Which layer's biases made a score: a DataFrame (records without pandas) of layer, name, kind, value, share.
+        """What each layer's biases add to a score, as a DataFrame (or records): layer, name, kind, value, share.
 
         `attrs` has the score, the residual, the residual share and the gap between the sum and the score.
         """
@@ -241,12 +241,12 @@ class Frozen:
         groups: NDArray[Any] | None = None,
         progress: Progress = None,
     ) -> Attribution | list[Attribution]:
-        """How much each input entry adds to a score: the methods of the program's command `attribute`.
+        """How much each input entry adds to a score, by the methods of the command `linearscope attribute`.
 
         Args:
-            target: as of `rows`; several give a list.
+            target: as for `rows`; several targets give a list.
             method: "conserving", "row", "gradient-input", "lrp-epsilon-plus", "integrated-gradients", "grad-cam",
-                "occlusion" …; several give a list. `linearscope attribute --help` has all.
+                "occlusion" …; several give a list. `linearscope attribute --help` lists all.
             baseline: what scores are measured from: "black", "mean", "blur", "zeros", an array, or a picture's path.
         """
         files = Files()
@@ -273,21 +273,21 @@ class Frozen:
     def overlay(
         self, map: ArrayLike, sign: str = "both", percentile: float = 99.0
     ) -> NDArray[np.uint8] | None:
-        """A map of the input's shape over the photograph, [h, w, 3], as the program draws it."""
+        """A map of the input's shape drawn over the picture, [h, w, 3], as the program draws it."""
         flat = self._flat(np.asarray(map, np.float64), "the map")[0].reshape(-1)
         return self._point.overlay(flat, sign, percentile)
 
     # How far it holds.
 
     def validity(self, direction: Any, *, progress: Progress = None) -> Validity:
-        """How far the decisions of x₀ hold along a direction (several behind a leading axis), exactly.
+        """How far the decisions of x₀ hold along a direction (or several, along a leading axis), exactly.
 
         Args:
-            direction: an array of the input's shape; or the name of a picture that says nothing ("black", "blur", …) or a
-                file, and the direction is the way there, so that a radius of 1 is all of it.
+            direction: an array of the input's shape; or the name of a baseline ("black", "blur", …) or a file.
+                The direction is then the way there, so a radius of 1 means all of it.
 
         Raises:
-            InputError: for networks with smooth units, which hold at x₀ alone: see `growth`.
+            InputError: for networks with smooth units, which are exact only at x₀: see `growth`.
         """
         flat = self._directions(direction)
         with Ear(progress) as ear:
@@ -299,7 +299,7 @@ class Frozen:
         return Validity(radii, by, **found)
 
     def growth(self, direction: Any, steps: Sequence[float] = (0.01, 0.1, 1.0)) -> NDArray[np.float64]:
-        """‖f(x₀ + t d) − F (x₀ + t d) − r‖ / ‖f(x₀ + t d)‖ for each t: how the error of the reading grows."""
+        """‖f(x₀ + t d) − F (x₀ + t d) − r‖ / ‖f(x₀ + t d)‖ for each t: how the error of the reading grows with t."""
         flat = self._directions(direction)
         return self._point.growth(flat[0], [float(step) for step in steps])
 
@@ -318,12 +318,12 @@ class Frozen:
         progress: Progress = None,
         **flags: Any,
     ) -> Results:
-        """Carry out a command of the program about this network: the same files, pictures and tables.
+        """Run a command of the program on this network. The result has the same files, pictures and tables.
 
         Args:
             name: "row", "column", "svd", "spectrum", "votes", "maps", "attack", "analyse", …
-            out: the folder for its files, `out`/`name`; without one they go with the result.
-            flags: the command's own, `max_products=100` for `--max-products 100`; arrays are handed over as files.
+            out: the folder for its files, `out`/`name`; without it, the files are deleted together with the result.
+            flags: the command's own flags, `max_products=100` for `--max-products 100`; arrays are passed as files.
 
         Raises:
             NotCertifiedError: numbers that are not to be trusted, `results` has them.
@@ -332,7 +332,7 @@ class Frozen:
         late = [flag for flag in flags if flag in OF_LOAD and flag not in own]
         if late:
             raise TypeError(
-                f"{', '.join(late)}: said to load, or to freeze; this network is frozen already"
+                f"{', '.join(late)}: must be given to load or freeze; this network is already frozen"
             )
         files = Files()
         owner = new_folder() if out is None else None
@@ -358,11 +358,11 @@ class Frozen:
         return results
 
     def votes(self, **flags: Any) -> Results:
-        """Which class each pixel speaks for: `results["votes"]`, `results["discussion"]`, a table of classes."""
+        """Which class each pixel supports: `results["votes"]`, `results["discussion"]`, and a table of classes."""
         return self.command("votes", **flags)
 
     def maps(self, **flags: Any) -> Results:
-        """What is read and written where, over the whole picture, for networks that make a picture from one."""
+        """How far fields reach and what is copied from where, for networks from picture to picture."""
         return self.command("maps", **flags)
 
     def spectrum(self, **flags: Any) -> Results:
@@ -370,7 +370,7 @@ class Frozen:
         return self.command("spectrum", **flags)
 
     def attack(self, eps: float, **flags: Any) -> Results:
-        """Move x₀ by at most ε so that its class changes; everything before and after."""
+        """Move x₀ by at most ε so that its class changes, and compare before and after."""
         if self._path is None or str(self._path).endswith((".npy", ".npz")):
             flags.setdefault("eps_unit", "input")
         return self.command("attack", eps=eps, **flags)
@@ -378,7 +378,7 @@ class Frozen:
     # Faces.
 
     def picture(self) -> NDArray[np.uint8] | None:
-        """x₀ as a picture, [h, w, 3]; None where it is none."""
+        """x₀ as a picture, [h, w, 3], or None if it is not a picture."""
         return self._point.picture()
 
     def __repr__(self) -> str:

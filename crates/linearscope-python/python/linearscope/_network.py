@@ -1,4 +1,4 @@
-"""A network, loaded: what can be frozen."""
+"""Loaded networks, ready to be frozen."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def load(
 
     Args:
         source: a path, bytes, or anything with `SerializeToString()`.
-        device: where to compute: "cpu", or what the package was built with.
+        device: device to compute on: "cpu", or one that the package was built with.
         dtype: "f32", or "f64" to tell rounding error from bugs.
-        threads: how many threads compute; all cores by default. They are linearscope's own.
-        name: what the network is called in titles; by default the file's name.
+        threads: number of threads, all cores by default. They belong to linearscope alone.
+        name: the network's name in titles; by default the file's name.
         options: how pictures become inputs (`mean`, `std`, `range`, `channels`, `resize`, `crop`, `interpolation`,
             `background`, `profiles`, `labels`: a file or a list of names), and the program's flags `rules`, `kernels`,
-            `max_memory`, `output`, `set`, `layout`, `boxes`, `task`, `check_decisions`. A file MODEL.toml beside the model
-            says what these do not.
+            `max_memory`, `output`, `set`, `layout`, `boxes`, `task`, `check_decisions`. A file MODEL.toml next
+            to the model supplies what you do not pass.
 
     Raises:
-        InputError: a file that is no ONNX, or options that mean nothing.
-        UnsupportedError: an op that is not supported; `node` and `op` say which.
+        InputError: the file is not an ONNX model, or options are invalid.
+        UnsupportedError: an op is not supported; see `node` and `op`.
     """
     options = checked({**options, "device": device, "dtype": dtype}, OF_LOAD, "load")
     if isinstance(source, (str, os.PathLike)):
@@ -54,7 +54,7 @@ def load(
         return Network(None, bytes(source), options, threads, name or "network")
     serialise = getattr(source, "SerializeToString", None)
     if serialise is None:
-        raise TypeError(f"{type(source).__name__} is no path, bytes or onnx.ModelProto")
+        raise TypeError(f"{type(source).__name__} is not a path, bytes or an onnx.ModelProto")
     graph = getattr(getattr(source, "graph", None), "name", None)
     return Network(None, serialise(), options, threads, name or graph or "network")
 
@@ -70,13 +70,13 @@ def from_torch(
 ) -> Network:
     """Load a `torch.nn.Module`, whatever its forward does, through `torch.onnx.export`.
 
-    The module is exported in evaluation mode, at the shape of `example`, and is left as it was. Weights of double precision
-    are rounded to single ones by the loader, and widened again for dtype "f64".
+    The module is exported in evaluation mode, at the shape of `example`, and is left as it was. The loader
+    rounds double-precision weights to single precision, and widens them again for dtype "f64".
 
     Args:
         module: the module.
         example: an input, a tensor (n, c, h, w).
-        dtype: as of `load`; by default that of `example`.
+        dtype: as for `load`; by default that of `example`.
         opset: the ONNX opset that is exported.
         options: as of `load`.
 
@@ -128,7 +128,7 @@ _OF_VERIFY = (*_ENDS, *RECIPE, "device", "dtype", "kernels", "rules", "shape", "
 
 
 class Network:
-    """A loaded network. Made by `load` and `from_torch`; it can be pickled."""
+    """A loaded network, returned by `load` and `from_torch`. It can be pickled."""
 
     def __init__(
         self,
@@ -159,11 +159,11 @@ class Network:
 
     @property
     def asked(self) -> str:
-        """What it was loaded with, threads apart, which no number depends on."""
+        """The options it was loaded with, except for threads, which do not affect results."""
         return repr((sorted(self._options.items(), key=str), self._recipe()))
 
     def _recipe(self) -> bytes | None:
-        """The file beside the model that says how pictures go in."""
+        """The recipe file next to the model, which says how pictures are preprocessed."""
         place = None if self._path is None else self._path.with_suffix(".toml")
         return place.read_bytes() if place is not None and place.is_file() else None
 
@@ -173,7 +173,7 @@ class Network:
 
     @property
     def input_shape(self) -> tuple[int | str, ...]:
-        """Sizes of the input; names for dynamic axes, empty where the file says nothing."""
+        """Sizes of the input; names for dynamic axes, empty if the file has none."""
         return tuple(json.loads(self._net.signatures)[0]["shape"])
 
     @property
@@ -196,11 +196,12 @@ class Network:
         progress: Progress = None,
         **recipe: Any,
     ) -> Frozen:
-        """Freeze every decision that non-linear units make for x: y(x) = F x + r. Cost: one forward.
+        """Freeze every decision that non-linear units make for x: y(x) = F x + r. Cost: one forward pass.
 
         Args:
-            x: an array (n, c, h, w) or anything with `__array__`, which goes in as it is; or the path of a picture, which
-                goes through the recipe, or of an .npy array. A batch axis of size 1 may be left out.
+            x: an array (n, c, h, w) or anything with `__array__`, which is used without preprocessing; or the
+                path of a picture, which is preprocessed according to the recipe, or of an .npy array. A batch
+                axis of size 1 may be omitted.
             rules: how units are frozen: presets ("paper", "taylor", "mask", "std-only") and entries ("tanh=taylor").
             recipe: what `load` takes of a recipe, for this picture.
 
@@ -220,7 +221,7 @@ class Network:
                 values = detach().cpu().numpy() if detach is not None else x
                 array = np.asarray(values)
                 if array.dtype.kind not in "fiub":
-                    raise TypeError(f"an array of {array.dtype} is no input: real numbers are")
+                    raise TypeError(f"an array of {array.dtype} cannot be an input: use real numbers")
                 array = np.ascontiguousarray(array, dtype=np.float64)
                 point = self._net.freeze(array, None, flags, ear)
         return Frozen(self, point, x if isinstance(x, (str, os.PathLike)) else None, options, ear.notices)
@@ -228,8 +229,9 @@ class Network:
     def attack(self, x: Any, eps: float, *, progress: Progress = None, **flags: Any) -> Results:
         """Freeze at x, move it by at most ε so that its class changes, and compare before and after.
 
-        ε counts levels of a pixel (of 255) for a picture, with `eps_unit="input"` units of the input; arrays are always in
-        units of the input. `flags` are those of the program's command `attack`, and the recipe's.
+        For a picture, ε is in pixel levels (of 255), or in units of the input with `eps_unit="input"`; for
+        arrays, it is always in units of the input. `flags` are those of the command `linearscope attack`, and
+        of the recipe.
         """
         recipe = {name: flags.pop(name) for name in RECIPE if name in flags}
         return self.freeze(x, **recipe).attack(eps, progress=progress, **flags)
@@ -296,7 +298,7 @@ class Network:
         return self._path
 
     def with_threads(self, threads: int | None) -> Network:
-        """The same network, loaded once more, computed by so many threads."""
+        """The same network, loaded again, with this number of threads."""
         return Network(self._path, self._data, self._options, threads, self.name)
 
     def __repr__(self) -> str:
@@ -342,8 +344,8 @@ class Network:
             data = None
         elif recipe is not None:
             raise InputError(
-                f"{path} with the recipe beside it is not here as it was",
-                "give the recipe to load: mean, std, resize, …",
+                f"{path} and the recipe next to it are missing or have changed",
+                "pass the recipe to load: mean, std, resize, …",
             )
         else:
             path = None

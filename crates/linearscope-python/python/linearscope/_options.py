@@ -1,4 +1,4 @@
-"""Keyword arguments as words of the program's command line: one meaning, one check, one message."""
+"""Keyword arguments as flags of the program's command line: one meaning, one check, one message."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ OF_LOAD = (
 
 
 def checked(given: Mapping[str, Any], known: Iterable[str], where: str) -> dict[str, Any]:
-    """Those that are not None; names that there are not are refused."""
+    """The arguments that are not None; unknown names are refused."""
     known = tuple(known)
     for name in given:
         if name not in known:
@@ -84,13 +84,13 @@ class Files:
 
 
 def text(value: Any, files: Files | None = None) -> str:
-    """A value as a flag takes it."""
+    """A value in the form that a flag takes."""
     if isinstance(value, (str, os.PathLike)):
         return os.fspath(value)
     if isinstance(value, np.ndarray) and files is not None and value.ndim > 1:
         return files.array(value)
     if isinstance(value, (bool, np.bool_)):
-        raise TypeError("a flag is either given or not")
+        raise TypeError("a switch must be True or False")
     if isinstance(value, (float, np.floating)):
         return repr(float(value))
     if isinstance(value, (list, tuple, np.ndarray)):

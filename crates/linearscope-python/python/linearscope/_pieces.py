@@ -1,4 +1,4 @@
-"""One picture's part of a large job: what Ray and Dask carry out, by a command of the program."""
+"""One picture's part of a large job: what Ray and Dask run, by a command of the program."""
 
 from __future__ import annotations
 
@@ -77,5 +77,5 @@ def content(path: str) -> str:
 def blocks(places: Sequence[Any], size: int) -> list[list[Any]]:
     """Places, so many at a time."""
     if size < 1:
-        raise ValueError(f"block is {size}: it is at least 1")
+        raise ValueError(f"block is {size}, but must be at least 1")
     return [list(places[start : start + size]) for start in range(0, len(places), size)]

@@ -1,4 +1,4 @@
-"""What is found: plain data with names, and what a command of the program wrote."""
+"""Results: plain data with names, and what a command of the program wrote."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Certificate:
-    """How exact the interpreter is, here and now: about arithmetic, not about how far the reading holds.
+    """How exact the interpreter is on this machine: a statement about arithmetic, not about how far the reading holds.
 
     Attributes:
         exactness: ‖F x₀ + r − f(x₀)‖ / max(‖f(x₀)‖, ‖F x₀‖ + ‖r‖).
         adjoint: |⟨F v, u⟩ − ⟨v, Fᵀ u⟩| / (‖F v‖ ‖u‖) for random v and u.
-        limit: what either may be: 1e-4 in f32, 1e-10 in f64.
+        limit: the limit for both: 1e-4 in f32, 1e-10 in f64.
         residual_over_output: ‖r‖ / ‖f(x₀)‖.
-        decisions_at_risk: how many decisions lie within rounding of their kink, and where; None in paired mode.
+        decisions_at_risk: how many decisions lie within rounding error of their kink, and where; None in paired mode.
         holds: whether both errors are within the limit.
     """
 
@@ -89,7 +89,7 @@ class Svd:
         u: eigen-outputs of norm 1, [k, *output shape].
         v: eigen-inputs of norm 1, [k, *input shape].
         residuals: ‖F v − σ u‖ and ‖Fᵀ u − σ v‖ over σ₁, [k, 2].
-        products: how many products with F and Fᵀ it took.
+        products: number of products with F and Fᵀ.
         converged: whether all residuals are within the tolerance, and no larger triplet is missing.
     """
 
@@ -124,13 +124,13 @@ class Attribution:
 
     Attributes:
         map: the map, in the input's shape.
-        target: what is attributed, as arguments take it; `label` is its name.
+        target: what is attributed, in the form that arguments take; `label` is its name.
         method: how.
         score: f(x₀) there.
         sum: the sum of the map.
-        promised: what the method promises that to be; None: nothing.
-        gap: (sum − promised) / |score|; None where nothing is promised.
-        note: what else there is to say.
+        promised: what the method promises the sum to be; None if it promises nothing.
+        gap: (sum − promised) / |score|; None if nothing is promised.
+        note: further remarks.
     """
 
     map: NDArray[Any]
@@ -150,7 +150,7 @@ class Attribution:
         return f"<linearscope.Attribution of {named} by {self.method}: sums to {self.sum:.5g}{promised}>"
 
     def picture(self, sign: str = "both", percentile: float = 99.0) -> NDArray[np.uint8] | None:
-        """The map over the photograph, [h, w, 3], as the program draws it; None where x₀ is no picture."""
+        """The map over the picture, [h, w, 3], as the program draws it; None if x₀ is not a picture."""
         return None if self._frozen is None else self._frozen.overlay(self.map, sign, percentile)
 
     def _repr_html_(self) -> str:
@@ -171,10 +171,10 @@ class Validity:
     """How far the decisions of x₀ hold along directions d: exact up to x₀ + t d with t below the radius.
 
     Attributes:
-        radii: for each direction the least t ≥ 0 at which a unit flips; infinite where none does.
-        by: which op flips first; empty where none does.
+        radii: for each direction, the smallest t ≥ 0 at which a unit flips; infinite if none does.
+        by: the op that flips first; empty if none does.
         at_kink: units that are exactly at their kink.
-        decisions: every decision with the least t for each direction.
+        decisions: every decision with the smallest t for each direction.
     """
 
     radii: NDArray[np.float64]
@@ -184,15 +184,15 @@ class Validity:
 
     @property
     def radius(self) -> float:
-        """The least of all radii."""
+        """The smallest radius."""
         return float(self.radii.min())
 
 
 class Results:
     """What a command of the program wrote: arrays, tables and pictures, the same files that it writes for `--out`.
 
-    `results["name"]` is an array or a table; `results.pictures` are PNG files' bytes. Without a folder of yours the files go
-    with this object.
+    `results["name"]` is an array or a table; `results.pictures` are PNG files' bytes. Unless you gave a folder,
+    the files are deleted together with this object.
     """
 
     def __init__(
@@ -240,7 +240,7 @@ class Results:
         if name in set(self._named(".csv")):
             return self._table(name)
         there = [*self._named(".npy"), *self._named(".csv")]
-        raise KeyError(f"there is no array or table {name!r}; there are {', '.join(there)}")
+        raise KeyError(f"no array or table {name!r}; available are {', '.join(there)}")
 
     def __repr__(self) -> str:
         return "\n".join(self.summary)
@@ -254,7 +254,7 @@ class Results:
 
 
 def new_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder that goes with its owner."""
+    """A folder that is deleted together with its owner."""
     return tempfile.TemporaryDirectory(prefix="linearscope-")
 
 

@@ -1,4 +1,4 @@
-"""The shapes that Captum and Quantus call."""
+"""Attribution with the interfaces of Captum and Quantus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _array(x: Any) -> NDArray[Any]:
 
 
 def _like(values: NDArray[Any], x: Any) -> Any:
-    """An array as whoever asked has arrays: a tensor of torch's where x is one."""
+    """An array of the caller's kind: a torch tensor if x is one."""
     if getattr(x, "detach", None) is None:
         return values
     import torch
@@ -38,20 +38,20 @@ def _targets(target: Any, count: int) -> list[Any]:
     if array.ndim == 0:
         return [int(array)] * count
     if array.shape[0] != count:
-        raise ValueError(f"there are {array.shape[0]} targets for {count} inputs")
+        raise ValueError(f"got {array.shape[0]} targets for {count} inputs")
     return [int(one) if np.ndim(one) == 0 else tuple(map(int, one)) for one in array]
 
 
 class LinearInterpreter:
-    """Attributions by a linear interpreter, called as those of Captum are.
+    """Attributions by a linear interpreter, with Captum's interface.
 
         lin = ls.attr.LinearInterpreter(net)
         maps, delta = lin.attribute(x, target=3, return_convergence_delta=True)
 
     Args:
-        net: a network, of `load` or `from_torch`.
-        method: as of `Frozen.attribute`; "conserving" sums to the score.
-        freeze: what `Network.freeze` takes.
+        net: a network from `load` or `from_torch`.
+        method: as for `Frozen.attribute`; "conserving" sums to the score.
+        freeze: arguments of `Network.freeze`.
     """
 
     def __init__(self, net: Network, method: str = "conserving", **freeze: Any) -> None:
@@ -68,16 +68,16 @@ class LinearInterpreter:
         return_convergence_delta: bool = False,
         method: str | None = None,
     ) -> Any:
-        """Maps of the inputs' shape, for each input on its own; tensors of torch's where the inputs are.
+        """Maps of the inputs' shape, each input computed separately; torch tensors if the inputs are.
 
         Args:
             inputs: a batch (n, c, h, w).
-            target: a class or a place (c, y, x) for all inputs, or a class for each; the best score without one.
-            baselines: what scores are measured from, for methods that ask.
-            return_convergence_delta: also give, for each input, what the map misses of what its method promises.
+            target: a class or a place (c, y, x) for all inputs, or a class for each; by default the best score.
+            baselines: what scores are measured from, for methods that use a baseline.
+            return_convergence_delta: also return, for each input, the gap between the map's sum and its promised value.
         """
         if isinstance(inputs, (tuple, list)):
-            raise TypeError("a network has one input here: give a batch (n, c, h, w), not several tensors")
+            raise TypeError("networks have a single input here: give a batch (n, c, h, w), not several tensors")
         x = _array(inputs)
         method = method or self.method
         maps, deltas = [], []
@@ -103,7 +103,7 @@ class LinearInterpreter:
         if array.ndim < x.ndim:
             return np.broadcast_to(array, x.shape).astype(_float_type(x))
         if array.shape != x.shape:
-            raise ValueError(f"a baseline has shape {array.shape}, but {x.shape} is needed: one for all inputs")
+            raise ValueError(f"a baseline has shape {array.shape}, but must have {x.shape}: one for all inputs")
         return array
 
 
@@ -115,9 +115,9 @@ def _float_type(x: NDArray[Any]) -> np.dtype[Any]:
 def explain_func(
     net: Network, method: str = "conserving", **freeze: Any
 ) -> Callable[..., NDArray[Any]]:
-    """What Quantus takes as `explain_func`: a function of (model, inputs, targets), giving maps of the inputs' shape.
+    """A function for Quantus' `explain_func`: takes (model, inputs, targets) and returns maps of the inputs' shape.
 
-    Quantus hands its own model over; maps are those of `net`, which is to be the same network.
+    Quantus passes its own model; maps are computed with `net`, which must be the same network.
     """
     interpreter = LinearInterpreter(net, method, **freeze)
 

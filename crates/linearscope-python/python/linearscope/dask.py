@@ -1,6 +1,6 @@
 """Large jobs on Dask: pictures by `client.map`, and rows of F as a `dask.array`.
 
-`pip install linearscope[dask]`; docs/clusters.md says how many workers fit a machine, and when a second one pays.
+`pip install linearscope[dask]`; docs/clusters.md explains how many workers fit on a machine, and when a second one helps.
 """
 
 from __future__ import annotations
@@ -58,15 +58,16 @@ def analyse(
     retries: int = 3,
     **flags: Any,
 ) -> list[dict[str, Any]]:
-    """Carry out a command of the program about each picture, on the workers of `client`.
+    """Run a command of the program on each picture, on the workers of `client`.
 
-    Records come in the pictures' order: `path`, `found` (JSON), `error` (why a picture could not be read, else None), files.
+    Returns one record per picture, in order: `path`, `found` (JSON), `error` (why a picture could not be read, else None),
+    and the files.
 
     Args:
         client: a `distributed.Client`.
-        pictures: a folder, or paths that every worker sees.
+        pictures: a folder, or paths that every worker can read.
         what: the command: "contributions", "attribute", "svd", "votes", …
-        files: which of the command's files are kept, as bytes by their names; by default all but pictures.
+        files: which of the command's files to keep, as bytes by their names; by default all but pictures.
         cpus: threads of one computation; start workers with as many cores and one thread (`nthreads=1`).
         retries: how often a picture is tried again; those of a worker that died move to another in any case.
         flags: the command's own, and the recipe's.
@@ -91,7 +92,7 @@ def _block(pickled: bytes, x: Any, recipe: dict[str, Any], places: list[Any]) ->
 def rows(
     net: Network, x: Any, places: Iterable[Any], *, block: int = 64, cpus: int = 1, **recipe: Any
 ) -> Any:
-    """Rows of F for one picture as a `dask.array` [places, *input shape] of blocks; the bits of `Frozen.rows`."""
+    """Rows of F for one picture as a blocked `dask.array` [places, *input shape]; the same bits as `Frozen.rows`."""
     shape = net.freeze(x, **recipe).input_shape
     x = os.fspath(x) if isinstance(x, (str, os.PathLike)) else np.asarray(x)
     array: Any = dask.array

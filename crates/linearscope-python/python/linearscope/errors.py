@@ -1,4 +1,4 @@
-"""What can go wrong. Every exception says where, with which numbers, and what to do."""
+"""Exceptions. Each one says where it happened, with which numbers, and what to do."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class LinearScopeError(Exception):
     Attributes:
         message: what is wrong, with place and numbers.
         hint: what to do about it, or None.
-        node: the network's node, or None.
+        node: the node of the network, or None.
         op: the op there, or None.
-        shapes: shapes that are in the way: the one that came, then the one that is needed.
+        shapes: the shapes involved: the one given, then the one needed.
     """
 
     def __init__(
@@ -41,19 +41,19 @@ class LinearScopeError(Exception):
 
 
 class InputError(LinearScopeError, ValueError):
-    """A model, an input or an argument that does not fit."""
+    """An invalid model, input or argument."""
 
 
 class UnsupportedError(LinearScopeError, NotImplementedError):
-    """An op without a rule, or one that the loader does not know: `node` and `op` say which."""
+    """An op without a rule, or one that the loader does not support; see `node` and `op`."""
 
 
 class NotCertifiedError(LinearScopeError, ArithmeticError):
-    """Numbers that are not to be trusted: a certificate that does not hold."""
+    """Results that should not be trusted, because the certificate does not hold."""
 
 
 class NotConvergedError(NotCertifiedError):
-    """Singular triplets that did not converge; `partial` has those that were found."""
+    """Singular triplets did not converge; `partial` holds those found so far."""
 
     partial: Any = None
 

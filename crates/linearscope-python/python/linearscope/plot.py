@@ -1,4 +1,4 @@
-"""Pictures for notebooks, in the colours of the program: `rgb` without matplotlib, all else with it."""
+"""Pictures for notebooks, in the program's colours: `rgb` works without matplotlib, everything else needs it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _picture(values: ArrayLike) -> NDArray[np.float64]:
     if array.ndim == 2:
         array = array[None]
     if array.ndim != 3:
-        raise ValueError(f"an array of shape {np.shape(values)} is no picture [c, h, w]")
+        raise ValueError(f"an array of shape {np.shape(values)} is not a picture [c, h, w]")
     return np.ascontiguousarray(array)
 
 
@@ -36,10 +36,11 @@ def is_picture(values: ArrayLike) -> bool:
 
 
 def rgb(values: ArrayLike, scale: float | None = None) -> NDArray[np.uint8]:
-    """A signed array [c, h, w] as pixels [h, w, 3], by the one mapping of linearscope.
+    """A signed array [c, h, w] as pixels [h, w, 3], with the colours that linearscope uses everywhere.
 
-    Three channels are colour around grey, which is 0; one is vermilion above 0, white at 0 and blue below; of others the
-    channels are summed. `scale` is the magnitude of full colour, the largest one by default.
+    Three channels are drawn in colour around grey, which is 0. One channel is vermilion above 0, white at 0 and
+    blue below. Otherwise channels are summed. `scale` is the magnitude of full colour, by default the largest
+    one.
     """
     array = _picture(values)
     if array.shape[0] not in (1, 3):
@@ -61,7 +62,7 @@ def _axes(ax: Any, count: int = 1, size: float = 3.0) -> Any:
 
 
 def signed(values: ArrayLike, ax: Any = None, title: str | None = None, scale: float | None = None) -> Any:
-    """Draw a signed array; gives the matplotlib axes."""
+    """Draw a signed array; returns the matplotlib axes."""
     (ax,) = _axes(ax)
     ax.imshow(rgb(values, scale), interpolation="nearest")
     ax.set_axis_off()
@@ -98,7 +99,7 @@ def singular_vectors(found: Svd, side: str = "v", ax: Any = None) -> Any:
 
 
 def overlay(found: Attribution, ax: Any = None, sign: str = "both", percentile: float = 99.0) -> Any:
-    """Draw an attribution over the photograph, as the program does."""
+    """Draw an attribution over the picture, as the program does."""
     pixels = found.picture(sign, percentile)
     if pixels is None:
         return signed(found.map, ax, found.method)

@@ -1,6 +1,6 @@
 """Large jobs on Ray: a folder of pictures through Ray Data, and rows of F for one large picture.
 
-`pip install linearscope[ray]`; docs/clusters.md says how many actors fit a machine, and when a second one pays.
+`pip install linearscope[ray]`; docs/clusters.md explains how many actors fit on a machine, and when a second one helps.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ._pieces import blocks, content, paths, piece, question
 
 
 class _Pictures:
-    """An actor: the model is loaded once, and asked picture by picture."""
+    """An actor that loads the model once and processes picture by picture."""
 
     def __init__(
         self,
@@ -77,20 +77,21 @@ def analyse(
     cpus: int = 1,
     **flags: Any,
 ) -> Any:
-    """Carry out a command of the program about each picture, on actors that load the model once.
+    """Run a command of the program on each picture, on actors that load the model once.
 
     Args:
-        pictures: a folder, or paths that every node sees.
+        pictures: a folder, or paths that every node can read.
         what: the command: "contributions", "attribute", "svd", "votes", …
-        out: a folder that every node sees, for a Parquet file a picture, written as soon as it is finished. The same call
-            finishes a job that was killed; another question, or a picture that has changed, has files of its own.
+        out: a folder that every node can write to, for one Parquet file per picture, written as soon as it is
+            finished. Repeating the call resumes a job that was killed; a different command, or a picture that
+            has changed, gets files of its own.
         files: which of the command's files are kept, as bytes by their names; by default all but pictures.
-        actors: how many; each has the weights, the decisions of one picture, and `cpus` threads.
+        actors: number of actors; each holds the weights and the decisions of one picture, and has `cpus` threads.
         flags: the command's own, and the recipe's.
 
     Returns:
-        A Ray dataset, one record per picture: `path`, `found` (JSON), `error` (why a picture could not be read, else None),
-        and the files. Without `out` it is lazy.
+        A Ray dataset with one record per picture: `path`, `found` (JSON), `error` (why a picture could not be read, else
+        None), and the files. Without `out` it is lazy.
     """
     todo = every = paths(pictures)
     folder = None if out is None else os.path.abspath(out)
@@ -115,7 +116,7 @@ def analyse(
             return found
         found.materialize()
     elif folder is None:
-        raise ValueError("there are no pictures")
+        raise ValueError("no pictures were given")
     return ray.data.from_items([{"file": os.path.join(folder, names[path])} for path in every]).map(_read)
 
 
@@ -139,7 +140,7 @@ def rows(
     cpus: int = 1,
     **recipe: Any,
 ) -> NDArray[Any]:
-    """Rows of F for one picture, [places, *input shape], a block of places at a time; the bits of `Frozen.rows`."""
+    """Rows of F for one picture, [places, *input shape], block by block; bit for bit those of `Frozen.rows`."""
     todo = blocks(list(places), block)
     kind: Any = ray.remote(num_cpus=cpus, max_restarts=3, max_task_retries=3)(_Rows)
     shared = ray.put(net.with_threads(cpus))

@@ -49,7 +49,7 @@ impl<B: Backend> Entries<B> {
     }
 }
 
-/// Nothing is moved out: a slope is asked for several times.
+/// Nothing is moved out: a slope is requested several times.
 struct ReadOnly;
 
 impl IrVisitorMut for ReadOnly {

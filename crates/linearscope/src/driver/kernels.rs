@@ -53,7 +53,7 @@ impl FromStr for Kernels {
 
     fn from_str(word: &str) -> std::result::Result<Self, String> {
         let found = Self::ALL.into_iter().find(|kernels| kernels.name() == word);
-        found.ok_or_else(|| format!("there are no kernels \"{word}\"; there are burn and own"))
+        found.ok_or_else(|| format!("unknown kernels \"{word}\"; use burn or own"))
     }
 }
 
@@ -86,7 +86,7 @@ impl<B: Backend> Loaded<B> {
             return Err(Error::Replay {
                 place: crate::error::Place::default(),
                 because: format!(
-                    "kernels of our own are for the CPU, and this network is on {}; take the kernels burn",
+                    "LinearScope's own kernels run on the CPU, but this network is on {}; use the kernels burn",
                     B::name(&self.device)
                 ),
             });
@@ -274,6 +274,6 @@ mod tests {
         let tape = Device::flex().autodiff().as_dispatch().clone();
         let loaded = Loaded::<Dispatch>::new(network, tape, DType::F32).expect("loads");
         let refused = loaded.with_kernels(Kernels::Own).unwrap_err().to_string();
-        assert!(refused.contains("take the kernels burn"), "{refused}");
+        assert!(refused.contains("use the kernels burn"), "{refused}");
     }
 }

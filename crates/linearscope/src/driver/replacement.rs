@@ -94,7 +94,7 @@ pub(super) fn execute_replaced<B: Backend>(
             let map = guarded(|| step.place(), || custom.freeze::<B>(&at))?;
             let Some(map) = map else {
                 return Err(misfit(format!(
-                    "it was written for another backend than the network's, {}",
+                    "it was written for a different backend than the network's, {}",
                     std::any::type_name::<B>()
                 )));
             };
@@ -105,7 +105,7 @@ pub(super) fn execute_replaced<B: Backend>(
     let source = guarded(|| step.place(), || remainder::<B>(&*map, at.x0(), &y0))?;
     let source = source.map_err(|got| {
         misfit(format!(
-            "its map gives shape {:?}, the op {:?}",
+            "its map gives shape {:?}, but the op {:?}",
             got[1..].to_vec(),
             y0.shape().to_vec()
         ))

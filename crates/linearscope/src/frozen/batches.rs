@@ -10,7 +10,7 @@ use crate::{
     network::Port,
 };
 
-/// `work` on at most so many probes at a time, the results side by side.
+/// `work` on at most this many probes at a time, the results side by side.
 pub(super) fn in_batches<B: Backend>(
     most: usize,
     x: &[FloatTensor<B>],

@@ -1,7 +1,7 @@
 //! A network frozen at x₀ on any backend: y(x) = F x + r, on primitives.
 //!
 //! [`Recorded`] keeps the program and answers everything. [`Paired`] keeps nothing but x₀ and runs the
-//! network beside the probes, forwards only. [`Frozen`] is either, as memory allows.
+//! network alongside the probes, forwards only. [`Frozen`] is either, as memory allows.
 
 mod batches;
 mod between;

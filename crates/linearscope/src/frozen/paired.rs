@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A network frozen at x₀ of which nothing is recorded: each product runs the network again with its
-/// reference beside the probes.
+/// reference alongside the probes.
 ///
 /// Memory: the tensors alive at once, no decisions. Cost of a product: two forwards for each probe, and
 /// the rules. It goes forwards only: what needs a program, the adjoint among it, is

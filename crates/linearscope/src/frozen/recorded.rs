@@ -82,14 +82,14 @@ impl<B: Backend> Deref for Recorded<B> {
 }
 
 impl<B: Backend> Recorded<B> {
-    /// Freeze the network at x₀ and record its affine map. Cost: one forward of the network and
+    /// Freeze the network at x₀ and record its affine map. Cost: one forward pass of the network and
     /// the rules' decisions; memory: the decisions.
     ///
     /// Memory is what [`machine_budget`] says; see [`within`](Self::within).
     ///
     /// # Errors
     /// [`Error::NotFinite`](crate::Error::NotFinite) when x₀ or f(x₀) is not; [`Error::NoRule`](crate::Error::NoRule) when the network has an op
-    /// without a rule; [`Error::LostTrace`](crate::Error::LostTrace) when an output is no linear function of the input;
+    /// without a rule; [`Error::LostTrace`](crate::Error::LostTrace) when an output is not a linear function of the input;
     /// [`Error::Memory`](crate::Error::Memory) when the decisions do not fit.
     pub fn new(loaded: Arc<Loaded<B>>, x0: Vec<FloatTensor<B>>, rules: RuleSet) -> Result<Self> {
         Self::within(loaded, x0, rules, machine_budget())
@@ -241,7 +241,7 @@ impl<B: Backend> Recorded<B> {
         })
     }
 
-    /// How many decisions rounding may have made otherwise; `None` in training, where nobody counted.
+    /// How many decisions rounding may have made otherwise; `None` in training, where they are not counted.
     ///
     /// Cost: none on the host, where they were counted by the way. On a device of its own one more freeze when it is first
     /// asked, which reads back every value that decides.
@@ -334,7 +334,7 @@ impl<B: Backend> Recorded<B> {
         self.at_once(self.program.probe_bytes())
     }
 
-    /// How many probes of so many bytes fit beside what replays keep expanded; at least one.
+    /// How many probes of so many bytes fit alongside what replays keep expanded; at least one.
     pub(super) fn at_once(&self, bytes: usize) -> usize {
         let kept = (self.budget() / 4).min(self.program.account().expanded_bytes);
         ((self.budget() - kept) / bytes).max(1)

@@ -1,4 +1,4 @@
-//! Runs of a network at x₀: recording its program, or with probes beside it.
+//! Runs of a network at x₀: recording its program, or with probes alongside it.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ pub(super) fn record<B: Backend>(
     Ok((ended, program.with_interrupt(loaded.interrupt())))
 }
 
-/// Run with probes beside the reference: x₀ and `[k, ..input]` probes per input.
+/// Run with probes alongside the reference: x₀ and `[k, ..input]` probes per input.
 pub(super) fn beside<B: Backend>(
     loaded: &Loaded<B>,
     x0: Vec<FloatTensor<B>>,
@@ -100,10 +100,10 @@ fn traced_outputs<B: Backend>(
             }
             Lineage::Decision(_) => match findings.decisions().last() {
                 Some(node) => format!(
-                    "it depends on the input through decisions only, the last made in node \
+                    "it depends on the input only through decisions, the last of which is made in node \
                      \"{node}\""
                 ),
-                None => "it depends on the input through decisions only".to_string(),
+                None => "it depends on the input only through decisions".to_string(),
             },
             Lineage::Constant => "it does not depend on the input".to_string(),
         };

@@ -82,7 +82,7 @@ macro_rules! entrywise {
     };
 }
 
-/// [`Locality`] of a map in another form: that of `self.plain`. A box of it is prepared anew.
+/// [`Locality`] of a map in another form: that of `self.plain`. A box of it is prepared again.
 macro_rules! as_plain {
     () => {
         fn flops(&self, input: &Shape, output: &Shape) -> u64 {

@@ -1,4 +1,4 @@
-//! Matrix products with one frozen side. On the host a row of a product is the same bits beside others as
+//! Matrix products with one frozen side. On the host a row of a product is the same bits alongside others as
 //! alone.
 
 use std::sync::Arc;

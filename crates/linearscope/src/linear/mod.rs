@@ -16,7 +16,7 @@
 //! | stored weights | `conv`, `conv_weight`, `matmul`, `cross`, `sample` |
 //!
 //! `convolution_kernel` and `direct` are forms of convolutions that replay faster; `direct` also has the
-//! products and interpolations of the host, in which an entry is summed in one order whatever is beside it.
+//! products and interpolations of the host, in which an entry is summed in one order whatever is alongside it.
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -164,7 +164,7 @@ macro_rules! behind_a_pointer {
 
 behind_a_pointer!(Arc Box);
 
-/// y = g ⊙ x for a gain that broadcasts against x and has its rank: what a rule of one's own for a
+/// y = g ⊙ x for a gain that broadcasts against x and has its rank: what a custom rule for a
 /// pointwise op gives. The gain counts as chosen by x₀.
 pub fn gain<B: Backend>(g: FloatTensor<B>) -> Box<dyn LinearMap<B>> {
     Box::new(Diagonal::new(Coefficient::carried(g)))

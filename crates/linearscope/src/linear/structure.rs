@@ -166,7 +166,7 @@ impl<'a, B: Backend> Structure<'a, B> {
         })
     }
 
-    /// The memory its coefficients take; `None`: nobody knows.
+    /// The memory its coefficients take; `None` if unknown.
     pub fn stored(self) -> Option<Stored> {
         Some(match self {
             Structure::General => return None,
@@ -187,7 +187,7 @@ impl<'a, B: Backend> Structure<'a, B> {
     }
 
     /// What can be asked of a map whose coefficients are choices among finitely many; `None` for all
-    /// others, and where nobody knows.
+    /// others, and where that is unknown.
     pub fn choice(self) -> Option<&'a dyn Choice<B>> {
         match self {
             Structure::SlopeMask(map)
@@ -208,7 +208,7 @@ impl<'a, B: Backend> Structure<'a, B> {
         }
     }
 
-    /// What can be asked of a map with weights; `None` for all others, and where nobody knows.
+    /// What can be asked of a map with weights; `None` for all others, and where that is unknown.
     pub fn weights(self) -> Option<&'a dyn Weighted<B>> {
         match self {
             Structure::Interpolation(map) | Structure::Weighted(map) => Some(map),

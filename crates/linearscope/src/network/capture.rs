@@ -55,8 +55,8 @@ impl Ports {
             Ok(primitive) => Some(primitive.id()),
             Err(error) => {
                 self.failed.get_or_insert(Error::Capture(format!(
-                    "\"{name}\" is not on the capture device ({error:?}); build every tensor of \
-                     the forward from the inputs, the module, or on an input's device"
+                    "\"{name}\" is not on the capture device ({error:?}); build every tensor of the forward \
+                     pass from the inputs or the module, or on an input's device"
                 )));
                 None
             }
@@ -146,7 +146,7 @@ impl Network {
     /// The forward takes its inputs from the [`Ports`] and gives its outputs to them. It must be a
     /// fixed graph: no data read back, nothing random, no control flow on values. Batch norm is
     /// recorded in inference form (running statistics) and dropout vanishes, because the capture
-    /// device is no autodiff device. Weights keep the values they have now; the module itself is
+    /// device is not an autodiff device. Weights keep the values they have now; the module itself is
     /// left as it is, and may live on an autodiff device.
     ///
     /// ```no_run
@@ -212,7 +212,7 @@ impl Network {
         let (inputs, outputs) = (names(&ports.inputs), names(&ports.outputs));
         if outputs.is_empty() {
             return Err(Error::Capture(
-                "the forward gave no output; call ports.output(name, tensor)".into(),
+                "the forward pass gave no output; call ports.output(name, tensor)".into(),
             ));
         }
         let makers = makers(&captured.graph.operations, &parameters.names);

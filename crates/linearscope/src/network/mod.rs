@@ -1,4 +1,4 @@
-//! A network: one captured graph with its weights and names, whatever it came from.
+//! A network: one captured graph with its weights and names, whatever its origin.
 //!
 //! Operations are Burn's own `OperationIr`, in the order the model ran them. Beside each stands
 //! the name of the node it came from and its [`Role`]: what the recogniser made of it.
@@ -86,7 +86,7 @@ pub fn check_input(name: &str, shape: &[usize]) -> Result<()> {
         what: format!("input \"{name}\""),
         got: shape.to_vec(),
         expected: vec![],
-        hint: "; it may have from 1 to 2³⁰ elements".into(),
+        hint: "; it must have from 1 to 2³⁰ elements".into(),
     })
 }
 
@@ -174,7 +174,7 @@ impl Network {
                             shape,
                         }),
                         None => Err(Error::Capture(format!(
-                            "{kind} \"{name}\" takes no part in the graph"
+                            "{kind} \"{name}\" is not used in the graph"
                         ))),
                     }
                 })

@@ -100,7 +100,7 @@ impl<B: Backend, T: Lower<B>> Lower<B> for Option<T> {
     }
 }
 
-/// Arguments that are no tensors pass as they are.
+/// Arguments that are not tensors pass as they are.
 macro_rules! passes {
     ($($ty:ty),* $(,)?) => {$(
         impl<B: Backend> Lower<B> for $ty {

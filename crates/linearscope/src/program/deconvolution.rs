@@ -1,4 +1,4 @@
-//! Sweeps in which units clip what comes back, beside the adjoint for comparison: Zeiler and Fergus' deconvolution and
+//! Sweeps in which units clip what comes back, alongside the adjoint for comparison: Zeiler and Fergus' deconvolution and
 //! guided backpropagation.
 
 use burn_backend::{Backend, tensor::FloatTensor};

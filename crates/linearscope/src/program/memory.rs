@@ -5,7 +5,7 @@ use burn_backend::Backend;
 use super::{NodeId, NodeIndex, Program};
 use crate::error::Result;
 
-/// What a replay takes beside the tensors alive: a convolution lays out its input anew.
+/// What a replay takes alongside the tensors alive: a convolution lays out its input again.
 const WORKSPACE: usize = 2;
 
 impl<B: Backend> Program<B> {

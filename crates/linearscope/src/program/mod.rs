@@ -126,7 +126,7 @@ impl<B: Backend> Operation<B> {
         one.into_iter().chain(terms).chain(parts.iter().copied())
     }
 
-    /// The memory its coefficients take; `None`: nobody knows.
+    /// The memory its coefficients take; `None` if unknown.
     pub(crate) fn stored(&self) -> Option<Stored> {
         match self {
             Operation::Map { map, .. } => map.structure().stored(),

@@ -609,7 +609,7 @@ impl<B: Backend> Forwards<B> for Laying<'_> {
         Ok(match here.index == self.input {
             true => Layout::itself(self.shape),
             false => {
-                let why = "no part of the input gets there";
+                let why = "no part of the input reaches it";
                 Layout::nothing(&here.node.shape, self.shape.num_dims(), why)
             }
         })
@@ -626,7 +626,7 @@ impl<B: Backend> Forwards<B> for Laying<'_> {
         let at = || format!("\"{}\" ({})", here.node.name, map.name());
         match map.structure() {
             Structure::Zero(_) => {
-                let why = format!("{} lets nothing of the input through", at());
+                let why = format!("{} blocks all of the input", at());
                 Layout::nothing(to, x.coordinates(), &why)
             }
             Structure::Reshape(_) => x.regrouped(to, &format!("{} cuts places up unevenly", at())),
@@ -637,7 +637,10 @@ impl<B: Backend> Forwards<B> for Laying<'_> {
                     to,
                     &format!("{} reads every place at once", at()),
                 ),
-                None => x.lose_all(to, &format!("{} reads places by no fixed rule", at())),
+                None => x.lose_all(
+                    to,
+                    &format!("{} reads places that follow no fixed rule", at()),
+                ),
             },
         }
     }
@@ -647,7 +650,7 @@ impl<B: Backend> Forwards<B> for Laying<'_> {
     }
 
     fn sum(&mut self, here: &Here<'_, B>, terms: Vec<(f64, Layout)>) -> Layout {
-        let why = format!("\"{}\" adds places that lie differently", here.node.name);
+        let why = format!("\"{}\" adds places that do not align", here.node.name);
         let layouts = terms.into_iter().map(|(_, layout)| layout);
         let all = layouts.reduce(|sum, term| sum.with(term, &why));
         all.expect("a sum has terms")
@@ -655,7 +658,7 @@ impl<B: Backend> Forwards<B> for Laying<'_> {
 
     fn concat(&mut self, here: &Here<'_, B>, parts: Vec<(Along, Layout)>) -> Layout {
         let why = format!(
-            "\"{}\" joins places that do not go on from each other",
+            "\"{}\" joins places that do not continue each other",
             here.node.name
         );
         Layout::beside(parts, &here.node.shape, &why).expect("a concatenation has parts")
@@ -685,6 +688,6 @@ impl<B: Backend> Program<B> {
         let mut laid = self.forwards([], &all, &mut laying)?;
         Ok(laid
             .swap_remove(output.0)
-            .finish("the output's places lie unevenly"))
+            .finish("the output's places are unevenly spaced"))
     }
 }

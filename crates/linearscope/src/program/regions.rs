@@ -133,7 +133,7 @@ pub(super) fn part_of(region: &Region, along: Along) -> Region {
     part
 }
 
-/// The inputs of a map that outputs in a box depend on; all of them where nobody knows.
+/// The inputs of a map that outputs in a box depend on; all of them where that is unknown.
 pub(super) fn field<B: Backend>(
     map: &Arc<dyn LinearMap<B>>,
     from: &Shape,

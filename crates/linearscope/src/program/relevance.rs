@@ -236,7 +236,7 @@ impl<B: Backend> Program<B> {
         if !monotone {
             let (node, word) = (&self.at(at).name, self.at(at).operation.name());
             return Err(refused(format!(
-                "\"{node}\" ({word}) stands between the input and this layer"
+                "\"{node}\" ({word}) lies between the input and this layer"
             )));
         }
         let mut starts = [Vec::new(), Vec::new()];
@@ -268,7 +268,7 @@ impl<B: Backend> Program<B> {
                 what: "the bounds of the box".into(),
                 got: vec![values.len()],
                 expected: vec![channels],
-                hint: "; one number a channel of the input, or one for all".into(),
+                hint: "; give one number per input channel, or one for all".into(),
             });
         }
         let mut dims = vec![1; shape.num_dims() + 1];

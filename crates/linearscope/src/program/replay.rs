@@ -24,7 +24,7 @@ impl<B: Backend> Program<B> {
     /// alive at once, freed at their last use.
     ///
     /// # Errors
-    /// [`Error::NoStart`] when a stop depends on an input that is no start; [`Error::ForeignNode`];
+    /// [`Error::NoStart`] when a stop depends on an input that is not a start; [`Error::ForeignNode`];
     /// [`Error::Shape`] and [`Error::NoProbes`] for starts that are not k probes each;
     /// [`Error::Panicked`]; [`Error::Interrupted`].
     pub fn forward(

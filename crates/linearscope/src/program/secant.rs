@@ -247,7 +247,7 @@ impl<B: Backend> Program<B> {
     }
 }
 
-/// Whether any coefficient of a map is a decision; `None`: nobody knows.
+/// Whether any coefficient of a map is a decision; `None` if unknown.
 fn decided<B: Backend>(map: &dyn LinearMap<B>) -> Option<bool> {
     let stored = map.structure().stored()?;
     Some(stored.decisions.coefficients > 0)

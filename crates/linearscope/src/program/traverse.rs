@@ -46,7 +46,7 @@ impl Along {
 pub(super) trait Forwards<B: Backend> {
     type Value: Clone;
 
-    /// Input `number`, where it is no start.
+    /// Input `number`, where it is not a start.
     fn input(&mut self, here: &Here<'_, B>, number: usize) -> Result<Self::Value>;
 
     /// A x; `from` is the shape of x.

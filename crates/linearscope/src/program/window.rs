@@ -51,7 +51,7 @@ impl<B: Backend> Program<B> {
             let at = self.index(*id)?;
             let (end, region) = made[at.0].ok_or_else(|| {
                 Error::Question(format!(
-                    "a window cannot end at \"{}\": no part of it belongs to the window",
+                    "a window cannot end at \"{}\", which is not part of the window",
                     self.at(at).name
                 ))
             })?;

@@ -228,7 +228,7 @@ impl RuleSet {
             other => {
                 let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
                 return Err(Error::Rules(format!(
-                    "\"{other}\" is no preset; there are {}",
+                    "\"{other}\" is not a preset; presets are {}",
                     names.join(", ")
                 )));
             }
@@ -258,8 +258,8 @@ impl RuleSet {
         match self.entries.iter().find(vague) {
             None => Ok(()),
             Some(entry) => Err(Error::Rules(format!(
-                "{entry} would hold for every op of the network; say which, for instance \
-                 round={entry} or node:quant*={entry}"
+                "{entry} would apply to every op of the network; restrict it, for instance round={entry} or \
+                 node:quant*={entry}"
             ))),
         }
     }

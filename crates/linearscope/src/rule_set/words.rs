@@ -55,7 +55,7 @@ impl FromStr for Rule {
             "constant" => Rule::Constant,
             other => {
                 return Err(Error::Rules(format!(
-                    "\"{other}\" is no rule; there are {WORDS}"
+                    "\"{other}\" is not a rule; rules are {WORDS}"
                 )));
             }
         })
@@ -94,8 +94,8 @@ impl FromStr for Entry {
         for condition in place.split('&').map(str::trim) {
             let misfit = |what: &str| {
                 Error::Rules(format!(
-                    "in \"{text}\": {what}; a rule reads where=rule, where is an op, a family \
-                     (pointwise, norm, product), or op:NAME, node:GLOB, at:A..B joined by &"
+                    "in \"{text}\": {what}; write a rule as where=rule; where is an op, a family (pointwise, \
+                     norm, product), or op:NAME, node:GLOB, at:A..B joined by &"
                 ))
             };
             entry = match condition.split_once(':') {
@@ -128,7 +128,7 @@ impl FromStr for Entry {
                     | ("product", Rule::Product(_)) => entry,
                     (family @ ("pointwise" | "norm" | "product"), rule) => {
                         let rule = rule.word();
-                        return Err(misfit(&format!("{rule} is no rule for a {family}")));
+                        return Err(misfit(&format!("{rule} is not a rule for a {family}")));
                     }
                     (op, _) => entry.op(op),
                 },
@@ -248,11 +248,11 @@ mod tests {
     fn nonsense_is_refused_with_what_there_is() {
         for (text, word) in [
             ("sekant", "secant, taylor, mask"),
-            ("norm=mask", "mask is no rule for a norm"),
+            ("norm=mask", "mask is not a rule for a norm"),
             ("at:3=mask", "is no range"),
             ("place:3=mask", "is no condition"),
             ("=mask", "before the ="),
-            ("constant", "say which"),
+            ("constant", "restrict it"),
         ] {
             let error = text.parse::<RuleSet>().expect_err(text).to_string();
             assert!(error.contains(word), "{text}: {error}");

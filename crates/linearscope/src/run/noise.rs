@@ -141,7 +141,7 @@ pub(super) fn by_channel<T: Real>(values: &[T], count: usize, inner: usize) -> V
     sizes
 }
 
-/// The largest |x|; what is no number is left out.
+/// The largest |x|; what is not a number is left out.
 fn most<T: Real>(x: &[T]) -> T {
     let larger = |most: T, v: T| if v > most { v } else { most };
     Arch::new().dispatch(|| {

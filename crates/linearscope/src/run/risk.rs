@@ -45,7 +45,7 @@ enum Stands {
 }
 
 impl Stands {
-    /// How the sides of a comparison stand. What is no number is near.
+    /// How the sides of a comparison stand. What is not a number is near.
     fn of(left: f64, right: f64, band: f64) -> Option<Self> {
         match (left - right).abs() {
             _ if band == 0.0 => None,
@@ -357,7 +357,7 @@ impl Runners {
         })
     }
 
-    /// Every cell whose window has an entry equal to the winner beside it, or may have one no further than
+    /// Every cell whose window has an entry equal to the winner alongside it, or may have one no further than
     /// `band` below.
     fn within<T: Real>(&self, x: &[T], won: &[i64], band: f64, found: impl FnMut(usize, Stands)) {
         Arch::new().dispatch(|| self.compare(x, won, band, found));

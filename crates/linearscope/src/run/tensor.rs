@@ -50,7 +50,7 @@ impl<B: Backend> ScopeTensor<B> {
         }
     }
 
-    /// A tensor with a tracer beside it.
+    /// A tensor with a tracer alongside it.
     pub fn traced(value: FloatTensor<B>, tracer: Tracer<B>) -> Self {
         Self {
             value,

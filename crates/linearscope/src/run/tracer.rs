@@ -1,4 +1,4 @@
-//! The tracer beside a value: how this tensor depends, affinely, on the input of a run.
+//! The tracer alongside a value: how this tensor depends, affinely, on the input of a run.
 
 use std::sync::Arc;
 

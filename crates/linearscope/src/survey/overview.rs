@@ -141,7 +141,7 @@ impl Overview {
 
     /// The overview by running the network on the CPU, in f32, at noise in 0..1: any picture shows the structure.
     ///
-    /// Cost: one forward and the rules' decisions.
+    /// Cost: one forward pass and the rules' decisions.
     ///
     /// # Errors
     /// As [`Loaded::survey`]; [`Error::LostTrace`](crate::Error::LostTrace) when no op is refused and an output is no

@@ -107,7 +107,7 @@ impl Times {
     }
 }
 
-/// `work` with somebody beside it who stops `interrupt` once the row has to end. Must not panic.
+/// `work` with somebody alongside it who stops `interrupt` once the row has to end. Must not panic.
 pub(super) fn watched<T>(clock: &Clock, interrupt: &Interrupt, work: impl FnOnce() -> T) -> T {
     let (working, ended) = mpsc::channel::<()>();
     thread::scope(|scope| {

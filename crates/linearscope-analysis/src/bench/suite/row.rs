@@ -132,7 +132,7 @@ pub struct Figures {
     /// ‖f(x₀)‖: two programs that have the same are measuring the same network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference_norm: Option<f64>,
-    /// Rows that were asked for together.
+    /// Rows that were requested together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<usize>,
     /// Rows a second.

@@ -42,7 +42,7 @@ impl Plan {
     }
 }
 
-/// Singular triplets that are asked for.
+/// Singular triplets that are requested.
 const TRIPLETS: usize = 8;
 /// Classes that votes are counted among, if there is time.
 const CLASSES: usize = 32;

@@ -77,7 +77,7 @@ fn rows_without_time_say_so_and_the_rest_go_on() {
             _ => Status::Time,
         };
         assert_eq!(row.status, expected, "{row:?}");
-        assert!(expected == Status::Ok || row.said().contains("the most a row may take is 0.0 s"));
+        assert!(expected == Status::Ok || row.said().contains("the limit for a row is 0.0 s"));
     }
 }
 
@@ -90,7 +90,7 @@ fn a_suite_without_time_begins_nothing() {
         assert_eq!(row.status, Status::Time);
         assert!(
             row.said()
-                .contains("the 0 s of the whole suite are used up")
+                .contains("the 0 s for the whole suite are used up")
         );
     }
 }

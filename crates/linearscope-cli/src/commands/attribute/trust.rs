@@ -44,7 +44,7 @@ pub(super) fn heading(trusted: &[Trusted]) -> Option<String> {
     let first = trusted.first()?;
     Some(match first.is_smooth() {
         true => {
-            "how far the reading F x + r holds (a smooth unit moves with every step: it is exact at x₀ alone):"
+            "how far the reading F x + r holds (it is exact only at x₀, since smooth units change with every step):"
         }
         false => "how far the reading F x + r holds:",
     }
@@ -84,7 +84,7 @@ impl Ruled {
             false => said,
         };
         let said = format!(
-            "the weights that {} gives pixels would be {}",
+            "the weights that {} gives to pixels would be {}",
             self.title,
             said.join(", ")
         );
@@ -95,10 +95,10 @@ impl Ruled {
         match (self.begins, is_gradient) {
             (false, _) => said,
             (true, true) => {
-                format!("F is the gradient here, by the rules that were chosen: {said}")
+                format!("F is the gradient here, because of the chosen rules: {said}")
             }
             (true, false) => format!(
-                "F is not the gradient here, since smooth units are frozen by a rule that is a choice: {said}"
+                "F is not the gradient here, since the rule that freezes smooth units is a choice: {said}"
             ),
         }
     }
@@ -124,7 +124,7 @@ impl Other {
                 significant(found.row.cosine, 3)
             )),
             (None, Some(why)) => Some(format!(
-                "unknown under --rules {rules}, which refuses ({why})"
+                "unknown under --rules {rules}, which do not apply ({why})"
             )),
             _ => None,
         }
@@ -134,7 +134,7 @@ impl Other {
 /// A relative distance in words: percents are read up to a few hundred.
 fn different(distance: f64) -> String {
     match distance {
-        none if none.is_infinite() => "no longer 0".into(),
+        none if none.is_infinite() => "nonzero".into(),
         many if many >= 10.0 => format!("different by {} times their size", significant(many, 2)),
         part => format!("{} different", percent(part)),
     }
@@ -152,7 +152,7 @@ pub(super) fn trusted_of(session: &mut Session, targets: &[Target]) -> Result<Ve
     let holds = match trust(session) {
         Err(failure) if !failure.is_interruption() => {
             console::notice(&format!(
-                "how far the reading holds is not known: {}",
+                "how far the reading holds is unknown: {}",
                 failure.message
             ));
             Vec::new()
@@ -172,7 +172,7 @@ pub(super) fn trusted_of(session: &mut Session, targets: &[Target]) -> Result<Ve
 /// What other rules make of each target's row; nothing where they all say the same. Cost: a freezing a rule set, and with
 /// each two adjoints a target.
 fn ruled(session: &mut Session, targets: &[Target]) -> Result<Vec<Ruled>> {
-    console::step("measuring how much other rules differ");
+    console::step("measuring the effect of other rules");
     // `secant` is the default.
     let own = session.frozen.frozen().rules().entries().is_empty();
     let names = ["secant", GRADIENT, "mask"];
@@ -217,6 +217,6 @@ mod tests {
     fn distances_in_words() {
         assert_eq!(different(0.392), "39 % different");
         assert_eq!(different(169.95), "different by 170 times their size");
-        assert_eq!(different(f64::INFINITY), "no longer 0");
+        assert_eq!(different(f64::INFINITY), "nonzero");
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 
 pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
     if args.k == 0 || args.rounds == 0 {
-        return Err(Failure::input("-k and --rounds need at least 1"));
+        return Err(Failure::input("-k and --rounds must be at least 1"));
     }
     let device = device::select(&args.device)?;
     device::check_dtype(&args.device, &device, args.dtype.dtype())?;
@@ -82,7 +82,7 @@ pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
     let computed = [args.device.as_str(), args.dtype.name()];
     println!("{}", heading(path, "noise", [&shape, &out], &computed));
     println!(
-        "forward of {} as one batch: {:.2} ms (median of {} rounds, as all below)",
+        "forward pass of {} as one batch: {:.2} ms (median of {} rounds, like all values below)",
         args.k, found.forward_ms, found.rounds
     );
     let rows = [
@@ -91,9 +91,11 @@ pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
         ("adjoint", found.adjoint_over_forward),
     ];
     for ((name, ratio), [low, high]) in rows.into_iter().zip(found.quartiles) {
-        println!("{name:8} {ratio:.2} forwards (half of the rounds within {low:.2}–{high:.2})");
+        println!(
+            "{name:8} {ratio:.2} forward passes (half of the rounds within {low:.2}–{high:.2})"
+        );
     }
-    println!("freezing took {:.1} ms, once", found.freeze_ms);
+    println!("freezing took {:.1} ms, needed once", found.freeze_ms);
     for node in nodes {
         println!(
             "{:8.2} {:8.2} ms  {:16} {:?} {}",

@@ -1,4 +1,4 @@
-//! What a device can do: a line a row, as soon as it is measured.
+//! What a device can do: one line per row, as soon as it is measured.
 
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ use crate::{
 pub(super) fn measure(args: &Bench) -> Result<()> {
     let limit = Duration::try_from_secs_f64(row_limit(args)).map_err(|_| {
         Failure::input(format!(
-            "--row-limit {} is no time; give it in seconds, for instance 30",
+            "--row-limit {} is not a valid time; give it in seconds, for instance 30",
             row_limit(args)
         ))
     })?;
     for (flag, value) in [("--scale", scale(args)), ("--rounds", args.rounds)] {
         if value == 0 {
-            return Err(Failure::input(format!("{flag} 0: the smallest is 1")));
+            return Err(Failure::input(format!("{flag} 0: must be at least 1")));
         }
     }
     let device = device::select(&args.device)?;
@@ -80,7 +80,7 @@ pub(super) fn measure(args: &Bench) -> Result<()> {
             "{} of {of} rows failed, the first of them {first}",
             failed.len()
         ))
-        .hint("`linearscope verify MODEL --device DEVICE` checks what a device computes")),
+        .hint("run `linearscope verify MODEL --device DEVICE` to check the results of a device")),
     }
 }
 
@@ -198,9 +198,7 @@ fn found(row: Measure, figures: &Figures) -> String {
             figures
                 .ms_per_class
                 .map(|ms| format!("{} a class", time(ms))),
-            figures
-                .classes
-                .map(|classes| format!("{classes} classes heard")),
+            figures.classes.map(|classes| format!("{classes} classes")),
             figures
                 .extrapolated_seconds
                 .zip(figures.classes_of)

@@ -76,15 +76,15 @@ impl Masks {
             return match input.is_dir() {
                 false => Ok(()),
                 true => Err(Failure::input(format!(
-                    "--masks {path}: this is one mask, and --input {} a folder of pictures",
+                    "--masks {path} is a single mask, but --input {} is a folder of pictures",
                     input.display()
                 ))
-                .hint("give a folder with a mask NAME.png for each picture")),
+                .hint("give a folder with one mask NAME.png for each picture")),
             };
         }
         if !self.0.is_dir() {
             return Err(Failure::input(format!(
-                "--masks {path}: there is no such file or folder"
+                "--masks {path}: no such file or folder"
             )));
         }
         let pictures = match input.is_dir() {
@@ -96,11 +96,11 @@ impl Masks {
         match pictures.first() {
             Some(first) if !pictures.iter().any(|picture| self.of(picture).is_some()) => {
                 Err(Failure::input(format!(
-                    "--masks {path}: it holds no mask of {}",
+                    "--masks {path}: contains no mask for {}",
                     input.display()
                 ))
                 .hint(format!(
-                    "the mask of {} would be {}",
+                    "the mask for {} should be {}",
                     name_of(first),
                     self.place(first).display()
                 )))
@@ -117,7 +117,7 @@ impl Masks {
     pub(crate) fn object(&self, session: &Session, picture: &Path) -> Result<Option<Vec<bool>>> {
         let Some(path) = self.of(picture) else {
             console::notice(&format!(
-                "{} has no mask: there is no {}",
+                "{} has no mask: {} does not exist",
                 picture.display(),
                 self.place(picture).display()
             ));
@@ -125,7 +125,7 @@ impl Masks {
         };
         let &[1, _, h, w] = session.frozen.input_shape() else {
             return Err(Failure::input(format!(
-                "--masks: the input has shape {:?}, which is no picture",
+                "--masks: the input has shape {:?}, which is not a picture",
                 session.frozen.input_shape()
             )));
         };
@@ -148,7 +148,7 @@ impl Masks {
         }
         if !any {
             return Err(Failure::input(format!(
-                "{}: no pixel is above 127 of 255, so that it marks no object",
+                "{}: marks no object, since no pixel is above 127 of 255",
                 path.display()
             )));
         }
@@ -162,7 +162,7 @@ impl Masks {
                 size[1],
                 picture.display(),
             ))
-            .hint("a mask has a pixel for each of its picture's")),
+            .hint("a mask must be of the same size as its picture")),
         };
         let recipe = session.painter.recipe.as_ref();
         let object: Vec<bool> = match recipe.filter(|_| !session.from_array) {
@@ -185,7 +185,7 @@ impl Masks {
         };
         if !object.contains(&true) {
             console::notice(&format!(
-                "{}: its object lies outside of what the network sees of {}",
+                "{}: the object lies outside the part of {} that the network sees",
                 path.display(),
                 picture.display()
             ));

@@ -187,7 +187,8 @@ fn directions(shown: &[usize]) -> Option<String> {
     };
     (!shown.is_empty()).then(|| {
         format!(
-            "low is good in {}; high in {}; * is the best of a column. None says that a map is right.",
+            "lower is better for {}; higher is better for {}; * marks the best in a column. No measure proves \
+            that a map is right.",
             of(&[Good::Low, Good::Zero]),
             of(&[Good::High]),
         )
@@ -322,7 +323,7 @@ mod tests {
             ]
         );
         assert!(
-            found[4].starts_with("low is good in deletion; high in insertion; "),
+            found[4].starts_with("lower is better for deletion; higher is better for insertion; "),
             "{}",
             found[4]
         );

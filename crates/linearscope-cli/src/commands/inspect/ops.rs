@@ -27,7 +27,7 @@ pub(super) fn recorded(recording: &Recording) -> Value {
 pub(super) fn recorded_line(recording: &Recording) -> String {
     let (program, homogeneous) = (&recording.program, &recording.homogeneous);
     format!(
-        "recorded: {} nodes ({} without sources) · {} decisions in {}B, {}B as floats · {} flop a probe",
+        "recorded: {} nodes ({} without sources) · {} decisions in {}B, {}B as floats · {} flop per probe",
         program.nodes,
         homogeneous.nodes,
         program.decisions,

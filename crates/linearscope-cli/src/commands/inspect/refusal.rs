@@ -98,7 +98,7 @@ pub(super) fn cannot_run(
         );
     }
     println!(
-        "it cannot be run: {} of {} nodes are refused",
+        "this model cannot be run: {} of {} nodes are not supported",
         refused.len(),
         nodes.len()
     );

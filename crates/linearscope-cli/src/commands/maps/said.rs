@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{ARROWS, Found};
 
 /// What is said of fields that hold nothing: behind units that are off, say.
-pub(super) const NO_ENERGY: &str = "nothing: all of it is 0";
+pub(super) const NO_ENERGY: &str = "all zero";
 
 /// The numbers of a folder's table; NaN, which is null, for what is left out.
 pub(super) fn numbers(found: &Found) -> Value {
@@ -204,7 +204,7 @@ pub(super) fn summary(found: &Found) -> Vec<String> {
     let mut lines = Vec::new();
     let mut radius = |name: String, radii: [f64; SHARES.len()], unit: &str| {
         if lines.is_empty() {
-            lines.push("radius that holds so much of a field's energy:".to_string());
+            lines.push("radius that contains this share of a field's energy:".to_string());
             lines.push(format!(
                 "{:24} {:>8} {:>8} {:>8}",
                 "", "50 %", "90 %", "99 %"
@@ -241,7 +241,7 @@ pub(super) fn summary(found: &Found) -> Vec<String> {
         } else {
             lines.push(format!(
             "copied from elsewhere (more than {:.1} px of the input away): {:.2} % of the energy of these \
-             rows; by place {:.2} % in the median, {:.2} % at most",
+             rows; per place, median {:.2} %, maximum {:.2} %",
             rows.radius,
             100.0 * rows.feeds.share,
             100.0 * places.median,
@@ -260,7 +260,7 @@ pub(super) fn summary(found: &Found) -> Vec<String> {
         }
     }
     lines.push(format!(
-        "templates: {} of {} columns cover {:.0} px of the output or more (median {:.0} px)",
+        "templates: {} of {} columns cover at least {:.0} px of the output (median {:.0} px)",
         columns.wide,
         columns.grid.len(),
         columns.least_area,
@@ -285,7 +285,7 @@ pub(super) fn summary(found: &Found) -> Vec<String> {
             shift.whole,
             shift.steps[0][0].max(shift.steps[0][1]),
             match shift.with_border {
-                true => ", borders included: every field meets one",
+                true => ", borders included, since every field touches one",
                 false => "",
             }
         ));

@@ -6,7 +6,7 @@ use linearscope_picture::{Array, Arrow, Band, Mark, Panel, Sheet, significant};
 use super::{ARROWS, Found, said::NO_ENERGY};
 use crate::{console, error::Result, picture::View, session::Session};
 
-/// Numbers as colours, heat where none is negative; what is no number is white.
+/// Numbers as colours, heat where none is negative; what is not a number is white.
 fn heat(title: impl Into<String>, values: &[f64], [h, w]: [usize; 2]) -> Option<Panel> {
     let shown: Vec<f64> = values
         .iter()
@@ -112,7 +112,7 @@ pub(super) fn draw(session: &mut Session, found: &Found) -> Result<Sheet> {
     let shift = found.shift.as_ref().ok();
     let shift = shift.and_then(|shift| heat("shift-variance", &shift.values, shift.grid.shape()));
     let area = heat("effective area of columns", &columns.area, inputs);
-    let feeds = rows.and_then(|rows| heat("feeds the rest", &rows.feeds.heat, [h, w]));
+    let feeds = rows.and_then(|rows| heat("feeds other places", &rows.feeds.heat, [h, w]));
     let feeds = feeds.map(|panel| panel.arrows(arrows(found)));
     let templates = templates(session, found)?;
     let moves: Vec<Panel> = ["down", "right"]
@@ -126,7 +126,7 @@ pub(super) fn draw(session: &mut Session, found: &Found) -> Result<Sheet> {
                 .map(|origin| origin.map_or(0.0, |origin| origin.peak[axis]))
                 .collect();
             heat(
-                format!("its peak lies so far {way}"),
+                format!("distance of its peak {way}"),
                 &peaks,
                 rows.grid.shape(),
             )
@@ -166,12 +166,12 @@ pub(super) fn draw(session: &mut Session, found: &Found) -> Result<Sheet> {
         })
     });
     let places = band(
-        "Energy of the rows of these places, the window with 99 % of it",
+        "Energy of the rows of these places; the window contains 99 % of it",
         places,
     );
     let beyond = match rows {
         Some(rows) => format!(
-            "Rows: the share of the energy beyond {:.1} input pixels, where it comes from, shift-variance",
+            "Rows: share of the energy beyond {:.1} input pixels, where it comes from, shift-variance",
             rows.radius
         ),
         None => "Rows: shift-variance".into(),
@@ -180,7 +180,7 @@ pub(super) fn draw(session: &mut Session, found: &Found) -> Result<Sheet> {
         band("Frozen at", reference),
         places,
         band(
-            "Rows: the radius that holds so much of the energy, in input pixels, over the output",
+            "Rows: the radius that contains this share of the energy, in input pixels, over the output",
             row_radii.clone(),
         ),
         band(
@@ -194,15 +194,15 @@ pub(super) fn draw(session: &mut Session, found: &Found) -> Result<Sheet> {
             column_radii.iter().cloned().chain(area.clone()),
         ),
         band(
-            "Templates: columns that cover a segment; the ring is the pixel's own place",
+            "Templates: columns that cover a segment; the ring marks the pixel's own place",
             templates,
         ),
     ];
     let sheet = Sheet {
         title: format!("Maps of F, {}", session.model),
         notes: vec![
-            "Energy is F² summed over the channels of both pixels; a place's own position in the other \
-             picture is the centre of what the ops let it use. Heat is white at 0."
+            "Energy is F² summed over the channels of both pixels. The position of a place in the other \
+             picture is the centre of its theoretical receptive field. Heat is white at 0."
                 .into(),
         ]
         .into_iter()

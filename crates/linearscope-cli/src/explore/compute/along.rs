@@ -43,8 +43,7 @@ impl Question<'_> {
                 let other = other.map(|net| desk.points.first(net));
                 let other = other.filter(|other| other.x0.len() == x0.len());
                 let other = other.ok_or_else(|| {
-                    absent("there is no second picture of this size")
-                        .hint("--compare-input gives one")
+                    absent("no second picture of this size").hint("pass one with --compare-input")
                 })?;
                 Ok(other.x0.clone())
             }
@@ -65,7 +64,7 @@ impl Question<'_> {
             .map(|(to, x)| to - x)
             .collect();
         let len = way.len();
-        let mut steps = Progress::new("measuring the reading", 0, STEPS + 1);
+        let mut steps = Progress::new("measuring how far the reading holds", 0, STEPS + 1);
         if (self.observer)(&steps).is_break() {
             return Err(Failure::interrupted("stopped").into());
         }

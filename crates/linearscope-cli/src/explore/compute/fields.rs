@@ -6,7 +6,7 @@ use super::{Answer, Question, Refusal};
 use crate::commands::fields;
 
 fn several(at: &str) -> Refusal {
-    Refusal::bad(format!("at={at}: it names several places")).hint("ask about one at a time")
+    Refusal::bad(format!("at={at}: selects several places")).hint("ask about one at a time")
 }
 
 impl Question<'_> {

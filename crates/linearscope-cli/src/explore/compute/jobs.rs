@@ -39,7 +39,7 @@ pub(crate) struct Triplets {
     pub v: Vec<f64>,
     /// ⟨v, x₀⟩ of each.
     pub of_x0: Vec<f64>,
-    /// Why they are not all that was asked for.
+    /// Why they are not all that was requested.
     pub unconverged: Option<String>,
 }
 
@@ -125,7 +125,7 @@ impl Kept {
 fn not_done(job: &str) -> Refusal {
     Refusal::new(
         StatusCode::CONFLICT,
-        "the job that makes this has not finished",
+        "the job that computes this has not finished",
     )
-    .hint(format!("ask for {job} first and wait for its last line"))
+    .hint(format!("request {job} first and wait for its last line"))
 }

@@ -28,7 +28,7 @@ impl Question<'_> {
         let radius = maps::surroundings(&pictures);
         let found = row_maps(frozen, &grid, radius, self.observer)?;
         if found.is_partial() {
-            return Err(Failure::interrupted("the fields were stopped").into());
+            return Err(Failure::interrupted("computing the fields was stopped").into());
         }
         let all = |values: &[f64]| values.iter().copied().map(number).collect::<Vec<_>>();
         let arrows = &found.feeds.arrows;

@@ -227,7 +227,7 @@ impl Question<'_> {
             Known::Y0 => painter.output(&point.y0, frozen.output_shape()),
             _ => None,
         };
-        let raster = raster.ok_or_else(|| absent("this is no picture"))?;
+        let raster = raster.ok_or_else(|| absent("this is not a picture"))?;
         Ok(Answer::png(raster.to_png().map_err(Failure::from)?))
     }
 }

@@ -79,5 +79,5 @@ impl Question<'_> {
 }
 
 fn several(target: &str) -> Refusal {
-    Refusal::bad(format!("target={target}: it names several")).hint("ask about one at a time")
+    Refusal::bad(format!("target={target}: selects several")).hint("ask about one at a time")
 }

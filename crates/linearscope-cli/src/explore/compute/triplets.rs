@@ -28,11 +28,11 @@ impl Question<'_> {
         let fit = jobs::fitting(frozen.input_len() + frozen.output_len());
         if k > fit {
             return Err(Refusal::bad(format!(
-                "k={k}: of vectors of {} and {} entries {fit} triplets are kept",
+                "k={k}: with vectors of {} and {} entries, at most {fit} triplets are kept",
                 frozen.input_len(),
                 frozen.output_len()
             ))
-            .hint("linearscope svd has no such limit"));
+            .hint("use linearscope svd, which has no such limit"));
         }
         // As the command where it is given --max-memory: half for the bases, half for decisions and probes.
         let memory = frozen.frozen().budget() / 2;
@@ -40,7 +40,9 @@ impl Question<'_> {
         let (found, unconverged) = match svd(frozen, &config, self.observer) {
             Ok(found) => (found, None),
             Err(error) if error.is_stopped() => {
-                return Err(Failure::interrupted("the singular values were stopped").into());
+                return Err(
+                    Failure::interrupted("computing the singular values was stopped").into(),
+                );
             }
             Err(error) => {
                 let why = error.to_string();
@@ -83,7 +85,10 @@ impl Question<'_> {
         };
         let each = shape.iter().product();
         let vector = all.chunks(each).nth(i).ok_or_else(|| {
-            Refusal::bad(format!("i={i}: {} were found", triplets.svd.sigma.len()))
+            Refusal::bad(format!(
+                "i={i}: only {} were found",
+                triplets.svd.sigma.len()
+            ))
         })?;
         let mut answer = Answer::array(vector, shape, self.subject.precision)?;
         answer.say("linearscope-sigma", triplets.svd.sigma[i]);

@@ -119,16 +119,16 @@ impl Estimate {
         }
         let [bytes, seconds] = self.answers;
         lines.push(format!(
-            "all else (scores, layers, singular vectors, …): about {}, {}",
+            "everything else (scores, layers, singular vectors, …): about {}, {}",
             said_bytes(bytes),
             said_time(seconds)
         ));
         for what in &plan.left_out {
-            lines.push(format!("left out because it is large: {what}"));
+            lines.push(format!("left out because of its size: {what}"));
         }
         let [bytes, seconds] = self.whole();
         lines.push(format!(
-            "together about {} and {}",
+            "total: about {} and {}",
             said_bytes(bytes),
             said_time(seconds)
         ));
@@ -179,8 +179,10 @@ pub(super) fn choose(plan: &mut Plan, samples: &[Sample], wish: &Wish) -> Result
             ));
             let gigabytes = (bytes / 1e8).ceil() / 10.0;
             Err(failure.hint(match fitting {
-                Some(step) => format!("--step {step} fits; --max-size {gigabytes} allows it"),
-                None => format!("--max-size {gigabytes} allows it"),
+                Some(step) => format!(
+                    "use --step {step} to make it fit, or --max-size {gigabytes} to allow it"
+                ),
+                None => format!("use --max-size {gigabytes} to allow it"),
             }))
         }
     }

@@ -60,15 +60,15 @@ impl Folder {
                 return match folder.others()? {
                     None => Ok(folder),
                     Some(name) => Err(Failure::input(format!(
-                        "{} holds something else: {name}",
+                        "{} contains something else: {name}",
                         at.display()
                     ))
-                    .hint("an export wants a folder of its own")),
+                    .hint("an export needs a folder of its own")),
                 };
             }
             Err(error) => return Err(Failure::file(&mark, error)),
         };
-        let anew = "--fresh exports anew, or choose another folder";
+        let anew = "pass --fresh to export again, or choose another folder";
         let earlier: Value =
             serde_json::from_str(&text).map_err(|error| Failure::file(&mark, error).hint(anew))?;
         let steps = earlier["sides"].as_array().into_iter().flatten();
@@ -83,7 +83,7 @@ impl Folder {
             .chain(another_step.then_some("step"));
         if let Some(name) = differing.into_iter().next() {
             return Err(Failure::input(format!(
-                "{} holds the export of {}",
+                "{} contains the export of {}",
                 at.display(),
                 said(name)
             ))
@@ -187,7 +187,7 @@ impl Folder {
         self.put(&path, &script)
     }
 
-    /// Write a file beside its place, and move it there when all of it is on the disk.
+    /// Write a file alongside its place, and move it there when all of it is on the disk.
     fn put(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let part = path.with_extension("part");
         let write = || {

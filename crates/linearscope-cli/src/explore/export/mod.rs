@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Each answer is the one that the server gives to the page's question, byte by byte. Answers lie in *packs*, deflated
-//! scripts that call back: `file://` has neither modules nor requests. A pack is written beside its place and moved
+//! scripts that call back: `file://` has neither modules nor requests. A pack is written alongside its place and moved
 //! there, so that one that is there is whole; a later run goes on with what is missing.
 
 mod estimate;
@@ -70,7 +70,7 @@ pub(crate) fn export(points: Points, wish: &Wish) -> Result<()> {
     // What an earlier run has begun is gone on with as it was begun.
     if folder.known(&mut plan.sides) {
         console::notice(&format!(
-            "going on with {} files that are there",
+            "resuming: {} files are already there",
             folder.count()
         ));
     } else {
@@ -83,7 +83,7 @@ pub(crate) fn export(points: Points, wish: &Wish) -> Result<()> {
     console::clear();
     written.map_err(|failure| {
         let there = format!(
-            "{} files are there: the same command goes on with them",
+            "{} files are written; run the same command again to resume",
             folder.count()
         );
         let hint = match &failure.hint {
@@ -141,11 +141,12 @@ fn agree(plan: &Plan, estimate: &Estimate, wish: &Wish) -> Result<()> {
     }
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Err(
-            Failure::input("nobody can be asked whether to go on: there is no terminal")
-                .hint("--yes goes on without; --step and --max-size make it smaller"),
+            Failure::input("cannot ask for confirmation: there is no terminal").hint(
+                "pass --yes to export without asking, or --step or --max-size to make it smaller",
+            ),
         );
     }
-    eprint!("Go on? [y/N] ");
+    eprint!("Continue? [y/N] ");
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     let heard = std::io::stdin().lock().read_line(&mut answer);

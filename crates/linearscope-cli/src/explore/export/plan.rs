@@ -192,7 +192,7 @@ impl Plan {
             .unwrap_or_default()
             .to_string();
         let needs = json!(format!(
-            "This was not exported. It needs the program: {again}"
+            "This was not exported. To compute it, run the program: {again}"
         ));
         let net = &mut session["nets"][0];
         let sha = [net["model_sha256"].clone(), net["input_sha256"].clone()];
@@ -257,7 +257,7 @@ impl Plan {
         self.add("first", 1.0, queries, 2 * n + 3 * m, 1.0);
     }
 
-    /// What makes each of the chosen outputs; of the first, and of those that were asked for, by layers too.
+    /// What makes each of the chosen outputs; of the first, and of those that were requested, by layers too.
     fn scores(&mut self, made: &Made, chosen: &[Target]) -> Result<()> {
         let [n, _] = made.sizes();
         for target in chosen {
@@ -437,15 +437,15 @@ impl Made<'_> {
         }
     }
 
-    /// Of scores the best classes and those that were asked for; of a picture its middle, as the page has it.
+    /// Of scores the best classes and those that were requested; of a picture its middle, as the page has it.
     fn targets(&self, output: Option<[usize; 3]>) -> Result<Vec<Target>> {
         let (subject, y0) = (&self.point.subject, &self.point.y0);
         if let Some([_, h, w]) = output {
             if !self.wish.targets.is_empty() {
-                return Err(
-                    Failure::input("--target names classes, and the output is a picture")
-                        .hint("every place that is exported has its row"),
-                );
+                return Err(Failure::input(
+                    "--target selects classes, but the output is a picture",
+                )
+                .hint("the row of every exported place is exported anyway"));
             }
             let [y, x] = [h / 2, w / 2];
             let (all, one) = match self.labels() {

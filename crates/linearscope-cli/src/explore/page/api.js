@@ -103,7 +103,7 @@ export class Api {
         // Quick answers may come as one plain object.
         else return said;
       }
-      if (done) throw new Refused(200, "the answer ended before it was finished", "Ask once more.");
+      if (done) throw new Refused(200, "the response ended early", "Try again.");
     }
   }
 
@@ -138,7 +138,7 @@ export class Api {
     } catch (error) {
       if (this.source.live && error instanceof TypeError && !isStale(error)) {
         this.#lost();
-        throw new Refused(0, "The program does not answer.", "The page goes on by itself when it is back.");
+        throw new Refused(0, "The program does not answer.", "The page reconnects on its own.");
       }
       throw error;
     }

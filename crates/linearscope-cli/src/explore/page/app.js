@@ -20,12 +20,12 @@ const $ = id => document.getElementById(id);
 const describe = stage => {
   const { net } = stage;
   const share = net.residual?.share;
-  $("what").dataset.help = "Each unit keeps what it decided for this picture. With that the network is linear: y = F x + r, "
-    + "and equals the network at the picture itself.";
+  $("what").dataset.help = "Each unit keeps what it decided for this picture, which makes the network linear: y = F x + r. "
+    + "At the picture itself, this equals the network.";
   document.title = `${net.model} · ${net.input} · LinearScope`;
   $("what").replaceChildren(el("b", {}, net.model), " at ", el("b", {}, net.input),
     `: y = F x + r, frozen at this picture`, Number.isFinite(share) ? `; residual r ${percent(share)} of the output` : "",
-    ...(stage.session.exported ? [" · ", el("b", { "data-help": `These are files: what was computed for them can be looked at. For all else start ${stage.session.commands.explore}` }, "exported")] : []));
+    ...(stage.session.exported ? [" · ", el("b", { "data-help": `This page is a set of files and shows only what was computed in advance. For everything else, run ${stage.session.commands.explore}` }, "exported")] : []));
 };
 
 // A node that the link names but the network lacks is listed too, so that one can choose another.
@@ -37,9 +37,9 @@ const tools = stage => {
   const show = () => {
     const lock = state.get("lock");
     $("tools").replaceChildren(...[
-      toggle("over the photograph", state.get("over"), over => state.set({ over }), { title: "Fields lie over the photograph, or alone (v)" }),
-      toggle("log", state.get("log"), log => state.set({ log }), { title: "Logarithmic colours: small weights are seen too (g)" }),
-      toggle(lock === null ? "lock scale" : `scale locked at ${significant(lock, 3)}`, lock !== null, () => stage.lock(), { title: "Keep this scale, so that places compare (k)" }),
+      toggle("over the picture", state.get("over"), over => state.set({ over }), { title: "Show fields over the picture, or alone (v)" }),
+      toggle("log", state.get("log"), log => state.set({ log }), { title: "Logarithmic colours make small weights visible (g)" }),
+      toggle(lock === null ? "lock scale" : `scale locked at ${significant(lock, 3)}`, lock !== null, () => stage.lock(), { title: "Keep this scale, so that places can be compared (k)" }),
       el("span.group", { role: "group", "aria-label": "Zoom" },
         button("−", () => stage.look(state.get("zoom") / 1.5, state.get("cx"), state.get("cy")), { "aria-label": "Zoom out", title: "Zoom out (−)" }),
         button(`${significant(state.get("zoom"), 2)}×`, () => stage.look(1, 0.5, 0.5), { "aria-label": "Zoom back", title: "The whole picture (0)" }),
@@ -84,7 +84,7 @@ const actions = stage => {
     themes.textContent = { auto: "◐ theme", light: "☀ light", dark: "☾ dark" }[now];
   };
   const link = button("copy link", () => stage.actions.link(), { title: "The address of exactly this view (c)" });
-  const themes = button("", () => stage.actions.theme(), { title: "Light, dark, or as the system (t)" });
+  const themes = button("", () => stage.actions.theme(), { title: "Light, dark, or as the system setting (t)" });
   stage.actions = {
     link: () => copyLink(stage, link),
     theme: () => state.set({ theme: THEMES[(THEMES.indexOf(state.get("theme")) + 1) % 3] }),
@@ -99,7 +99,7 @@ const watchServer = (stage, api) => api.watch((gone, seconds, session) => {
   $("gone").hidden = !gone;
   const start = stage.session?.commands?.explore;
   if (gone) {
-    $("gone").replaceChildren("The program has gone or cannot be reached. ",
+    $("gone").replaceChildren("The program has stopped or cannot be reached. ",
       ...(start ? ["Start it again with ", el("code", {}, `${start} --port ${location.port}`), ". "] : ["Start it again. "]), `Trying again in ${seconds} s.`);
     return;
   }
@@ -179,7 +179,7 @@ const open = async () => {
   stage.greeting = `${hand} the input: what does this place add to the output? ${hand} the output: what is it made from?`;
   stage.help(stage.greeting);
   await stage.reload();
-  if (state.wrong.length) stage.help(`This link says what the page does not know: ${state.wrong.join(", ")}. The rest of it is shown.`);
+  if (state.wrong.length) stage.help(`This link contains values that the page does not know: ${state.wrong.join(", ")}. Everything else is shown.`);
   walk(stage);
   // For tests and curious people: what the page holds.
   window.linearscope = stage;

@@ -41,7 +41,7 @@ export class Beside {
   #draw(field, other, source) {
     const side = source.kind === "column" ? "out" : "in";
     if (String(field.full) !== String(other.full)) {
-      this.said.textContent = `The other is of another size, ${other.full.join(" × ")}.`;
+      this.said.textContent = `The other one has a different size, ${other.full.join(" × ")}.`;
       return;
     }
     const gap = other.minus(field);

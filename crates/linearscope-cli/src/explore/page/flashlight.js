@@ -47,8 +47,8 @@ export class Flashlight {
       const pin = this.stage.state.get("at");
       const compares = event?.shiftKey && pin?.side === at.side && !same(pin, at);
       this.stage.help(compares
-        ? "Click to keep this place beside the pinned one."
-        : "Pinned. The numbers follow the cursor. Click another place to move the pin, Shift + click to compare two, Esc to let go.");
+        ? "Click to keep this place next to the pinned one."
+        : "Pinned. The numbers follow the cursor. Click another place to move the pin, Shift + click to compare two, Esc to unpin.");
       this.#tell();
     }
   }
@@ -125,7 +125,7 @@ export class Flashlight {
     this.reading = at;
     this.spoken = true;
     if (!this.pinned) return this.move(at);
-    this.stage.help("Pinned. The numbers follow the cursor: Enter moves the pin here, Shift + Enter compares the two, Esc lets go.");
+    this.stage.help("Pinned. The numbers follow the cursor: Enter moves the pin here, Shift + Enter compares the two, Esc unpins.");
     this.#tell();
   }
 
@@ -136,7 +136,7 @@ export class Flashlight {
     if (!plane || at.box || at.k !== undefined) return;
     if (this.anchor?.side !== at.side) {
       this.anchor = at;
-      this.stage.help(`One corner is (${at.y}, ${at.x}). Move to the other and press r once more.`);
+      this.stage.help(`One corner is (${at.y}, ${at.x}). Move to the other and press r again.`);
       return;
     }
     const [a, b] = [this.anchor, at];
@@ -242,15 +242,15 @@ export class Flashlight {
     // The cursor's own first steps are not explained: what one can do is.
     if (!place || stage.walk?.going) return stage.help(stage.greeting);
     const pinned = this.pinned;
-    const then = pinned ? " Pinned: move over the pictures to read numbers, Esc lets go." : " Click to pin, drag for a region.";
+    const then = pinned ? " Pinned: move over the pictures to read numbers, press Esc to unpin." : " Click to pin, drag for a region.";
     const where = `place (${place.y}, ${place.x})`;
     if (place.side === "in")
-      stage.help(`A column of F: what a unit more at ${place.box ? "each place of this input region" : `input ${where}`} adds to each output.${then}`);
+      stage.help(`A column of F: what one unit more at ${place.box ? "each place of this input region" : `input ${where}`} adds to each output.${then}`);
     else if (place.k !== undefined)
       stage.help(this.source?.kind === "attribution"
         ? `What each pixel adds to the score of ${stage.className(place.k)}, by ${stage.method()}.${pinned ? then : " Click to pin."}`
         : `A row of F: the weight of each pixel in ${stage.state.get("to") ? `entry ${place.k}` : `the score of ${stage.className(place.k)}`}.${pinned ? then : " Click to pin."}`);
-    else stage.help(`A row of F: the weights with which ${place.box ? "the sum of this output region" : `output ${where}`} is made from the input.${then}`);
+    else stage.help(`A row of F: the weights by which ${place.box ? "the sum of this output region" : `output ${where}`} is made from the input.${then}`);
   }
 
   #tell(extra = {}) {

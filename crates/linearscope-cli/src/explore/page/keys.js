@@ -11,12 +11,12 @@ const table = [
     const [dy, dx] = { ArrowUp: [-by, 0], ArrowDown: [by, 0], ArrowLeft: [0, -by], ArrowRight: [0, by] }[event.key];
     stage.flashlight.step(dy, dx);
   }],
-  [["Enter"], "Enter", "pin the cursor's place; with Shift compare it with what is pinned", (stage, event) => {
+  [["Enter"], "Enter", "pin the cursor's place; with Shift, compare it with the pinned place", (stage, event) => {
     const { flashlight } = stage;
     const at = flashlight.pinned ? flashlight.reading ?? stage.state.get("at") : flashlight.cursor;
     if (at) flashlight.pin(stage.snap(at), event.shiftKey);
   }],
-  [["Escape"], "Esc", "let go of the second place, then of the pin", stage => stage.flashlight.release()],
+  [["Escape"], "Esc", "release the second place, then the pin", stage => stage.flashlight.release()],
   [["r"], "r", "one corner of a region, then the other", stage => stage.flashlight.corner()],
   [["i", "o"], "i o", "go to the input, to the output", (stage, event) =>
     (event.key === "i" ? stage.sides.in?.canvas : stage.sides.out?.canvas ?? document.querySelector("ol.scores button"))?.focus()],
@@ -27,11 +27,11 @@ const table = [
     if (key === "0") stage.look(1, 0.5, 0.5);
     else stage.zoomAt(key === "-" ? 1 / 1.5 : 1.5, plane, at);
   }],
-  [["v"], "v", "fields over the photograph, or alone", stage => stage.state.set({ over: !stage.state.get("over") })],
+  [["v"], "v", "show fields over the picture, or alone", stage => stage.state.set({ over: !stage.state.get("over") })],
   [["g"], "g", "logarithmic colours", stage => stage.state.set({ log: !stage.state.get("log") })],
-  [["k"], "k", "lock the scale, and unlock it", stage => stage.lock()],
+  [["k"], "k", "lock or unlock the scale", stage => stage.lock()],
   [["c"], "c", "copy the link of this view", stage => stage.actions.link()],
-  [["t"], "t", "light, dark, or as the system", stage => stage.actions.theme()],
+  [["t"], "t", "light, dark, or as the system setting", stage => stage.actions.theme()],
   [["[", "]"], "[ ]", "the panel before, the next one", (stage, { key }) => stage.panels.step(key === "[" ? -1 : 1)],
   [["?"], "?", "show these keys", stage => stage.actions.keys()],
 ];

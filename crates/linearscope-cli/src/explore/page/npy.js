@@ -6,14 +6,14 @@ const KINDS = { "<f4": Float32Array, "<f8": Float64Array, "<i4": Int32Array, "|u
 export const parse = buffer => {
   const bytes = new Uint8Array(buffer, 0, Math.min(buffer.byteLength, 10));
   if (bytes.length < 10 || bytes[0] !== 0x93 || String.fromCharCode(...bytes.subarray(1, 6)) !== "NUMPY")
-    throw new Error("the answer is no .npy array");
+    throw new Error("the response is not an .npy array");
   const view = new DataView(buffer);
   const [at, length] = bytes[6] === 1 ? [10, view.getUint16(8, true)] : [12, view.getUint32(8, true)];
   const header = new TextDecoder("latin1").decode(new Uint8Array(buffer, at, length));
   const kind = KINDS[/'descr':\s*'([^']+)'/.exec(header)?.[1]];
   const shape = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1].split(",").map(s => s.trim()).filter(Boolean).map(Number);
   if (!kind || !shape || /'fortran_order':\s*True/.test(header))
-    throw new Error(`cannot read an array that says ${header.trim()}`);
+    throw new Error(`cannot read an array with the header ${header.trim()}`);
   const start = at + length;
   const size = shape.reduce((a, b) => a * b, 1);
   const whole = start % kind.BYTES_PER_ELEMENT === 0 ? buffer : buffer.slice(start);

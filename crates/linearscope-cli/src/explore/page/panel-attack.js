@@ -9,7 +9,7 @@ import { Picture, Latest, bar, reason } from "./panel-parts.js";
 
 export const attack = {
   id: "attack", title: "Attack", why: reason("attack"),
-  help: "Change each pixel by at most ε so that the best class loses, and see what becomes of the scores.",
+  help: "Change each pixel by at most ε so that the best class loses, and see how the scores change.",
 
   open(stage, root) {
     const { state } = stage;
@@ -28,7 +28,7 @@ export const attack = {
     const job = new Job(stage, found => {
       unit = found.eps_unit === "input" ? "in the input's unit" : "of 255";
       name();
-      said.textContent = found.success ? "The best class has changed." : "The best class holds.";
+      said.textContent = found.success ? "The best class has changed." : "The best class is unchanged.";
       rows(found);
       done = found.eps ?? state.get("eps");
       after.said = `After the attack, ε = ${significant(done, 2)}`;
@@ -47,7 +47,7 @@ export const attack = {
       job.start(path("attack", stage.query({ eps: state.get("eps"), to: null })));
     };
     name();
-    root.append(el("p.lead", {}, "One step along the sign of the gradient (FGSM), by at most ε a pixel. The frozen reading of the picture holds until decisions flip."),
+    root.append(el("p.lead", {}, "One step along the sign of the gradient (FGSM), by at most ε per pixel. The frozen reading of the picture holds until decisions flip."),
       el("div.row", {}, el("label.control", {}, words, slider), button("attack", start, { class: "main" }), job.node), said, status,
       el("div.pictures", {}, el("div.table", {}, table), picture.node), beside.node);
     const rows = ({ before = [], after = [] }) => {

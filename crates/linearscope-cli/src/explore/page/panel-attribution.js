@@ -8,7 +8,7 @@ import { Picture, Latest, list, reason } from "./panel-parts.js";
 
 export const attribution = {
   id: "attribution", title: "Attribution", why: reason("attribution"),
-  help: "How much each pixel adds to one output, by any method; with how far the map is from summing to it.",
+  help: "How much each pixel adds to one output, by any method, and how far the map is from summing to it.",
 
   open(stage, root) {
     const { state } = stage;
@@ -30,7 +30,7 @@ export const attribution = {
       key = path("attribution", query);
       chooser.querySelector("select").value = method();
       picture.heading.textContent = `${method()}: ${target.said}`;
-      lead.textContent = "Orange adds to the output, blue takes from it. Move over the map to read it; pin another output, or choose another method.";
+      lead.textContent = "Orange adds to the output, blue subtracts from it. Move over the map to read it; pin another output, or choose another method.";
       // What was found before is no answer to this.
       picture.plane.show(null);
       picture.plane.facts.textContent = "";
@@ -40,7 +40,7 @@ export const attribution = {
     // The job's map is there now.
     const fetched = () => asked.run(signal => stage.api.array(key, { signal }), field => {
       picture.show(field, { name: "adds", percentile: 99, source: { kind: "attribution", address: field.address, target: target.text, given: { method: method() } },
-        facts: "full colour from the 99th percentile on" });
+        facts: "colours saturate at the 99th percentile" });
       const { sum, score, promised, gap, percent, note, baseline, ms } = field.about;
       const number = text => (text === undefined ? null : significant(Number(text)));
       figures.replaceChildren(list([["output", number(score)], ["sum of the map", number(sum)], ["promised", number(promised)], ["gap", number(gap)],

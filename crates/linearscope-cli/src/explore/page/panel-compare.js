@@ -8,7 +8,7 @@ export const compare = {
   id: "compare", title: "Compare",
   hidden: stage => stage.session.nets.length < 2,
   why: stage => (stage.session.nets.length < 2
-    ? "There is nothing to compare: start the program with --compare-model or --compare-input." : null),
+    ? "Nothing to compare. Start the program with --compare-model or --compare-input." : null),
   help: "The same cursor in a second network or picture.",
 
   open(stage, root) {

@@ -19,7 +19,7 @@ const rows = object => (object && typeof object === "object" && !Array.isArray(o
 
 export const about = {
   id: "about", title: "Facts", why: () => null,
-  help: "The certificate of all numbers shown, the recipe of the picture, the rules, and decisions near their kinks.",
+  help: "The certificate for all numbers shown, the recipe of the picture, the rules, and decisions near their kinks.",
 
   open(stage, root) {
     const { net, session } = stage;
@@ -28,10 +28,10 @@ export const about = {
     const holds = [certificate.exactness, certificate.adjoint].every(error => error <= certificate.limit);
     root.append(
       el("h3", {}, "Certificate: ", el(holds ? "b.holds" : "b.fails", {}, holds ? "holds" : "fails")),
-      el("p.lead", {}, "Exactness is ‖F x₀ + r − f(x₀)‖, the adjoint's error that of ⟨F v, u⟩ = ⟨v, Fᵀ u⟩, both relative; each must stay below the limit."),
+      el("p.lead", {}, "Exactness is ‖F x₀ + r − f(x₀)‖; the adjoint error is that of ⟨F v, u⟩ = ⟨v, Fᵀ u⟩. Both are relative and must stay below the limit."),
       list(rows(certificate)),
       el("h3", {}, "Decisions"),
-      el("p.lead", {}, "Units so near to where they switch that rounding may decide for them."),
+      el("p.lead", {}, "Units so close to where they switch that rounding may decide for them."),
       list([["decisions", said(net.decisions)], ...rows(risk), ...(worst ?? []).map(({ node, within, decisions: of }) => [`at ${node}`, `${count(within)} of ${count(of)}`])]),
       el("h3", {}, "Residual"), list([["norm", said(net.residual?.norm)], ["share of the output", percent(net.residual?.share)]]),
       el("h3", {}, "Network and picture"), list([["network", net.model], ["SHA-256", net.model_sha256], ["input", `${net.input}, ${net.input_shape?.join(" × ")}`],

@@ -22,7 +22,7 @@ export const fields = {
     const draw = found => {
       shown.forEach(picture => picture.close());
       const grid = [1, found.y.length, found.x.length];
-      const maps = [...found.shares.map((share, i) => [`Radius that holds ${percent(share)} of a row`, found.row_radii[i], "radius"]),
+      const maps = [...found.shares.map((share, i) => [`Radius that contains ${percent(share)} of a row`, found.row_radii[i], "radius"]),
         ["Share of a row far from its own place", found.off_diagonal, "share"]];
       shown = maps.map(([title, values, name]) => {
         const picture = new Picture(stage, "out", title);
@@ -40,7 +40,7 @@ export const fields = {
       if (stage.sides.in) stage.sides.in.marks.arrows = arrows;
       stage.sides.in?.draw();
       said.textContent = arrows.length ? `${arrows.length} ${arrows.length === 1 ? "arrow is" : "arrows are"} drawn over the input, from where content comes to where it is put.`
-        : "Every row stays near its own place: nothing is copied from afar.";
+        : "Every row stays near its own place: nothing is copied from far away.";
     };
     return {
       seen: () => shown.forEach(picture => picture.mark()),

@@ -32,7 +32,7 @@ export const layers = {
           el("td.number", { data: { layer: l.name, value: l.value } }, significant(l.value)),
           el("td.number", {}, percent(l.share)),
           el("td", {}, nodes.has(l.name) ? button("as output", () => state.set({ to: l.name, at: null, region: null, second: null, co: "all" }), {
-            "data-help": `Make ${l.name} the output: then rows, columns and singular vectors are those of the network up to it.` }) : null))))));
+            "data-help": `Make ${l.name} the output; rows, columns and singular vectors then describe the network up to it.` }) : null))))));
     };
 
     const show = () => asks.run(signal => {

@@ -10,8 +10,8 @@ import { takeAlong } from "./save.js";
 export const reason = name => stage => {
   const said = stage.net.panels?.[name];
   if (stage.state.get("to") && ["validity", "attack", "votes"].includes(name))
-    return "This is asked of the whole network: set “output at” back to the end.";
-  return typeof said === "string" ? said : said ? null : "This network does not have it.";
+    return "This needs the whole network: set “output at” back to the end.";
+  return typeof said === "string" ? said : said ? null : "Not available for this network.";
 };
 
 /** A small plane with heading, linked with the large ones. `side` says whose places it shows. */

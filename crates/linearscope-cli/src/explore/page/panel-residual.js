@@ -9,10 +9,10 @@ const norm = data => Math.sqrt(data.reduce((sum, v) => sum + v * v, 0));
 
 export const residual = {
   id: "residual", title: "Residual", why: () => null,
-  help: "The part of the output that does not hang on the picture, once the decisions are taken.",
+  help: "The part of the output that no longer depends on the picture once the decisions are frozen.",
 
   open(stage, root) {
-    const lead = el("p.lead", {}, "y₀ = F x₀ + r. What is linear in the picture, and the residual r, which comes from biases alone.");
+    const lead = el("p.lead", {}, "y₀ = F x₀ + r: the part that is linear in the picture, and the residual r, which comes from biases only.");
     const [status, figures, pictures] = [el("div"), el("p.facts"), el("div.pictures")];
     const asked = new Latest();
     let shown = [];

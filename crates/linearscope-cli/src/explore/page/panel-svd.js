@@ -36,7 +36,7 @@ export const singular = {
     });
     const start = () => job.start(path("svd", stage.query({ k: k() })));
     root.append(
-      el("p.lead", {}, "F = U Σ Vᵀ: the pairs with the largest gains σ. Click a bar for its pair; the slider adds pairs up, and shows what passes of x₀ with the first of them."),
+      el("p.lead", {}, "F = U Σ Vᵀ: the pairs with the largest gains σ. Click a bar for its pair; the slider sets how many of the first pairs to add up, and shows what they pass of x₀."),
       el("div.row", {}, el("label.control", {}, "pairs ", number), begin, job.node), chart, said, el("div.row", {}, sliding), status, pictures, scores);
 
     const one = i => {
@@ -68,12 +68,12 @@ export const singular = {
     };
     const draw = () => {
       if (!found?.sigma?.length) {
-        chart.replaceChildren(failure({ message: "No pair was found.", hint: "F may be 0 here; the residual holds all of the output." }));
+        chart.replaceChildren(failure({ message: "No pairs were found.", hint: "F may be 0 here; the residual holds all of the output." }));
         return;
       }
       const i = Math.min(found.sigma.length - 1, state.get("pair"));
       const had = chart.contains(document.activeElement);
-      chart.replaceChildren(bars(found.sigma, "Singular values; arrow keys go from one to the next", "pair", i, next => state.set({ pair: next })));
+      chart.replaceChildren(bars(found.sigma, "Singular values; use the arrow keys to move between them", "pair", i, next => state.set({ pair: next })));
       if (had) chart.querySelector("[aria-pressed=true]")?.focus();
       const worst = found.residuals?.length ? Math.max(...found.residuals) : null;
       said.textContent = [`σ from ${significant(found.sigma[0])} to ${significant(found.sigma.at(-1))}`,

@@ -13,7 +13,7 @@ const NAMES = { black: "black", white: "white", mean: "its mean colour", blur: "
 
 export const validity = {
   id: "validity", title: "Validity", why: reason("validity"),
-  help: "Walk from the picture towards black, a blur or noise: where do f(x) and F x + r part?",
+  help: "Walk from the picture towards black, a blur or noise: where do f(x) and F x + r diverge?",
 
   open(stage, root) {
     const { state } = stage;
@@ -37,7 +37,7 @@ export const validity = {
       job.start(path("validity", stage.query({ towards: towards(), to: null })));
       ask();
     };
-    root.append(el("p.lead", {}, "The decisions of x₀ are kept while x moves away from it. Where none of them would flip, F x + r is f(x) to the last digit; beyond, they part."),
+    root.append(el("p.lead", {}, "The decisions of x₀ are kept while x moves away from it. As long as none of them would flip, F x + r equals f(x) up to rounding; beyond that, they diverge."),
       el("div.row", {}, choose("towards", directions.map(d => [d, NAMES[d] ?? d]), towards(), d => state.set({ towards: d })), el("label.control", {}, sliding, slider), job.node),
       chart, said, status, pictures);
 
@@ -48,7 +48,7 @@ export const validity = {
       if (points.length) chart.replaceChildren(curve(points, "Relative error of F x + r along the way", "of the way", part(), found.exact_until));
       const flip = found.flips?.[0];
       const exact = found.exact_until;
-      said.textContent = [!Number.isFinite(exact) ? "units of this network change by degrees: F x + r is exact at x₀ alone"
+      said.textContent = [!Number.isFinite(exact) ? "units of this network change gradually: F x + r is exact only at x₀"
         : exact >= 1 ? "exact all the way" : `exact for the first ${percent(exact)} of the way`,
         flip && `the first to flip: ${flip.node} (${flip.what}), at ${percent(flip.t)}`].filter(Boolean).join(" · ");
     };
@@ -72,7 +72,7 @@ export const validity = {
     };
     const planes = (f, frozen, address) => {
       if (!shown.length) {
-        shown = ["f(x), the network", "F x + r, its frozen copy", "Where they part: F x + r − f(x)"].map(title => new Picture(stage, "out", title));
+        shown = ["f(x), the network", "F x + r, its frozen copy", "Difference: F x + r − f(x)"].map(title => new Picture(stage, "out", title));
         pictures.replaceChildren(...shown.map(picture => picture.node));
       }
       const gap = frozen.minus(f);

@@ -22,7 +22,7 @@ export const votes = {
       const map = await stage.api.array(address);
       draw(map, result);
     });
-    root.append(el("p.lead", {}, "Every pixel votes for the class to whose score it adds most. Click a class in the table to follow it in the photograph."),
+    root.append(el("p.lead", {}, "Every pixel votes for the class to whose score it adds most. Click a class in the table to see its pixels in the picture."),
       el("div.row", {}, button("count the votes", () => job.start(path("votes", stage.query())), { class: "main" }), job.node),
       el("div.pictures", {}, picture.node, el("div.table", {}, legend, table)));
 
@@ -54,7 +54,7 @@ export const votes = {
           el("td", {}, button(stage.className(row.class), () => stage.flashlight.pin({ side: "out", k: row.class }), { class: "link" })),
           el("td", {}, bar(row.votes, most)), el("td.number", {}, count(row.votes)), el("td.number", {}, percent(row.share)),
           el("td.number", {}, Number.isFinite(row.score) ? significant(row.score) : ""))))),
-        el("p.facts", {}, result.abstained ? `${count(result.abstained)} pixels abstain: nothing in them tells the classes apart.` : ""));
+        el("p.facts", {}, result.abstained ? `${count(result.abstained)} pixels abstain: they add the same to all classes.` : ""));
     };
     return { seen: () => picture.mark(), close: () => {
       job.stop();

@@ -312,7 +312,7 @@ export class Plane {
     this.scale.removeAttribute("aria-label");
     if (!this.#field) return;
     if (full === 0) {
-      this.scale.append(el("span.zero", {}, "every entry is 0"));
+      this.scale.append(el("span.zero", {}, "all entries are 0"));
       return;
     }
     const ramp = el(rgb ? "i.ramp.grey" : this.#over() ? "i.ramp.over" : "i.ramp.plain");

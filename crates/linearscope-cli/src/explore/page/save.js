@@ -81,12 +81,12 @@ export const takeAlong = (stage, plane, shown) => {
   const code = el("code.command");
   const copies = button("copy", event => copy(code.textContent, event.target), { "aria-label": "Copy the command" });
   const line = el("div.command-line", { hidden: true }, code, copies);
-  const fill = () => { code.textContent = commandOf(stage, shown()) ?? "The program has no command for this."; };
+  const fill = () => { code.textContent = commandOf(stage, shown()) ?? "There is no command for this."; };
   const opens = button("command", () => {
     line.hidden = !line.hidden;
     opens.setAttribute("aria-expanded", String(!line.hidden));
     fill();
-  }, { "aria-expanded": "false", title: "The command that makes this" });
+  }, { "aria-expanded": "false", title: "The command that computes this" });
   const array = button(".npy", async () => download(await stage.api.source.url(shown().address), `${name()}.npy`), { title: "Save the array, for numpy.load" });
   stage.flashlight.watch(() => {
     // A difference is made here: no address has it.

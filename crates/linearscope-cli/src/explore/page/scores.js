@@ -23,7 +23,7 @@ export class Scores {
     const { stage } = this;
     const methods = stage.methods();
     return choose("", [...methods.map(m => [m, m]), ["weights", "weights (row of F)"]], stage.method(),
-      method => stage.state.set({ method }), { "aria-label": "What is shown of a class over the photograph" });
+      method => stage.state.set({ method }), { "aria-label": "What to show for a class over the picture" });
   }
 
   name(k) {
@@ -102,6 +102,6 @@ export class Scores {
       this.filling = false;
     }
     this.caption.textContent = column
-      ? "Column: what a unit more at this input place adds to each score." : "Scores y₀ of the network.";
+      ? "Column: what one unit more at this input place adds to each score." : "Scores y₀ of the network.";
   }
 }

@@ -51,15 +51,15 @@ export class Folder {
   async answer(address, { signal } = {}) {
     const asked = nameOf(address);
     const pack = this.#packOf(asked);
-    if (!pack) return refusal(404, `This was not exported.${this.#near(asked)}`, `It needs the program: ${this.#index.again}`);
+    if (!pack) return refusal(404, `This was not exported.${this.#near(asked)}`, `To compute it, run the program: ${this.#index.again}`);
     let found;
     try {
       found = (await this.#load(pack)).get(asked.name);
     } catch (error) {
-      return refusal(500, `data/${pack}.js: ${error.message}.`, "The folder is not whole: copy all of it, or run the same export once more.");
+      return refusal(500, `data/${pack}.js: ${error.message}.`, "The folder is incomplete: copy all of it, or run the same export again.");
     }
     signal?.throwIfAborted();
-    if (!found) return refusal(404, "This was not exported.", `It needs the program: ${this.#index.again}`);
+    if (!found) return refusal(404, "This was not exported.", `To compute it, run the program: ${this.#index.again}`);
     const headers = { "content-type": found.kind };
     for (const [name, value] of Object.entries(found.headers)) headers[name] = header(value);
     return new Response(found.body, { status: found.status, headers });
@@ -96,7 +96,7 @@ export class Folder {
   #near({ path, searchParams }) {
     const grid = this.#index.grids[path];
     if (!grid) return "";
-    if (searchParams.has("region")) return ` ${MANY[path]} of single places are here.`;
+    if (searchParams.has("region")) return ` ${MANY[path]} are available for single places only.`;
     return grid.step > 1 ? ` ${MANY[path]} are here for places ${grid.step} apart, from (${grid.y[0]}, ${grid.x[0]}) on.` : "";
   }
 
@@ -121,8 +121,8 @@ export class Folder {
         fail(new Error(why));
       };
       // After its call this is too late to mean anything.
-      script.addEventListener("load", end("it holds nothing"));
-      script.addEventListener("error", end("it is not there"));
+      script.addEventListener("load", end("it is empty"));
+      script.addEventListener("error", end("it is missing"));
       script.src = `data/${name}.js`;
       document.head.append(script);
     });

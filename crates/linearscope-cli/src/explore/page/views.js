@@ -16,7 +16,7 @@ const facts = (field, choice) => {
   if (choice === "rgb") choice = "all";
   const { sum, largest, entries, y, x } = field.facts(choice);
   const [, h, w] = field.shape;
-  if (!entries) return "Every entry is 0: nothing gets from here to there.";
+  if (!entries) return "All entries are 0: neither place depends on the other.";
   const { r } = field.core(choice);
   const reach = `98 % within ${r} px, all in ${h} × ${w}`;
   const ms = field.about.ms ?? field.about.round;

@@ -65,7 +65,7 @@ fn a_mistake_in_a_file_is_told_with_its_line() {
     let folder = Folder::new();
     let (vgg, scene) = (vgg(), scene());
     for (text, line, why) in [
-        ("[[rule]]\nlrp = \"gama\"", "line 2", "is no rule"),
+        ("[[rule]]\nlrp = \"gama\"", "line 2", "is not a rule"),
         (
             "[[rule]]\nlrp = \"flat\"\nlayer = 1",
             "line 3",
@@ -104,7 +104,7 @@ fn a_job_knows_its_files_by_what_they_hold() {
     let again = |more: &[&str]| -> bool {
         let common = ["attribute", &vgg, "--input", "in", "--out", "o"];
         let out = folder.ok(&[&common[..], more].concat());
-        out.contains("by an earlier run")
+        out.contains("from an earlier run")
     };
     let write = |name: &str, text: &str| fs::write(folder.path(name), text).expect("written");
     write("a.toml", "preset = \"epsilon-plus\"");

@@ -103,7 +103,7 @@ fn a_rule_that_refuses_here_loses_the_others_nothing() {
     let out = folder.ok(&["attribute", "net.onnx", "--input", "x.npy", "--out", "a"]);
     assert!(
         out.contains("under --rules taylor (the gradient")
-            && out.contains("unknown under --rules mask, which refuses"),
+            && out.contains("unknown under --rules mask, which do not apply"),
         "{out}"
     );
     let others = &folder.json("a/manifest.json")["rules_compared"][0]["others"];

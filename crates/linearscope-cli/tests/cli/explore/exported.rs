@@ -131,7 +131,7 @@ fn only_an_equal_export_is_gone_on_with() {
         refused(
             &folder,
             &args,
-            &["site holds the export of", expected, "--fresh"],
+            &["site contains the export of", expected, "--fresh"],
         );
     }
     // Anew.
@@ -159,10 +159,14 @@ fn only_an_equal_export_is_gone_on_with() {
     refused(
         &folder,
         &theirs,
-        &["other holds something else: index.html"],
+        &["other contains something else: index.html"],
     );
     let fresh = [&theirs[..], &["--fresh"]].concat();
-    refused(&folder, &fresh, &["other holds something else: index.html"]);
+    refused(
+        &folder,
+        &fresh,
+        &["other contains something else: index.html"],
+    );
     assert!(folder.path("other/index.html").exists());
 }
 
@@ -173,7 +177,7 @@ fn size_and_time_are_told_and_asked_for() {
     let lines = [
         "rows of every place: ",
         "columns of every place: ",
-        "together about ",
+        "total: about ",
         "--yes",
     ];
     refused(&folder, &export(&model, &input, &[]), &lines);
@@ -193,8 +197,8 @@ fn size_and_time_are_told_and_asked_for() {
     );
     for (flags, expected) in [
         (&["--method", "nonsense"][..], "--method nonsense: "),
-        (&["--target", "3"], "--target names classes"),
-        (&["--max-size", "0"], "--max-size 0 is not an amount"),
+        (&["--target", "3"], "--target selects classes"),
+        (&["--max-size", "0"], "--max-size 0 is not a valid amount"),
         (&["--port", "80"], "cannot be used with"),
     ] {
         refused(

@@ -49,7 +49,7 @@ pub(crate) fn an_export_shows_rows_and_columns_of_the_commands(chromium: Chromiu
     let said = stage.refused();
     assert!(
         said.contains("Rows are here for places 7 apart, from (3, 3) on.")
-            && said.contains("It needs the program: linearscope explore "),
+            && said.contains("To compute it, run the program: linearscope explore "),
         "{said}"
     );
     nothing_else(&mut stage);
@@ -160,7 +160,7 @@ pub(crate) fn panels_of_an_export_open(chromium: Chromium) {
                     .browser
                     .text("document.querySelector('#panel').textContent");
                 assert!(
-                    said.contains("It needs the program: linearscope explore "),
+                    said.contains("To compute it, run the program: linearscope explore "),
                     "{panel}: {said}"
                 );
             }
@@ -198,10 +198,7 @@ pub(crate) fn a_folder_that_is_not_whole_says_so(chromium: Chromium) {
     let pack = stage.folder.path("site/data/row-0-0.js");
     let script = std::fs::read(&pack).expect("a pack");
     for (bytes, why) in [
-        (
-            Some(&script[..script.len() / 2]),
-            "row-0-0.js: it holds nothing",
-        ),
+        (Some(&script[..script.len() / 2]), "row-0-0.js: it is empty"),
         (None, "row-0-0.js: it is not there"),
     ] {
         match bytes {

@@ -18,7 +18,7 @@ use crate::interrupt::Interrupt;
 /// Taps summed up before the sum is added to the others: long sums in f32 lose less so.
 const SUMMED: usize = 256;
 
-/// Bytes of pictures that stay in a core's cache beside the weights.
+/// Bytes of pictures that stay in a core's cache alongside the weights.
 pub(super) const CACHED: usize = 1 << 19;
 
 /// Entries that a tile may read past the last plane: the longest run of a tile.

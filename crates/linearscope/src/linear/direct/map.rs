@@ -281,7 +281,7 @@ mod tests {
         }
     }
 
-    /// The value of a convolution, its bias in the sums, one alone as beside others.
+    /// The value of a convolution, its bias in the sums, one alone as alongside others.
     #[test]
     fn values_with_a_bias_are_the_backends() {
         for dtype in [DType::F32, DType::F64] {

@@ -1,4 +1,4 @@
-//! Max pools of the reference on the host, the winning cells beside the values.
+//! Max pools of the reference on the host, the winning cells alongside the values.
 //!
 //! Nothing is summed, so the bits are the backend's. Its kernel looks at window after window; here a row of windows looks
 //! at one cell of each after the other, and values and indices come from one pass. Cells that a stride apart lie side by

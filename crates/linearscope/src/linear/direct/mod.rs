@@ -81,7 +81,7 @@ enum Weights {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shared(Arc<OnceLock<Option<[Direct; 2]>>>);
 
-/// What a convolution is, beside its weights `[a, b, kh, kw]`.
+/// What a convolution is, apart from its weights `[a, b, kh, kw]`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
     pub groups: usize,

@@ -1,7 +1,7 @@
 //! Products of matrices on the host, each entry of which is summed in one order.
 //!
 //! Libraries choose the order of a sum by how large the whole product is, so that a row comes out
-//! otherwise beside other rows than alone. Here an entry is Σₖ aₖ bₖ over k in order, or in as many
+//! otherwise alongside other rows than alone. Here an entry is Σₖ aₖ bₖ over k in order, or in as many
 //! interleaved sums as a register has lanes, and nothing else decides it: not how many rows and columns
 //! there are, not which of them are asked for, not how many threads share the work.
 

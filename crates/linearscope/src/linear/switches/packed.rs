@@ -106,7 +106,7 @@ impl<B: Backend> PackedSwitches<B> {
         let inside = 0..size.min(i32::MAX as usize) as i64;
         if let Some(index) = data.iter().find(|index| !inside.contains(index)) {
             return Err(Error::Data(format!(
-                "a max pool took cell {index} of a plane {plane:?}: a window that lies wholly in the \
+                "a max pool selected cell {index} of a plane {plane:?}: a window that lies entirely in the \
                  padding has no largest entry; use less padding or dilation"
             )));
         }
