@@ -32,7 +32,7 @@ cargo xtask lint      formatting, clippy and the links of the documentation
 cargo xtask layers    imports within the library crates: from lower layers only in the core crate, and no
                       circles of files in the others. Prints what breaks this, file → file: names
 cargo xtask layers CRATE  the circles of files of one crate, the core crate's too
-cargo xtask ops       the inventory of Burn's backend functions, docs/ops.md; fails on one without a class";
+cargo xtask ops       the inventory of Burn's backend functions, docs/book/src/ops.md; fails on one without a class";
 
 fn main() -> ExitCode {
     let ok = match std::env::args().nth(1).as_deref() {

@@ -61,7 +61,7 @@ pub(crate) struct Common {
 pub(crate) struct Freezing {
     /// How non-linear units are frozen: presets (paper, taylor, mask, std-only), entries such as
     /// `tanh=taylor`, `node:features.*=mask`, `at:3..9=constant`, or a .toml file of them. The first
-    /// that matches wins. See docs/rules.md
+    /// that matches wins. See docs/book/src/rules.md
     #[arg(long, value_name = "RULE[,RULE]", value_delimiter = ',')]
     pub rules: Vec<String>,
     /// Precision of all computations; use f64 to tell rounding error from bugs
@@ -279,7 +279,7 @@ impl Between {
     }
 }
 
-/// What the discussions of pixels are made of. See docs/votes.md
+/// What the discussions of pixels are made of. See docs/book/src/votes.md
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Hearing {
     /// How the sources' part is carried back to pixels

@@ -164,7 +164,7 @@ fn reference() -> String {
 
 #[test]
 fn the_reference_is_what_commands_say_of_themselves() {
-    check("docs/commands.md", &reference());
+    check("docs/book/src/commands.md", &reference());
 }
 
 #[test]

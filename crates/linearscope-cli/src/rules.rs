@@ -61,7 +61,7 @@ impl<'a> Source<'a> {
 fn hinted(error: linearscope::Error) -> Failure {
     let presets: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
     Failure::from(error).hint(format!(
-        "presets are {}; docs/rules.md has the rest",
+        "presets are {}; docs/book/src/rules.md has the rest",
         presets.join(", ")
     ))
 }

@@ -208,7 +208,7 @@ impl Error {
                  by tracing it, or cut it before this node"
             }
             Error::Unsupported { .. } => {
-                "docs/onnx.md says how each op is done: export the model with another value there, or \
+                "docs/book/src/onnx.md says how each op is done: export the model with another value there, or \
                  with another opset"
             }
             Error::Shape { hint, .. } if hint.is_empty() => return None,

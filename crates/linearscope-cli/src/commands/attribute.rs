@@ -54,7 +54,7 @@ pub(crate) struct Attribute {
     pub method: Vec<Method>,
     /// LRP by rules of your own: entries such as `first=box`, `conv&node:features.*=gamma:0.5`, `epsilon`, a preset
     /// (epsilon-plus, ...), or a .toml file of them. The first that matches a layer wins. Repeat for several. See
-    /// docs/attributions.md
+    /// docs/book/src/attributions.md
     #[arg(long, value_name = "RULE[,RULE]", value_parser = composites::read)]
     pub composite: Vec<Composite>,
     /// What a picture that says nothing is: black, white, mean, blur, zeros, or a file [default: black; of arrays,

@@ -66,7 +66,7 @@ impl Command for Bench {
         name: "bench",
         group: Group::Check,
         summary: "What k probes cost: paired, replayed and adjoint, in plain forwards",
-        details: "With --gpu-suite it measures a device and needs no file: docs/devices.md says what the rows are.",
+        details: "With --gpu-suite it measures a device and needs no file: docs/book/src/devices.md says what the rows are.",
         example: "bench net.onnx --shape 1,3,224,224 -k 8",
         pictures: Pictures::None,
         files: &[],

@@ -328,7 +328,7 @@ impl Asked {
                     axum::http::StatusCode::NOT_FOUND,
                     format!("there is no /api/{path}"),
                 )
-                .hint("docs/explorer.md lists what there is"));
+                .hint("docs/book/src/explorer.md lists what there is"));
             }
         };
         Ok(Self { of, what })

@@ -1,6 +1,6 @@
 """Large jobs on Dask: pictures by `client.map`, and rows of F as a `dask.array`.
 
-`pip install linearscope[dask]`; docs/clusters.md says how many workers fit a machine, and when a second one pays.
+`pip install linearscope[dask]`; docs/book/src/clusters.md says how many workers fit a machine, and when a second one pays.
 """
 
 from __future__ import annotations

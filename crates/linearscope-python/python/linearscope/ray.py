@@ -1,6 +1,6 @@
 """Large jobs on Ray: a folder of pictures through Ray Data, and rows of F for one large picture.
 
-`pip install linearscope[ray]`; docs/clusters.md says how many actors fit a machine, and when a second one pays.
+`pip install linearscope[ray]`; docs/book/src/clusters.md says how many actors fit a machine, and when a second one pays.
 """
 
 from __future__ import annotations
