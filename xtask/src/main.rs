@@ -1,5 +1,6 @@
 //! Project tasks: `cargo xtask test` passes all tests and ends with their sum.
 
+mod book;
 mod layers;
 mod machine;
 mod node_tests;
@@ -28,6 +29,7 @@ cargo xtask quick     for daily work, compiling incrementally with little optimi
                       tests, the promises on small networks, the program's main paths
 cargo xtask node-tests  fetch the ONNX backend node tests (python3 with pip); test does, too
 cargo xtask features  cargo check with each feature that this system can check
+cargo xtask book      the book, docs/book/book/index.html; needs mdbook, and is counted as skipped without it
 cargo xtask lint      formatting, clippy and the links of the documentation
 cargo xtask layers    imports within the library crates: from lower layers only in the core crate, and no
                       circles of files in the others. Prints what breaks this, file → file: names
@@ -54,6 +56,11 @@ fn main() -> ExitCode {
         Some("test-peers") => {
             let mut tally = Tally::default();
             wheel::test_peers(&mut tally);
+            tally.close()
+        }
+        Some("book") => {
+            let mut tally = Tally::default();
+            book::build(&mut tally);
             tally.close()
         }
         Some("features") => features(),
@@ -112,6 +119,7 @@ fn test(wgpu: bool) -> bool {
         tally.run(&[&command[..], &targets].concat());
     }
     wheel::test(&mut tally);
+    book::build(&mut tally);
     if !clean {
         println!("cargo xtask lint fails: see above");
     }
