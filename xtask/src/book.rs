@@ -6,8 +6,8 @@ use crate::tally::Tally;
 
 const SOURCE: &str = "docs/book";
 
-/// Build the book into `docs/book/book`.
-pub(crate) fn build(tally: &mut Tally) {
+/// Build the book into `docs/book/book`. False when mdBook fails.
+pub(crate) fn build(tally: &mut Tally) -> bool {
     let mdbook = || {
         let mut command = Command::new("mdbook");
         command.stdout(Stdio::null());
@@ -15,16 +15,19 @@ pub(crate) fn build(tally: &mut Tally) {
     };
     let installed = mdbook().arg("--version").status();
     if !installed.is_ok_and(|status| status.success()) {
-        return tally.skip(
+        tally.skip(
             "the book",
             "mdbook is not installed (cargo install mdbook --locked)",
         );
+        return true;
     }
     println!("$ mdbook build {SOURCE}");
     let built = mdbook().args(["build", SOURCE]).status();
-    if built.is_ok_and(|status| status.success()) {
+    let built = built.is_ok_and(|status| status.success());
+    if built {
         println!("the book is {SOURCE}/book/index.html");
     } else {
         tally.broke("mdbook build");
     }
+    built
 }

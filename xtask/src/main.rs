@@ -58,11 +58,7 @@ fn main() -> ExitCode {
             wheel::test_peers(&mut tally);
             tally.close()
         }
-        Some("book") => {
-            let mut tally = Tally::default();
-            book::build(&mut tally);
-            tally.close()
-        }
+        Some("book") => book::build(&mut Tally::default()),
         Some("features") => features(),
         Some("lint") => lint(),
         Some("ops") => match ops::run(Path::new("."), false) {
