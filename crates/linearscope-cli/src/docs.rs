@@ -133,7 +133,11 @@ fn reference() -> String {
             if about.pictures == Pictures::Folders {
                 text.push_str("Takes a picture or a folder of pictures.\n");
             }
-            let _ = writeln!(text, "\n{NOT_RUN}\n```sh\nlinearscope {}\n```\n", about.example);
+            let _ = writeln!(
+                text,
+                "\n{NOT_RUN}\n```sh\nlinearscope {}\n```\n",
+                about.example
+            );
             let options = options(about);
             if !options.is_empty() {
                 let _ = writeln!(text, "| option | |\n| --- | --- |\n{options}");

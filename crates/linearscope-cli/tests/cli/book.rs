@@ -90,7 +90,11 @@ fn pages() -> Vec<Page> {
         .collect();
     paths.sort();
     for path in paths {
-        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .expect("a file")
+            .to_string_lossy()
+            .into_owned();
         pages.push(read(path, format!("docs/book/src/{name}")));
     }
     pages
@@ -121,18 +125,26 @@ fn every_block_is_run_or_says_why_not() {
                 continue;
             }
             if !["sh", "python", "rust"].contains(&kind) {
-                wrong.push(format!("{place}: a block of unknown language `{}`", block.language));
+                wrong.push(format!(
+                    "{place}: a block of unknown language `{}`",
+                    block.language
+                ));
             } else if let Some(reason) = &block.reason {
                 *not_run.entry(reason.clone()).or_default() += 1;
                 if kind == "rust" && !block.language.contains("ignore") {
-                    wrong.push(format!("{place}: says that it isn't run, but isn't `rust,ignore`"));
+                    wrong.push(format!(
+                        "{place}: says that it isn't run, but isn't `rust,ignore`"
+                    ));
                 }
             } else if kind == "rust" {
                 if block.language.contains("ignore") {
                     wrong.push(format!("{place}: is ignored, and doesn't say why"));
                 }
                 if !documented.contains(&format!("/{}\"", page.name)) {
-                    wrong.push(format!("{place}: examples/src/lib.rs doesn't name {}", page.name));
+                    wrong.push(format!(
+                        "{place}: examples/src/lib.rs doesn't name {}",
+                        page.name
+                    ));
                 }
                 *run.entry("rust").or_default() += 1;
             } else {
@@ -181,7 +193,10 @@ fn the_commands_run() {
             run.push_str(&block.text);
             if !output.status.success() {
                 let said = String::from_utf8_lossy(&output.stderr).into_owned();
-                failed.push(format!("{}:{}\n{}{said}", page.name, block.line, block.text));
+                failed.push(format!(
+                    "{}:{}\n{}{said}",
+                    page.name, block.line, block.text
+                ));
             }
         }
     }
@@ -192,7 +207,10 @@ fn the_commands_run() {
     let missing: Vec<&str> = commands
         .lines()
         .filter_map(|line| line.strip_prefix("### "))
-        .filter(|name| !run.contains(&format!("linearscope {name} ")) && !run.contains(&format!("linearscope {name}\n")))
+        .filter(|name| {
+            !run.contains(&format!("linearscope {name} "))
+                && !run.contains(&format!("linearscope {name}\n"))
+        })
         .collect();
     assert!(missing.is_empty(), "no page runs {missing:?}");
 }
@@ -273,7 +291,9 @@ fn links_lead_somewhere() {
                 };
                 let there = path.exists();
                 let found = wanted.is_empty()
-                    || known.get(&path).is_some_and(|anchors| anchors.contains(wanted));
+                    || known
+                        .get(&path)
+                        .is_some_and(|anchors| anchors.contains(wanted));
                 if !there || !found {
                     wrong.push(format!("{}:{number}: {link}", page.name));
                 }
@@ -281,7 +301,11 @@ fn links_lead_somewhere() {
         }
     }
     assert!(count > 80, "only {count} links were found");
-    assert!(wrong.is_empty(), "these lead nowhere:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "these lead nowhere:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
