@@ -13,6 +13,7 @@ use std::{
 
 use linearscope_test_support::root;
 
+#[cfg(unix)]
 use crate::folder::Folder;
 
 /// A fenced block of a page.

@@ -125,5 +125,8 @@ pub(crate) fn residual_shares_are_the_same_everywhere(data: PathBuf) {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/book/src/contributions.md");
     let docs = std::fs::read_to_string(docs).expect("the documentation");
     let row = format!("| squeezenet1.1 | 26 | {} |", share.percent());
-    assert!(docs.contains(&row), "{row} is not in docs/book/src/contributions.md");
+    assert!(
+        docs.contains(&row),
+        "{row} is not in docs/book/src/contributions.md"
+    );
 }
