@@ -4,7 +4,7 @@
 
 SVD_BENCH is the program of `cargo bench -p linearscope-benches --bench svd --no-run`, DATA_DIR the
 folder with `models` and `images` (needs numpy, onnx, pillow, scipy, torch). The five networks and
-sizes of docs/performance.md, each at a photograph. Two kinds of products for scipy:
+sizes of docs/book/src/performance.md, each at a photograph. Two kinds of products for scipy:
 
   jvp     torch.func.jvp for F, vjp for its adjoint, of the network (of the frozen two-batch network
           where units are smooth): what a user writes down in five lines

@@ -5,6 +5,19 @@
 
 pub mod training;
 
+/// The Rust of the README and the book, compiled and run as documentation tests.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/book/src/start.md")]
+    mod start {}
+    #[doc = include_str!("../../docs/book/src/howto-burn.md")]
+    mod howto_burn {}
+    #[doc = include_str!("../../docs/book/src/howto-extend.md")]
+    mod howto_extend {}
+}
+
 macro_rules! imported {
     ($($name:ident)*) => {$(
         #[allow(clippy::all, clippy::pedantic, unreachable_pub, missing_debug_implementations, dead_code)]

@@ -1,5 +1,6 @@
 //! Project tasks: `cargo xtask test` passes all tests and ends with their sum.
 
+mod book;
 mod layers;
 mod machine;
 mod node_tests;
@@ -30,6 +31,7 @@ cargo xtask quick     for daily work, compiling incrementally with little optimi
                       tests, the promises on small networks, the program's main paths
 cargo xtask node-tests  fetch the ONNX backend node tests (python3 with pip); test does, too
 cargo xtask features  cargo check with each feature that this system can check
+cargo xtask book      the book, docs/book/book/index.html; needs mdbook, and is counted as skipped without it
 cargo xtask lint      formatting, clippy and the links of the documentation
 cargo xtask deny      licences, versions and sources of all dependencies by cargo-deny, as deny.toml allows them
 cargo xtask package   package the crates that are published, in the order of publishing, and look that no source
@@ -37,7 +39,7 @@ cargo xtask package   package the crates that are published, in the order of pub
 cargo xtask layers    imports within the library crates: from lower layers only in the core crate, and no
                       circles of files in the others. Prints what breaks this, file → file: names
 cargo xtask layers CRATE  the circles of files of one crate, the core crate's too
-cargo xtask ops       the inventory of Burn's backend functions, docs/ops.md; fails on one without a class";
+cargo xtask ops       the inventory of Burn's backend functions, docs/book/src/ops.md; fails on one without a class";
 
 fn main() -> ExitCode {
     let ok = match std::env::args().nth(1).as_deref() {
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
             wheel::test_peers(&mut tally);
             tally.close()
         }
+        Some("book") => book::build(&mut Tally::default()),
         Some("features") => features(),
         Some("lint") => lint(),
         Some("deny") => deny(),
@@ -135,6 +138,7 @@ fn test(wgpu: bool) -> bool {
         tally.run(&[&command[..], &targets].concat());
     }
     wheel::test(&mut tally);
+    book::build(&mut tally);
     if !clean {
         println!("cargo xtask lint fails: see above");
     }

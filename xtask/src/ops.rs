@@ -3,7 +3,7 @@
 //! Burn's traits give some five hundred functions, half of them with default bodies, and a default that
 //! is silently inherited computes other bits than the backend's own function. The compiler does not
 //! tell. So the inventory is read off Burn's own trait sources, held against the index tables in
-//! `crates/linearscope/src/ops`, and written to `docs/ops.md`. An unclassified function fails, and so
+//! `crates/linearscope/src/ops`, and written to `docs/book/src/ops.md`. An unclassified function fails, and so
 //! does an inherited one that any of Burn's backends overrides.
 
 use std::{
@@ -462,14 +462,14 @@ any of Burn's backends ({backends}) overrides.
     ))
 }
 
-/// Write `docs/ops.md`, or with `check` only compare.
+/// Write `docs/book/src/ops.md`, or with `check` only compare.
 pub(crate) fn run(root: &Path, check: bool) -> Any<String> {
     let text = document(root)?;
-    let path = root.join("docs/ops.md");
+    let path = root.join("docs/book/src/ops.md");
     if check {
         return match fs::read_to_string(&path) {
-            Ok(there) if there == text => Ok("docs/ops.md is up to date".into()),
-            _ => Err("docs/ops.md is out of date: run `cargo xtask ops`".into()),
+            Ok(there) if there == text => Ok("docs/book/src/ops.md is up to date".into()),
+            _ => Err("docs/book/src/ops.md is out of date: run `cargo xtask ops`".into()),
         };
     }
     fs::write(&path, &text).map_err(|error| format!("{}: {error}", path.display()))?;

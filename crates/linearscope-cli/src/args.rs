@@ -60,7 +60,7 @@ pub(crate) struct Common {
 #[command(next_help_heading = FREEZING)]
 pub(crate) struct Freezing {
     /// How non-linear units are frozen: presets (paper, taylor, mask, std-only), entries such as `tanh=taylor`,
-    /// `node:features.*=mask`, `at:3..9=constant`, or a .toml file of entries. The first match wins. See docs/rules.md
+    /// `node:features.*=mask`, `at:3..9=constant`, or a .toml file of entries. The first match wins. See docs/book/src/rules.md
     #[arg(long, value_name = "RULE[,RULE]", value_delimiter = ',')]
     pub rules: Vec<String>,
     /// Precision of all computations; use f64 to tell rounding error from bugs
@@ -278,7 +278,7 @@ impl Between {
     }
 }
 
-/// What the discussions of pixels are made of. See docs/votes.md
+/// What the discussions of pixels are made of. See docs/book/src/votes.md
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct Hearing {
     /// How the contribution of the sources is carried back to pixels

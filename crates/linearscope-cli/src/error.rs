@@ -143,7 +143,7 @@ impl From<linearscope::Error> for Failure {
         let (code, hint) = match &error {
             Error::NoRule { .. } => (
                 UNSUPPORTED,
-                Some("docs/rules.md lists the ops that have a rule"),
+                Some("docs/book/src/rules.md lists the ops that have a rule"),
             ),
             Error::MaskAtZero { .. } | Error::RuleMisfit { .. } => (UNSUPPORTED, None),
             Error::Replay { .. } | Error::LostTrace { .. } => (UNSUPPORTED, None),

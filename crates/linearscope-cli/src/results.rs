@@ -21,7 +21,7 @@ use crate::{
     npy,
 };
 
-/// Version of the manifest's and `--json`'s form. docs/results.md is its description.
+/// Version of the manifest's and `--json`'s form. docs/book/src/results.md is its description.
 pub(crate) const SCHEMA: u32 = 2;
 
 /// The list of what a folder holds, and the proof that a folder is ours to replace.

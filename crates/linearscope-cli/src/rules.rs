@@ -61,7 +61,7 @@ impl<'a> Source<'a> {
 fn hinted(error: linearscope::Error) -> Failure {
     let presets: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
     Failure::from(error).hint(format!(
-        "presets are {}; see docs/rules.md for all rules",
+        "presets are {}; see docs/book/src/rules.md for all rules",
         presets.join(", ")
     ))
 }

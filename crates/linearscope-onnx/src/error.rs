@@ -208,7 +208,7 @@ impl Error {
                  it before this node"
             }
             Error::Unsupported { .. } => {
-                "export the model with another value, or with another opset; docs/onnx.md describes each op"
+                "export the model with another value, or with another opset; docs/book/src/onnx.md describes each op"
             }
             Error::Shape { hint, .. } if hint.is_empty() => return None,
             Error::Shape { hint, .. } => hint,

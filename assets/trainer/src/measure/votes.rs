@@ -353,7 +353,7 @@ pub fn measure(data: Option<&Path>, out: &Path) -> Any<Value> {
 mod tests {
     use super::*;
 
-    /// docs/votes.md states about twice of chance, over more scenes.
+    /// docs/book/src/votes.md states about twice of chance, over more scenes.
     #[test]
     fn votes_fall_on_the_object_more_than_by_chance() {
         let (figures, sheet) = of_scenes("vgg", 32).expect("measures");

@@ -63,9 +63,12 @@ fn subjects(lab: &Lab) -> Outcome<[Vec<Subject>; 2]> {
         .into_iter()
         .find(|path| path.to_string_lossy().contains("butterfly"))
     {
-        let real = ["edsr_small_d8_w32_x4", "super_resolution_x3_dyn"];
-        for (group, name) in all.iter_mut().zip(real) {
-            if let Some(model) = lab.real(name, &["--resize", "64x64"]) {
+        let real: [(_, &[&str]); 2] = [
+            ("edsr_small_d8_w32_x4", &["--resize", "64x64", "--range", "255"]),
+            ("super_resolution_x3_dyn", &["--resize", "64x64"]),
+        ];
+        for (group, (name, flags)) in all.iter_mut().zip(real) {
+            if let Some(model) = lab.real(name, flags) {
                 group.push(Subject {
                     model,
                     picture: picture.clone(),

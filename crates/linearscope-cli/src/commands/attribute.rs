@@ -54,7 +54,7 @@ pub(crate) struct Attribute {
     pub method: Vec<Method>,
     /// LRP with your own rules: entries such as `first=box`, `conv&node:features.*=gamma:0.5`, `epsilon`, a preset
     /// (epsilon-plus, ...), or a .toml file of entries. The first entry that matches a layer wins. Repeat for several.
-    /// See docs/attributions.md
+    /// See docs/book/src/attributions.md
     #[arg(long, value_name = "RULE[,RULE]", value_parser = composites::read)]
     pub composite: Vec<Composite>,
     /// Baseline, a picture without information: black, white, mean, blur, zeros, or a file [default: black; for arrays,

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{command::TableAbout, error::Result, kind::Kind, session::Session};
 
-/// A singular vector in numbers; docs/bases.md explains each.
+/// A singular vector in numbers; docs/book/src/bases.md explains each.
 #[derive(Serialize)]
 struct Measured {
     vector: String,
@@ -107,7 +107,7 @@ pub(crate) fn describe(
 }
 
 const HEAD: &str = "       spread px   cover  lies at  elongated  stripes  coherence  cycles/px  octaves   mean   \
-    (docs/bases.md)";
+    (docs/book/src/bases.md)";
 
 fn line(one: &Measured) -> String {
     format!(

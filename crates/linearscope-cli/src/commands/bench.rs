@@ -67,7 +67,7 @@ impl Command for Bench {
         name: "bench",
         group: Group::Check,
         summary: "Measure what k probes cost: paired, replayed and adjoint, relative to a plain forward pass",
-        details: "With --gpu-suite, measures the device and needs no model file; docs/devices.md explains the rows.",
+        details: "With --gpu-suite, measures the device and needs no model file; docs/book/src/devices.md explains the rows.",
         example: "bench net.onnx --shape 1,3,224,224 -k 8",
         pictures: Pictures::None,
         files: &[],

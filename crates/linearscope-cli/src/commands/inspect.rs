@@ -235,7 +235,7 @@ fn inspect(args: &Inspect) -> Result<()> {
                 println!("  node \"{}\", {}: {why}", op.node, op.op);
             }
         }
-        println!("docs/rules.md lists the ops that have a rule");
+        println!("docs/book/src/rules.md lists the ops that have a rule");
     }
     Ok(())
 }

@@ -328,7 +328,7 @@ impl Asked {
                     axum::http::StatusCode::NOT_FOUND,
                     format!("no such endpoint: /api/{path}"),
                 )
-                .hint("see docs/explorer.md for a list"));
+                .hint("see docs/book/src/explorer.md for a list"));
             }
         };
         Ok(Self { of, what })

@@ -6,7 +6,7 @@
 //!
 //! The server itself lives on one thread and computes nothing; questions wait in a bounded [`queue`] for the one thread that
 //! does, each with an interrupt of its own that a client who leaves raises. [`compute`] makes the calls that the commands
-//! make, so that what is served is what they write, bit by bit. docs/explorer.md is the description for users.
+//! make, so that what is served is what they write, bit by bit. docs/book/src/explorer.md is the description for users.
 
 mod answer;
 mod asked;

@@ -45,7 +45,7 @@ fn from_file(path: &Path) -> Result<Composite> {
     let file: CompositeFile = source.parsed()?;
     if file.rule.is_empty() && file.preset.is_none() {
         return Err(Failure::file(path, "it has neither a rule nor a preset")
-            .hint("docs/attributions.md has an example"));
+            .hint("docs/book/src/attributions.md has an example"));
     }
     let mut found = Composite::default();
     for entry in file.rule {

@@ -2,6 +2,7 @@
 
 mod attack;
 mod attribute;
+mod book;
 mod box_layouts;
 mod contributions;
 mod detectors;

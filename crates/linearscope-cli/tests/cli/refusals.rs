@@ -204,7 +204,7 @@ fn errors_of_files_are_two_lines() {
             3,
             "attribute.onnx",
             "MaxPool with auto_pad SAME_SIDEWAYS",
-            "docs/onnx.md",
+            "docs/book/src/onnx.md",
         ),
         (2, "beside.onnx", "\"weights.bin\"", "next to the model"),
         (2, "cut.onnx", "bytes, ", "complete"),

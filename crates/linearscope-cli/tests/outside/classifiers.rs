@@ -62,7 +62,7 @@ fn from_the_command_line(model: &Path, pictures: &Path) -> (String, Value) {
 }
 
 /// squeezenet1.1's residual share of the best score over 26 labelled pictures: PyTorch's, and the same digits from the
-/// library, from the program and in docs/contributions.md, which has them from `linearscope-trainer -- shares`. The sum of
+/// library, from the program and in docs/book/src/contributions.md, which has them from `linearscope-trainer -- shares`. The sum of
 /// contributions is the score, picture by picture.
 pub(crate) fn residual_shares_are_the_same_everywhere(data: PathBuf) {
     let path = data.join("models/squeezenet1.1.onnx");
@@ -122,8 +122,11 @@ pub(crate) fn residual_shares_are_the_same_everywhere(data: PathBuf) {
     let theirs = &summary["over"]["residual_share"];
     assert_eq!(theirs["mean"].as_f64(), Some(share.mean));
     assert_eq!(theirs["std"].as_f64(), Some(share.std));
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/contributions.md");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/book/src/contributions.md");
     let docs = std::fs::read_to_string(docs).expect("the documentation");
     let row = format!("| squeezenet1.1 | 26 | {} |", share.percent());
-    assert!(docs.contains(&row), "{row} is not in docs/contributions.md");
+    assert!(
+        docs.contains(&row),
+        "{row} is not in docs/book/src/contributions.md"
+    );
 }

@@ -3,7 +3,7 @@
 //!
 //! Lengths and coordinates are onnxruntime's, which PyTorch's exporter is tested against: a result has
 //! ⌊scale · length⌋ cells, and wherever a formula of the standard asks for its length, it is that whole
-//! number. (The standard's reference evaluator takes scale · length there, see docs/onnx.md.) What a rounding
+//! number. (The standard's reference evaluator takes scale · length there, see docs/book/src/onnx.md.) What a rounding
 //! decides, lengths and nearest cells, is computed in f32 as there; weights are computed in f64.
 
 use burn_backend::{

@@ -1,6 +1,6 @@
 """Large jobs on Dask: pictures by `client.map`, and rows of F as a `dask.array`.
 
-`pip install linearscope[dask]`; docs/clusters.md explains how many workers fit on a machine, and when a second one helps.
+`pip install linearscope[dask]`; docs/book/src/clusters.md explains how many workers fit on a machine, and when a second one helps.
 """
 
 from __future__ import annotations

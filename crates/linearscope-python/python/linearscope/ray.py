@@ -1,6 +1,6 @@
 """Large jobs on Ray: a folder of pictures through Ray Data, and rows of F for one large picture.
 
-`pip install linearscope[ray]`; docs/clusters.md explains how many actors fit on a machine, and when a second one helps.
+`pip install linearscope[ray]`; docs/book/src/clusters.md explains how many actors fit on a machine, and when a second one helps.
 """
 
 from __future__ import annotations

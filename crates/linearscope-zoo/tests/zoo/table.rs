@@ -1,4 +1,4 @@
-//! docs/zoo.md lists what the crate has.
+//! docs/book/src/zoo.md lists what the crate has.
 
 use std::fmt::Write;
 
@@ -46,13 +46,13 @@ fn table() -> String {
 /// Write it anew with `LINEARSCOPE_BLESS=1`.
 #[test]
 fn the_table_of_docs_is_the_crates() {
-    let path = root().join("docs/zoo.md");
-    let text = std::fs::read_to_string(&path).expect("docs/zoo.md");
+    let path = root().join("docs/book/src/zoo.md");
+    let text = std::fs::read_to_string(&path).expect("docs/book/src/zoo.md");
     let (head, rest) = text.split_once(BEGIN).expect("where the table begins");
     let (_, tail) = rest.split_once(END).expect("where the table ends");
     let fresh = format!("{head}{BEGIN}{}{END}{tail}", table());
     if std::env::var_os("LINEARSCOPE_BLESS").is_some() {
-        std::fs::write(&path, &fresh).expect("docs/zoo.md is writable");
+        std::fs::write(&path, &fresh).expect("docs/book/src/zoo.md is writable");
     } else {
         assert_eq!(text, fresh, "run with LINEARSCOPE_BLESS=1 to write it anew");
     }

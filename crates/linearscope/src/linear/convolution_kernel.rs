@@ -52,7 +52,7 @@ struct Direction {
 
 impl Direction {
     /// Gathering lays out `from · window` inputs for each cell, scattering adds up `to · window`
-    /// outputs. See `docs/performance.md` for the measurement.
+    /// outputs. See `docs/book/src/performance.md` for the measurement.
     fn scatters(self) -> bool {
         let Self {
             from,

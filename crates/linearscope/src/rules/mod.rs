@@ -3,7 +3,7 @@
 //! A rule gets its operands from [`run::open`](crate::run::open), asks the inner backend for the op's own
 //! value, and hands linear maps and sources to a tracer. What it decides it reports first
 //! ([`Tracer::freeze`](crate::run::Tracer::freeze)), with how the decision hangs on what it read if it is
-//! constant between kinks: without the report there is no coefficient. See `docs/rules.md` for the
+//! constant between kinks: without the report there is no coefficient. See `docs/book/src/rules.md` for the
 //! table.
 
 pub(crate) mod arithmetic;

@@ -3,7 +3,7 @@
 //! A replay is convolutions and little else, and Flex lays each out as a product of matrices,
 //! channels last, and back. Nothing of that is needed where weights are frozen: they are packed once,
 //! and the picture is read where it lies. Two to three times as fast on the networks of
-//! `docs/performance.md`, in either precision, both ways, any stride and dilation. Replays always use it; the reference where
+//! `docs/book/src/performance.md`, in either precision, both ways, any stride and dilation. Replays always use it; the reference where
 //! a network is loaded with [`Kernels::Own`](crate::Kernels::Own). Max pools of the reference are here too (`max_pool`): they
 //! sum nothing, and are the backend's bit by bit.
 //!
