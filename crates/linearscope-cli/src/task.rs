@@ -177,8 +177,8 @@ mod tests {
                 &[1, 1000],
                 [
                     "[1, c, h, w]",
-                    "what fits is --task classifier",
-                    "treated as",
+                    "tasks that fit are --task classifier",
+                    "treated as `classifier`",
                 ],
             ),
         ] {

@@ -64,7 +64,10 @@ fn subjects(lab: &Lab) -> Outcome<[Vec<Subject>; 2]> {
         .find(|path| path.to_string_lossy().contains("butterfly"))
     {
         let real: [(_, &[&str]); 2] = [
-            ("edsr_small_d8_w32_x4", &["--resize", "64x64", "--range", "255"]),
+            (
+                "edsr_small_d8_w32_x4",
+                &["--resize", "64x64", "--range", "255"],
+            ),
             ("super_resolution_x3_dyn", &["--resize", "64x64"]),
         ];
         for (group, (name, flags)) in all.iter_mut().zip(real) {

@@ -787,7 +787,7 @@ mod tests {
             assert_eq!(chosen_of(texts).expect("classes"), expected, "{texts:?}");
         }
         for (texts, why) in [
-            (&["top:x"][..], "--among top:x: x is no number"),
+            (&["top:x"][..], "--among top:x: x is not a valid number"),
             (&["top:1"], "at least two classes"),
             (&["3,3"], "at least two classes"),
             (&[","], "at least two classes"),

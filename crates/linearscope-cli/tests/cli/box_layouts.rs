@@ -163,7 +163,7 @@ fn what_nothing_says_is_not_guessed() {
     );
     let error = folder.fails(2, &[&base[..], &labels, &["--task", "detector"]].concat());
     assert!(
-        error.contains("the model does not say whether") && error.contains("hint: --boxes"),
+        error.contains("the model does not say whether") && error.contains("hint: pass --boxes"),
         "{error}"
     );
     // Without labels all are classes, and values that add up to 1 are told.
@@ -213,7 +213,7 @@ fn an_angle_is_no_score() {
     let best_ship = (3.into(), 1.into(), 0.75.into());
     let (_, err) = said(&folder, &[&base[..], &["--labels", "three.txt"]].concat());
     assert!(
-        err.contains("3 classes, an angle behind them") && err.contains("--boxes"),
+        err.contains("3 classes, followed by an angle") && err.contains("--boxes"),
         "{err}"
     );
     assert_eq!(seen(), best_ship);

@@ -348,7 +348,7 @@ fn a_task_that_does_not_fit_says_which_would() {
             [24, 6],
             "classifier",
             "[1, classes]",
-            "taken for `detector`",
+            "treated as `detector`",
         ),
     ] {
         let [a, b] = shape;

@@ -192,7 +192,7 @@ fn one_of_several_outputs_is_read() {
     let out = folder.run(&base);
     let said = String::from_utf8_lossy(&out.stderr);
     assert!(
-        said.contains("3 outputs, b, a, c") && said.contains("about b"),
+        said.contains("3 outputs, b, a, c") && said.contains("using b"),
         "{said}"
     );
     assert_eq!(folder.npy("o/output.npy").0, [-1.0, 0.0, -3.0, -4.0]);
@@ -307,7 +307,7 @@ fn outputs_without_floats_are_left_out_by_name() {
     // Where none is named it is the first of floats, not the first.
     let (code, said) = run(&["mask", "s"], &[]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("this is about s"), "{said}");
+    assert!(said.contains("using s"), "{said}");
     assert_eq!(folder.npy("o/output.npy").0, scores);
     // An index of the best stands for scores, also here.
     let (code, said) = run(&["mask", "class"], &[]);
@@ -317,7 +317,7 @@ fn outputs_without_floats_are_left_out_by_name() {
     let (code, said) = run(&["outside"], &[]);
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.contains("outside holds bool") && said.contains("this is about s"),
+        said.contains("outside holds bool") && said.contains("using s"),
         "{said}"
     );
     assert_eq!(folder.npy("o/output.npy").0, scores);

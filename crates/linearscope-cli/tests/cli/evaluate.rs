@@ -206,7 +206,7 @@ fn a_folder_has_means() {
     assert!(output.status.success(), "{notices}");
     assert!(notices.contains("one.png has no mask"), "{notices}");
     assert!(
-        told.contains("layer:nowhere has no map of 2 of 2 pictures"),
+        told.contains("layer:nowhere has no map for 2 of 2 pictures"),
         "{told}"
     );
     assert!(

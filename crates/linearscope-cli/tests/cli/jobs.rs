@@ -164,12 +164,12 @@ fn another_models_results_are_replaced_aloud() {
     let folder = Folder::new();
     folder.ok(&["run", &sr(), "--input", &picture()]);
     let run = folder.run(&["run", &sr(), "--input", &picture()]);
-    assert!(!String::from_utf8_lossy(&run.stderr).contains("replaced"));
+    assert!(!String::from_utf8_lossy(&run.stderr).contains("replacing"));
     let bicubic = assets().join("graphs/bicubic.onnx").display().to_string();
     let run = folder.run(&["run", &bicubic, "--input", &picture()]);
     let told = String::from_utf8_lossy(&run.stderr).into_owned();
     assert!(
-        told.contains("replaced") && told.contains("tiny_sr.onnx"),
+        told.contains("replacing") && told.contains("tiny_sr.onnx"),
         "{told}"
     );
 }

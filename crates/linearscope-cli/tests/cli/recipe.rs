@@ -260,7 +260,7 @@ fn doubtful_recipes_are_noticed() {
         "4",
     ];
     let told = text(&folder.run(&args).stderr);
-    assert!(told.contains("--mean, --crop has no effect"), "{told}");
+    assert!(told.contains("--mean, --crop: no effect"), "{told}");
 }
 
 /// A picture whose header asks for more than the limit is refused with the flag that raises it, which then does: by

@@ -57,7 +57,7 @@ fn a_run_can_be_repeated_from_its_manifest() {
     assert_eq!(lines[1]["method"], format!("lrp-{words}"));
     // An entry that says nothing is told.
     let note = lines[1]["note"].as_str().unwrap_or_default();
-    assert_eq!(note, "no layer fits node:nowhere.*=flat");
+    assert_eq!(note, "no layer matches node:nowhere.*=flat");
 }
 
 #[test]
