@@ -104,8 +104,14 @@ fn what_means_nothing_with_it_is_refused_by_name() {
     for (flags, word) in [
         (["--scale", "0"], "--scale 0"),
         (["--rounds", "0"], "--rounds 0"),
-        (["--row-limit", "inf"], "--row-limit inf is not a valid time"),
-        (["--row-limit", "NaN"], "--row-limit NaN is not a valid time"),
+        (
+            ["--row-limit", "inf"],
+            "--row-limit inf is not a valid time",
+        ),
+        (
+            ["--row-limit", "NaN"],
+            "--row-limit NaN is not a valid time",
+        ),
         (["--device", "abacus"], "device \"abacus\""),
     ] {
         let error = folder.fails(2, &[&suite[..], &flags].concat());
