@@ -183,7 +183,7 @@ fn the_identity_has_no_error_and_zero_no_rank() {
     .unwrap_err()
     .to_string();
     assert!(
-        error.contains("probes is 3, but error bars need 4"),
+        error.contains("probes is 3, but error bars need at least 4"),
         "{error}"
     );
 }
