@@ -42,7 +42,7 @@ fn other_files_are_recognised() {
     let mut safetensors = (tensors.len() as u64).to_le_bytes().to_vec();
     safetensors.extend(tensors);
     for (bytes, what, step) in [
-        (&b""[..], "it is empty", "again"),
+        (&b""[..], "it is empty", "repeat it"),
         (
             b"PK\x03\x04\0\0\x08\x08net/data.pklFB",
             "PyTorch checkpoint",

@@ -199,7 +199,7 @@ pub(crate) fn a_folder_that_is_not_whole_says_so(chromium: Chromium) {
     let script = std::fs::read(&pack).expect("a pack");
     for (bytes, why) in [
         (Some(&script[..script.len() / 2]), "row-0-0.js: it is empty"),
-        (None, "row-0-0.js: it is not there"),
+        (None, "row-0-0.js: it is missing"),
     ] {
         match bytes {
             Some(bytes) => std::fs::write(&pack, bytes).expect("written"),
