@@ -340,8 +340,8 @@ pub fn votes(
     })
 }
 
-/// Compute the discussions of some classes with channels summed, `[classes, ..pixels]`, and the
-/// other fields of [`Discussions`].
+/// Compute the discussions of some classes with channels summed, `[classes, ..pixels]`, together
+/// with the [`Discussions`] that they come from.
 ///
 /// Cost: as [`discussions_of`].
 ///
