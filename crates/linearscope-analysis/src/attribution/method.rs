@@ -100,8 +100,8 @@ pub enum MeanMethod {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForwardMethod {
-    /// A layer's channels, weighted with their mean gradients, clipped at 0, and enlarged bilinearly to the
-    /// input's size (Selvaraju et al., 2017).
+    /// A layer's channels, weighted with their mean gradients and summed, with negative values set to 0,
+    /// then enlarged bilinearly to the input's size (Selvaraju et al., 2017).
     GradCam {
         /// The node whose output it is; `None`: the last with places.
         node: Option<String>,
