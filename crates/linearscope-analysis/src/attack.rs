@@ -1,15 +1,16 @@
-//! Attacks: pictures close to x₀ that a classifier reads otherwise, or for which one score changes its sign.
+//! Attacks: pictures close to x₀ that a classifier labels differently, or for which one score changes its
+//! sign.
 //!
-//! With a loss L of the scores y and its gradient g = Jᵀ ∂L/∂y at the picture as it is,
+//! With a loss L of the scores y and its gradient g = Jᵀ ∂L/∂y at the current picture,
 //!
 //! ```text
 //! FGSM  x ← clip(x₀ + ε sign g)
 //! PGD   x ← clip(x + α sign g), again and again, clip being into the ball and the valid range
 //! ```
 //!
-//! J is the Jacobian, not F: attacks freeze with the rule *taylor* for everything, which is the tangent
-//! (where a network is piecewise linear the two are one). Each entry has a radius of its own, so that
-//! ε can be in units of pixels whatever mean and standard deviation stand between.
+//! J is the Jacobian, not F: attacks freeze everything with the rule *taylor*, which is the tangent. In
+//! a piecewise-linear network the two are the same. Each entry has its own radius, so that ε can be in
+//! units of pixels whatever the mean and standard deviation.
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -78,8 +79,8 @@ impl Goal {
     }
 }
 
-/// The pictures an attack may make: |x − x₀| ≤ radius and low ≤ x ≤ high, entry by entry, in units of
-/// the network's input.
+/// The pictures that an attack may produce: |x − x₀| ≤ radius and low ≤ x ≤ high, entry by entry, in
+/// units of the network's input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ball {
     /// ε of each entry.
@@ -91,7 +92,7 @@ pub struct Ball {
 }
 
 impl Ball {
-    /// ε for all of `len` entries, whatever values are valid.
+    /// The same ε for all `len` entries, without bounds on valid values.
     pub fn of(eps: f64, len: usize) -> Self {
         Self {
             radius: vec![eps; len],
@@ -100,7 +101,7 @@ impl Ball {
         }
     }
 
-    /// The same within a range.
+    /// Restrict the ball to a range of valid values.
     pub fn within(mut self, low: f64, high: f64) -> Self {
         self.low.fill(low);
         self.high.fill(high);
@@ -156,12 +157,12 @@ pub struct AttackConfig {
     pub steps: usize,
     /// α over ε; `None`: 1 for one step, else 2.5 / steps (at most 1).
     pub step: Option<f64>,
-    /// Begin at a random picture of the ball with this seed, instead of at x₀.
+    /// Start at a random picture of the ball with this seed, instead of at x₀.
     pub seed: Option<u64>,
 }
 
 impl AttackConfig {
-    /// FGSM by cross entropy.
+    /// FGSM with cross entropy.
     pub fn fgsm(goal: Goal) -> Self {
         Self {
             goal,
@@ -172,7 +173,7 @@ impl AttackConfig {
         }
     }
 
-    /// PGD by cross entropy.
+    /// PGD with cross entropy.
     pub fn pgd(goal: Goal, steps: usize) -> Self {
         Self {
             steps,
@@ -186,34 +187,35 @@ setters!(
     with_step step: Option<f64>, with_seed seed: Option<u64>
 );
 
-/// Where an attack was before a step, and at its end.
+/// The state of an attack before a step, or at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttackStep {
     /// The loss of the goal's class.
     pub loss: f64,
     /// Its score.
     pub score: f64,
-    /// The class of the largest score.
+    /// The class with the largest score.
     pub best: usize,
 }
 
 /// An adversarial picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attacked {
-    /// It, flat, in units of the network's input, as the network's dtype holds it.
+    /// The picture, flat, in units of the network's input, rounded to the network's dtype.
     pub x: Vec<f64>,
     /// x − x₀.
     pub perturbation: Vec<f64>,
-    /// Before each step, and at the end; one more than the gradients that `x` was made by.
+    /// The state before each step and at the end: one more than the number of gradients that
+    /// produced `x`.
     pub steps: Vec<AttackStep>,
-    /// It was stopped before all steps were made: `x` is the best of the pictures that were looked at by then,
-    /// by its loss, and `steps` ends with it.
+    /// The attack was stopped before all steps: `x` is the picture with the best loss among those evaluated by
+    /// then, and `steps` ends with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
 }
 
 impl Attacked {
-    /// Whether it was stopped before all steps were made, see [`partial`](Self::partial).
+    /// Whether the attack was stopped before all steps, see [`partial`](Self::partial).
     pub fn is_partial(&self) -> bool {
         self.partial
     }
@@ -243,12 +245,12 @@ pub(crate) fn tangent(
     FrozenNetwork::within(loaded.clone(), x, rules, budget)
 }
 
-/// The true gradient of a loss, by a tangent program frozen at x and one adjoint product.
+/// Compute the true gradient of a loss, by a tangent program frozen at x and one adjoint product.
 ///
-/// At a kink (a ReLU at exactly 0) it is the gradient of the left side.
+/// At a kink (a ReLU at exactly 0) it is the gradient from the left.
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for a class there is not; as [`FrozenNetwork::within`].
+/// [`Error::OutOfRange`] for a class that does not exist; as [`FrozenNetwork::within`].
 pub fn gradient(
     loaded: &Arc<Loaded<Dispatch>>,
     x: TensorData,
@@ -275,8 +277,8 @@ pub fn gradient(
     })
 }
 
-/// Attack the classifier that `f` is frozen from, from its x₀, or a network of one score by [`Loss::Score`].
-/// Progress counts steps.
+/// Attack the classifier of which `f` is frozen, starting at its x₀. Use [`Loss::Score`] for a network with
+/// one score. Progress counts steps.
 ///
 /// # Example
 /// ```
@@ -301,15 +303,16 @@ pub fn gradient(
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Where it is stopped, by the observer or in the middle of a product, after the second picture was looked at, the
-/// best of them but x₀ is the result ([`Attacked::partial`]); until then it is an error ([`Error::is_stopped`]).
+/// If it is stopped, by the observer or in the middle of a product, after the second picture was evaluated, the
+/// result is the best picture so far other than x₀ ([`Attacked::partial`]). Before that, a stop is an error
+/// ([`Error::is_stopped`]).
 ///
-/// Cost: each step freezes the network once more and takes one adjoint product; one forward at the
+/// Cost: each step freezes the network again and takes one adjoint product; one forward pass at the
 /// end.
 ///
 /// # Errors
 /// [`Error::NotAClassifier`]; [`Error::Setting`] for a ball that does not fit, or no steps; [`Error::Stopped`];
-/// [`Error::OutOfRange`] for a class there is not; as [`FrozenNetwork::within`].
+/// [`Error::OutOfRange`] for a class that does not exist; as [`FrozenNetwork::within`].
 pub fn attack(
     f: &FrozenNetwork,
     ball: &Ball,

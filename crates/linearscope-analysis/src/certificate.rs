@@ -1,9 +1,9 @@
 //! The certificate: how exact the interpreter is, here and now.
 //!
-//! It checks arithmetic: that F x₀ + r is f(x₀), that Fᵀ is F's transpose, and how many decisions lie so
-//! near their kink that exact arithmetic might have made them otherwise, which exactness at x₀ cannot see.
-//! Whether the linear reading can be *trusted* away from x₀ is another figure: see
-//! [`validity`](crate::validity).
+//! It checks arithmetic: that F x₀ + r equals f(x₀), and that Fᵀ is F's transpose. It also counts the
+//! decisions that lie so near their kink that exact arithmetic might have decided differently, which
+//! exactness at x₀ does not show. Whether the linear reading can be *trusted* away from x₀ is another
+//! question: see [`validity`](crate::validity).
 
 use burn::tensor::{FloatDType, Tensor};
 use linearscope::{DecisionsAtRisk, SplitMix64};
@@ -16,23 +16,23 @@ use crate::{
     vectors::{dot, norm, over, read},
 };
 
-/// Errors an interpreter shows on its own network and picture, and what is allowed.
+/// The errors of an interpreter on its network and picture, and what is allowed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Certificate {
     /// ‖F x₀ + r − f(x₀)‖ / max(‖f(x₀)‖, ‖F x₀‖ + ‖r‖).
     pub exactness: f64,
     /// |⟨F v, u⟩ − ⟨v, Fᵀ u⟩| / (‖F v‖ ‖u‖) for random v, u.
     pub adjoint: f64,
-    /// What either may be: 1e-4 in f32, 1e-10 in f64.
+    /// The limit of both: 1e-4 in f32, 1e-10 in f64.
     pub limit: f64,
-    /// ‖r‖ / ‖f(x₀)‖: how much of the output is no function of the pixels at frozen decisions.
+    /// ‖r‖ / ‖f(x₀)‖: how much of the output does not depend on the pixels once the decisions are
+    /// frozen.
     pub residual_over_output: f64,
     /// Decisions within rounding of their kink; `None` in paired mode, where they are not counted.
     pub decisions_at_risk: Option<AtRisk>,
 }
 
-/// Decisions that exact arithmetic might have made otherwise, see
-/// [`DecisionsAtRisk`].
+/// Decisions on which exact arithmetic might have differed, see [`DecisionsAtRisk`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AtRisk {
     /// All decisions with a kink.
@@ -41,7 +41,7 @@ pub struct AtRisk {
     pub within: usize,
     /// Exactly at the kink: the first of equals is taken.
     pub ties: usize,
-    /// Of which nothing is known.
+    /// Those about which nothing is known.
     pub unknown: usize,
     /// The nodes with most decisions within the band.
     pub worst: Vec<RiskyNode>,
@@ -87,7 +87,7 @@ impl Certificate {
     }
 }
 
-/// What errors of a certificate may be: 1e-4, and 1e-10 in f64.
+/// The limit of a certificate's errors: 1e-4, and 1e-10 in f64.
 pub fn limit(dtype: FloatDType) -> f64 {
     match dtype {
         FloatDType::F64 => 1e-10,
@@ -166,7 +166,7 @@ fn finite(f: &FrozenNetwork, what: &str, numbers: &[f64]) -> Result<()> {
 /// ```
 ///
 /// # Errors
-/// [`Error::NotFinite`] where F x₀ + r is not; as [`LinearOperator::apply`].
+/// [`Error::NotFinite`] if F x₀ + r is not finite; as [`LinearOperator::apply`].
 pub fn certificate(f: &FrozenNetwork) -> Result<Certificate> {
     let y0 = read(f.reference())?;
     let r = read(f.residual()?)?;

@@ -1,5 +1,5 @@
-//! Before and after: what an attack, or any other change, did to what a classifier says of one picture, and
-//! over a set of them (the paper's Fig. 8).
+//! Before and after: how an attack, or any other change, altered a classifier's result for one picture, and
+//! over a set of pictures (the paper's Fig. 8).
 
 use std::ops::ControlFlow;
 
@@ -29,32 +29,32 @@ pub struct Comparison {
     pub before: Contributions,
     /// Contributions to `class` after.
     pub after: Contributions,
-    /// Votes before and after; none where there is one score, for which alone no pixel can vote.
+    /// Votes before and after; none for a single score, since pixels then have no choice.
     pub votes: Option<[Votes; 2]>,
     /// Decisions, F, r.
     pub difference: Difference,
 }
 
 impl Comparison {
-    /// Whether the best class is another one.
+    /// Whether the best class changed.
     pub fn changed(&self) -> bool {
         self.class != self.class_after
     }
 
-    /// The share of pixels that vote otherwise, where pixels vote.
+    /// The share of pixels that vote differently, if pixels vote.
     pub fn moved(&self) -> Option<f64> {
         let [before, after] = self.votes.as_ref()?;
         Some(before.moved(after))
     }
 
-    /// The share of pixels that vote for `class`, before and after, where pixels vote.
+    /// The share of pixels that vote for `class`, before and after, if pixels vote.
     pub fn share(&self) -> Option<[f64; 2]> {
         let share = |votes: &Votes| votes.counts[self.class] as f64 / votes.of.len().max(1) as f64;
         let [before, after] = self.votes.as_ref()?;
         Some([share(before), share(after)])
     }
 
-    /// What statistics over many pictures need of it, without anything of a picture's size.
+    /// What statistics over many pictures need, without any data of a picture's size.
     pub fn summary(&self) -> ComparisonSummary {
         ComparisonSummary {
             class: self.class,
@@ -116,11 +116,11 @@ setters!(
     ComparisonConfig: with_votes votes: VoteConfig, with_difference difference: DifferenceConfig
 );
 
-/// Compare two pictures of one classifier, or of a network of one score.
+/// Compare two pictures of one classifier, or of a network with one score.
 ///
 /// Cost: the votes of both, [`difference`], two adjoint sweeps.
 ///
-/// It is all or nothing: stopped, it is an error ([`Error::is_stopped`]).
+/// A stop gives no partial result, but an error ([`Error::is_stopped`]).
 ///
 /// # Errors
 /// As [`votes`] and [`difference`]; [`Error::Stopped`].
@@ -181,9 +181,9 @@ pub struct FlipStatistics {
 pub struct ComparisonStatistics {
     /// How many pictures.
     pub pictures: usize,
-    /// How many have another best class.
+    /// How many changed their best class.
     pub changed: usize,
-    /// Contributions to the best class before, on the pictures as they were.
+    /// Contributions to the best class before, on the unchanged pictures.
     pub before: ContributionStatistics,
     /// Contributions to the same classes after.
     pub after: ContributionStatistics,
@@ -205,8 +205,8 @@ pub struct ComparisonStatistics {
     pub share: Option<[MeanStd; 2]>,
 }
 
-/// [`ComparisonStatistics`] of pictures that come one by one; nothing is kept of them. Plain data, so that a long
-/// run can be written down and taken up again.
+/// Accumulates [`ComparisonStatistics`] picture by picture, without keeping the pictures' results. It is plain
+/// data, so that a long run can be saved and resumed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ComparisonTotals {
     changed: usize,
@@ -232,15 +232,15 @@ struct FlipTotals {
 }
 
 impl ComparisonTotals {
-    /// How many pictures there were.
+    /// How many pictures were added.
     pub fn pictures(&self) -> usize {
         self.before.pictures()
     }
 
-    /// One more picture of the same network. After an error the totals are as before.
+    /// Add one more picture of the same network. After an error the totals are unchanged.
     ///
     /// # Errors
-    /// [`Error::Different`] for a picture of another network than those before.
+    /// [`Error::Different`] for a picture of another network than earlier ones.
     pub fn add(&mut self, one: &ComparisonSummary) -> Result<()> {
         let first = self.pictures() == 0;
         if !first && one.flips.len() != self.flips.len() {
@@ -281,7 +281,7 @@ impl ComparisonTotals {
         Ok(())
     }
 
-    /// The statistics of the pictures so far.
+    /// The statistics of the pictures added so far.
     ///
     /// # Errors
     /// [`Error::Empty`] for no pictures.
@@ -310,7 +310,7 @@ impl ComparisonTotals {
     }
 }
 
-/// Mean and standard deviation over pictures of one network; see [`ComparisonTotals`].
+/// Compute the mean and standard deviation over pictures of one network; see [`ComparisonTotals`].
 ///
 /// # Errors
 /// [`Error::Empty`] for no pictures; [`Error::Different`] for pictures of different networks.

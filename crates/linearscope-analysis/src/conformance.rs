@@ -1,4 +1,4 @@
-//! Conformance: whether a frozen network keeps every promise, here and now.
+//! Conformance: whether this frozen network keeps every promise.
 
 use burn::tensor::{FloatDType, Tensor, TensorData};
 use linearscope::{
@@ -23,7 +23,7 @@ pub struct Check {
     pub promise: String,
     /// The relative error.
     pub error: f64,
-    /// What it may be.
+    /// The largest allowed error.
     pub limit: f64,
 }
 
@@ -96,15 +96,16 @@ impl Interpreted for Asked<'_> {
     }
 }
 
-/// Every promise on a network, at its x₀ and along one random direction:
+/// Check every promise on a network, at its x₀ and along one random direction:
 /// [`promises`](conformance::promises) of the core crate, with the certificate's limits, relative to
-/// ‖F x₀‖ + ‖r‖ where that is more; and
+/// ‖F x₀‖ + ‖r‖ if that is larger; and
 ///
 /// * the contributions to the largest output sum to it.
 ///
-/// The reference is that of a plain run to 10⁻⁶ (f64: 10⁻¹²): it is so bit by bit on Flex but for sums over
-/// more than 2¹⁶ entries. Cost: one plain forward, two paired runs, seven products and two adjoint ones.
-/// What was not recorded has no contributions by layer, and is not asked for them.
+/// The reference must equal that of a plain run to 10⁻⁶ (f64: 10⁻¹²). On Flex it does so bit by bit, except
+/// for sums over more than 2¹⁶ entries. Cost: one plain forward pass, two paired runs, seven products and
+/// two adjoint products. A network that was not recorded has no contributions by layer, and they are not
+/// checked.
 ///
 /// # Errors
 /// As [`LinearOperator::apply`].

@@ -6,12 +6,12 @@
 //! score = ⟨Fᵀδ, x₀⟩ + Σ_sources ⟨q, b⟩
 //! ```
 //!
-//! on any acyclic graph. A layer is one weighted op and all up to the next; the pixels' own part
-//! comes first, then sources before the first weighted op, if there are any.
+//! on any acyclic graph. A layer is one weighted op and everything up to the next. The pixels' own
+//! part comes first, then any sources before the first weighted op.
 //!
-//! Not every source is a bias. Freezing a sigmoid leaves σ(0) = ½ over, a norm that measures x₀ its −μ:
-//! constants of a *unit*, which no training chose. They stand beside their layer's biases, one entry
-//! for each node that has some.
+//! Not every source is a bias. Freezing a sigmoid leaves σ(0) = ½ over, and freezing a norm that
+//! measures x₀ leaves −μ. These are constants of a *unit*, which training did not choose. They are
+//! listed next to their layer's biases, one entry for each node that has some.
 
 use burn::tensor::Tensor;
 use burn_backend::BackendTypes;
@@ -28,16 +28,16 @@ use crate::{
     vectors::{dot, flat, read},
 };
 
-/// Whose a part of a score is.
+/// Where a part of a score comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PartKind {
-    /// The pixels'.
+    /// The pixels.
     Input,
-    /// That of a layer's biases, and whatever else the network adds itself: [`SourceKind::Bias`].
+    /// A layer's biases, and whatever else the network itself adds: [`SourceKind::Bias`].
     Bias,
-    /// That of the constants of one node's frozen units: [`SourceKind::Unit`].
+    /// The constants of one node's frozen units: [`SourceKind::Unit`].
     Unit,
 }
 
@@ -54,48 +54,50 @@ impl From<SourceKind> for PartKind {
 /// node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerContribution {
-    /// Number of the layer; 0 is the input, and what comes before the first weighted op.
+    /// Number of the layer; 0 is the input and everything before the first weighted op.
     pub layer: usize,
-    /// Name of the weighted op that begins the layer; of the node for units; for number 0 "input" (the pixels'
-    /// own part) or "before the first layer" (biases there).
+    /// Name of the weighted op that begins the layer, or of the node for units; for number 0, "input" (the
+    /// pixels' own part) or "before the first layer" (biases there).
     pub name: String,
-    /// Whose it is.
+    /// Where it comes from.
     pub kind: PartKind,
     /// Its part of the score.
     pub value: f64,
-    /// value / score; 0 of a score of 0.
+    /// value / score; 0 if the score is 0.
     pub share: f64,
 }
 
-/// A score taken apart.
+/// A score, split into its parts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contributions {
     /// Flat index of the output that was asked about.
     pub target: usize,
     /// f(x₀) there.
     pub score: f64,
-    /// ⟨row, x₀⟩: what the pixels themselves add, without any source.
+    /// ⟨row, x₀⟩: what the pixels themselves add, without sources.
     pub input: f64,
     /// r there: the sum over all sources.
     pub residual: f64,
-    /// What the biases add, of all layers.
+    /// What the biases of all layers add.
     pub biases: f64,
-    /// What the constants of units add, of all layers; with the biases it is the residual.
+    /// What the constants of units of all layers add; together with the biases this is the
+    /// residual.
     pub units: f64,
-    /// residual / score; 0 of a score of 0. Meaningless for a score ≤ 0, which is why that is flagged.
+    /// residual / score; 0 if the score is 0. Meaningless for a score ≤ 0, which is flagged for that
+    /// reason.
     pub residual_share: f64,
     /// The score is not positive: shares flip their sign.
     pub score_not_positive: bool,
     /// |Σ contributions − score| / Σ|contributions|.
     pub gap: f64,
-    /// The input, then layer by layer one entry for its biases and one for each node with constants of
-    /// units. What is not there is left out.
+    /// The input, then for each layer one entry for its biases and one for each node with constants of
+    /// units. Parts that do not exist are left out.
     pub layers: Vec<LayerContribution>,
 }
 
 impl Contributions {
-    /// What a layer adds: its biases, and the constants of its units. Number 0 is without the pixels' own
-    /// part, which is [`input`](Self::input).
+    /// What a layer adds: its biases, and the constants of its units. Number 0 does not include the
+    /// pixels' own part, which is [`input`](Self::input).
     pub fn of_layer(&self, layer: usize) -> (f64, f64) {
         let of = |kind| {
             let parts = self.layers.iter();
@@ -107,8 +109,8 @@ impl Contributions {
     }
 }
 
-/// The contributions of every layer to output `target` (flat), biases and constants of units apart. Cost: one
-/// adjoint sweep.
+/// Compute the contributions of every layer to output `target` (a flat index), with biases and constants of
+/// units listed separately. Cost: one adjoint sweep.
 ///
 /// # Example
 /// ```
@@ -214,7 +216,7 @@ fn part_of(value: f64, score: f64) -> f64 {
     }
 }
 
-/// The flat index of the largest output, the first of ties.
+/// The flat index of the largest output; ties go to the first.
 ///
 /// # Errors
 /// [`Error::Data`]; [`Error::Empty`] for an output without elements.
@@ -222,14 +224,15 @@ pub fn top1(f: &FrozenNetwork) -> Result<usize> {
     argmax(&read(f.reference())?).ok_or(Error::Empty { what: "the output" })
 }
 
-/// Contributions of every layer to all outputs in forward passes, `[layers, N]`: entry `[l, o]` is
-/// what the sources of layer l add to output o. Layers as in [`FrozenNetwork::layers`]; Σₗ is r.
+/// Compute the contributions of every layer to all outputs by forward passes, `[layers, N]`: entry
+/// `[l, o]` is what the sources of layer l add to output o. Layers are those of
+/// [`FrozenNetwork::layers`]; Σₗ is r.
 ///
-/// It says the same as one adjoint sweep for each output, and the two check each other. Cost: one
-/// forward for each layer that has sources.
+/// The result equals that of one adjoint sweep for each output, so the two check each other. Cost:
+/// one forward pass for each layer that has sources.
 ///
 /// # Errors
-/// [`linearscope::Error::Memory`] where nothing was recorded.
+/// [`linearscope::Error::Memory`] if nothing was recorded.
 pub fn contributions_of_all(f: &FrozenNetwork) -> Result<Tensor<2>> {
     let found = f.recorded_for("contributions")?.contributions_of_all()?;
     let first: <Dispatch as BackendTypes>::FloatTensorPrimitive =
@@ -246,9 +249,9 @@ pub struct LayerStatistics {
     pub name: String,
     /// As in [`LayerContribution`].
     pub kind: PartKind,
-    /// Of value; a part that a picture does not have is 0 there.
+    /// Statistics of value; a part that a picture does not have counts as 0 there.
     pub value: MeanStd,
-    /// Of value / score.
+    /// Statistics of value / score.
     pub share: MeanStd,
 }
 
@@ -257,11 +260,11 @@ pub struct LayerStatistics {
 pub struct ContributionStatistics {
     /// How many pictures.
     pub pictures: usize,
-    /// Pictures whose score is not positive: they are left out of shares, which would flip their sign.
+    /// Pictures whose score is not positive: they are left out of the shares, whose sign would flip.
     pub not_positive: usize,
-    /// Of the scores.
+    /// Statistics of the scores.
     pub score: MeanStd,
-    /// Of residual / score; NaN where no score is positive.
+    /// Statistics of residual / score; NaN if no score is positive.
     pub residual_share: MeanStd,
     /// The largest |Σ contributions − score| / Σ|contributions|.
     pub gap: f64,
@@ -269,8 +272,8 @@ pub struct ContributionStatistics {
     pub layers: Vec<LayerStatistics>,
 }
 
-/// [`ContributionStatistics`] of pictures that come one by one; nothing is kept of them. Plain data, so that a long
-/// run can be written down and taken up again.
+/// Accumulates [`ContributionStatistics`] picture by picture, without keeping the pictures' results. It is plain
+/// data, so that a long run can be saved and resumed.
 ///
 /// ```
 /// # use linearscope_analysis::contribution::{ContributionTotals, Contributions};
@@ -322,15 +325,15 @@ impl LayerTotals {
 }
 
 impl ContributionTotals {
-    /// How many pictures there were.
+    /// How many pictures were added.
     pub fn pictures(&self) -> usize {
         self.score.count()
     }
 
-    /// One more picture of the same network. After an error the totals are as before.
+    /// Add one more picture of the same network. After an error the totals are unchanged.
     ///
     /// # Errors
-    /// [`Error::Different`] for layers that are not those of the pictures before.
+    /// [`Error::Different`] if the layers differ from those of earlier pictures.
     pub fn add(&mut self, found: &Contributions) -> Result<()> {
         let of_network = |kind: PartKind| kind != PartKind::Unit;
         if self.pictures() > 0 {
@@ -377,10 +380,10 @@ impl ContributionTotals {
         Ok(())
     }
 
-    /// The statistics of the pictures so far.
+    /// The statistics of the pictures added so far.
     ///
     /// # Errors
-    /// [`Error::Empty`] for no pictures.
+    /// [`Error::Empty`] without pictures.
     pub fn finish(&self) -> Result<ContributionStatistics> {
         if self.pictures() == 0 {
             return Err(Error::Empty {
@@ -405,11 +408,11 @@ impl ContributionTotals {
     }
 }
 
-/// Mean and standard deviation over pictures of one network, each with its own target (for instance
-/// its best class), layer by layer; see [`ContributionTotals`].
+/// Compute the mean and standard deviation over pictures of one network, layer by layer. Each
+/// picture has its own target (for instance its best class). See [`ContributionTotals`].
 ///
 /// # Errors
-/// [`Error::Empty`] for no pictures; [`Error::Different`] for layers that are not those of one network.
+/// [`Error::Empty`] without pictures; [`Error::Different`] if the layers are not those of one network.
 pub fn aggregate<'a>(
     set: impl IntoIterator<Item = &'a Contributions>,
 ) -> Result<ContributionStatistics> {

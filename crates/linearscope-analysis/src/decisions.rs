@@ -1,5 +1,5 @@
-//! Decisions that differ between precisions: what the [certificate](crate::certificate)'s decisions at risk
-//! come to.
+//! Decisions that differ between precisions: how many of the [certificate](crate::certificate)'s decisions
+//! at risk really do.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     vectors::read,
 };
 
-/// One unit layer, and how many of its decisions are others in f64.
+/// One unit layer, and how many of its decisions differ in f64.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Differing {
     /// The network node.
@@ -24,18 +24,18 @@ pub struct Differing {
     pub kind: String,
     /// How many units it has.
     pub units: usize,
-    /// How many decided otherwise.
+    /// How many decided differently.
     pub differing: usize,
 }
 
-/// Freeze the same network at the same x₀ in f64, on the CPU, and list the unit layers of which decisions
-/// differ from those of `f`; none where nothing does. Every one of them lies among the decisions at risk,
-/// or was an exact tie.
+/// Freeze the same network at the same x₀ in f64, on the CPU, and list the unit layers with decisions
+/// that differ from those of `f`. The list is empty if none do. Every differing decision is among the
+/// decisions at risk, or was an exact tie.
 ///
-/// Cost: a freeze in f64; memory: the weights once more, in twice the bytes.
+/// Cost: a freeze in f64. Memory: another copy of the weights, with twice the bytes.
 ///
 /// # Errors
-/// As [`FrozenNetwork::new`]; [`linearscope::Error::Memory`] where nothing was recorded.
+/// As [`FrozenNetwork::new`]; [`linearscope::Error::Memory`] if nothing was recorded.
 pub fn differing_in_f64(f: &FrozenNetwork) -> Result<Vec<Differing>> {
     // Refused before another freeze, not after it.
     let recorded = f.recorded_for(COMPARISON)?;

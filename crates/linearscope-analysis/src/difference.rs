@@ -30,7 +30,7 @@ pub struct Flipped {
     pub kind: String,
     /// How many units there are.
     pub units: usize,
-    /// How many decided otherwise.
+    /// How many decided differently.
     pub flipped: usize,
     /// flipped / units.
     pub share: f64,
@@ -64,18 +64,18 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// ‖F′ − F‖ / ‖F‖; 0 where nothing changed.
+    /// ‖F′ − F‖ / ‖F‖; 0 if nothing changed.
     pub fn f_change(&self) -> f64 {
         over(self.f_difference.value, self.f.value)
     }
 }
 
-/// Which decisions differ between two pictures of one network.
+/// Find the decisions that differ between two pictures of one network.
 ///
 /// Cost: a pass over the stored decisions.
 ///
 /// # Errors
-/// [`linearscope::Error::Memory`] where nothing was recorded; as [`linearscope::program::Program::flips`].
+/// [`linearscope::Error::Memory`] if nothing was recorded; as [`linearscope::program::Program::flips`].
 pub fn flips(before: &FrozenNetwork, after: &FrozenNetwork) -> Result<Vec<Flipped>> {
     let recorded = |f| FrozenNetwork::recorded_for(f, COMPARISON);
     let (a, b) = (recorded(before)?, recorded(after)?);
@@ -97,8 +97,8 @@ pub fn flips(before: &FrozenNetwork, after: &FrozenNetwork) -> Result<Vec<Flippe
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DifferenceConfig {
-    /// Random vectors, the same for all three norms: 2 or more; from the number of outputs on every row is
-    /// taken instead, and norms are exact. Default 16.
+    /// Number of random vectors, the same for all three norms: 2 or more. If it is at least the number of
+    /// outputs, every row is taken instead, and the norms are exact. Default 16.
     pub probes: usize,
     /// Seed of the vectors. Default 0.
     pub seed: u64,
@@ -135,11 +135,11 @@ impl DifferenceConfig {
     }
 }
 
-/// Compare the affine map of `after` with that of `before`, two pictures of one network by the same
-/// rules, and the row and residual of one class.
+/// Compare the affine map of `after` with that of `before`, and the row and residual of one class.
+/// Both are pictures of one network, frozen by the same rules.
 ///
 /// Frobenius norms are estimated with vectors z of random signs, ‖A‖² = E ‖Aᵀ z‖² (Hutchinson), the same for
-/// all three norms. Deterministic for a seed. Progress counts vectors. It is all or nothing: stopped, it is an
+/// all three norms. Deterministic for a seed. Progress counts vectors. A stop gives no partial result, but an
 /// error ([`Error::is_stopped`]).
 ///
 /// Cost: [`DifferenceConfig::probes`] + 1 adjoint products and one replay each.

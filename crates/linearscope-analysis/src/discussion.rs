@@ -1,15 +1,17 @@
-//! Pixel discussions: what each pixel says for each class, sources included.
+//! Pixel discussions: how much each pixel supports each class, sources included.
 //!
-//! A row ⊙ x₀ leaves out what the sources say; a discussion carries them back to the pixels too. One
-//! backward sweep takes (q, s) along, q ← Wᵀ q as for rows, and at a source b̂ adds to s:
+//! A row ⊙ x₀ leaves out what the sources add to a score; a discussion carries this back to the
+//! pixels too. One backward sweep carries (q, s). As for rows, q ← Wᵀ q. A source b̂ adds to s:
 //!
-//! - *scored*: s ← Wᵀ(s + q ⊙ b̂), D = q₀ ⊙ x₀ + s₀. It does not sum to the score: the gap is told.
-//! - *conserving*: the same with W's shares of what passes, |Wᵢⱼ| / Σₖ|Wᵢₖ| for weighted maps, so
-//!   that nothing is lost or made and D sums to the score. What sources say at entries that depend on no
-//!   pixel (a pruned filter's bias, a window wholly on padding) is shared out evenly among all, and told.
-//! - *paper*: equation 18 of the paper leaves the class out of what sources say: s ← Wᵀ(s + b̂),
-//!   D = q₀ ⊙ x₀ + λ s₀ with the λ for which D sums to the score. λ is told; a class whose own
-//!   words count for less than λ s₀ is one whose discussion means little.
+//! - *scored*: s ← Wᵀ(s + q ⊙ b̂), D = q₀ ⊙ x₀ + s₀. It does not sum to the score: the gap is
+//!   reported.
+//! - *conserving*: the same with W replaced by the shares of what passes, |Wᵢⱼ| / Σₖ|Wᵢₖ| for weighted
+//!   maps. So nothing is lost or created, and D sums to the score. What sources add at entries that
+//!   depend on no pixel (a pruned filter's bias, a window wholly on padding) is spread evenly over all
+//!   pixels, and reported.
+//! - *paper*: equation 18 of the paper leaves the class out of the sources' part: s ← Wᵀ(s + b̂),
+//!   D = q₀ ⊙ x₀ + λ s₀ with the λ for which D sums to the score. λ is reported. Where the class's
+//!   own part is smaller than λ s₀, its discussion means little.
 
 use burn::tensor::{Tensor, TensorData};
 use linearscope::program::Carry;
@@ -36,7 +38,7 @@ pub enum Propagation {
     Paper,
 }
 
-/// Which terms of a discussion are taken.
+/// Which terms of a discussion are included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Terms {
@@ -50,24 +52,24 @@ pub enum Terms {
     Layer(usize),
 }
 
-/// What pixels say about some outputs.
+/// The discussions of some outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Discussions {
     /// D, `[targets, n]`, in the network's dtype.
     pub pixels: TensorData,
     /// f(x₀) at each target.
     pub scores: Vec<f64>,
-    /// Σ D − score, over |score|, for each target; what the scored propagation lacks, what others lose by
-    /// rounding, and what terms that are left out would add.
+    /// Σ D − score, relative to |score|, for each target: what the scored propagation lacks, what others
+    /// lose by rounding, and what excluded terms would add.
     pub gaps: Vec<f64>,
     /// λ for each target; 1 where the propagation has none.
     pub factors: Vec<f64>,
-    /// The part of each D that sources say where nothing depends on a pixel, shared out evenly among all pixels; 0 but
-    /// for the conserving propagation.
+    /// The part of each D that comes from sources where nothing depends on a pixel. It is spread evenly over all
+    /// pixels. 0 except for the conserving propagation.
     pub evenly: Vec<f64>,
 }
 
-/// The discussions of outputs (flat) in one backward sweep for all of them.
+/// Compute the discussions of outputs (flat positions) in one backward sweep for all of them.
 ///
 /// # Example
 /// ```
@@ -91,12 +93,12 @@ pub struct Discussions {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Cost: 2 adjoint products a target, conserving also one forward product; paper 1, and 2 once,
-/// because what its sources say has no class in it.
+/// Cost: 2 adjoint products per target, for conserving also one forward product. For paper, 1 per
+/// target and 2 once, because its sources' part does not depend on the class.
 ///
 /// # Errors
-/// [`Error::OutOfRange`]; [`Error::Empty`] without outputs; [`linearscope::Error::Memory`] where nothing was recorded; [`Error::NotFinite`] where
-/// λ is infinite, since no source reaches the pixels.
+/// [`Error::OutOfRange`]; [`Error::Empty`] without outputs; [`linearscope::Error::Memory`] if nothing was recorded;
+/// [`Error::NotFinite`] if λ is infinite because no source reaches the pixels.
 pub fn discussions(
     f: &FrozenNetwork,
     targets: &[usize],
@@ -105,13 +107,13 @@ pub fn discussions(
     discussions_of(f, targets, propagation, Terms::All)
 }
 
-/// [`discussions`] of which only some terms are taken. What the pixels and all layers say adds up to the
-/// whole discussion; the paper's λ is that of the whole.
+/// Like [`discussions`], but with only some of the terms. The terms of the pixels and of all layers add
+/// up to the whole discussion; the paper's λ is that of the whole.
 ///
-/// Cost: as [`discussions`]; the pixels alone: 1 adjoint product a target.
+/// Cost: as [`discussions`]; for the pixels alone, 1 adjoint product per target.
 ///
 /// # Errors
-/// As [`discussions`]; [`Error::OutOfRange`] for a layer there is not.
+/// As [`discussions`]; [`Error::OutOfRange`] for a layer that does not exist.
 pub fn discussions_of(
     f: &FrozenNetwork,
     targets: &[usize],
@@ -144,8 +146,8 @@ pub(crate) fn scores(f: &FrozenNetwork, targets: &[Vec<usize>]) -> Result<Vec<f6
     Ok(targets.iter().map(score).collect())
 }
 
-/// [`discussions_of`] sums of outputs: each target is a list of positions whose scores are added, as the pixels of a
-/// region or a class over a mask.
+/// Like [`discussions_of`], but for sums of outputs: each target is a list of positions whose scores are added, such
+/// as the pixels of a region or a class over a mask.
 ///
 /// Cost: as [`discussions_of`], whatever the length of the lists.
 ///

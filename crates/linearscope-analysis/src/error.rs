@@ -6,15 +6,15 @@ use crate::progress::Progress;
 
 /// An error of an analysis.
 ///
-/// Singular value decompositions that did not converge carry what they found and are a
-/// [`SvdError`](crate::svd::SvdError) of their own.
+/// Singular value decompositions that did not converge have their own error,
+/// [`SvdError`](crate::svd::SvdError), which carries what they found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The engine refused, or failed.
     #[error(transparent)]
     Engine(#[from] linearscope::Error),
-    /// An operator of a user's own failed.
+    /// A custom operator failed.
     #[error("the operator failed: {0}")]
     Operator(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Vectors of the wrong length.
@@ -40,19 +40,19 @@ pub enum Error {
     OutOfRange {
         /// What the index selects (the row, the column, the class …).
         what: &'static str,
-        /// The index that came, flat or one number an axis.
+        /// The index that was given, flat or one number per axis.
         index: Vec<usize>,
-        /// What it has to fit.
+        /// The size or shape it must fit.
         shape: Vec<usize>,
     },
-    /// A setting that means nothing here.
+    /// A setting that makes no sense here.
     #[error("{what} is {got}, but {allowed}")]
     Setting {
         /// The setting.
         what: &'static str,
         /// Its value.
         got: String,
-        /// What it may be.
+        /// The allowed values.
         allowed: String,
     },
     /// Two operators that were to be composed or added do not fit.
@@ -65,7 +65,7 @@ pub enum Error {
         /// Of the second.
         right: String,
     },
-    /// The question is one for classifiers.
+    /// The analysis is only for classifiers.
     #[error(
         "the output of shape {shape:?} is not a vector of scores for one picture, so the network is not a \
          classifier; contributions, rows and columns work for all networks"
@@ -74,13 +74,13 @@ pub enum Error {
         /// The output's shape.
         shape: Vec<usize>,
     },
-    /// The question is about one picture.
+    /// The analysis is only for one picture at a time.
     #[error("the input of shape {shape:?} is a batch of pictures; use one picture at a time")]
     Batch {
         /// The input's shape.
         shape: Vec<usize>,
     },
-    /// The question is one for networks that make a picture from a picture.
+    /// The analysis is only for networks that map a picture to a picture.
     #[error(
         "the {end} of shape {shape:?} is not a single picture [1, c, h, w] of at least 2×2 pixels; maps need a \
          network from one picture to one picture: for scores, use rows, contributions or singular vectors"
@@ -91,7 +91,8 @@ pub enum Error {
         /// Its shape.
         shape: Vec<usize>,
     },
-    /// No two output pixels are a step apart that is whole pixels in input and output.
+    /// No two output pixels are separated by a step that is a whole number of pixels in both input
+    /// and output.
     #[error(
         "shift-variance compares rows {step:?} output pixels apart (down, right), the smallest step that is a \
          whole number of pixels in the input, in the output and for every stride between, but the output has \
@@ -103,16 +104,16 @@ pub enum Error {
         /// `[h, w]` of the output.
         size: [usize; 2],
     },
-    /// Nothing says which pixel of the input a pixel of the output lies on.
+    /// It is unknown which pixel of the input a pixel of the output lies on.
     #[error("output pixels have no position in the input: {reason}")]
     NoPlace {
         /// Why.
         reason: String,
     },
-    /// Results that were to be put together are not of one network.
+    /// Results that were to be combined do not come from one network.
     #[error("{what} do not belong to one network: {because}")]
     Different {
-        /// What was to be put together.
+        /// What was to be combined.
         what: &'static str,
         /// Where they differ.
         because: String,
@@ -125,17 +126,17 @@ pub enum Error {
         /// What it means, and what to do.
         because: String,
     },
-    /// The observer of a long computation said stop, and nothing is finished that could be handed out.
+    /// The observer stopped a long computation before anything was finished that could be returned.
     #[error("stopped while {}: {} of {} done", .0.doing, .0.done, .0.of)]
     Stopped(Progress),
-    /// Numbers moved off the device in another form than expected, or not at all.
+    /// Numbers arrived from the device in an unexpected form, or not at all.
     #[error("tensor data could not be read: {0}")]
     Data(String),
 }
 
 impl Error {
-    /// Whether nothing went wrong and somebody stopped the computation: its observer, or the network's
-    /// [`Interrupt`](linearscope::Interrupt) in the middle of a product.
+    /// Whether the computation was stopped and nothing went wrong. It can be stopped by its observer,
+    /// or by the network's [`Interrupt`](linearscope::Interrupt) in the middle of a product.
     pub fn is_stopped(&self) -> bool {
         match self {
             Self::Stopped(_) | Self::Engine(linearscope::Error::Interrupted) => true,

@@ -14,21 +14,21 @@ pub struct MeanStd {
 }
 
 impl MeanStd {
-    /// Of these numbers; the mean of none is NaN.
+    /// Mean and standard deviation of these numbers; the mean of none is NaN.
     pub fn of(values: &[f64]) -> Self {
         let mut totals = MeanStdTotals::default();
         values.iter().for_each(|value| totals.add(*value));
         totals.finish()
     }
 
-    /// Of shares, for people: "88.2 ± 10.0 %".
+    /// Format shares for people: "88.2 ± 10.0 %".
     pub fn percent(self) -> String {
         format!("{:.1} ± {:.1} %", 100.0 * self.mean, 100.0 * self.std)
     }
 }
 
-/// [`MeanStd`] of numbers that come one by one, by Welford's recurrence: nothing is kept of them, and no sum of
-/// squares loses digits. The last digits depend on the order, and on nothing else.
+/// Accumulates [`MeanStd`] number by number, by Welford's recurrence: no number is kept, and no sum of squares
+/// loses digits. The last digits depend on the order, and on nothing else.
 ///
 /// ```
 /// use linearscope_analysis::{MeanStd, MeanStdTotals};
@@ -47,7 +47,7 @@ pub struct MeanStdTotals {
 }
 
 impl MeanStdTotals {
-    /// One more number.
+    /// Add one more number.
     pub fn add(&mut self, value: f64) {
         self.count += 1;
         let off = value - self.mean;
@@ -55,12 +55,12 @@ impl MeanStdTotals {
         self.squares += off * (value - self.mean);
     }
 
-    /// How many there were.
+    /// How many numbers were added.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Of those so far; the mean of none is NaN.
+    /// Mean and standard deviation of the numbers so far; the mean of none is NaN.
     pub fn finish(&self) -> MeanStd {
         let mean = match self.count {
             0 => f64::NAN,
@@ -74,14 +74,14 @@ impl MeanStdTotals {
     }
 }
 
-/// What the ± of an [`Estimate`] is.
+/// The meaning of the ± of an [`Estimate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Bar {
     /// Nothing was estimated: ± 0.
     Exact,
-    /// Half the width of a 95 % interval: value ± error covers the truth for 95 of 100 seeds, about.
+    /// Half the width of a 95 % interval: value ± error covers the truth for about 95 of 100 seeds.
     Interval95,
 }
 
@@ -92,12 +92,12 @@ pub struct Estimate {
     pub value: f64,
     /// The ±.
     pub error: f64,
-    /// What the ± is.
+    /// The meaning of the ±.
     pub bar: Bar,
 }
 
 impl Estimate {
-    /// A number that is known.
+    /// A number that is known exactly.
     pub fn exact(value: f64) -> Self {
         Self {
             value,

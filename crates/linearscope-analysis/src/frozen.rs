@@ -18,7 +18,7 @@ use crate::{
     vectors::{batched, check, flat, row, shaped},
 };
 
-/// y(x) = F x + r of a network with one input and one output, frozen at x₀, on any Burn device.
+/// A network with one input and one output, frozen at x₀: y(x) = F x + r, on any Burn device.
 ///
 /// # Example
 /// ```
@@ -66,7 +66,7 @@ impl FrozenNetwork {
         Ok(Interpreter::load(network, device, dtype)?)
     }
 
-    /// The plain output f(x) of a loaded network, without freezing anything.
+    /// Compute the plain output f(x) of a loaded network, without freezing anything.
     ///
     /// # Errors
     /// As [`Loaded::forward`]; [`Error::Data`].
@@ -78,7 +78,8 @@ impl FrozenNetwork {
         Ok(y.into_data())
     }
 
-    /// Freeze at x₀, data of the input's shape. Cost: one forward pass and the rules' decisions.
+    /// Freeze the network at x₀, which has the input's shape. Cost: one forward pass and the rules'
+    /// decisions.
     ///
     /// # Errors
     /// As [`Recorded::new`], [`linearscope::Error::Memory`] apart.
@@ -86,9 +87,10 @@ impl FrozenNetwork {
         Self::within(loaded, x0, rules, machine_budget())
     }
 
-    /// [`new`](Self::new) within a budget of bytes for decisions and probes. Where the decisions do
-    /// not fit, products run the network with its reference alongside the probes, forwards, and on
-    /// the autodiff tape, backwards: dearer, but the same.
+    /// Like [`new`](Self::new), but within a budget in bytes for decisions and probes. If the
+    /// decisions do not fit, forward products run the network with its reference alongside the
+    /// probes, and backward products use the autodiff tape. This is slower, but gives the same
+    /// results.
     ///
     /// # Errors
     /// As [`Frozen::within`].
@@ -116,10 +118,11 @@ impl FrozenNetwork {
         })
     }
 
-    /// The same frozen network, stopped by `interrupt` and no longer by the one that it was loaded with: one for each of
-    /// several questions that are stopped one by one. Numbers are the same bits.
+    /// The same frozen network, stopped by `interrupt` and no longer by the interrupt with which it was loaded. Use one
+    /// copy for each of several questions that must be stopped separately. Results are the same bits.
     ///
-    /// Cost: lists of nodes, microseconds a hundred layers; weights, decisions and what is made of them are shared.
+    /// Cost: lists of nodes, microseconds per hundred layers; weights, decisions and what is made from them are
+    /// shared.
     ///
     /// ```
     /// # use burn::{nn::LinearConfig, tensor::{Device, FloatDType, TensorData}};
@@ -154,17 +157,17 @@ impl FrozenNetwork {
         }
     }
 
-    /// The engine underneath, recorded or paired: network, rules, what the freeze found.
+    /// The engine underneath, recorded or paired: network, rules, and what the freeze found.
     pub fn frozen(&self) -> &Frozen<Dispatch> {
         &self.frozen
     }
 
-    /// The recorded network with its program; `None` where the decisions did not fit the memory.
+    /// The recorded network with its program; `None` if the decisions did not fit in memory.
     pub fn recorded(&self) -> Option<&Recorded<Dispatch>> {
         self.frozen.recorded()
     }
 
-    /// The recorded network, for `what` cannot be had without a program.
+    /// The recorded network, needed because `what` requires a program.
     ///
     /// # Errors
     /// [`linearscope::Error::Memory`] names `what` and the budget.
@@ -200,7 +203,7 @@ impl FrozenNetwork {
         Ok(flat(y.into_iter().next().expect("one output")))
     }
 
-    /// Fᵀ y for k vectors and each source's contribution ⟨Fₛᵀ y, b⟩.
+    /// Fᵀ y for k vectors, and each source's contribution ⟨Fₛᵀ y, b⟩.
     ///
     /// # Errors
     /// As [`LinearOperator::apply_adjoint`].
@@ -252,8 +255,8 @@ impl FrozenNetwork {
         Ok(Tensor::cat(rows, 0))
     }
 
-    /// Names of the layers contributions are summed over; number 0 is the input. None where nothing
-    /// was recorded.
+    /// Names of the layers over which contributions are summed; number 0 is the input. Empty if
+    /// nothing was recorded.
     pub fn layers(&self) -> &[Arc<str>] {
         self.recorded().map_or(&[], |f| f.program().layers())
     }

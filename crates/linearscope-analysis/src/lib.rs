@@ -1,32 +1,30 @@
-//! What a linear interpreter says: columns, rows, projections, contributions, singular vectors,
+//! Analyses by a linear interpreter: columns, rows, projections, contributions, singular vectors,
 //! certificates.
 //!
-//! Everything here sees a network through [`LinearOperator`] — shapes, `apply` and
-//! `apply_adjoint` on batches of flat vectors — and, for contributions, its sources.
-//! [`FrozenNetwork`] gives a captured network at one x₀ that form; [`operator`] has those made of others, and any
-//! type of a user's can implement it.
+//! Everything here sees a network through [`LinearOperator`], that is, shapes and `apply` and `apply_adjoint` on
+//! batches of flat vectors. Contributions also use its sources. [`FrozenNetwork`] implements the trait for a
+//! captured network at one x₀, [`operator`] combines operators into others, and your own types can implement it.
 //!
 //! | question | module |
 //! | --- | --- |
-//! | which pixels does an output use, where does a pixel go | [`projection`] |
-//! | what passes, and how much | [`svd`], [`spectrum`] |
+//! | which pixels does an output use, and where does a pixel go | [`projection`] |
+//! | what does the network pass on, and how much of it | [`svd`], [`spectrum`] |
 //! | which layer's biases made a score | [`contribution`] |
 //! | how much does each pixel add to a score | [`attribution`] |
-//! | is a method any good | [`evaluation`] |
-//! | what does each pixel say, and for which class | [`discussion`], [`votes`] |
+//! | how good is an attribution method | [`evaluation`] |
+//! | how much does each pixel support each class | [`discussion`], [`votes`] |
 //! | what does an attack change | [`attack`], [`difference`], [`comparison`] |
-//! | how far does it reach, what is copied, what is a template | [`maps`] |
+//! | how far do fields reach, what is copied, what is a template | [`maps`] |
 //! | what do singular vectors look like | [`descriptors`] |
 //! | all of F | [`matrix`] |
 //! | how exact is it, where does it hold | [`certificate`], [`conformance`], [`validity`], [`decisions`] |
 //! | what does it cost | [`mod@bench`] |
 //!
-//! **Results** are plain data with serde. **Errors** are one enum, [`Error`]; a singular value decomposition that
-//! did not converge carries what it found, in [`svd::SvdError`]. **Long computations** tell an observer their
-//! [`Progress`], and stop when it says so, or when the network's
-//! [`Interrupt`](linearscope::Interrupt) is stopped ([`Error::is_stopped`]); what was finished by then is the result where
-//! there is any. **Ties** of scores go to the first ([`ranking`]). **A ±** says what it is
-//! ([`Estimate`]).
+//! **Results** are plain data with serde. **Errors** are one enum, [`Error`]; a singular value decomposition that did
+//! not converge carries what it found, in [`svd::SvdError`]. **Long computations** report their [`Progress`] to an
+//! observer. They stop when the observer says so, or when the network's [`Interrupt`](linearscope::Interrupt) is
+//! stopped ([`Error::is_stopped`]); whatever was finished by then is the result. **Ties** of scores go to the first
+//! ([`ranking`]). **A ±** always states its meaning ([`Estimate`]).
 
 /// Builder-style setters of a configuration, one a field.
 macro_rules! setters {

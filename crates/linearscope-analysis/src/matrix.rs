@@ -1,12 +1,13 @@
-//! All of F, sparse, in parts that can be computed one by one.
+//! All of F as a sparse matrix, in parts that can be computed one by one.
 //!
-//! Row p of F has entries where its field lies; where that is is known from shapes alone, so that
-//! every part has its place in the file before anything is computed. A part is a stripe of output
-//! rows. It is computed on the window that the stripe depends on, by the cheaper of
+//! Row p of F has entries where its field lies. Shapes alone determine where that is, so that every
+//! part has its place in the file before anything is computed. A part is a stripe of output rows.
+//! It is computed on the window on which the stripe depends, by the cheaper of
 //!
-//! - *columns*: input pixels that no output sees two of share a probe, c·d_h·d_w forward probes with
-//!   d the largest field;
-//! - *rows*: output pixels that no input reaches two of share a cotangent, C·D_h·D_w adjoint ones.
+//! - *columns*: input pixels share a probe if no output sees two of them, c·d_h·d_w forward probes
+//!   with d the largest field;
+//! - *rows*: output pixels share a cotangent if no input reaches two of them, C·D_h·D_w adjoint
+//!   ones.
 //!
 //! A network without locality (a classifier) is a dense matrix, computed row by row.
 
@@ -31,7 +32,7 @@ use crate::{
 /// The most probes side by side: more gains nothing on a CPU.
 const BATCH: usize = 16;
 
-/// In which direction a part is computed.
+/// The direction in which a part is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -85,8 +86,8 @@ impl Axis {
     }
 }
 
-/// The form of F as a sparse matrix in rows (CSR): N × n, where its entries are, and how a part of
-/// them is computed.
+/// The structure of F as a sparse matrix in rows (CSR), N × n: where its entries are, and how a
+/// part of them is computed.
 #[derive(Debug)]
 pub struct MatrixPlan<'a> {
     f: &'a FrozenNetwork,
@@ -197,7 +198,7 @@ impl<'a> MatrixPlan<'a> {
         c * d * self.h.all() * self.w.all()
     }
 
-    /// The same entries, computed in another direction; dense matrices know the adjoint only.
+    /// The same entries, computed in another direction; dense matrices support only the adjoint.
     #[must_use]
     pub fn with_direction(mut self, direction: Direction) -> Self {
         if !self.dense {
@@ -206,13 +207,13 @@ impl<'a> MatrixPlan<'a> {
         self
     }
 
-    /// In which direction parts are computed.
+    /// The direction in which parts are computed.
     pub fn direction(&self) -> Direction {
         self.direction
     }
 
-    /// How many rows of the output picture there are to cut into stripes. A vector of outputs is
-    /// cut into single rows of F instead.
+    /// How many rows of the output picture can be cut into stripes. A vector of outputs is cut into
+    /// single rows of F instead.
     pub fn stripes(&self) -> usize {
         match self.dense {
             true => self.f.output_len(),
@@ -254,7 +255,7 @@ impl<'a> MatrixPlan<'a> {
     /// The entries of a stripe: one segment for each output channel.
     ///
     /// # Errors
-    /// [`Error::Data`] when the device cannot deliver.
+    /// [`Error::Data`] if the device cannot deliver.
     pub fn part(&self, stripe: Range<usize>, budget: usize) -> Result<Part> {
         match self.f.dtype() {
             burn::tensor::FloatDType::F64 => self.part_of::<f64>(stripe, budget),

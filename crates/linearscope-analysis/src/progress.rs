@@ -1,4 +1,4 @@
-//! How far a long computation is, and whether it goes on.
+//! How far a long computation is, and whether it continues.
 
 use std::ops::ControlFlow;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// Where a long computation is. Its observer returns [`ControlFlow::Break`] to stop it.
 ///
-/// What [`of`](Self::of) counts is said by [`doing`](Self::doing): fields, classes, places, steps, triplets.
+/// [`doing`](Self::doing) says what [`of`](Self::of) counts: fields, classes, places, steps, triplets.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Progress {
@@ -14,12 +14,12 @@ pub struct Progress {
     pub doing: &'static str,
     /// How many are done.
     pub done: usize,
-    /// Of how many.
+    /// How many there are in total.
     pub of: usize,
-    /// Products with F and Fᵀ so far, where they are counted; else 0.
+    /// Products with F and Fᵀ so far, if they are counted; otherwise 0.
     pub products: usize,
-    /// Of iterative solvers the largest estimated residual over σ₁ among what is wanted; infinite before
-    /// there is one, and elsewhere 0.
+    /// For iterative solvers, the largest estimated residual, relative to σ₁, among the requested
+    /// triplets; infinite before there is one. Otherwise 0.
     pub residual: f64,
 }
 
@@ -39,7 +39,7 @@ impl Progress {
 /// Who hears of progress, where a trait object is needed.
 pub type Observer<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
 
-/// The observer that does not care.
+/// An observer that ignores progress.
 ///
 /// ```
 /// use linearscope_analysis::progress::{Progress, unobserved};

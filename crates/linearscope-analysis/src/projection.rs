@@ -10,7 +10,7 @@ use crate::{
 
 /// Columns F δₖ (projective fields) for flat input positions: `[positions, N]`.
 ///
-/// Cost: one product a position, or less where the operator knows where its columns lie
+/// Cost: one product per position, or less if the operator knows where its columns lie
 /// ([`LinearOperator::fields`]).
 ///
 /// # Errors
@@ -21,7 +21,7 @@ pub fn columns(f: &(impl LinearOperator + ?Sized), positions: &[usize]) -> Resul
 
 /// Rows Fᵀ δₖ (receptive fields) for flat output positions: `[positions, n]`.
 ///
-/// Cost: one adjoint product a position, or less where the operator knows where its rows lie
+/// Cost: one adjoint product per position, or less if the operator knows where its rows lie
 /// ([`LinearOperator::fields`]).
 ///
 /// # Errors

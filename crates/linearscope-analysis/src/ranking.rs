@@ -10,8 +10,8 @@ fn descending(a: f64, b: f64) -> Ordering {
     }
 }
 
-/// Indices of scores, the largest first; of ties the first index, as everywhere in this crate. NaN
-/// comes last.
+/// Indices of scores, the largest first. Ties go by index, as everywhere in this crate. NaN comes
+/// last.
 ///
 /// ```
 /// use linearscope_analysis::ranking;
@@ -24,8 +24,8 @@ pub fn ranking(scores: &[f64]) -> Vec<usize> {
     order
 }
 
-/// The index of the largest score, the first of ties; `None` without scores. NaN is never the largest
-/// alongside a number.
+/// The index of the largest score; ties go to the first. `None` without scores. NaN is never larger
+/// than a number.
 ///
 /// ```
 /// use linearscope_analysis::argmax;

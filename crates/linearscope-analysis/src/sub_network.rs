@@ -15,7 +15,8 @@ use crate::{
     vectors::{batched, check, flat, shaped},
 };
 
-/// From the output of one node to the output of another. Made by [`FrozenNetwork::between`].
+/// The part from the output of one node to the output of another. Made by
+/// [`FrozenNetwork::between`].
 #[derive(Debug)]
 pub struct SubNetwork<'a> {
     whole: &'a FrozenNetwork,
@@ -30,7 +31,7 @@ impl FrozenNetwork {
     /// (`None`: the output), by names of nodes or aliases.
     ///
     /// # Errors
-    /// [`linearscope::Error::NoSuchNode`]; [`linearscope::Error::Memory`] for a named node where nothing was recorded.
+    /// [`linearscope::Error::NoSuchNode`]; [`linearscope::Error::Memory`] for a named node if nothing was recorded.
     pub fn between(&self, from: Option<&str>, to: Option<&str>) -> Result<SubNetwork<'_>> {
         // The node and its shape; without a name the end there is.
         let end = |name: Option<&str>, shape: &[usize]| {
@@ -69,8 +70,8 @@ impl SubNetwork<'_> {
         Ok(flat(y))
     }
 
-    /// k outputs back with units that clip, `[k, N] → [k, n]`: deconvolution, guided backpropagation. No part of F, and
-    /// not linear; for comparison with [`apply_adjoint`](LinearOperator::apply_adjoint).
+    /// Carry k outputs back with units that clip, `[k, N] → [k, n]`: deconvolution, guided backpropagation. This is not
+    /// part of F, and not linear; it is for comparison with [`apply_adjoint`](LinearOperator::apply_adjoint).
     ///
     /// # Errors
     /// As [`apply_adjoint`](LinearOperator::apply_adjoint).

@@ -1,9 +1,9 @@
 //! How far the linear reading holds.
 //!
-//! A piecewise-linear network is y = F x + r not only at x₀ but in a whole polytope around it, within
-//! which no unit decides otherwise. Its *validity radius* along a direction is where the first unit
-//! flips, and it is exact. Smooth units and norms have no such stretch: there the question is how the
-//! error grows, and how much F hangs on the rule they are frozen by.
+//! A piecewise-linear network equals y = F x + r not only at x₀ but in a whole polytope around it,
+//! within which no unit changes its decision. Its *validity radius* along a direction is where the
+//! first unit flips, and this is exact. Smooth units and norms have no such range. For them the
+//! question is how the error grows, and how much F depends on the rule that freezes them.
 
 mod rules;
 
@@ -23,15 +23,15 @@ use crate::{
 /// How far along k directions the decisions of x₀ hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Validity {
-    /// For each direction d the least t ≥ 0 at which a unit flips at x₀ + t d; infinite where none
+    /// For each direction d, the least t ≥ 0 at which a unit flips at x₀ + t d; infinite if none
     /// does.
     pub radii: Vec<f64>,
-    /// Which op flips first, for each direction; empty where none does.
+    /// For each direction, the op that flips first; empty if none does.
     pub by: Vec<String>,
     /// Units exactly at their kink, or pools with two largest cells. Those that a direction pushes across
-    /// flip at once, and make its radius 0; the others hold.
+    /// flip immediately, which makes its radius 0; the others hold.
     pub at_kink: usize,
-    /// Every decision, in the order they are made.
+    /// Every decision, in the order in which they are made.
     pub decisions: Vec<DecisionRadius>,
 }
 
@@ -50,7 +50,7 @@ pub struct DecisionRadius {
     pub first: Vec<f64>,
 }
 
-/// The validity radii along directions `[k, n]`, in units of each direction's length.
+/// Compute the validity radii along directions `[k, n]`, in units of each direction's length.
 ///
 /// # Example
 /// ```
@@ -73,11 +73,13 @@ pub struct DecisionRadius {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Within a radius f(x₀ + t d) = F (x₀ + t d) + r to rounding. Cost: one paired run of k probes, and
-/// each unit read back from the device; in f32 the radius is known to about 1e-6 of itself.
+/// Within a radius, f(x₀ + t d) = F (x₀ + t d) + r to rounding. Cost: one paired run of k probes,
+/// and each unit is read back from the device. In f32 the radius has a relative accuracy of about
+/// 1e-6.
 ///
 /// # Errors
-/// [`linearscope::Error::NotPiecewise`] names the first op that is frozen but curved: see [`growth`].
+/// [`linearscope::Error::NotPiecewise`] names the first frozen op that is not piecewise linear: see
+/// [`growth`].
 pub fn radii(f: &FrozenNetwork, directions: Tensor<2>) -> Result<Validity> {
     check("the direction", &directions, f.input_len())?;
     let k = directions.dims()[0];
@@ -112,10 +114,10 @@ pub fn radii(f: &FrozenNetwork, directions: Tensor<2>) -> Result<Validity> {
     })
 }
 
-/// ‖f(x₀ + t d) − F (x₀ + t d) − r‖ over ‖f(x₀ + t d)‖ for each t: how the error of the linear
+/// Compute ‖f(x₀ + t d) − F (x₀ + t d) − r‖ / ‖f(x₀ + t d)‖ for each t: how the error of the linear
 /// reading grows along one direction d `[1, n]`, for networks of any kind.
 ///
-/// Cost: a plain forward for each t, and two replays.
+/// Cost: a plain forward pass for each t, and two replays.
 ///
 /// # Errors
 /// As [`FrozenNetwork::forward`], [`LinearOperator::apply`].

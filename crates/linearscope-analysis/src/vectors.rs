@@ -8,7 +8,7 @@ use burn_dispatch::{Dispatch, DispatchTensor};
 
 use crate::error::{Error, Result};
 
-/// A tensor's numbers on the host, row by row, as f64. Cost: one transfer.
+/// Read a tensor's numbers to the host, row by row, as f64. Cost: one transfer.
 ///
 /// # Errors
 /// [`Error::Data`].
@@ -80,8 +80,8 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// ‖x‖, of numbers of any size: where squares would leave the range of f64 they are taken of x over a power
-/// of two.
+/// ‖x‖, for numbers of any size: if squares would leave the range of f64, x is first divided by a power of
+/// two.
 pub fn norm(x: &[f64]) -> f64 {
     let plain = dot(x, x);
     if (1e-280..1e300).contains(&plain) {

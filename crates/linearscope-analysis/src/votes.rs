@@ -1,17 +1,16 @@
-//! Pixel votes: for each pixel, the class that it speaks for most.
+//! Pixel votes: for each pixel, the class that it supports most.
 //!
-//! Of every class the pixel discussion is taken ([`discussion`](crate::discussion)), channels are
-//! summed, and the class whose discussion is largest has the pixel's vote. Classes go by in chunks, those of
-//! the largest scores first; what is kept is the best so far, so that memory does not grow with the number of
-//! classes, and a sweep that is stopped has heard the classes that matter. [`VoteConfig::classes`] lets only some of them
-//! be voted for.
+//! The pixel discussion of every class is computed ([`discussion`](crate::discussion)) and summed over channels. The
+//! class whose discussion is largest gets the pixel's vote. Classes are processed in chunks, those with the largest
+//! scores first. Only the best class so far is kept, so that memory does not grow with the number of classes, and a
+//! sweep that is stopped has heard the classes that matter. [`VoteConfig::classes`] restricts the vote to some of them.
 //!
-//! A pixel about which all classes say exactly the same (a part of the picture that nothing reads:
-//! all say 0) *abstains*; an arg-max would give it to class 0. Where some but not all tie for the
-//! largest, the first of them has the vote.
+//! A pixel *abstains* if its discussions are exactly the same for all classes (in a part of the
+//! picture that nothing reads, all are 0). An arg-max would give it to class 0. If some but not all
+//! classes tie for the largest, the first of them gets the vote.
 //!
-//! Every other pixel votes, the quiet ones as much as the loud ones: the *margin* of the largest discussion
-//! over the second says how loud, and [`Votes::loudest`] lets only the loud ones vote.
+//! Every other pixel votes, and quiet pixels count as much as loud ones. The *margin* of the largest
+//! discussion over the second says how loud a vote is, and [`Votes::loudest`] lets only the loud ones vote.
 
 use std::ops::ControlFlow;
 
@@ -38,11 +37,11 @@ pub struct VoteConfig {
     pub propagation: Propagation,
     /// Which terms of the discussions are taken.
     pub terms: Terms,
-    /// Every channel of a pixel has a vote of its own.
+    /// Every channel of a pixel has its own vote.
     pub by_channel: bool,
     /// Classes discussed side by side; results do not depend on it.
     pub chunk: usize,
-    /// Vote among these classes only: at least two, each once, in any order. `None`: all.
+    /// Vote among these classes only: at least two, without repetition, in any order. `None`: all.
     #[serde(default)]
     pub classes: Option<Vec<usize>>,
 }
@@ -66,14 +65,14 @@ setters!(
     with_classes classes: Option<Vec<usize>>
 );
 
-/// Who voted for what.
+/// Which pixel voted for which class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Votes {
-    /// A class for each pixel, [`ABSTAINS`] for none; C order of `shape`.
+    /// The class of each pixel, or [`ABSTAINS`]; in C order of `shape`.
     pub of: Vec<i32>,
-    /// How far the largest discussion of each pixel is above the second: how loud the vote is.
+    /// By how much the largest discussion of each pixel exceeds the second: how loud the vote is.
     pub margin: Vec<f64>,
-    /// `[h, w]` (whatever axes follow the channels), by channel `[c, h, w]`.
+    /// `[h, w]` (whatever axes follow the channels); `[c, h, w]` when channels vote.
     pub shape: Vec<usize>,
     /// Votes of each class.
     pub counts: Vec<usize>,
@@ -81,16 +80,16 @@ pub struct Votes {
     pub abstained: usize,
     /// f(x₀), class by class.
     pub scores: Vec<f64>,
-    /// What each discussion misses of its score, over |score|; see
-    /// [`Discussions`]. NaN for classes that were not heard.
+    /// How far each discussion's sum is off its score, relative to |score|; see [`Discussions`].
+    /// NaN for classes that were not heard.
     pub gaps: Vec<f64>,
     /// The paper's λ of each class; 1 in other propagations. NaN for classes that were not heard.
     pub factors: Vec<f64>,
-    /// The classes that were heard, largest score first, where these are not all of the network's: the sweep was stopped
-    /// before, or asked to hear some only. These are the votes among them. `None`: all.
+    /// The classes that were heard, largest score first, if these are not all of the network's classes, because the
+    /// sweep was stopped earlier or restricted to some classes. The votes are among them. `None`: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Vec<usize>>,
-    /// How many classes were to be heard, where only some were. `None`: all.
+    /// How many classes were to be heard, if only some were. `None`: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub among: Option<usize>,
 }
@@ -102,18 +101,18 @@ pub struct Tally {
     pub class: usize,
     /// Pixels that vote for it.
     pub votes: usize,
-    /// votes over all pixels, those that abstain too.
+    /// Votes as a share of all pixels, including those that abstain.
     pub share: f64,
     /// f(x₀) of the class.
     pub score: f64,
-    /// 1 for the class of the largest score.
+    /// Rank by score: 1 for the class with the largest score.
     pub rank: usize,
 }
 
 /// How many classes a network scores.
 ///
 /// # Errors
-/// [`Error::NotAClassifier`] where the output is not a vector of at least two scores for one picture.
+/// [`Error::NotAClassifier`] if the output is not a vector of at least two scores for one picture.
 pub fn classes(f: &(impl LinearOperator + ?Sized)) -> Result<usize> {
     let shape = f.output_shape();
     let long: Vec<usize> = shape.iter().copied().filter(|&size| size > 1).collect();
@@ -246,10 +245,11 @@ fn to_hear(among: Option<&[usize]>, scores: &[f64]) -> Result<Vec<usize>> {
     Ok(order)
 }
 
-/// The votes of every pixel among all classes, or those of [`VoteConfig::classes`]. Progress counts classes.
+/// Compute the votes of every pixel among all classes, or among those of [`VoteConfig::classes`]. Progress
+/// counts classes.
 ///
-/// Where it is stopped, by the observer or in the middle of a product, when two classes or more have been heard,
-/// their votes are the result, and [`Votes::heard`] says which they are; until then it is an error
+/// If it is stopped, by the observer or in the middle of a product, after at least two classes have been heard,
+/// the result is the votes among these, and [`Votes::heard`] lists them. Before that, a stop is an error
 /// ([`Error::is_stopped`]).
 ///
 /// # Example
@@ -276,8 +276,8 @@ fn to_hear(among: Option<&[usize]>, scores: &[f64]) -> Result<Vec<usize>> {
 /// Cost: that of [`discussions_of`] for every class; memory: one chunk's discussions.
 ///
 /// # Errors
-/// [`Error::NotAClassifier`]; [`Error::Batch`]; [`Error::Stopped`]; for [`VoteConfig::classes`] [`Error::OutOfRange`] and
-/// [`Error::Setting`], of fewer than two or the same twice; as [`discussions_of`].
+/// [`Error::NotAClassifier`]; [`Error::Batch`]; [`Error::Stopped`]; for [`VoteConfig::classes`], [`Error::OutOfRange`],
+/// and [`Error::Setting`] for fewer than two classes or a repeated one; as [`discussions_of`].
 pub fn votes(
     f: &FrozenNetwork,
     config: &VoteConfig,
@@ -340,7 +340,8 @@ pub fn votes(
     })
 }
 
-/// Discussions of some classes with channels summed, `[classes, ..pixels]`, and what goes with them.
+/// Compute the discussions of some classes with channels summed, `[classes, ..pixels]`, together
+/// with the [`Discussions`] that they come from.
 ///
 /// Cost: as [`discussions_of`].
 ///
@@ -364,7 +365,7 @@ impl Votes {
         self.among.unwrap_or(self.scores.len())
     }
 
-    /// Whether the sweep was stopped before all classes that were to be were heard, see [`heard`](Self::heard).
+    /// Whether the sweep was stopped before all requested classes were heard, see [`heard`](Self::heard).
     pub fn is_partial(&self) -> bool {
         (self.heard.as_ref()).is_some_and(|heard| heard.len() < self.asked())
     }
@@ -374,7 +375,7 @@ impl Votes {
         (self.heard.as_ref()).is_none_or(|heard| heard.contains(&class))
     }
 
-    /// Every class's votes and score, most votes first; among equals the larger score first.
+    /// Every class's votes and score, most votes first; among equals, the larger score first.
     pub fn table(&self) -> Vec<Tally> {
         let mut table: Vec<Tally> = ranking(&self.scores)
             .iter()
@@ -399,7 +400,7 @@ impl Votes {
             .collect()
     }
 
-    /// Votes that are at least as loud as the loudest `count` of them; the others abstain.
+    /// The votes that are at least as loud as the `count` loudest; all others abstain.
     pub fn loudest(&self, count: usize) -> Vec<i32> {
         let mut margins = self.margin.clone();
         margins.sort_by(|a, b| b.total_cmp(a));
@@ -408,14 +409,14 @@ impl Votes {
         self.of.iter().zip(&self.margin).map(loud).collect()
     }
 
-    /// The share of pixels whose votes differ; pictures of one size.
+    /// The share of pixels whose votes differ, for pictures of the same size.
     pub fn moved(&self, other: &Self) -> f64 {
         let pairs = self.of.iter().zip(&other.of);
         pairs.filter(|(a, b)| a != b).count() as f64 / self.of.len().max(1) as f64
     }
 }
 
-/// Two masks' intersection over their union; 0 where both are empty.
+/// Intersection over union of two masks; 0 if both are empty.
 pub fn intersection_over_union(a: &[bool], b: &[bool]) -> f64 {
     let both = a.iter().zip(b).filter(|(a, b)| **a && **b).count();
     let either = a.iter().zip(b).filter(|(a, b)| **a || **b).count();

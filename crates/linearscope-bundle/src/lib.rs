@@ -1,7 +1,8 @@
-//! From plain ES modules to one classic script.
+//! Combines plain ES modules into one classic script.
 //!
-//! Browsers load no modules from `file://`, so a page that opens from disk has its modules in one script. This crate
-//! knows the subset that the project's pages are written in, and refuses anything else by file and line:
+//! Browsers load no modules from `file://`, so a page that opens from disk needs its modules in one script. This
+//! crate knows the subset of syntax in which the project's pages are written, and refuses anything else with its
+//! file and line:
 //!
 //! | | |
 //! | --- | --- |
@@ -10,9 +11,9 @@
 //! | `export const NAME = …`, `export class NAME`, `export function NAME`, `export async function NAME` | |
 //! | `export { a, b };` | |
 //!
-//! Each module becomes a function that is called once, in the order in which a browser would run them, and gives what it
-//! exports. So the modules' scopes stay apart, and nothing within them is changed. A line that begins with `import` or
-//! `export` is taken for a declaration wherever it stands: texts over several lines must not have one.
+//! Each module becomes a function that is called once, in the order in which a browser would run them, and returns its
+//! exports. So the modules' scopes stay separate, and nothing within them is changed. A line that begins with `import`
+//! or `export` is always taken for a declaration, so strings over several lines must not contain one.
 
 mod declaration;
 mod refused;
@@ -39,11 +40,11 @@ const NOWHERE: [(&str, &str); 5] = [
     ("module$", "names of modules begin so"),
 ];
 
-/// One classic script that does what a browser does with the module `entry`. `modules` are sources by file name; those
-/// that `entry` does not reach are left out.
+/// Make one classic script that does what a browser does with the module `entry`. `modules` are sources by file name;
+/// those that `entry` does not reach are left out.
 ///
 /// # Errors
-/// [`Refused`]: a form that is not in the subset, a file or a name that is not there, modules that import each other.
+/// [`Refused`]: a form that is not in the subset, a missing file or name, modules that import each other.
 pub fn bundle(modules: &BTreeMap<String, String>, entry: &str) -> Result<String, Refused> {
     let mut bundle = Bundle {
         modules,

@@ -1,5 +1,5 @@
-//! The `linearscope` program as a library: [`run`] is the program, [`embed`] its machinery for a host process that keeps
-//! networks and arrays in memory, such as Python.
+//! The `linearscope` program as a library. [`run`] is the program. [`embed`] is its machinery for a host process that
+//! keeps networks and arrays in memory, such as Python.
 
 mod args;
 mod baseline;
@@ -107,10 +107,11 @@ fn prepare() {
     }));
 }
 
-/// The program: `words` are its name and its arguments. Answers Ctrl-C, prints what it says, and gives its exit code: 0 ok, 1
-/// a bug, 2 usage or bad input, 3 unsupported op, 4 certificate failed or not converged, 130 interrupted.
+/// Run the program: `words` are its name and its arguments. It handles Ctrl-C, prints its output, and returns its exit
+/// code: 0 ok, 1 a bug, 2 usage or bad input, 3 unsupported op, 4 certificate failed or not converged, 130 interrupted.
 ///
-/// For a process that does nothing else: the handler of Ctrl-C, the panic hook and the allocator's thresholds stay.
+/// Meant for a process that does nothing else: the Ctrl-C handler, the panic hook and the allocator's thresholds
+/// stay in place.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
     let words: Vec<OsString> = words.into_iter().collect();
     opened::type_in(&words);

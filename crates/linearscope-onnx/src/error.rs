@@ -1,6 +1,6 @@
-//! What can be wrong with a model file.
+//! Errors about model files.
 
-/// An error of the loader: where and what. [`hint`](Error::hint) says what to do.
+/// An error of the loader, with its place. [`hint`](Error::hint) says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -12,27 +12,27 @@ pub enum Error {
         /// The system's error.
         source: std::io::Error,
     },
-    /// The file is no ONNX protobuf, ends too early, or holds no nodes.
+    /// The file is not an ONNX protobuf, ends too early, or contains no nodes.
     #[error("{path} is not a readable ONNX model ({because})")]
     NotOnnx {
         /// The file.
         path: String,
-        /// What it is instead, or what the parser stumbled over.
+        /// What it is instead, or where the parser failed.
         because: String,
         /// What to do about it.
         hint: String,
     },
-    /// A tensor in the file claims more data than the file holds.
+    /// A tensor in the file claims more data than the file contains.
     #[error("initialiser \"{tensor}\" claims {expected} bytes of data, but the file has {got}")]
     Truncated {
         /// The tensor.
         tensor: String,
-        /// Bytes its shape and type need.
+        /// Bytes that its shape and type need.
         expected: u128,
-        /// Bytes there are.
+        /// Bytes that are present.
         got: usize,
     },
-    /// Weights alongside the file that cannot be used.
+    /// External weights cannot be used.
     #[error("initialiser \"{tensor}\" stores its data in the file {location:?}: {because}")]
     ExternalData {
         /// The tensor.
@@ -42,7 +42,7 @@ pub enum Error {
         /// What is wrong with it.
         because: String,
     },
-    /// A tensor in the file that is no usable constant.
+    /// A tensor in the file is not a usable constant.
     #[error("initialiser \"{tensor}\" {because}, which is not supported")]
     Initialiser {
         /// The tensor.
@@ -53,7 +53,7 @@ pub enum Error {
     /// The graph contradicts itself.
     #[error("could not interpret the graph: {0}")]
     Parse(String),
-    /// An op that is not in [`SUPPORTED_OPS`](crate::SUPPORTED_OPS).
+    /// The op is not in [`SUPPORTED_OPS`](crate::SUPPORTED_OPS).
     #[error("in node \"{node}\": ONNX op {op} is not supported")]
     UnsupportedOp {
         /// The file's name of the node.
@@ -61,7 +61,7 @@ pub enum Error {
         /// The op.
         op: String,
     },
-    /// An op that is supported, but not in this form.
+    /// The op is supported, but not in this form.
     #[error("in node \"{node}\": {op} with {what} is not supported")]
     Unsupported {
         /// The file's name of the node.
@@ -71,19 +71,19 @@ pub enum Error {
         /// The attribute or input, with its value.
         what: String,
     },
-    /// An input shape that does not fit the model.
+    /// An input shape does not fit the model.
     #[error("input \"{input}\" takes shape {expected}, but got {got:?}")]
     Shape {
         /// The input.
         input: String,
-        /// The shape that came.
+        /// The shape that was given.
         got: Vec<usize>,
-        /// The shape the model takes, symbols for dynamic axes.
+        /// The shape that the model takes, with symbols for dynamic axes.
         expected: String,
         /// What to do about it, or empty.
         hint: String,
     },
-    /// An input size that the file allows and the graph does not: sizes do not fit each other in a node.
+    /// The file allows the input size but the graph does not: sizes do not fit each other in a node.
     #[error("{given}in node \"{node}\", {op} has {what}")]
     Misfit {
         /// "this network does not take 66×66: ", or empty.
@@ -92,12 +92,12 @@ pub enum Error {
         node: String,
         /// The op.
         op: String,
-        /// The sizes, there.
+        /// The sizes in this node.
         what: String,
-        /// Which sizes would do, or empty.
+        /// Sizes that would fit, or empty.
         hint: Box<str>,
     },
-    /// An output without elements at the shapes that were given.
+    /// An output has no elements at the given shapes.
     #[error("the output \"{output}\" has no elements: its shape is {shape:?}")]
     Empty {
         /// The output.
@@ -105,8 +105,7 @@ pub enum Error {
         /// Its shape.
         shape: Vec<usize>,
     },
-    /// An input that there is none of, of another kind than the numbers given for it, or that cannot be
-    /// frozen.
+    /// An input does not exist, is of another kind than the numbers given for it, or cannot be frozen.
     #[error("input \"{input}\" {because}")]
     Input {
         /// The input.
@@ -114,7 +113,7 @@ pub enum Error {
         /// What it is.
         because: String,
     },
-    /// An output that was requested by a name that nothing in the graph has.
+    /// An output was requested by a name that nothing in the graph has.
     #[error("\"{name}\" is not an output, value or node of this model; its outputs are {}", outputs.join(", "))]
     Output {
         /// What was requested.
@@ -124,14 +123,14 @@ pub enum Error {
         /// Nodes of similar names.
         near: Vec<String>,
     },
-    /// An output of whole numbers or truth values, which has no derivative: an index, a mask, a count.
+    /// An output contains integers or booleans, which have no derivative: an index, a mask, a count.
     #[error("the output \"{output}\" holds {holds}, and only floats have a derivative")]
     NoFloats {
         /// The output.
         output: String,
         /// Its type, as ONNX calls it.
         holds: String,
-        /// The floats it is made of, where there are such.
+        /// The floats from which it is made, if there are any.
         behind: Option<String>,
     },
     /// Burn panicked; the message is passed on.
@@ -147,8 +146,8 @@ pub enum Error {
     Capture(#[from] linearscope::Error),
 }
 
-/// What to do about an op that is not in [`SUPPORTED_OPS`](crate::SUPPORTED_OPS), in a line; `op` as in
-/// [`Error::UnsupportedOp`], with its domain where that is not the standard's.
+/// What to do about an op that is not in [`SUPPORTED_OPS`](crate::SUPPORTED_OPS), in one line. `op` is
+/// as in [`Error::UnsupportedOp`], with its domain if that is not the standard's.
 pub fn hint_for_op(op: &str) -> &'static str {
     match op {
         "LSTM" | "GRU" | "RNN" => {
@@ -179,7 +178,7 @@ pub fn hint_for_op(op: &str) -> &'static str {
 }
 
 impl Error {
-    /// What to do about it, in a line; none where the message says all there is.
+    /// What to do about it, in one line; none if the message already says it.
     ///
     /// ```
     /// use linearscope_onnx::Model;

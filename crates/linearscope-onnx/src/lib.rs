@@ -1,10 +1,11 @@
-//! ONNX graphs at run time on any Burn backend, without code generation.
+//! Runs ONNX graphs on any Burn backend, at run time and without code generation.
 //!
-//! [`Model::load`] reads a file through `onnx-ir`'s protobuf types; [`Model::network`] runs it once
-//! on Burn's capture backend for a concrete input shape and gives a [`linearscope::Network`] that
-//! names nodes after the modules they came from; [`Model::run`] runs it on any
-//! [`Backend`](burn_backend::Backend), with or without the interpreter. Shapes are not inferred:
-//! they are concrete where an op runs, and what rests on constants is computed on the host.
+//! [`Model::load`] reads a file through `onnx-ir`'s protobuf types. [`Model::network`] runs the
+//! graph once on Burn's capture backend, for a concrete input shape. It returns a
+//! [`linearscope::Network`] that names nodes after the modules they came from. [`Model::run`] runs
+//! the graph on any [`Backend`](burn_backend::Backend), with or without the interpreter. Shapes are
+//! not inferred: they are concrete where an op runs, and whatever depends on constants alone is
+//! computed on the host.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -36,12 +36,12 @@ const QUICK: Duration = Duration::from_millis(200);
 /// A node of the graph: what [`Model::nodes`] lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeInfo {
-    /// Its name: that of the module it came from where the file says which, `layer1.0.conv1`, else the file's own.
-    /// No two nodes share one.
+    /// Its name: that of the module it came from if the file says which (`layer1.0.conv1`), otherwise the file's
+    /// own. Names are unique.
     pub name: String,
-    /// Its name in the file, or that of its first output where it has none.
+    /// Its name in the file, or that of its first output if it has none.
     pub file_name: String,
-    /// Its op: `Conv`, or `domain::Op` where the domain is not the standard's.
+    /// Its op: `Conv`, or `domain::Op` if the domain is not the standard's.
     pub op: String,
     /// Whether the table of supported ops has a row for it.
     pub supported: bool,
@@ -64,7 +64,7 @@ fn whole_numbers(dtype: DType) -> [i128; 2] {
     }
 }
 
-/// An ONNX model, read and checked; its graph is walked again for each input shape.
+/// An ONNX model that has been read and checked. Its graph is walked again for each input shape.
 ///
 /// Clones share the weights.
 ///
@@ -85,20 +85,21 @@ pub struct Model {
 }
 
 impl Model {
-    /// Read a model file. Ops are looked up when the model is captured or run, not here.
+    /// Read a model file. Ops are looked up only when the model is captured or run.
     ///
-    /// Cost: the file is read once. Memory: one copy of its weights, also while it is read, shared by
-    /// the networks made of it.
+    /// Cost: the file is read once. Memory: one copy of its weights, even while it is read, shared by
+    /// all networks made from it.
     ///
     /// # Errors
     /// - [`Error::Io`]: the file cannot be opened or read.
-    /// - [`Error::NotOnnx`]: it is no ONNX protobuf, ends too early, or holds no nodes. Other files that hold
-    ///   networks are recognised, and the hint says how to come from there to a model.
-    /// - [`Error::Truncated`], [`Error::Initialiser`]: a weight does not hold what its shape and type
-    ///   promise, or is of a type that cannot be read.
-    /// - [`Error::ExternalData`]: weights alongside the file are missing, or not where they may be.
-    /// - [`Error::Parse`]: functions of the model call themselves, or grow without bound; nodes wait for each
-    ///   other.
+    /// - [`Error::NotOnnx`]: it is not an ONNX protobuf, ends too early, or contains no nodes. Other formats
+    ///   of networks are recognised, and the hint says how to convert them.
+    /// - [`Error::Truncated`], [`Error::Initialiser`]: a weight does not contain what its shape and
+    ///   type promise, or has a type that cannot be read.
+    /// - [`Error::ExternalData`]: external weights are missing, or in a place where they are not
+    ///   allowed.
+    /// - [`Error::Parse`]: functions of the model call themselves or grow without bound, or nodes depend on
+    ///   each other in a circle.
     ///
     /// ```
     /// use linearscope_onnx::{Error, Model};
@@ -120,11 +121,11 @@ impl Model {
         Self::from_source(&mut file, &shown)
     }
 
-    /// A model from the bytes of a file; `path` is named in errors, and external data is looked
-    /// for alongside it. The model keeps a copy of the weights, not the bytes.
+    /// Read a model from the bytes of a file. Errors name `path`, and external data is looked for
+    /// next to it. The model keeps a copy of the weights, not the bytes.
     ///
     /// # Errors
-    /// As [`load`](Self::load), but for [`Error::Io`].
+    /// As [`load`](Self::load), except [`Error::Io`].
     ///
     /// ```
     /// use linearscope_onnx::{Error, Model};
@@ -201,8 +202,8 @@ impl Model {
         &self.graph
     }
 
-    /// The inputs the user gives, in the file's order: weights that old files list among them, and those
-    /// fixed by [`with_constant`](Self::with_constant), are left out.
+    /// The inputs that the user gives, in the file's order. Weights that old files list among them are
+    /// left out, and so are inputs fixed by [`with_constant`](Self::with_constant).
     pub fn inputs(&self) -> &[Signature] {
         &self.graph.inputs
     }
@@ -212,13 +213,13 @@ impl Model {
         &self.graph.outputs
     }
 
-    /// The same model with input `name` fixed to numbers: indices, shapes, a noise level. It is no longer
-    /// an input, and what is computed from it alone folds away. The numbers are converted to the dtype
-    /// that the file declares. The weights are shared.
+    /// The same model with input `name` fixed to numbers, such as indices, shapes or a noise level. It is
+    /// no longer an input, and what is computed from it alone is folded away. The numbers are converted
+    /// to the dtype that the file declares. The weights are shared.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the shape of `numbers` does not fit; [`Error::Input`] when no input is
-    /// called `name`, or floats are given for integers or the reverse.
+    /// [`Error::Shape`] if the shape of `numbers` does not fit; [`Error::Input`] if no input is
+    /// called `name`, or if floats are given for integers or the reverse.
     pub fn with_constant(&self, name: &str, numbers: TensorData) -> Result<Self> {
         let refused = |because: String| Error::Input {
             input: name.into(),
@@ -300,8 +301,8 @@ impl Model {
         Ok(())
     }
 
-    /// The graph's nodes, each after those it reads and otherwise in the file's order, calls of model-local functions replaced by the functions'
-    /// nodes. Nodes in the bodies of `If` and `Loop` are not listed.
+    /// The graph's nodes. Each comes after those it reads; otherwise they are in the file's order. Calls of model-local
+    /// functions are replaced by the functions' nodes. Nodes in the bodies of `If` and `Loop` are not listed.
     ///
     /// ```
     /// # fn main() -> linearscope_onnx::Result<()> {
@@ -321,11 +322,11 @@ impl Model {
     }
 
     /// Nodes whose op is not in [`SUPPORTED_OPS`](crate::SUPPORTED_OPS): name and op of each. An empty
-    /// list does not promise that every attribute is supported, too; [`network`](Self::network) tells.
-    /// `shapes` are checked first, one for each of [`inputs`](Self::inputs).
+    /// list does not promise that every attribute is supported; [`network`](Self::network) checks
+    /// that. `shapes` are checked first, one for each of [`inputs`](Self::inputs).
     ///
     /// # Errors
-    /// [`Error::Shape`] when a shape does not fit; [`Error::Capture`] when one has no elements or more
+    /// [`Error::Shape`] if a shape does not fit; [`Error::Capture`] if one has no elements, or more
     /// than any network takes.
     pub fn unsupported(&self, shapes: &[Vec<usize>]) -> Result<Vec<(String, String)>> {
         self.check_sizes(shapes)?;
@@ -337,26 +338,27 @@ impl Model {
     }
 
     /// Capture the graph for concrete input shapes, one for each of [`inputs`](Self::inputs). The network
-    /// keeps the file's names of inputs and outputs, has the nodes by the names that [`nodes`](Self::nodes)
-    /// lists, finds them by the file's as well, and is f32 throughout.
+    /// keeps the file's names of inputs and outputs. Its nodes have the names that [`nodes`](Self::nodes)
+    /// lists, and are also found by the file's own. It is f32 throughout.
     ///
     /// Cost: the graph is run once on Burn's capture backend, which computes only what depends on
     /// constants alone. Memory: the weights are shared with this model.
     ///
     /// # Errors
-    /// - [`Error::Shape`]: a shape does not fit, or there are more or fewer than inputs.
+    /// - [`Error::Shape`]: a shape does not fit, or the number of shapes is not the number of
+    ///   inputs.
     /// - [`Error::Input`]: an input contains no floats; [`with_constant`](Self::with_constant) fixes it.
-    /// - [`Error::UnsupportedOp`], [`Error::Unsupported`]: an op, or its form, is not supported; so are
-    ///   shapes, indices and branches computed from an input.
-    /// - [`Error::Misfit`]: sizes do not fit each other in a node; the hint says which would do, where
-    ///   trying some is quick.
+    /// - [`Error::UnsupportedOp`], [`Error::Unsupported`]: an op, or its form, is not supported. This
+    ///   includes shapes, indices and branches computed from an input.
+    /// - [`Error::Misfit`]: sizes do not fit each other in a node; the hint suggests sizes that fit,
+    ///   if trying some is quick.
     /// - [`Error::Empty`]: an output has no elements.
-    /// - [`Error::NoFloats`]: an output holds whole numbers or truth values;
+    /// - [`Error::NoFloats`]: an output contains integers or booleans;
     ///   [`with_outputs`](Self::with_outputs) ends the graph before it.
     /// - [`Error::Parse`]: the graph contradicts itself.
     /// - [`Error::Panicked`]: Burn stopped in a node.
-    /// - [`Error::Capture`]: a shape has no elements or more than any network takes, or the captured
-    ///   graph is not one.
+    /// - [`Error::Capture`]: a shape has no elements, or more than any network takes, or the
+    ///   captured graph is not a valid network.
     ///
     /// ```
     /// use linearscope_onnx::{Error, Model};
@@ -516,16 +518,15 @@ impl Model {
         Ok(entries.fold(network, Network::with_default))
     }
 
-    /// Run the model on any backend: one float tensor for each of [`inputs`](Self::inputs), one for each of
-    /// [`outputs`](Self::outputs). Weights keep
-    /// their dtype where the backend has it. Shapes,
-    /// indices and branches may depend on the inputs: they are read from the device.
+    /// Run the model on any backend. It takes one float tensor for each of [`inputs`](Self::inputs), and
+    /// returns one for each of [`outputs`](Self::outputs). Weights keep their dtype if the backend supports
+    /// it. Shapes, indices and branches may depend on the inputs; they are then read from the device.
     ///
     /// Cost: weights are uploaded at each call; to run often, capture a [`network`](Self::network). A value
     /// is freed after its last use.
     ///
     /// # Errors
-    /// As [`network`](Self::network), but for [`Error::Input`].
+    /// As [`network`](Self::network), except [`Error::Input`].
     ///
     /// ```
     /// use burn_backend::{TensorData, TensorMetadata, ops::FloatTensorOps};
@@ -548,8 +549,9 @@ impl Model {
         self.floats(inputs, &execute::environment(device.clone(), false))
     }
 
-    /// [`run`](Self::run) for inputs and outputs of any kind. An input may be a [`Value::Constant`]; what
-    /// depends on such alone is computed on the host. Outputs are on the device.
+    /// Like [`run`](Self::run), for inputs and outputs of any kind. An input may be a
+    /// [`Value::Constant`]; whatever depends on constants alone is computed on the host. Outputs are on
+    /// the device.
     ///
     /// # Errors
     /// As [`run`](Self::run); outputs need not be floats.

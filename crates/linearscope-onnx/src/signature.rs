@@ -1,4 +1,4 @@
-//! What a graph declares of its inputs and outputs.
+//! What a graph declares about its inputs and outputs.
 
 use onnx_ir::ValueInfoProto;
 
@@ -23,14 +23,15 @@ use onnx_ir::ValueInfoProto;
 pub struct Signature {
     /// The file's name of the value.
     pub name: String,
-    /// One entry per axis: its size, or `Err(symbol)` for a dynamic one. Empty when the file declares
+    /// One entry per axis: its size, or `Err(symbol)` for a dynamic one. Empty if the file declares
     /// no shape, and for a scalar.
     pub dims: Vec<std::result::Result<usize, String>>,
-    /// Channels are on the last axis, as Keras and TensorFlow keep them, not on the one behind the batch. Inferred
-    /// from the graph; [`Model::channels_first`](crate::Model::channels_first) turns such ends.
+    /// Channels are on the last axis, as in Keras and TensorFlow, not on the axis after the batch. This is
+    /// inferred from the graph; [`Model::channels_first`](crate::Model::channels_first) transposes such inputs and
+    /// outputs.
     pub channels_last: bool,
-    /// The file takes integers there and converts them to floats at once, as bytes of a picture: see
-    /// [`Model::from_floats`](crate::Model::from_floats).
+    /// The file takes integers here and immediately converts them to floats, such as bytes of a
+    /// picture: see [`Model::from_floats`](crate::Model::from_floats).
     pub integers: bool,
     /// How many axes, where the graph says so and the declaration does not.
     pub(crate) rank: Option<usize>,
@@ -86,7 +87,7 @@ impl Signature {
         Self::new(value.name.clone(), dims)
     }
 
-    /// The shape, if one is declared and no axis of it is dynamic.
+    /// The shape, if one is declared and none of its axes is dynamic.
     pub fn fixed(&self) -> Option<Vec<usize>> {
         if self.dims.is_empty() {
             return None;
@@ -116,8 +117,8 @@ impl Signature {
         }
     }
 
-    /// Whether a tensor of this shape may be given: as many axes, and every fixed one of its size.
-    /// Any shape fits where none is declared.
+    /// Whether a tensor of this shape fits: the number of axes is equal, and so is the size of
+    /// every fixed axis. If no shape is declared, any shape fits.
     pub fn fits(&self, shape: &[usize]) -> bool {
         let matches = |(dim, size): (&std::result::Result<usize, String>, &usize)| {
             dim.as_ref().map_or(true, |dim| dim == size)

@@ -1,5 +1,5 @@
-//! What flows along an edge of the graph: floats, integers or booleans on the device, or constants on
-//! the host; and the ops that only move entries about, alike for all three.
+//! The values on an edge of the graph: floats, integers or booleans on the device, or constants on
+//! the host. Also the ops that only move entries, which are the same for all three kinds.
 
 use burn_backend::{
     Backend, BoolDType, DType, FloatDType, IntDType, Shape, Slice, TensorData, TensorMetadata,
@@ -7,9 +7,9 @@ use burn_backend::{
     tensor::{BoolTensor, FloatTensor, IntTensor},
 };
 
-/// What flows along an edge of the graph: a tensor on the device, or a constant on the host.
+/// The value on an edge of the graph: a tensor on the device, or a constant on the host.
 ///
-/// A node whose operands are all constants is computed on the host, and gives constants.
+/// A node whose operands are all constants is computed on the host, and its results are constants.
 ///
 /// ```
 /// use burn_backend::{DType, TensorData};
@@ -55,7 +55,7 @@ impl<B: Backend> Value<B> {
         }
     }
 
-    /// Its dtype; of a constant, that of the file.
+    /// Its dtype; for a constant, that of the file.
     pub fn dtype(&self) -> DType {
         match self {
             Self::Float(x) => x.dtype(),
@@ -70,10 +70,11 @@ impl<B: Backend> Value<B> {
         self.shape().iter().product()
     }
 
-    /// The numbers on the host. Cost: nothing for a constant; else a read, which waits for the device.
+    /// The numbers on the host. Cost: nothing for a constant; otherwise a read, which waits for the
+    /// device.
     ///
     /// # Errors
-    /// The backend's, when the device cannot be read.
+    /// The backend's, if the device cannot be read.
     pub fn into_data(self) -> Result<TensorData, burn_backend::ExecutionError> {
         use burn_backend::read_sync;
         match self {

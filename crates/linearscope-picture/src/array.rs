@@ -51,7 +51,7 @@ pub(crate) fn peak(values: &mut dyn Iterator<Item = f64>) -> f64 {
     values.fold(0.0, |m: f64, v| if v.abs() > m.abs() { v } else { m })
 }
 
-/// A part of an array as colours, one dot an entry.
+/// A part of an array as colours, one dot per entry.
 #[derive(Clone, Debug)]
 pub struct Raster {
     pub(crate) picture: RgbImage,
@@ -59,13 +59,13 @@ pub struct Raster {
     pub window: Window,
     /// The array's height and width.
     pub of: [usize; 2],
-    /// The magnitude full colour stands for; `None`: a picture in its own range.
+    /// The magnitude of full colour; `None`: a picture in its own range.
     pub scale: Option<f64>,
     /// How its colours follow from its values, where it has a scale.
     pub(crate) ramp: Ramp,
     /// The least and the largest value shown; the latter below the former where there is none.
     pub(crate) extremes: [f64; 2],
-    /// One dot stands for a block of so many entries by so many.
+    /// Side of the block of entries that one dot stands for.
     pub block: usize,
     /// The number that each dot shows, channel by channel: of a block its peak, or its mean.
     pub(crate) values: Option<Arc<[f64]>>,
@@ -74,8 +74,8 @@ pub struct Raster {
 }
 
 impl<'a> Array<'a> {
-    /// `values` of shape `[c, h, w]`, `[h, w]`, or either with leading axes of size 1. `None`
-    /// where that is not the shape, or has no elements.
+    /// Make an array of `values` with shape `[c, h, w]` or `[h, w]`, or either with leading axes of
+    /// size 1. `None` if the shape is another, or has no elements.
     pub fn new(values: &'a [f64], shape: &[usize]) -> Option<Self> {
         let shape = match *shape {
             [.., 1, c, h, w] if shape[..shape.len() - 3].iter().all(|&d| d == 1) => [c, h, w],
@@ -91,7 +91,7 @@ impl<'a> Array<'a> {
         })
     }
 
-    /// The same with its channels in this order.
+    /// The same array with its channels in this order.
     pub fn ordered(self, channels: Channels) -> Self {
         Self { channels, ..self }
     }
@@ -101,7 +101,7 @@ impl<'a> Array<'a> {
         self.shape
     }
 
-    /// Whether it shows in colour or grey as it is: one or three channels.
+    /// Whether it can be shown directly in grey or colour: one or three channels.
     pub fn is_picture(&self) -> bool {
         matches!(self.shape, [1 | 3, _, _])
     }
@@ -131,14 +131,14 @@ impl<'a> Array<'a> {
         self.values.iter().fold(0.0, |m, v| m.max(v.abs()))
     }
 
-    /// All of it.
+    /// The window that shows all of it.
     pub fn whole(&self) -> Window {
         let [_, h, w] = self.shape;
         Window { y: 0, x: 0, h, w }
     }
 
-    /// The part outside which, on each of the four sides, lies at most `part` of the energy Σv²,
-    /// with a border of one; all of it where everything is 0.
+    /// The smallest window that leaves at most `part` of the energy Σv² outside on each of its four
+    /// sides, plus a border of one entry; the whole array if everything is 0.
     pub fn window(&self, part: f64) -> Window {
         let [_, h, w] = self.shape;
         let (mut rows, mut columns) = (vec![0.0; h], vec![0.0; w]);
@@ -240,9 +240,9 @@ impl<'a> Array<'a> {
         found
     }
 
-    /// Signed: zero is the middle, `scale` (`None`: the largest magnitude) full colour. Where more
-    /// than `most` entries a side are shown, a dot is the entry of largest magnitude of its block,
-    /// so that nothing that alternates averages out.
+    /// Draw it signed: zero is the middle, and `scale` (`None`: the largest magnitude) is full
+    /// colour. If a side has more than `most` entries, a dot is the entry of largest magnitude of
+    /// its block, so that alternating values do not average out.
     pub fn signed(&self, window: Window, scale: Option<f64>, most: usize) -> Raster {
         let scale = scale.unwrap_or_else(|| self.largest());
         let over = if scale > 0.0 { scale } else { 1.0 };
@@ -257,8 +257,8 @@ impl<'a> Array<'a> {
         })
     }
 
-    /// A picture: `black` is black and `white` white, beyond is clipped. Where more than `most`
-    /// entries a side are shown, a dot is the mean of its block.
+    /// Draw it as a picture: `black` is black and `white` is white, and values beyond are clipped.
+    /// If a side has more than `most` entries, a dot is the mean of its block.
     pub fn picture(&self, black: f64, white: f64, most: usize) -> Raster {
         let mean = |values: &mut dyn Iterator<Item = f64>| {
             let (sum, count) = values.fold((0.0, 0), |(sum, count), v| (sum + v, count + 1));
@@ -282,12 +282,12 @@ impl<'a> Array<'a> {
 }
 
 impl Raster {
-    /// Whether it is signed and all values shown are 0: there is nothing to look at.
+    /// Whether it is signed and all values shown are 0, so that there is nothing to see.
     pub fn is_zero(&self) -> bool {
         self.scale.is_some() && self.extremes == [0.0, 0.0]
     }
 
-    /// Dots a side, `[h, w]`.
+    /// Number of dots along each side, `[h, w]`.
     pub(crate) fn size(&self) -> [usize; 2] {
         [
             self.picture.height() as usize,

@@ -1,4 +1,4 @@
-//! Drawings: text, lines and rasters at places in pixels, as SVG and as PNG.
+//! Drawings: text, lines and rasters at positions in pixels, as SVG and as PNG.
 
 use std::{
     fmt::Write,
@@ -292,8 +292,8 @@ impl Drawing {
         [self.width, self.height]
     }
 
-    /// Self-contained SVG. Text stays text; a reader without DejaVu Sans sees Verdana or another
-    /// sans-serif font.
+    /// Write self-contained SVG. Text stays text; a viewer without DejaVu Sans shows Verdana or
+    /// another sans-serif font.
     pub fn to_svg(&self) -> String {
         let (w, h) = (self.width.ceil(), self.height.ceil());
         format!(
@@ -310,7 +310,7 @@ impl Drawing {
             .map_err(|error| Error::Png(error.to_string()))
     }
 
-    /// SVG whose text is outlines, so that it is the same wherever it is placed.
+    /// Write SVG with text as outlines, so that it looks the same everywhere.
     ///
     /// # Errors
     /// [`Error::Png`] of pictures within.
@@ -322,7 +322,8 @@ impl Drawing {
         Ok(self.tree()?.to_string(&outlined))
     }
 
-    /// A PDF of one page, of 0.75 points a pixel: lines and text, as outlines, are vectors; pictures keep every dot.
+    /// Write a PDF of one page, at 0.75 points per pixel. Lines and text (as outlines) are vectors; pictures keep
+    /// every dot.
     ///
     /// # Errors
     /// [`Error::Pdf`].
@@ -330,10 +331,10 @@ impl Drawing {
         pdf::page(&self.tree()?, &self.title).map_err(Error::Pdf)
     }
 
-    /// A PNG of one pixel a pixel.
+    /// Write a PNG at 100 %: one pixel per unit of the drawing.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] beyond 32,767 pixels a side; [`Error::Png`].
+    /// [`Error::TooLarge`] beyond 32,767 pixels per side; [`Error::Png`].
     pub fn to_png(&self) -> Result<Vec<u8>, Error> {
         png(&self.to_dots()?)
     }

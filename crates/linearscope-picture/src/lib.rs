@@ -1,20 +1,21 @@
-//! From arrays to pictures: one honest mapping, used everywhere.
+//! Draws arrays as pictures, with one honest colour mapping that is used everywhere.
 //!
-//! *Pictures* (inputs and outputs of a network) show as their range says, clipped at black and
-//! white. Everything *signed* (residuals, rows, columns, eigen-images) is diverging: zero is the
-//! middle, full colour is the largest magnitude shown, and that number is written beside. One
-//! channel runs from blue over white to red; three are colours around grey, or one picture each.
-//! A [`Window`] may show the part where an array is not negligible, and says which part.
+//! *Pictures* (inputs and outputs of a network) are drawn in their own range, clipped at black and
+//! white. Everything *signed* (residuals, rows, columns, eigen-images) uses a diverging map: zero
+//! is the middle, full colour is the largest magnitude shown, and that number is written next to
+//! the picture. One channel runs from blue through white to red; three channels are colours around
+//! grey, or one picture each. A [`Window`] can show only the part where an array is not negligible,
+//! and says which part it is.
 //!
-//! A signal, an array with one axis, is a line ([`Panel::line`]); a [`Volume`] is slices of it and what is largest
-//! behind each place.
+//! A signal, which is an array with one axis, is drawn as a line ([`Panel::line`]). A [`Volume`] is drawn as
+//! slices, and as the largest value behind each place.
 //!
-//! [`Overlay`] lays a signed map over a photograph. An [`Animation`] shows drawings one after the other.
+//! [`Overlay`] lays a signed map over a photograph. An [`Animation`] shows drawings in sequence.
 //!
-//! [`Sheet`] sets many such pictures side by side, [`BarChart`] draws contributions,
-//! [`CurveChart`] what changes over steps. All become a
-//! [`Drawing`], and that becomes SVG or, with the font that comes along, PNG. [`page`] has the same
-//! as HTML, and what else a page is made of.
+//! [`Sheet`] sets many such pictures side by side, [`BarChart`] draws contributions, and
+//! [`CurveChart`] draws what changes over steps. Each makes a [`Drawing`], which can be written as
+//! SVG or, with the bundled font, as PNG. [`page`] has the same as HTML, and the other parts of a
+//! page.
 
 mod animation;
 mod array;

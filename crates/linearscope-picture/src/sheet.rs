@@ -16,7 +16,7 @@ pub struct Mark {
     pub y: usize,
     /// Column in the array.
     pub x: usize,
-    /// What stands alongside the ring.
+    /// The label next to the ring.
     pub label: String,
 }
 
@@ -34,9 +34,9 @@ pub struct Arrow {
 /// One picture of a sheet.
 #[derive(Clone, Debug)]
 pub struct Panel {
-    /// What it is, above it.
+    /// The title, shown above.
     pub title: String,
-    /// What there is to say, under it; the scale and the window are added.
+    /// Lines shown under it; the scale and the window are added.
     pub caption: Vec<String>,
     /// The picture; of a signal, only what part of it is shown.
     pub raster: Raster,
@@ -46,7 +46,7 @@ pub struct Panel {
     pub marks: Vec<Mark>,
     /// Arrows in it.
     pub arrows: Vec<Arrow>,
-    /// What its colours stand for, under it.
+    /// What its colours stand for, shown under it.
     pub key: Vec<([u8; 3], String)>,
 }
 
@@ -173,7 +173,7 @@ impl Panel {
 /// Pictures that belong together, in a row; long rows wrap.
 #[derive(Clone, Debug, Default)]
 pub struct Band {
-    /// What they are, above them.
+    /// The heading, shown above.
     pub heading: String,
     /// The pictures.
     pub panels: Vec<Panel>,
@@ -214,7 +214,7 @@ const GAP: f64 = 16.0;
 const CELL: usize = 200;
 
 impl Sheet {
-    /// The most dots a side a raster of a sheet should have.
+    /// The largest number of dots per side that a raster of a sheet should have.
     pub const MOST: usize = 288;
     const ACROSS: usize = 6;
     /// What a row may take, in pixels.
@@ -232,7 +232,7 @@ impl Sheet {
         })
     }
 
-    /// Draw it. The width follows the pictures: three to six cells a row.
+    /// Draw it. The width depends on the pictures: three to six cells per row.
     ///
     /// # Errors
     /// [`Error::Png`] of an embedded picture.

@@ -1,4 +1,4 @@
-//! Arrays that NumPy wrote: `.npy`, and `.npz` of one array.
+//! Arrays written by NumPy: `.npy`, and `.npz` with one array.
 
 use std::{
     io::{Cursor, Read},
@@ -14,23 +14,23 @@ use crate::{
     format,
 };
 
-/// Numbers of a file, widened to f64, and their shape.
+/// The numbers of a file, widened to f64, and their shape.
 ///
-/// bool, integers of 8 to 64 bits and floats of 16 to 64 bits are read, of either byte order and in C or Fortran order;
-/// formats 1 to 3. Integers beyond ±2⁵³ are rounded. Whatever a header says is held to the file's own length and to the
-/// limits before anything is allocated.
+/// Supported are bool, integers of 8 to 64 bits and floats of 16 to 64 bits, in either byte order and in C or Fortran
+/// order, in formats 1 to 3. Integers beyond ±2⁵³ are rounded. A header is checked against the file's own length and
+/// the limits before anything is allocated.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Array {
     /// In C order, whatever the file's.
     pub values: Vec<f64>,
-    /// As NumPy has it; empty for a single number.
+    /// As in NumPy; empty for a single number.
     pub shape: Vec<usize>,
     /// NumPy's name of the file's numbers, such as `float16`.
     pub dtype: &'static str,
 }
 
-/// Whether a file's name says that it holds an array: `.npy` or `.npz`.
+/// Whether a file's name says that it contains an array: `.npy` or `.npz`.
 pub fn is_array(path: &Path) -> bool {
     matches!(format::extension(path).as_deref(), Some("npy" | "npz"))
 }
@@ -45,13 +45,14 @@ impl Array {
     /// Read an array file, by its content.
     ///
     /// # Errors
-    /// [`Error::Read`], [`Error::Folder`], [`Error::TooManyBytes`]; [`Error::Array`] for everything else: another kind of
-    /// file, numbers of another kind, a header that the file does not hold, no elements, an archive of several arrays.
+    /// [`Error::Read`], [`Error::Folder`], [`Error::TooManyBytes`]; [`Error::Array`] for everything else: another kind
+    /// of file, numbers of another kind, a header that does not match the file, no elements, an archive of several
+    /// arrays.
     pub fn open(path: &Path, limits: &Limits) -> Result<Self> {
         Self::from_bytes(path, &content::bytes_of(path, limits)?, limits)
     }
 
-    /// The same of a file's bytes. The name is for messages.
+    /// Read an array from a file's bytes. The name is for messages.
     ///
     /// # Errors
     /// As [`Array::open`].

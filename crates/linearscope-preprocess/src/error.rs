@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file is there but cannot be read: no permission, a folder, not UTF-8.
+    /// A file that exists but cannot be read: no permission, a folder, not UTF-8.
     #[error("{}: {source}", file.display())]
     Read {
         /// Which one.
@@ -27,7 +27,7 @@ pub enum Error {
         /// Line and problem.
         message: String,
     },
-    /// A key of a recipe that is unknown, or whose value means nothing.
+    /// A key of a recipe that is unknown, or whose value makes no sense.
     #[error("{}{key}: {problem}", place(file))]
     Value {
         /// Where it was read from, if from a file.
@@ -45,14 +45,14 @@ pub enum Error {
         /// Which one.
         file: PathBuf,
     },
-    /// A file that holds something else than what this crate reads.
+    /// A file with contents that this crate does not read.
     #[error("{}: not a supported picture, but {what}", file.display())]
     Foreign {
         /// Which one.
         file: PathBuf,
         /// What it is, with its article: "an HEIC picture".
         what: String,
-        /// What makes a picture of it; IN and OUT stand for file names.
+        /// How to convert it to a picture; IN and OUT stand for file names.
         hint: String,
     },
     /// A picture file that is cut off or broken.
@@ -65,7 +65,7 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
-    /// A picture of a rare kind, which its format allows and the decoder does not read.
+    /// A picture of a rare kind, which its format allows but the decoder does not read.
     #[error("{}: unsupported kind of {format}: {problem}", file.display())]
     Unsupported {
         /// Which one.
@@ -75,7 +75,7 @@ pub enum Error {
         /// What the decoder says.
         problem: String,
     },
-    /// A picture whose header says more pixels than the limit.
+    /// A picture whose header claims more pixels than the limit.
     #[error(
         "{}: {h}x{w} is {:.1} megapixels, above the limit of {:.1}",
         file.display(),
@@ -92,7 +92,7 @@ pub enum Error {
         /// [`Limits::pixels`](crate::Limits::pixels).
         limit: u64,
     },
-    /// A file that is larger than the limit, or makes numbers that are.
+    /// A file that is larger than the limit, or whose numbers are.
     #[error(
         "{}: takes {}, above the limit of {}",
         file.display(),
@@ -102,7 +102,7 @@ pub enum Error {
     TooManyBytes {
         /// Which one.
         file: PathBuf,
-        /// So many, at least.
+        /// At least this many.
         bytes: u64,
         /// [`Limits::bytes`](crate::Limits::bytes).
         limit: u64,
@@ -123,7 +123,7 @@ pub enum Error {
         /// The array's.
         shape: Vec<usize>,
     },
-    /// An array that fits a network with its channels first and last.
+    /// An array that fits a network both with its channels first and with its channels last.
     #[error(
         "shape {shape:?} is ambiguous: {} channels of {}x{} pixels first, or {}x{} pixels with their {} channels last",
         side(shape, 0),
@@ -159,9 +159,9 @@ pub enum Error {
     TooLarge {
         /// What was requested.
         resize: Size,
-        /// The height it comes to.
+        /// The resulting height.
         h: u32,
-        /// The width it comes to.
+        /// The resulting width.
         w: u32,
         /// The picture's height.
         from_h: u32,
@@ -234,7 +234,7 @@ impl Error {
         self
     }
 
-    /// The next step, where there is one to name.
+    /// The next step, if there is one to name.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Error::Value { hint, .. } => return hint.clone(),

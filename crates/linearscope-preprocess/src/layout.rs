@@ -1,4 +1,4 @@
-//! Whether an array has its channels first, as networks here take them, or last, as pictures in NumPy do.
+//! Whether an array has its channels first, as networks here expect, or last, as pictures in NumPy do.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +15,10 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// How an array of this shape fits a network that takes `[c, h, w]`, each side fixed or free; both may have a batch
-    /// axis in front. `None` where it fits neither way, or is no picture.
+    /// How an array of this shape fits a network that takes `[c, h, w]`, where each side is fixed or free. Both may
+    /// have a batch axis in front. `None` if it fits neither way, or is not a picture.
     ///
-    /// A network whose number of channels is free takes everything as it is.
+    /// A network whose number of channels is free accepts any array as it is.
     ///
     /// ```
     /// use linearscope_preprocess::Layout;
@@ -32,7 +32,7 @@ impl Layout {
     /// ```
     ///
     /// # Errors
-    /// [`Error::AmbiguousLayout`] where it fits both ways.
+    /// [`Error::AmbiguousLayout`] if it fits both ways.
     pub fn of(shape: &[usize], takes: &[Option<usize>]) -> Result<Option<Self>> {
         let (Some(&[a, b, c]), Some(takes)) = (picture(shape), picture(takes)) else {
             return Ok(None);
@@ -53,7 +53,7 @@ impl Layout {
         })
     }
 
-    /// Refuses an array whose channels are last, and one that may be meant either way.
+    /// Refuse an array whose channels are last, and one that could be meant either way.
     ///
     /// # Errors
     /// [`Error::ChannelsLast`], [`Error::AmbiguousLayout`].

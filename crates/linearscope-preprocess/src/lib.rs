@@ -1,9 +1,9 @@
 //! From pictures to network inputs.
 //!
-//! A trained network expects its pictures resized, cropped and normalised as they were during training. This crate does
-//! it as torchvision's classic pipeline does, `PIL.Image → Resize → CenterCrop → ToTensor → Normalize`: 8-bit pixels
-//! equal torchvision's to the bit (tested against arrays that torchvision made), and what follows is computed in f64, to
-//! be rounded once to the network's dtype.
+//! A trained network expects pictures that are resized, cropped and normalised as they were during training. This crate
+//! follows torchvision's classic pipeline, `PIL.Image → Resize → CenterCrop → ToTensor → Normalize`. 8-bit pixels equal
+//! torchvision's to the bit (tested against arrays that torchvision made). Everything after that is computed in f64 and
+//! rounded once to the network's dtype.
 //!
 //! | step | rule |
 //! | --- | --- |
@@ -13,16 +13,17 @@
 //! | crop | from the middle: `top = round((H − h) / 2)`, halves to even; a crop larger than the picture is an error |
 //! | numbers | pixel p of 0..255 becomes (p/255 · range − mean)/std, channel by channel |
 //!
-//! Pictures of 16 bits keep them: they are resized in f32, as Pillow resizes its mode `F`, and white is 65535.
+//! 16-bit pictures keep their depth: they are resized in f32, as Pillow resizes its mode `F`, and white is
+//! 65535.
 //!
-//! [`Picture::open`] reads a picture file by its content: upright, whole, within [`Limits`], with [`Notice`]s of what others
-//! might read differently. [`Array::open`] reads what `numpy.save` writes, and [`Layout::of`] says whether such an array has
-//! its channels last. [`pictures_in`] lists a folder. Each refusal names the file, the numbers and the next step
-//! ([`Error::hint`]).
+//! [`Picture::open`] recognises a picture file by its content. It turns the picture upright, refuses incomplete files,
+//! applies [`Limits`], and returns [`Notice`]s of what other programs might read differently. [`Array::open`] reads
+//! what `numpy.save` writes, and [`Layout::of`] says whether such an array has its channels last. [`pictures_in`] lists
+//! a folder. Each error names the file, the numbers and the next step ([`Error::hint`]).
 //!
-//! A [`Recipe`] is the description, gaps allowed, as a TOML file alongside a model has it; [`Recipe::for_channels`] checks
-//! it against a network and fills the gaps. The [`Preprocess`] that results cannot be wrong in itself: only a picture can
-//! fail to fit.
+//! A [`Recipe`] is a description with gaps allowed, as in a TOML file next to a model. [`Recipe::for_channels`] checks
+//! it against a network and fills the gaps. The resulting [`Preprocess`] is always valid: only a picture can fail to
+//! fit.
 //!
 //! ```
 //! use image::{DynamicImage, RgbImage};

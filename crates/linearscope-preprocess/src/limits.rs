@@ -2,14 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How much a file may ask for. Its header is held to this before anything is decoded, so that a file of 68 bytes that says
-/// it has 60000 × 60000 pixels costs nothing.
+/// How much a file may ask for. Its header is checked against these limits before anything is decoded, so that a file
+/// of 68 bytes that claims 60000 × 60000 pixels costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Pixels of a picture: 200 million, what the largest phone cameras make.
+    /// Pixels of a picture. Default 200 million, as the largest phone cameras make.
     pub pixels: u64,
-    /// Bytes of a file, of a picture's decoded pixels, and of an array's numbers in f64: 2 · 10⁹.
+    /// Bytes of a file, of a picture's decoded pixels, and of an array's numbers in f64. Default
+    /// 2 · 10⁹.
     pub bytes: u64,
 }
 
@@ -23,7 +24,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// No limits but those of the formats.
+    /// No limits except those of the formats.
     pub const NONE: Limits = Limits {
         pixels: u64::MAX,
         bytes: u64::MAX,

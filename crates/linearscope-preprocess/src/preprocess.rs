@@ -11,7 +11,7 @@ use crate::{
     resample::{Level, Pixels},
 };
 
-/// A network's preprocessing, without gaps and checked. Made by [`Recipe::for_channels`](crate::Recipe::for_channels).
+/// A network's preprocessing, complete and checked. Made by [`Recipe::for_channels`](crate::Recipe::for_channels).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Preprocess {
     pub(crate) range: f64,
@@ -27,7 +27,7 @@ pub struct Preprocess {
     pub(crate) profiles: Profiles,
 }
 
-/// A network's input, made of a picture.
+/// A network's input, made from a picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// `[c, h, w]` in C order.
@@ -93,17 +93,17 @@ impl Preprocess {
         self.range
     }
 
-    /// Subtracted, one number per channel.
+    /// What is subtracted, one number per channel.
     pub fn mean(&self) -> &[f64] {
         &self.mean
     }
 
-    /// Divided by, one number per channel.
+    /// The divisor, one number per channel.
     pub fn std(&self) -> &[f64] {
         &self.std
     }
 
-    /// Which numbers of a pixel.
+    /// Which numbers of a pixel the network takes.
     pub fn channels(&self) -> Channels {
         self.channels
     }
@@ -113,7 +113,7 @@ impl Preprocess {
         self.resize
     }
 
-    /// What is cut from the middle.
+    /// The size of the crop from the middle.
     pub fn crop(&self) -> Option<Size> {
         self.crop
     }
@@ -123,17 +123,18 @@ impl Preprocess {
         self.interpolation
     }
 
-    /// What is behind transparent pixels.
+    /// The background of transparent pixels.
     pub fn background(&self) -> Background {
         self.background
     }
 
-    /// What becomes of colour profiles.
+    /// How colour profiles are treated.
     pub fn profiles(&self) -> Profiles {
         self.profiles
     }
 
-    /// How picture files are read for this network: on its background, or with their transparency if it is a channel.
+    /// How picture files are read for this network: on its background, or with their transparency if the network
+    /// takes it as a channel.
     pub fn read_options(&self) -> ReadOptions {
         ReadOptions::default()
             .with_background(self.background)
@@ -141,8 +142,8 @@ impl Preprocess {
             .with_profiles(self.profiles)
     }
 
-    /// A picture file as the network's input. What has to be said of the file ([`Picture::notices`]) gets lost here:
-    /// programs call [`Picture::open`] with [`Preprocess::read_options`], then [`Preprocess::apply`].
+    /// Read a picture file as the network's input. This drops the notices about the file ([`Picture::notices`]). To
+    /// keep them, call [`Picture::open`] with [`Preprocess::read_options`], then [`Preprocess::apply`].
     ///
     /// # Errors
     /// Those of [`Picture::open`] and [`Preprocess::apply`].
@@ -150,12 +151,13 @@ impl Preprocess {
         self.apply(&Picture::open(path, &self.read_options())?.image)
     }
 
-    /// A picture as the network's input. Transparent pixels are put on the background, unless opacity is a channel of the
-    /// network. 8-bit pictures are resized in 8 bits; 16-bit ones in f32, where white stays 65535 and what overshoots is
-    /// clipped; pictures of floats in f32, where white is 1 and nothing is clipped.
+    /// Turn a picture into the network's input. Transparent pixels are put on the background, unless opacity is a
+    /// channel of the network. 8-bit pictures are resized in 8 bits. 16-bit pictures are resized in f32, where white
+    /// stays 65535 and overshoot is clipped. Pictures of floats are resized in f32, where white is 1 and nothing is
+    /// clipped.
     ///
-    /// Cost: a reduction multiplies each pixel twice along a row and each pixel of the narrowed picture twice along a column
-    /// (four times for bicubic); an enlargement, each pixel it makes.
+    /// Cost: a reduction multiplies each pixel twice along a row, and each pixel of the narrowed picture twice along a
+    /// column (four times for bicubic). An enlargement does so for each pixel it makes.
     ///
     /// # Errors
     /// [`Error::NoPixels`], [`Error::TooLarge`], [`Error::CropTooLarge`].
@@ -191,7 +193,8 @@ impl Preprocess {
         }
     }
 
-    /// A picture resized and cropped, of the depth it had: grey if it was, RGBA if the network takes opacity, else RGB.
+    /// Resize and crop a picture, keeping its depth. The result is grey if the picture was, RGBA if the network takes
+    /// opacity, and otherwise RGB.
     ///
     /// # Errors
     /// As [`Preprocess::apply`].
@@ -350,17 +353,16 @@ impl Preprocess {
         }
     }
 
-    /// The network's number for a level in units of the range, from black (0) to white ([`Preprocess::range`]):
-    /// (level − mean)/std of channel `c`.
+    /// The network's number for a level, which is given in units of the range, from black (0) to white
+    /// ([`Preprocess::range`]): (level − mean)/std of channel `c`.
     ///
     /// # Panics
-    /// For a channel that the network does not take.
+    /// If the network does not take this channel.
     pub fn normalised(&self, c: usize, level: f64) -> f64 {
         (level - self.mean[c]) / self.std[c]
     }
 
-    /// Numbers of the network, `[c, h, w]`, as they were before mean and standard deviation: black is 0 and white the
-    /// range.
+    /// Undo mean and standard deviation for numbers of the network, `[c, h, w]`: black becomes 0 and white the range.
     pub fn undone(&self, values: &[f64]) -> Vec<f64> {
         let channel = self.channel_of(values.len());
         let back = |(i, v): (usize, &f64)| v * self.std[channel(i)] + self.mean[channel(i)];

@@ -1,4 +1,4 @@
-//! The description of a network's preprocessing, as a file alongside a model has it.
+//! The description of a network's preprocessing, as in a file next to a model.
 
 use std::{
     io,
@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Background, Channels, Error, Interpolation, Preprocess, Profiles, Result, Size};
 
-/// How pictures become a network's inputs, gaps allowed: what a file, a command line or a program says of it.
+/// How pictures become a network's inputs, as given by a file, a command line or a program. Gaps are allowed.
 ///
-/// In TOML each field is a key; all may be left out:
+/// In TOML each field is a key; all are optional:
 ///
 /// ```toml
 /// mean = [0.485, 0.456, 0.406]     # one number, or one per channel, in units of the range
@@ -41,36 +41,36 @@ use crate::{Background, Channels, Error, Interpolation, Preprocess, Profiles, Re
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Recipe {
-    /// White in the network's units, before mean and standard deviation: 1 where this says nothing, 255 in some
-    /// networks.
+    /// White in the network's units, before mean and standard deviation. Default 1; some networks use 255.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<f64>,
-    /// Subtracted, in units of the range: one number, or one per channel. 0 where this says nothing.
+    /// What is subtracted, in units of the range: one number, or one per channel. Default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean: Option<Vec<f64>>,
-    /// Divided by, in units of the range: one number, or one per channel. 1 where this says nothing.
+    /// The divisor, in units of the range: one number, or one per channel. Default 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub std: Option<Vec<f64>>,
-    /// Which numbers of a pixel. `rgb` for three channels, `y` for one and `rgba` for four where this says nothing.
+    /// Which numbers of a pixel the network takes. Default: `rgb` for three channels, `y` for one and `rgba` for
+    /// four.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<Channels>,
-    /// The size before the crop; the picture's own where this says nothing.
+    /// The size before the crop. Default: the picture's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<Size>,
-    /// What is cut from the middle; everything is left where this says nothing.
+    /// The size of the crop from the middle. Default: no crop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop: Option<Size>,
     /// How the resize finds its pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interpolation: Option<Interpolation>,
-    /// What is behind transparent pixels; white where this says nothing.
+    /// The background of transparent pixels. Default: white.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub background: Option<Background>,
-    /// What becomes of colour profiles that are not sRGB. Ignored where this says nothing: torchvision reads no profiles, and
-    /// a network takes what it was trained on.
+    /// How to treat colour profiles that are not sRGB. Default: ignore them, because torchvision reads no profiles, and
+    /// a network expects what it was trained on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profiles: Option<Profiles>,
-    /// Black and white of an output that is a picture, where its scale is not the input's.
+    /// Black and white of an output that is a picture, if its scale is not the input's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_range: Option<[f64; 2]>,
     /// A file of class names, see [`read_labels`].
@@ -79,8 +79,8 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// How torchvision's ImageNet classifiers are tested: shorter side 256, 224×224 from the middle, ImageNet's mean and
-    /// standard deviation.
+    /// The recipe with which torchvision's ImageNet classifiers are tested: shorter side 256, 224×224 from the middle,
+    /// ImageNet's mean and standard deviation.
     pub fn imagenet() -> Self {
         Self::default()
             .with_resize(256)
@@ -177,11 +177,11 @@ impl Recipe {
         }
     }
 
-    /// A recipe from TOML.
+    /// Parse a recipe from TOML.
     ///
     /// # Errors
-    /// [`Error::Syntax`]; [`Error::Value`] for a key that is unknown or whose value has the wrong type or means nothing
-    /// (see [`Recipe::check`]).
+    /// [`Error::Syntax`]; [`Error::Value`] for an unknown key, or a value of the wrong type or without meaning (see
+    /// [`Recipe::check`]).
     pub fn from_toml(text: &str) -> Result<Self> {
         let table: toml::Table = toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| {
@@ -215,11 +215,12 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// The recipe in a TOML file. [`Recipe::labels`] are relative to the file's folder and come back joined with it.
+    /// Read the recipe in a TOML file. [`Recipe::labels`] is relative to the file's folder, and is returned joined
+    /// with it.
     ///
     /// # Errors
-    /// [`Error::Read`] where there is no file or it cannot be read as UTF-8; those of [`Recipe::from_toml`], with the
-    /// file's name.
+    /// [`Error::Read`] if the file does not exist or cannot be read as UTF-8; those of [`Recipe::from_toml`], with
+    /// the file's name.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
             file: path.into(),
@@ -232,15 +233,15 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// Where the recipe of a model lies: `net.toml` for `net.onnx`.
+    /// The path of a model's recipe: `net.toml` for `net.onnx`.
     pub fn path_beside(model: &Path) -> PathBuf {
         model.with_extension("toml")
     }
 
-    /// The recipe alongside a model, if there is one.
+    /// Read the recipe next to a model, if it exists.
     ///
     /// # Errors
-    /// As [`Recipe::read`], but a file that does not exist is none: `Ok(None)`.
+    /// As [`Recipe::read`], but a file that does not exist gives `Ok(None)`.
     pub fn beside(model: &Path) -> Result<Option<Self>> {
         match Self::read(&Self::path_beside(model)) {
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -248,12 +249,12 @@ impl Recipe {
         }
     }
 
-    /// Whether every value means something, whatever the network: numbers are finite, the range is greater than 0, no
-    /// standard deviation is 0, lists have an element, black is not white, sizes go from 1 to [`Size::MOST`], and the crop
-    /// is not larger than what the resize makes of every picture.
+    /// Check that every value makes sense for some network: numbers are finite, the range is greater than 0, no
+    /// standard deviation is 0, lists have an element, black is not white, sizes are from 1 to [`Size::MOST`], and
+    /// the crop is not larger than every result of the resize.
     ///
     /// # Errors
-    /// [`Error::Value`] for the first that does not.
+    /// [`Error::Value`] for the first value that does not.
     pub fn check(&self) -> Result<()> {
         if let Some(range) = self.range
             && !(range > 0.0 && range.is_finite())
@@ -317,11 +318,12 @@ impl Recipe {
         Ok(())
     }
 
-    /// The preprocessing of a network of `c` input channels: what this recipe says, and where it says nothing range 1,
-    /// mean 0, standard deviation 1, bilinear interpolation, a white background, profiles ignored, and channels by their number.
+    /// The preprocessing for a network with `c` input channels, according to this recipe. Defaults: range 1, mean 0,
+    /// standard deviation 1, bilinear interpolation, a white background, profiles ignored, and channels according to
+    /// their number.
     ///
     /// # Errors
-    /// Those of [`Recipe::check`]; [`Error::Value`] where channels, mean or std are not for `c` channels.
+    /// Those of [`Recipe::check`]; [`Error::Value`] if channels, mean or std are not for `c` channels.
     pub fn for_channels(&self, c: usize) -> Result<Preprocess> {
         self.check()?;
         let counted = match c {
@@ -378,7 +380,7 @@ impl Recipe {
     }
 }
 
-/// Class names from a text file, one a line, without the blanks around them.
+/// Read class names from a text file, one per line, without surrounding blanks.
 ///
 /// # Errors
 /// [`Error::Read`].

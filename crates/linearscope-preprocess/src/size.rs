@@ -1,4 +1,4 @@
-//! Sizes of pictures, as a resize or a crop names them.
+//! Sizes of pictures, for a resize or a crop.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A size in pixels: one number, or height and width.
 ///
-/// In text `224` or `224x320` (height first). TOML takes the first as a number, too. Numbers go from 1 to 65536.
+/// As text, `224` or `224x320` (height first). TOML also accepts the first as a number. Numbers are from 1 to
+/// 65536.
 ///
 /// ```
 /// use linearscope_preprocess::Size;
@@ -19,7 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub enum Size {
     /// The shorter side of a resize, the longer in proportion; both sides of a crop.
     Side(u32),
-    /// Exactly this.
+    /// Exactly this height and width.
     Exact {
         /// Height.
         h: u32,
@@ -28,7 +29,7 @@ pub enum Size {
     },
 }
 
-/// The text that is not a size.
+/// A text that is not a size.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0} is not a size; give a number such as 224, or height x width such as 224x320, from 1 to {MOST}",
@@ -40,13 +41,13 @@ impl Size {
     /// The largest side.
     pub const MOST: u32 = 65_536;
 
-    /// Whether both sides are from 1 to [`Size::MOST`]; [`Size`]s that were parsed are.
+    /// Whether both sides are from 1 to [`Size::MOST`], as in every parsed [`Size`].
     pub fn is_valid(self) -> bool {
         let (h, w) = self.sides();
         [h, w].iter().all(|side| (1..=Self::MOST).contains(side))
     }
 
-    /// Height and width, of a crop: one number is both.
+    /// Height and width of a crop: a single number is both.
     pub fn sides(self) -> (u32, u32) {
         match self {
             Size::Side(side) => (side, side),
@@ -54,8 +55,8 @@ impl Size {
         }
     }
 
-    /// Height and width that a picture of `h × w` is resized to, by torchvision's rule: the longer side is rounded down.
-    /// More than a `u32` holds is `u32::MAX`.
+    /// Height and width that a picture of `h × w` is resized to, by torchvision's rule: the longer side is rounded
+    /// down. The result saturates at `u32::MAX`.
     pub fn of_picture(self, (h, w): (u32, u32)) -> (u32, u32) {
         match self {
             Size::Exact { h, w } => (h, w),

@@ -1,4 +1,4 @@
-//! The networks by name: paper, sizes, preprocessing, where weights are published.
+//! The networks by name: paper, sizes, preprocessing, and where weights are published.
 
 use burn::tensor::Device;
 use linearscope_preprocess::{Channels, Recipe};
@@ -9,22 +9,22 @@ use crate::{
     layer::bicubic,
 };
 
-/// A network as it was published.
+/// A published network.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Architecture {
-    /// What it is called here: torchvision's name where that has it.
+    /// Its name here: torchvision's name if torchvision has the network.
     pub name: &'static str,
-    /// Where it was described.
+    /// The paper that describes it.
     pub paper: &'static str,
-    /// Channels, height and width of the pictures it was made for. Pictures of other sizes are taken, too.
+    /// Channels, height and width of the pictures it was made for. It also accepts other sizes.
     pub input: [usize; 3],
-    /// The smallest side of a picture.
+    /// The smallest accepted side of a picture.
     pub smallest: usize,
-    /// Number of scores of the published weights; `None` where pictures come out.
+    /// Number of scores of the published weights; `None` if the outputs are pictures.
     pub classes: Option<usize>,
-    /// Where its weights were published. Taken from the publishers' own code and *not verified*: nothing here has been
-    /// downloaded.
+    /// Where its weights were published. The address is from the publishers' own code and *not verified*: nothing here
+    /// has been downloaded.
     pub weights: Option<&'static str>,
     family: Family,
 }
@@ -64,7 +64,7 @@ impl Architecture {
     /// The network of this name.
     ///
     /// # Errors
-    /// [`Error::Unknown`], with all names.
+    /// [`Error::Unknown`], which lists all names.
     pub fn named(name: &str) -> Result<&'static Self> {
         let found = ARCHITECTURES.iter().find(|known| known.name == name);
         let names = || -> Vec<&str> { ARCHITECTURES.iter().map(|known| known.name).collect() };
@@ -74,7 +74,8 @@ impl Architecture {
         })
     }
 
-    /// The network with random weights, or none to have. Cost: nothing before weights are used or loaded.
+    /// Make the network with random weights, or with none if it needs none. Cost: nothing before weights
+    /// are used or loaded.
     pub fn init(&self, device: &Device) -> Model {
         let classes = self.classes.unwrap_or(0);
         match self.family {
@@ -126,7 +127,7 @@ impl Architecture {
         }
     }
 
-    /// How pictures become inputs.
+    /// The recipe by which pictures become inputs.
     pub fn recipe(&self) -> Recipe {
         let plain = Recipe::default();
         match self.family {
@@ -142,7 +143,7 @@ impl Architecture {
         }
     }
 
-    /// The first 8 hexadecimal digits of the SHA-256 of the published file, which PyTorch's file names end with.
+    /// The first 8 hexadecimal digits of the SHA-256 of the published file, with which PyTorch's file names end.
     pub fn hash(&self) -> Option<&'static str> {
         let (stem, _) = self.weights?.rsplit_once('.')?;
         let (_, hash) = stem.rsplit_once('-')?;

@@ -9,7 +9,7 @@ use burn::{
 ///
 /// Burn names the parts of a `Vec` 0, 1, 2, …. PyTorch's `Sequential` also counts layers without parameters, and
 /// many published networks name layers freely (`denselayer3`). A chain keeps the published name of each layer, so
-/// weights load without renaming and nodes are called as in PyTorch. Dots make levels: `layer1.0.conv1`. A layer
+/// weights load without renaming and nodes have PyTorch's names. Dots make levels: `layer1.0.conv1`. A layer
 /// without a name adds none to the paths of its own parts.
 #[derive(Clone, Debug)]
 pub struct Chain<L> {
@@ -28,18 +28,18 @@ impl<L> Chain<L> {
         Self::default()
     }
 
-    /// The same with this layer behind, under this name.
+    /// Append this layer, under this name.
     pub fn named(mut self, name: impl Into<String>, layer: impl Into<L>) -> Self {
         self.links.push((name.into(), layer.into()));
         self
     }
 
-    /// The same with this layer behind, which has no parameters or whose parts carry all of the name.
+    /// Append this layer, which has no parameters, or whose parts carry the whole name.
     pub fn then(self, layer: impl Into<L>) -> Self {
         self.named("", layer)
     }
 
-    /// The same with all layers of `other` behind.
+    /// Append all layers of `other`.
     pub fn followed_by(mut self, other: Self) -> Self {
         self.links.extend(other.links);
         self

@@ -13,9 +13,9 @@ use crate::{Chain, Layer};
 /// Dropout, which does nothing after training, is left out.
 #[derive(Clone, Debug)]
 pub struct Classifier {
-    /// On pictures.
+    /// The layers on pictures.
     pub features: Chain<Layer>,
-    /// On what is left of each picture, flattened. Empty where that is the scores.
+    /// The layers on the flattened features of each picture. Empty if those are already the scores.
     pub head: Chain<Linear>,
 }
 
@@ -23,7 +23,7 @@ impl Classifier {
     /// Scores: `[n, c, h, w]` → `[n, classes]`.
     ///
     /// # Panics
-    /// As [`Layer::forward`]; where a picture is too small for the network's pools.
+    /// As [`Layer::forward`]; if a picture is too small for the network's pools.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
         let x = self.features.forward(x).flatten(1, 3);
         let layers = self.head.links().map(|(_, linear)| linear);

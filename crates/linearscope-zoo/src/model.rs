@@ -31,7 +31,7 @@ impl From<Chain<Layer>> for Model {
 }
 
 impl Model {
-    /// Load published weights; what the file has besides is returned.
+    /// Load published weights. Returns the names of anything else in the file.
     ///
     /// # Errors
     /// As [`load_weights`].
@@ -42,7 +42,7 @@ impl Model {
         }
     }
 
-    /// Load tensors under PyTorch's names; those that found no place are returned.
+    /// Load tensors under PyTorch's names. Returns the names of those that were not used.
     ///
     /// # Errors
     /// As [`load_tensors`].
@@ -56,7 +56,7 @@ impl Model {
         }
     }
 
-    /// What a state dict of this network must hold, in the network's order.
+    /// The parameters that a state dict of this network must contain, in the network's order.
     pub fn parameters(&self) -> Vec<Parameter> {
         match self {
             Self::Classifier(module) => parameters(module),
@@ -76,10 +76,10 @@ impl Model {
     }
 
     /// The network's graph at this input shape, `[n, c, h, w]`, ready to be frozen. Its input is `image`, its output
-    /// `scores` or `picture`, and its nodes are called as PyTorch calls the modules.
+    /// `scores` or `picture`, and its nodes have PyTorch's names of the modules.
     ///
     /// # Errors
-    /// [`linearscope::Error::Capture`], for a picture that is too small, say.
+    /// [`linearscope::Error::Capture`], for example for a picture that is too small.
     pub fn network(&self, shape: [usize; 4]) -> Result<Network> {
         let network = match self {
             Self::Classifier(module) => Network::capture(module, |module, ports| {

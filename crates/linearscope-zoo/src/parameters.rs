@@ -1,16 +1,16 @@
-//! What a state dict of a network holds.
+//! What a state dict of a network contains.
 
 use burn::{
     module::{Module, ModuleVisitor, Param},
     tensor::Tensor,
 };
 
-/// A parameter or running statistic as PyTorch has it.
+/// A parameter or running statistic as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
     /// Its key in a state dict: `layer1.0.bn1.running_mean`.
     pub name: String,
-    /// Its shape there; of a linear layer `[to, from]`.
+    /// Its shape in PyTorch; for a linear layer `[to, from]`.
     pub shape: Vec<usize>,
 }
 

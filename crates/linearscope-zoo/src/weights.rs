@@ -34,16 +34,16 @@ impl ModuleAdapter for FromTorch {
     }
 }
 
-/// Load a state dict into a module of this crate: every parameter by its published name.
+/// Load a state dict into a module of this crate, each parameter by its published name.
 ///
 /// Linear weights are transposed, a norm's `weight` and `bias` become Burn's `gamma` and `beta`, and all floats become
-/// f32. What a file has besides (counters of batch norms, the auxiliary classifier of Inception) is returned, sorted, and
-/// not loaded. A state dict under `state_dict`, `params`, `params_ema` or `model`, as training scripts save it, is found,
-/// and so are DenseNets under the names of PyTorch 0.3, as torchvision's files still have them. On an error the module may
-/// be loaded in part.
+/// f32. Anything else in the file (counters of batch norms, the auxiliary classifier of Inception) is not loaded; its
+/// names are returned, sorted. A state dict may be nested under `state_dict`, `params`, `params_ema` or `model`, as
+/// training scripts save it. DenseNets may use the names of PyTorch 0.3, as torchvision's files still do. After an
+/// error, the module may be partly loaded.
 ///
 /// # Errors
-/// [`Error::Format`], [`Error::Unreadable`]; [`Error::Weights`] where a parameter is missing or has another shape.
+/// [`Error::Format`], [`Error::Unreadable`]; [`Error::Weights`] if a parameter is missing or has another shape.
 pub fn load_weights<M: Module>(module: &mut M, path: impl AsRef<Path>) -> Result<Vec<String>> {
     let path = path.as_ref();
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
@@ -61,11 +61,11 @@ pub fn load_weights<M: Module>(module: &mut M, path: impl AsRef<Path>) -> Result
     })
 }
 
-/// Load weights from elsewhere: tensors under PyTorch's names, in its layout ([`parameters`](crate::parameters()) lists
-/// both). What found no place is returned, sorted.
+/// Load weights from another source: tensors under PyTorch's names, in its layout ([`parameters`](crate::parameters())
+/// lists both). Names that were not used are returned, sorted.
 ///
 /// # Errors
-/// [`Error::Tensors`] where a parameter is missing or has another shape.
+/// [`Error::Tensors`] if a parameter is missing or has another shape.
 pub fn load_tensors<M: Module>(
     module: &mut M,
     tensors: impl IntoIterator<Item = (String, TensorData)>,

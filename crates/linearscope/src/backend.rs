@@ -13,13 +13,13 @@ use crate::run::{ScopeTensor, Tracked};
 
 /// A Burn backend that traces values of an inner backend `B` back to an input.
 ///
-/// Every op computes its value by `B`'s own function, so the reference output y₀ is what `B`
-/// alone gives. On a traced tensor it also advances the tracer by the op's rule or linear map, or
-/// refuses by name. Used like `Autodiff<B>` or `Fusion<B>`; usually not by hand but through
-/// [`Interpreter`](crate::Interpreter).
+/// Every op computes its value with `B`'s own function, so the reference output y₀ is what `B`
+/// alone gives. On a traced tensor, an op also advances the tracer by its rule or linear map, or
+/// refuses by name. The type is used like `Autodiff<B>` or `Fusion<B>`, usually not directly but
+/// through [`Interpreter`](crate::Interpreter).
 ///
-/// The bare decorator sees single ops: it cannot tell a norm's mean from an average pool, so a
-/// norm composed of ops is refused here and recognised only in a captured
+/// The bare decorator sees single ops and cannot tell a norm's mean from an average pool. So it
+/// refuses a norm composed of ops, which is recognised only in a captured
 /// [`Network`](crate::Network).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LinearScope<B: Backend> {

@@ -1,9 +1,9 @@
-//! Coefficients: numbers that maps and sources hold, and where they came from.
+//! Coefficients: the numbers in maps and sources, with their origin.
 //!
-//! A coefficient is a *weight* (it does not depend on the input) or a *decision* (x₀ chose it). It says
-//! so itself, so that accounts of memory, surveys and comparisons of two x₀ need no convention. A
-//! decision can only be made by reporting it: `Coefficient::decided` takes the [`Decided`] that
-//! `OpReport::freeze` gives out.
+//! A coefficient is a *weight* (it does not depend on the input) or a *decision* (x₀ chose it). It
+//! records which it is, so that accounts of memory, surveys and comparisons of two x₀ need no
+//! convention. A decision can only be made by reporting it: `Coefficient::decided` takes the
+//! [`Decided`] that `OpReport::freeze` returns.
 
 use burn_backend::{Backend, Scalar, Shape, TensorMetadata, tensor::FloatTensor};
 

@@ -1,5 +1,5 @@
-//! The promises every interpreter keeps, measured: one implementation for networks, single ops and
-//! reports, with what is allowed as data.
+//! Measures the promises that every interpreter keeps: one implementation for networks, single ops
+//! and reports, with the allowed errors as data.
 
 use std::{fmt, sync::Arc};
 
@@ -14,10 +14,10 @@ use crate::{
     random::noise,
 };
 
-/// What is asked of an interpreter y₁ = F x₁ + r of f at x₀. Vectors are on the host, in f64, and flat; of
-/// several probes one after the other.
+/// What an interpreter y₁ = F x₁ + r of f at x₀ must provide. Vectors are on the host, in f64, and flat,
+/// with several probes one after the other.
 pub trait Interpreted {
-    /// What its answers fail with.
+    /// Its error type.
     type Error: From<Error>;
 
     /// x₀.
@@ -26,7 +26,7 @@ pub trait Interpreted {
     /// When it cannot be read back, as for all others.
     fn x0(&self) -> Result<Vec<f64>, Self::Error>;
 
-    /// f(x₀) by the network alone, nothing being interpreted.
+    /// f(x₀) by the network alone, without the interpreter.
     ///
     /// # Errors
     /// When the network does not run.
@@ -74,7 +74,7 @@ pub enum Floor {
     Size(f64),
 }
 
-/// What the errors of [`promises`] may be.
+/// The allowed errors of [`promises`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Allowed {
     /// y₀ against a plain run. 0 is bit by bit.
@@ -88,7 +88,7 @@ pub struct Allowed {
 }
 
 impl Allowed {
-    /// y₀ bit by bit, the others to `limit` of the larger norm.
+    /// Compare y₀ bit by bit, and the others to within `limit` of the larger norm.
     pub fn bitwise(limit: f64) -> Self {
         Self {
             reference: 0.0,
@@ -106,7 +106,7 @@ pub struct Check {
     pub promise: &'static str,
     /// The relative error.
     pub error: f64,
-    /// What it may be.
+    /// The largest allowed error.
     pub limit: f64,
 }
 
@@ -128,10 +128,10 @@ impl fmt::Display for Check {
     }
 }
 
-/// All checks that do not hold, a line each.
+/// Fail if any check does not hold. The error lists those, one per line.
 ///
 /// # Errors
-/// When there are any.
+/// If any check does not hold.
 pub fn all_hold(checks: &[Check]) -> std::result::Result<(), String> {
     let broken = checks.iter().filter(|check| !check.holds());
     let lines: Vec<String> = broken.map(Check::to_string).collect();
@@ -169,17 +169,18 @@ fn worst(a: f64, b: f64) -> f64 {
 
 /// The promises at x₀ and along one random direction v, with random u:
 ///
-/// * the reference is that of a plain run, y₀ = f(x₀);
+/// * the reference equals that of a plain run, y₀ = f(x₀);
 /// * x₁ = x₀ gives y₁ = y₀, replayed and paired;
 /// * y₁ is affine: y₁((x₀ + v)/2) = (y₁(x₀) + y₁(v))/2;
 /// * ⟨F v, u⟩ = ⟨v, Fᵀ u⟩, relative to ‖F v‖ ‖u‖;
-/// * a paired run gives what a replay gives, F v and F v + r.
+/// * a paired run gives the same F v and F v + r as a replay.
 ///
-/// Whether contributions sum to the output is the analysis crate's to ask. Cost: one plain forward, two
-/// paired runs of three probes together, five products, with [`Floor::Terms`] six, and an adjoint one.
+/// The analysis crate checks that contributions sum to the output. Cost: one plain forward pass, two
+/// paired runs of three probes together, five products (six with [`Floor::Terms`]), and one adjoint
+/// product.
 ///
 /// # Errors
-/// What the interpreter says when it cannot be asked.
+/// The interpreter's own errors.
 pub fn promises<F: Interpreted>(f: &F, allowed: &Allowed) -> Result<Vec<Check>, F::Error> {
     let (x0, y0) = (f.x0()?, f.reference()?);
     let floor = match allowed.floor {
@@ -249,8 +250,8 @@ pub fn promises<F: Interpreted>(f: &F, allowed: &Allowed) -> Result<Vec<Check>, 
     Ok(checks)
 }
 
-/// Fᵀ is the transpose of F, entry by entry, relative to the largest one and to 1. For small networks: it
-/// takes a product for every input, and an adjoint one for every output.
+/// Check that Fᵀ is the transpose of F, entry by entry, relative to the largest entry and to 1. Meant for
+/// small networks: it takes a product for every input, and an adjoint product for every output.
 ///
 /// # Errors
 /// As [`promises`].
@@ -276,7 +277,7 @@ pub fn transposed<F: Interpreted>(f: &F, limit: f64) -> Result<Check, F::Error> 
     })
 }
 
-/// A recorded network of one input and one output, to be asked for its [`promises`].
+/// A recorded network with one input and one output, to be checked for its [`promises`].
 #[derive(Debug)]
 pub struct OneToOne<'a, B: Backend> {
     recorded: &'a Recorded<B>,

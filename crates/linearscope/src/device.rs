@@ -1,7 +1,7 @@
 //! Devices by name: `cpu`, `wgpu`, `vulkan:1`, `cuda`…
 //!
-//! A device must be compiled in (a feature of its name) *and* be there. Burn and wgpu panic where
-//! it is not; here the machine is asked first, and the error names what there is.
+//! A device must be compiled in (a feature of its name) *and* be present. Burn and wgpu panic if it
+//! is not. This module asks the machine first, and its error lists the available devices.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -39,8 +39,8 @@ fn listed(kind: DeviceType) -> Vec<Device> {
     .unwrap_or_default()
 }
 
-/// The devices that are compiled in and there, by the names that [`select`] takes. Cost: asks every
-/// driver.
+/// The devices that are compiled in and present, by the names that [`select`] takes. Cost: asks
+/// every driver.
 pub fn available() -> Vec<String> {
     let names = |(kind, list): &Kind| {
         let count = list().len();
@@ -54,15 +54,15 @@ pub fn available() -> Vec<String> {
     KINDS.iter().flat_map(names).collect()
 }
 
-/// The device of a name: a kind, and where there are several of it an index, `kind:index`. Without
-/// an index it is the first.
+/// Select a device by name: a kind or, if there are several of a kind, `kind:index`. Without an
+/// index it is the first.
 ///
 /// - `cpu`: Burn's flex.
 /// - `wgpu`: through the system's graphics API (Vulkan, Metal or DX12), shaders in WGSL.
 /// - `vulkan`, `metal`, `cuda`, `rocm`: that API.
 ///
 /// # Errors
-/// [`Error::Device`]; it names the devices there are.
+/// [`Error::Device`], which lists the available devices.
 pub fn select(name: &str) -> Result<Device> {
     let wrong = |because: String| Error::Device {
         name: name.into(),
@@ -97,10 +97,10 @@ pub fn select(name: &str) -> Result<Device> {
 /// languages have no f64 mathematics: a small network on Mesa's software Vulkan came out a tenth off.
 const WITHOUT_F64: &[&str] = &["wgpu", "vulkan", "metal"];
 
-/// Whether the device, selected by this name, computes in this dtype. Opens the device.
+/// Check that the device, selected by this name, computes in this dtype. Opens the device.
 ///
 /// # Errors
-/// [`Error::Dtype`]; [`Error::Device`] when the device does not open.
+/// [`Error::Dtype`]; [`Error::Device`] if the device does not open.
 pub fn check_dtype(name: &str, device: &Device, dtype: impl Into<DType>) -> Result<()> {
     let dtype = dtype.into();
     let kind = name.split(':').next().unwrap_or(name);

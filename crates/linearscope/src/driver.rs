@@ -1,8 +1,9 @@
 //! The driver: replays a network's graph on [`LinearScope`], op by op.
 //!
-//! Weights are uploaded once and registered again each run. Burn's capture leaves out when tensors
-//! die, so last uses are computed here. Ops that Burn's interpreter cannot replay are done here
-//! (int casts) or refused before anything runs; a panic below is caught and gets the node's name.
+//! Weights are uploaded once and registered again in each run. Burn's capture leaves out when
+//! tensors die, so last uses are computed here. Ops that Burn's interpreter cannot replay are done
+//! here (int casts) or refused before anything runs. A panic in a lower layer is caught and gets
+//! the node's name.
 
 mod composite;
 mod kernels;
@@ -272,8 +273,8 @@ impl<B: Backend> Loaded<B> {
         })
     }
 
-    /// The same network, stopped by `interrupt`: its runs, and all that is made from it, frozen networks,
-    /// their programs, windows and parts. Cost: none to speak of; nothing is copied.
+    /// The same network, stopped by `interrupt`. This covers its runs and everything made from it: frozen
+    /// networks, their programs, windows and parts. Cost: negligible; nothing is copied.
     ///
     /// ```
     /// # use burn::{nn::LinearConfig, tensor::{Device, FloatDType, Tensor}};
@@ -308,7 +309,7 @@ impl<B: Backend> Loaded<B> {
         }
     }
 
-    /// What stops it.
+    /// The interrupt that stops it.
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }

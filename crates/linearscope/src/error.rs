@@ -50,7 +50,7 @@ pub enum Error {
         place: Place,
         /// How many entries have no gain.
         count: usize,
-        /// Of how many.
+        /// Number of entries in total.
         of: usize,
         /// What counts as zero.
         below: f64,
@@ -59,7 +59,7 @@ pub enum Error {
         /// The entry that says where.
         hint: String,
     },
-    /// A rule set that says nothing, or contradicts itself.
+    /// A rule set without meaning, or one that contradicts itself.
     #[error("{0}")]
     Rules(String),
     /// A rule the user named for an op does not fit it.
@@ -98,12 +98,12 @@ pub enum Error {
         /// Where it happened.
         place: Place,
     },
-    /// An output does not depend linearly on the input any more.
+    /// An output no longer depends linearly on the input.
     #[error("output \"{output}\" is not a linear function of the input: {because}")]
     LostTrace {
         /// Name of the output.
         output: String,
-        /// How it came about.
+        /// The cause.
         because: String,
     },
     /// An operation the graph driver cannot replay.
@@ -111,7 +111,7 @@ pub enum Error {
     Replay {
         /// Where it happened.
         place: Place,
-        /// What it is about the operation.
+        /// Why the operation cannot be replayed.
         because: String,
     },
     /// Burn panicked under the driver; its own message is passed on.
@@ -140,7 +140,7 @@ pub enum Error {
         /// Which batch.
         what: String,
     },
-    /// A replay comes to an input that it was given nothing for.
+    /// A replay needs an input that was not given.
     #[error(
         "the replay needs a start for input {input}, which its stops depend on; add its node to the starts \
          (use zeros to ignore it)"
@@ -149,7 +149,7 @@ pub enum Error {
         /// The number of the input.
         input: usize,
     },
-    /// A node id on a program that it does not come from.
+    /// A node id of another program.
     #[error(
         "node {node} belongs to program {of}, but was used with program {here}; ids are valid only for their \
          own program: get them from its `inputs`, `outputs`, `ids` or `place`, or by name from \
@@ -160,10 +160,10 @@ pub enum Error {
         node: usize,
         /// The number of that program, in the order that programs were made.
         of: u64,
-        /// The number of the program that was asked.
+        /// The number of the program that was called.
         here: u64,
     },
-    /// A node name the network does not have, or that no output depends on.
+    /// A node name that does not exist in the network, or a node on which no output depends.
     #[error(
         "no output depends on a node \"{name}\"; there are: {}",
         crate::error::shortened(nodes)
@@ -171,7 +171,7 @@ pub enum Error {
     NoSuchNode {
         /// The name that came.
         name: String,
-        /// The names there are.
+        /// The existing names.
         nodes: Vec<String>,
     },
     /// The end of a sub-network does not depend on its beginning.
@@ -187,9 +187,9 @@ pub enum Error {
     OutOfRange {
         /// What the index selects (a row, a column…).
         what: String,
-        /// The index that came.
+        /// The index that was given.
         index: Vec<usize>,
-        /// The shape it has to fit.
+        /// The shape that it must fit.
         shape: Vec<usize>,
     },
     /// A tensor with NaN or infinity where numbers are needed.
@@ -205,7 +205,7 @@ pub enum Error {
         /// Flat index of the first one.
         first: usize,
     },
-    /// A question about piecewise-linear networks met an op that is frozen but curved.
+    /// A question about piecewise-linear networks met a frozen op that is not piecewise linear.
     #[error(
         "in node \"{node}\": frozen by the rule {rule}, it is not piecewise linear, so the reading is exact \
          only at x₀; measure how the error grows instead"
@@ -216,7 +216,7 @@ pub enum Error {
         /// What was frozen.
         rule: &'static str,
     },
-    /// A live parameter is not what the network was captured with.
+    /// A live parameter differs from the one with which the network was captured.
     #[error("parameter \"{name}\" {because}")]
     Parameter {
         /// Its path in the module.
@@ -224,7 +224,7 @@ pub enum Error {
         /// What is wrong, and what to do.
         because: String,
     },
-    /// Gradients are asked of something that Burn cannot differentiate.
+    /// Gradients were requested through something that Burn cannot differentiate.
     #[error("{place}: {because}")]
     NoGradient {
         /// Where it happened.
@@ -232,7 +232,7 @@ pub enum Error {
         /// What cannot be differentiated, and what to do.
         because: String,
     },
-    /// Something has to be known of a linear map that says nothing about itself: one of a user's own.
+    /// A custom linear map does not describe its structure, which is needed here.
     #[error(
         "in node \"{node}\": {asked} needs to know what the map \"{map}\" is, but its structure is General; \
          return a specific `structure`, or create it with linear::gain or linear::multiple"
@@ -245,7 +245,7 @@ pub enum Error {
         /// What was requested.
         asked: String,
     },
-    /// The box of a relevance before a layer whose inputs have no bounds that are known.
+    /// The box rule of a relevance was requested for a layer whose inputs have no known bounds.
     #[error(
         "the box before \"{node}\" has no bounds: {because}; use another rule for this layer, such as z⁺"
     )]
@@ -255,14 +255,14 @@ pub enum Error {
         /// What stands between it and the input.
         because: String,
     },
-    /// A device that is not compiled in, not there, or does not open.
+    /// A device is not compiled in, not present, or does not open.
     #[error("device \"{name}\" {because}; there are: {}", available.join(", "))]
     Device {
         /// The name that came.
         name: String,
         /// What is wrong with it.
         because: String,
-        /// The names of the devices there are.
+        /// The names of the available devices.
         available: Vec<String>,
     },
     /// A device does not compute in a dtype.
@@ -275,15 +275,15 @@ pub enum Error {
         /// The dtype.
         dtype: String,
     },
-    /// Two programs that were to be compared are not of one network by one set of rules.
+    /// Two programs to be compared do not come from one network and one set of rules.
     #[error("these programs do not belong to the same network and rules: {because}")]
     ProgramsDiffer {
-        /// The node at which they part; empty where it is all of them.
+        /// The node at which they differ; empty if they differ as a whole.
         node: String,
         /// How they differ.
         because: String,
     },
-    /// The decisions of x₀ do not fit the memory they may take.
+    /// The decisions of x₀ do not fit in the memory that they may take.
     #[error(
         "{what} needs the recorded program, but the decisions of x₀ take more than the {budget} bytes allowed; \
          allow more memory, or use only columns, projections and rows"
@@ -291,20 +291,21 @@ pub enum Error {
     Memory {
         /// What was requested.
         what: String,
-        /// The bytes there are.
+        /// The available bytes.
         budget: usize,
     },
-    /// Somebody stopped the network's [`Interrupt`](crate::Interrupt): what was computed by then is
+    /// The network's [`Interrupt`](crate::Interrupt) was stopped; what was computed by then is
     /// dropped.
     #[error("interrupted before it was finished; freeze or compute it again")]
     Interrupted,
-    /// What was requested means nothing for this network or these numbers; says why and what would.
+    /// The request makes no sense for this network or these numbers; the message says why, and what
+    /// would.
     #[error("{0}")]
     Question(String),
     /// Capturing a graph failed.
     #[error("the graph could not be captured: {0}")]
     Capture(String),
-    /// Data moved off the device in another form than expected, or not at all.
+    /// Data arrived from the device in an unexpected form, or not at all.
     #[error("tensor data could not be read: {0}")]
     Data(String),
 }

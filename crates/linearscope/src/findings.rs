@@ -8,17 +8,18 @@ use crate::{
     rule_set::RuleSet,
 };
 
-/// How many decisions of a network lie so near their kink that exact arithmetic might have made them
-/// otherwise: within eight standard deviations of the estimated rounding error.
+/// How many decisions of a network lie so near their kink that exact arithmetic might have decided
+/// differently: within eight standard deviations of the estimated rounding error.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DecisionsAtRisk {
     /// All units whose decision has a kink: slopes, pools, maxima, comparisons, orders.
     pub units: usize,
     /// How many of them lie within the band, but not exactly at their kink.
     pub within: usize,
-    /// How many lie exactly at it, as cells of a flat area under a pool: the first of equals is taken.
+    /// How many lie exactly at it, such as cells of a flat area under a pool: the first of equals is
+    /// taken.
     pub ties: usize,
-    /// How many nothing is known of, because of a map of unknown weights before them.
+    /// About how many nothing is known, because a map of unknown weights comes before them.
     pub unknown: usize,
     /// The nodes with units within the band, those with most of them first.
     pub nodes: Vec<NodeAtRisk>,
@@ -84,7 +85,7 @@ pub struct NearKink {
     pub what: &'static str,
     /// How many units it has.
     pub units: usize,
-    /// Which of them are near, flat; `None`: nothing is known of them.
+    /// Flat indices of those that are near; `None`: nothing is known about them.
     pub near: Option<Vec<usize>>,
 }
 

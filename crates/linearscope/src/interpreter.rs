@@ -1,4 +1,4 @@
-//! The interpreter: y(x) = F x + r of one network at one x₀, in Burn's tensors.
+//! The interpreter: y(x) = F x + r for one network at one x₀, with Burn's tensors.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use crate::{
     rule_set::RuleSet,
 };
 
-/// A network of one input and one output, frozen at x₀: y(x) = F x + r. Takes and gives ordinary Burn
-/// tensors, on any device.
+/// A network with one input and one output, frozen at x₀: y(x) = F x + r. It takes and returns
+/// ordinary Burn tensors, on any device.
 ///
 /// F x, Fᵀ y and their like take k vectors at once: probes are `[k, ..input]`, cotangents
 /// `[k, ..output]`, so their ranks are one more than those of the input and the output. Ranks are const
@@ -40,7 +40,7 @@ use crate::{
 /// ```
 ///
 /// For networks with several inputs or outputs, for discussions and deconvolutions, and for products
-/// without a recorded program, there is the engine on primitives: [`Recorded`],
+/// without a recorded program, use the engine on primitives: [`Recorded`],
 /// [`Paired`](crate::Paired), [`Frozen`](crate::Frozen).
 #[derive(Debug)]
 pub struct Interpreter {
@@ -76,8 +76,8 @@ impl Interpreter {
         )?))
     }
 
-    /// Freeze the network at x₀, `[..input]`. Cost: one forward pass and the rules' decisions; memory: the
-    /// decisions, as much as [`machine_budget`] allows.
+    /// Freeze the network at x₀, `[..input]`. Cost: one forward pass and the rules' decisions. Memory: the
+    /// decisions, up to [`machine_budget`].
     ///
     /// ```
     #[doc = include_str!("interpreter/prelude.md")]
@@ -90,7 +90,7 @@ impl Interpreter {
     ///
     /// # Errors
     /// [`Error::Shape`] for an x₀ that does not fit, or a network with several inputs or outputs;
-    /// [`Error::Data`] for one on another device or of another dtype; as [`Recorded::new`].
+    /// [`Error::Data`] for an x₀ on another device or of another dtype; those of [`Recorded::new`].
     pub fn freeze<const D: usize>(
         loaded: Arc<Loaded<Dispatch>>,
         x0: Tensor<D>,
@@ -99,8 +99,8 @@ impl Interpreter {
         Self::within(loaded, x0, rules, machine_budget())
     }
 
-    /// [`freeze`](Self::freeze) within a budget of bytes for decisions and probes. Probes are cut into
-    /// batches that fit; what comes out does not depend on the cut.
+    /// Like [`freeze`](Self::freeze), but within a budget in bytes for decisions and probes. Probes
+    /// are split into batches that fit; results do not depend on the split.
     ///
     /// ```
     #[doc = include_str!("interpreter/prelude.md")]
@@ -113,8 +113,8 @@ impl Interpreter {
     /// ```
     ///
     /// # Errors
-    /// As [`freeze`](Self::freeze); [`Error::Memory`] where the decisions do not fit, and
-    /// [`Frozen::within`](crate::Frozen::within) does without them.
+    /// As [`freeze`](Self::freeze); [`Error::Memory`] if the decisions do not fit.
+    /// [`Frozen::within`](crate::Frozen::within) then works without them.
     pub fn within<const D: usize>(
         loaded: Arc<Loaded<Dispatch>>,
         x0: Tensor<D>,
@@ -173,7 +173,7 @@ impl Interpreter {
         ranked("r", self.recorded.residual()?.remove(0))
     }
 
-    /// F x for k probes, `[k, ..input] → [k, ..output]`. Cost: k forwards.
+    /// F x for k probes, `[k, ..input] → [k, ..output]`. Cost: k forward passes.
     ///
     /// ```
     #[doc = include_str!("interpreter/frozen.md")]
@@ -192,7 +192,7 @@ impl Interpreter {
         ranked("F x", self.recorded.apply(&[x])?.remove(0))
     }
 
-    /// F x + r for k probes, `[k, ..input] → [k, ..output]`. Cost: k forwards.
+    /// F x + r for k probes, `[k, ..input] → [k, ..output]`. Cost: k forward passes.
     ///
     /// ```
     #[doc = include_str!("interpreter/frozen.md")]
@@ -211,9 +211,9 @@ impl Interpreter {
     }
 
     /// Columns of F, `[k, ..output]`. Entry j of `at` is a place in one picture of the batch (the
-    /// input's index without its batch axis); the unit impulse goes into *every* picture there. As
-    /// long as the network keeps pictures apart, picture i of the answer j is the column of that
-    /// picture. Cost: k forwards.
+    /// input's index without its batch axis). The unit impulse is set there in *every* picture. As
+    /// long as the network keeps pictures separate, picture i of answer j is the column of that
+    /// picture. Cost: k forward passes.
     ///
     /// ```
     #[doc = include_str!("interpreter/frozen.md")]
@@ -232,8 +232,8 @@ impl Interpreter {
         ranked("a batch of columns", only(y))
     }
 
-    /// Rows of F, `[k, ..input]`, at places of the output, as [`columns`](Self::columns). Cost: k
-    /// forwards.
+    /// Rows of F, `[k, ..input]`, at places of the output; see [`columns`](Self::columns) for
+    /// places. Cost: as k forward passes.
     ///
     /// ```
     #[doc = include_str!("interpreter/frozen.md")]
@@ -252,7 +252,7 @@ impl Interpreter {
         self.adjoint_of(self.impulses(&shape, at)?)
     }
 
-    /// Fᵀ y for k cotangents, `[k, ..output] → [k, ..input]`. Cost: k forwards.
+    /// Fᵀ y for k cotangents, `[k, ..output] → [k, ..input]`. Cost: as k forward passes.
     ///
     /// ```
     #[doc = include_str!("interpreter/frozen.md")]
@@ -276,8 +276,8 @@ impl Interpreter {
     }
 
     /// Fᵀ y, `[k, ..output] → [k, ..input]`, and what every source contributes to ⟨y, F x + r⟩, k
-    /// numbers each: they sum to ⟨y, r⟩. Sums in f64 on the host; cost: one adjoint and a read-back
-    /// per source.
+    /// numbers each. The contributions sum to ⟨y, r⟩. Sums are taken in f64 on the host. Cost: one
+    /// adjoint and a read-back per source.
     ///
     /// ```
     #[doc = include_str!("interpreter/frozen.md")]
@@ -303,9 +303,9 @@ impl Interpreter {
         Ok((ranked("Fᵀ y", only(x))?, shares))
     }
 
-    /// The sub-network between two nodes, homogeneous: k probes in place of the output of node `from`
-    /// (`None`: of the input) to what they become at node `to` (`None`: at the output). Paths that do
-    /// not pass `from` carry zeros. Names are the model's;
+    /// Apply the sub-network between two nodes, without sources. The k probes replace the output of
+    /// node `from` (`None`: the input), and the result is what they become at node `to` (`None`: at
+    /// the output). Paths that do not pass `from` carry zeros. Names are the model's;
     /// [`place_names`](crate::program::Program::place_names) lists them.
     ///
     /// ```
@@ -318,7 +318,7 @@ impl Interpreter {
     /// ```
     ///
     /// # Errors
-    /// As [`apply`](Self::apply); [`Error::NoSuchNode`] lists the names there are; [`Error::NoPath`]
+    /// As [`apply`](Self::apply); [`Error::NoSuchNode`] lists the existing names; [`Error::NoPath`]
     /// when `to` does not depend on `from`.
     pub fn apply_between<const P: usize, const Q: usize>(
         &self,
@@ -332,8 +332,8 @@ impl Interpreter {
         ranked("F x", y)
     }
 
-    /// The same with sources: the frozen network with node `from` set to the probes. Paths that do not
-    /// pass `from` carry x₀.
+    /// Like [`apply_between`](Self::apply_between), but with sources: the frozen network with node
+    /// `from` set to the probes. Paths that do not pass `from` carry x₀.
     ///
     /// ```
     #[doc = include_str!("interpreter/frozen.md")]
@@ -398,7 +398,7 @@ impl Interpreter {
         self.recorded.loaded()
     }
 
-    /// The rules that froze the non-linear units: those given, then the network's own.
+    /// The rules that froze the non-linear units: first those given, then the network's own.
     ///
     /// ```
     #[doc = include_str!("interpreter/prelude.md")]
@@ -412,7 +412,8 @@ impl Interpreter {
         self.recorded.rules()
     }
 
-    /// Entries of the rule set that nothing in the network fitted: a misspelt name, perhaps.
+    /// Entries of the rule set that fitted nothing in the network, perhaps because of a misspelt
+    /// name.
     ///
     /// ```
     #[doc = include_str!("interpreter/prelude.md")]
@@ -426,7 +427,7 @@ impl Interpreter {
         self.recorded.unused_rules()
     }
 
-    /// How many decisions rounding may have made otherwise; `None` in training, where they are not counted.
+    /// How many decisions rounding may have changed; `None` in training, where they are not counted.
     ///
     /// ```
     #[doc = include_str!("interpreter/frozen.md")]

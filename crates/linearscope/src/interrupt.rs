@@ -7,14 +7,14 @@ use std::sync::{
 
 use crate::error::{Error, Result};
 
-/// A flag that stops computations. Clones share it, so that one can be kept where the wish to stop comes
-/// from (another thread, a signal handler) and another given to a network by
+/// A flag that stops computations. Clones share it: keep one where the stop is requested (another
+/// thread, a signal handler), and give another to a network by
 /// [`Loaded::with_interrupt`](crate::Loaded::with_interrupt).
 ///
-/// Once stopped it stays so: whatever carries it refuses with [`Error::Interrupted`] from then on. It is
-/// looked at between any two nodes of a network and within the convolution and matrix kernels of the host,
-/// so that a stop is answered within a fraction of a second there. Ops of a backend (those of a freezing or
-/// a paired run, and all ops on a GPU) run to their end. Results are the same bits with it and without.
+/// Once stopped, it stays stopped: whatever carries it then refuses with [`Error::Interrupted`]. The flag
+/// is checked between any two nodes of a network and within the convolution and matrix kernels of the host,
+/// so that a stop takes effect there within a fraction of a second. Ops of a backend (those of a freeze or
+/// a paired run, and all ops on a GPU) run to completion. Results are the same bits with and without it.
 ///
 /// ```
 /// use linearscope::{Error, Interrupt};
@@ -29,13 +29,13 @@ use crate::error::{Error, Result};
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// One that nobody has stopped yet.
+    /// An interrupt that nobody has stopped yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Stop what carries this interrupt or a clone of it. No more than a store, so that a signal handler may
-    /// call it.
+    /// Stop whatever carries this interrupt or a clone of it. This is a single store, so a signal handler
+    /// may call it.
     pub fn stop(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -1,18 +1,18 @@
 //! Linear interpreters of convolutional networks, for Burn.
 //!
-//! Freeze what every non-linear unit of a network decided for one input x₀ and the network
-//! becomes an affine map y(x) = F x + r. This crate builds that map for any captured Burn graph
-//! and applies it, both ways, to batches of probes.
+//! Freeze what every non-linear unit of a network decided for one input x₀, and the network becomes
+//! an affine map y(x) = F x + r. This crate builds that map for any captured Burn graph and applies
+//! it, forwards and backwards, to batches of probes.
 //!
 //! - [`LinearScope`] is a Burn backend that traces values back to the input.
-//! - [`Network`] is a captured graph; [`Loaded`] is one on a device; [`Interpreter`] is one
-//!   frozen at x₀, with Burn's tensors in and out.
-//! - [`Recorded`] and [`Paired`] are the engine beneath it, on the primitives of any backend and for
-//!   any number of inputs and outputs.
+//! - [`Network`] is a captured graph. [`Loaded`] is a network on a device. [`Interpreter`] is a
+//!   network frozen at x₀, with Burn's tensors in and out.
+//! - [`Recorded`] and [`Paired`] are the engine beneath it. They work on the primitives of any
+//!   backend, with any number of inputs and outputs.
 //! - [`program::Program`] is the recorded map: linear maps and sources, replayed forwards
 //!   (columns, projections) and backwards (rows, contributions).
 //!
-//! It follows *A Tour of Convolutional Networks Guided by Linear Interpreters* (ICCV 2019).
+//! The crate follows *A Tour of Convolutional Networks Guided by Linear Interpreters* (ICCV 2019).
 
 mod backend;
 pub mod coefficient;

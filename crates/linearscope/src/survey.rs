@@ -1,4 +1,4 @@
-//! A survey: a network as the interpreter sees it, op by op, refused ones included.
+//! A survey: how the interpreter sees a network, op by op, including refused ops.
 
 mod overview;
 mod sketch;
@@ -24,14 +24,14 @@ use crate::{
     run::{Lineage, Run, Tracer},
 };
 
-/// What an op is to the interpreter.
+/// How the interpreter treats an op.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Standing {
     /// Nothing it reads depends on the input.
     Constant,
-    /// It reads the reference alone and makes a decision of it: a mask, an index, a statistic.
+    /// It reads only the reference and makes a decision from it: a mask, an index, a statistic.
     Reads,
-    /// Linear, or affine, as it is.
+    /// Linear or affine already.
     Linear,
     /// Frozen at x₀: what was frozen.
     Ruled(&'static str),
@@ -57,18 +57,19 @@ impl Standing {
 pub struct Surveyed {
     /// The network node it belongs to.
     pub node: Arc<str>,
-    /// The node's number in the order they run; rule sets can name it.
+    /// The node's number in the order in which they run; rule sets can name it.
     pub position: usize,
     /// Burn's name of it.
     pub op: String,
-    /// What it is to the interpreter.
+    /// How the interpreter treats it.
     pub standing: Standing,
     /// The shape of its (first) result.
     pub shape: Shape,
-    /// Numbers in the weights it reads, also through a reshape, and no op before it did.
+    /// Count of numbers in the weights that it reads, directly or through a reshape, and that no
+    /// earlier op read.
     pub parameters: usize,
-    /// Floating-point operations of one plain run, a multiply-add counted as two; what moves data
-    /// counts nothing.
+    /// Floating-point operations of one plain run, with a multiply-add counted as two. Ops that
+    /// only move data count as 0.
     pub flops: u64,
 }
 
@@ -111,14 +112,14 @@ fn standing<B: Backend>(
 }
 
 impl<B: Backend> Loaded<B> {
-    /// Freeze at x₀ and say of every op the outputs depend on what it is to the interpreter. A
-    /// refused op is listed, and what follows is surveyed as if its result were an input.
+    /// Freeze at x₀ and report how the interpreter treats every op on which the outputs depend. A
+    /// refused op is listed, and the ops after it are surveyed as if its result were an input.
     ///
     /// Cost: one forward pass and the rules' decisions, as
     /// [`Recorded::new`](crate::Recorded::new).
     ///
     /// # Errors
-    /// [`Error::Shape`] when x₀ does not fit, [`Error::Panicked`] when Burn stopped.
+    /// [`Error::Shape`] if x₀ does not fit, [`Error::Panicked`] if Burn panicked.
     pub fn survey(&self, x0: Vec<FloatTensor<B>>, rules: RuleSet) -> Result<Vec<Surveyed>> {
         Ok(self.survey_recording(x0, rules)?.0)
     }

@@ -7,14 +7,14 @@
 //!             ask       step.reference() · residual() · columns(..) · apply(..) · affine(..) · rows(..)
 //! ```
 //!
-//! What an [`Interpreter`] answers are ordinary Burn tensors. With the module on an autodiff device their
+//! An [`Interpreter`] returns ordinary Burn tensors. If the module is on an autodiff device, their
 //! gradients reach the parameters: through the weights in every linear map, through the sources, and
 //! through what was frozen as a function of x₀ (a gain, a standard deviation). Masks, switches and
 //! indices are constant around x₀ and have no gradient.
 //!
-//! What is trained is the network as captured. Batch norm is in *inference form*: it reads the
+//! Training applies to the network as captured. Batch norm is in *inference form*: it reads the
 //! running statistics, which only a forward pass of the module itself on an autodiff device updates.
-//! Dropout is absent. [`Traced::notices`] says which of the two a network has.
+//! Dropout is absent. [`Traced::notices`] says whether a network has either of these.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -44,7 +44,7 @@ struct Slot {
     shape: Shape,
 }
 
-/// A module's forward, captured once, without the values of its parameters.
+/// A module's forward pass, captured once, without the values of its parameters.
 #[derive(Debug)]
 pub struct Traced {
     network: Arc<Network>,
@@ -98,8 +98,8 @@ fn notices(network: &Network, parameters: &ParameterNames) -> Vec<String> {
 }
 
 impl Traced {
-    /// Capture a module's forward with one input and one output, as [`Network::capture`] does. The
-    /// shape of the input, batch axis included, is that of every step.
+    /// Capture a module's forward pass with one input and one output, as [`Network::capture`] does.
+    /// Every step then takes an input of the captured shape, batch axis included.
     ///
     /// ```no_run
     /// # use burn::{nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -122,8 +122,8 @@ impl Traced {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Capture`] for a forward that cannot be captured, has several inputs or outputs, or
-    /// reads no parameter.
+    /// [`Error::Capture`] for a forward pass that cannot be captured, has several inputs or
+    /// outputs, or reads no parameter.
     pub fn capture<M: Module>(module: &M, forward: impl FnOnce(&M, &mut Ports)) -> Result<Self> {
         let single = module.valid().map(&mut Single);
         let (mut network, named) = Network::capture_named(single, forward)?;
@@ -176,16 +176,16 @@ impl Traced {
         self.parameters.keys().map(String::as_str)
     }
 
-    /// Where the captured network differs from the module in training: batch norms that read their
+    /// How the captured network differs from the module in training: batch norms that read their
     /// running statistics, dropouts that are absent. One sentence each, to be shown once.
     pub fn notices(&self) -> &[String] {
         &self.notices
     }
 
-    /// The network with the module's parameters as they are now. Nothing is copied: the tensors are
-    /// those the optimiser moves, so gradients find them by their ids.
+    /// The network with the module's current parameters. Nothing is copied: the tensors are those
+    /// that the optimiser updates, so gradients find them by their ids.
     ///
-    /// Cost: one visit of the module; the first time on a device also the upload of constants.
+    /// Cost: one visit of the module; the first time on a device, also the upload of constants.
     ///
     /// # Errors
     /// [`Error::Parameter`] when the module lacks a parameter, or has one of another shape, dtype or
@@ -339,11 +339,11 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Freeze at x₀, of the captured input's shape. Cost: one forward pass and the rules' decisions;
-    /// memory: those, and on an autodiff device the tape.
+    /// Freeze at x₀, of the captured input's shape. Cost: one forward pass and the rules' decisions.
+    /// Memory: the decisions, and on an autodiff device the tape.
     ///
-    /// x₀ may be on the plain device: then it is a constant. The values are not looked at, which
-    /// would wait for the device.
+    /// x₀ may be on the plain device: then it is a constant. Its values are not checked, because
+    /// that would wait for the device.
     ///
     /// # Errors
     /// [`Error::Shape`]; [`Error::NoRule`], [`Error::LostTrace`] and [`Error::Panicked`] as

@@ -1,4 +1,4 @@
-//! What an attribution is, and what all methods share.
+//! The result of an attribution, and what all methods share.
 
 use burn::tensor::TensorData;
 use serde::{Deserialize, Serialize};
@@ -12,17 +12,18 @@ use crate::{
     vectors::{over, read},
 };
 
-/// What a score is measured from, and the bounds of inputs.
+/// Baselines from which a score is measured, bounds of the input, and groups of entries.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Surroundings {
-    /// An input that says nothing, flat; `None`: zeros.
+    /// The baseline input, flat; `None`: zeros.
     pub baseline: Option<Vec<f64>>,
-    /// Those that expected gradients begin at, in turn; empty: the baseline alone.
+    /// Baselines from which expected gradients start, in turn; empty: the baseline alone.
     pub baselines: Vec<Vec<f64>>,
-    /// The least and the largest value of each channel, or of all.
+    /// The least and largest value of each channel, or of all channels.
     pub bounds: Option<[Vec<f64>; 2]>,
-    /// The number of the group that each input entry is ablated with; `None`: patches of a picture, else each alone.
+    /// The number of the group with which each input entry is ablated; `None`: patches for a picture, otherwise each
+    /// entry alone.
     pub groups: Option<Vec<usize>>,
 }
 
@@ -67,16 +68,17 @@ pub struct Attribution {
     pub target: Vec<usize>,
     /// Σ f(x₀) over the target.
     pub score: f64,
-    /// An entry an input entry, C order of the input's shape. Methods that know places alone say the same for each
-    /// channel, shared out evenly.
+    /// One value per input entry, in C order of the input's shape. Methods that only know places spread their
+    /// value evenly over the channels.
     pub map: Vec<f64>,
     /// Σ map.
     pub sum: f64,
-    /// What the method promises the sum to be; `None`: nothing.
+    /// The sum that the method promises; `None`: it promises none.
     pub promised: Option<f64>,
-    /// (sum − promised) over |score|; 0 where nothing is missed, infinite where the score is 0 and something is.
+    /// (sum − promised) / |score|; 0 if they are equal, infinite if they differ and the score is 0.
     pub gap: Option<f64>,
-    /// What there is to say of this map: the layer of Grad-CAM, the nodes of integrated gradients.
+    /// A remark on this map, such as the layer of Grad-CAM or the number of nodes of integrated
+    /// gradients.
     pub note: Option<String>,
 }
 

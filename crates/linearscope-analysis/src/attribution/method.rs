@@ -1,4 +1,4 @@
-//! Which method: four families, by name.
+//! The methods: four families, by name.
 
 use std::{fmt, str::FromStr};
 
@@ -6,18 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::composite::Composite;
 
-/// Adjoints of a program recorded at x₀, with or without what sources say.
+/// Adjoints of a program recorded at x₀, with or without sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AdjointMethod {
-    /// Row ⊙ x₀ and the sources, shared out so that the map sums to the score; see
+    /// Row ⊙ x₀ and the sources, redistributed so that the map sums to the score; see
     /// [`discussion`](crate::discussion).
     Conserving,
-    /// The same, sources weighted by what the class makes of them.
+    /// The same, with sources weighted by the gradient of the class score.
     Scored,
     /// The same by the paper's equation 18.
     Paper,
-    /// Row ⊙ x₀ alone, under the rules that the network is frozen with: the score without its residual.
+    /// Row ⊙ x₀ alone, under the rules with which the network is frozen: the score without its
+    /// residual.
     Row,
     /// The gradient, signed.
     Gradient,
@@ -57,26 +58,27 @@ impl AdjointMethod {
 pub enum SweepMethod {
     /// Layer-wise relevance propagation.
     Lrp(Composite),
-    /// Units let through what is positive of what x₀ let through (Springenberg et al., 2015).
+    /// Guided backpropagation: of what x₀ lets through, units pass only positive values
+    /// (Springenberg et al., 2015).
     GuidedBackprop,
-    /// Units let through what is positive on the way back (Zeiler and Fergus, 2014).
+    /// Deconvolution: on the way back, units pass only positive values (Zeiler and Fergus, 2014).
     Deconvolution,
     /// The rescale rule of DeepLift (Shrikumar et al., 2017): units pass the secant between x₀ and the baseline.
     DeepLift,
 }
 
-/// Means over several freezings.
+/// Means over several freezes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MeanMethod {
     /// (x₀ − x′) ⊙ the mean gradient on the way from the baseline x′ to x₀, by Gauss–Legendre nodes (Sundararajan et
-    /// al., 2017). `None`: 8 nodes, then twice as many, until the map misses f(x₀) − f(x′) by at most 1 %, or 128.
+    /// al., 2017). `None`: 8 nodes, doubled until the map misses f(x₀) − f(x′) by at most 1 %, up to 128 nodes.
     IntegratedGradients {
         /// How many nodes.
         steps: Option<usize>,
     },
-    /// The mean over baselines of (x₀ − x′) ⊙ the gradient on the way, at points by chance, one in each equal part of
-    /// it (Erion et al., 2021).
+    /// The mean over baselines of (x₀ − x′) ⊙ the gradient on the way, at random points, one in each equal part of
+    /// the way (Erion et al., 2021).
     ExpectedGradients {
         /// How many gradients, over all baselines.
         samples: usize,
@@ -94,41 +96,41 @@ pub enum MeanMethod {
     },
 }
 
-/// Forward passes alone, or a layer's values and gradient.
+/// Only forward passes, or a layer's values and gradient.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForwardMethod {
-    /// A layer's channels, weighted with their mean gradients, what is above 0, bilinearly enlarged to the input's
-    /// size (Selvaraju et al., 2017).
+    /// A layer's channels, weighted with their mean gradients and summed, with negative values set to 0,
+    /// then enlarged bilinearly to the input's size (Selvaraju et al., 2017).
     GradCam {
         /// The node whose output it is; `None`: the last with places.
         node: Option<String>,
     },
-    /// Row ⊙ value of a layer, summed over channels, bilinearly enlarged to the input's size.
+    /// Row ⊙ value of a layer, summed over channels and enlarged bilinearly to the input's size.
     Layer {
         /// The node whose output it is; `None`: the last with places.
         node: Option<String>,
     },
-    /// Magnitudes of what pixels and sources add, layer by layer, enlarged and added up (Srinivas and Fleuret, 2019).
+    /// Magnitudes of what pixels and sources add, layer by layer, enlarged and summed (Srinivas and Fleuret, 2019).
     FullGrad,
-    /// What the score loses without a group of entries, shared out evenly among them.
+    /// What the score loses without a group of entries, spread evenly over them.
     Ablation {
         /// Side of the patches of a picture; `None`: an eighth of the shorter side.
         patch: Option<usize>,
     },
-    /// The mean score over random masks that show a place (Petsiuk et al., 2018).
+    /// For each place, the mean score over random masks that show it (Petsiuk et al., 2018).
     Rise {
         /// How many masks.
         masks: usize,
         /// Of the masks.
         seed: u64,
     },
-    /// What the score loses where a patch is put to the baseline, mean over the patches that cover a place (Zeiler and
-    /// Fergus, 2014).
+    /// What the score loses when a patch is set to the baseline, averaged over the patches that cover a place (Zeiler
+    /// and Fergus, 2014).
     Occlusion {
         /// Side of the patch; `None`: an eighth of the shorter side.
         patch: Option<usize>,
-        /// From patch to patch; `None`: half a patch.
+        /// Step from patch to patch; `None`: half a patch.
         stride: Option<usize>,
     },
 }
@@ -139,7 +141,7 @@ pub enum ForwardMethod {
 pub enum Method {
     /// An adjoint.
     Adjoint(AdjointMethod),
-    /// A sweep that is none.
+    /// A sweep that is not an adjoint.
     Sweep(SweepMethod),
     /// A mean of gradients.
     Mean(MeanMethod),
@@ -147,7 +149,7 @@ pub enum Method {
     Forward(ForwardMethod),
 }
 
-/// The names of methods, as `--method` takes them, each with what it assumes in a line.
+/// The names of methods, as `--method` takes them, each with a line on what it assumes.
 pub const NAMES: [(&str, &str); 24] = [
     (
         "conserving",
@@ -298,7 +300,7 @@ impl Method {
         }
     }
 
-    /// Whether it has a sign: others say only how much.
+    /// Whether the map is signed: others only give magnitudes.
     pub fn is_signed(&self) -> bool {
         !matches!(
             self,
@@ -317,9 +319,9 @@ impl fmt::Display for Method {
 impl FromStr for Method {
     type Err = String;
 
-    /// A name of [`NAMES`]; with a number of steps, samples or masks as `integrated-gradients:50`; `grad-cam:NODE`,
-    /// `layer:NODE`; `feature-ablation:16`, `occlusion:16` or `occlusion:16/8` with patch and stride; `lrp-` with a
-    /// custom composite ([`Composite`]).
+    /// Parse a name of [`NAMES`]. A number of steps, samples or masks can follow, as in `integrated-gradients:50`.
+    /// Also accepted are `grad-cam:NODE` and `layer:NODE`; `feature-ablation:16`, `occlusion:16` or
+    /// `occlusion:16/8` with patch and stride; and `lrp-` with a custom composite ([`Composite`]).
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let (name, more) = match text.split_once(':') {
             // A composite has colons of its own.

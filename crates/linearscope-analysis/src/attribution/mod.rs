@@ -1,16 +1,16 @@
-//! Attributions: how much each input entry adds to a score, by the methods the field uses.
+//! Attributions: how much each input entry adds to a score, by the field's usual methods.
 //!
-//! Four families, which the types keep apart:
+//! There are four families, one type each:
 //!
 //! | family | what it is | what it has |
 //! | --- | --- | --- |
 //! | [`AdjointMethod`] | the adjoint of a program, at x₀ | rows, columns, an adjoint test, an SVD |
-//! | [`SweepMethod`] | a backward sweep with rules of its own | a map, no operator |
+//! | [`SweepMethod`] | a backward sweep with its own rules | a map, no operator |
 //! | [`MeanMethod`] | a mean of gradients at several inputs | a map |
-//! | [`ForwardMethod`] | forward passes alone, or a layer's values | a map |
+//! | [`ForwardMethod`] | only forward passes, or a layer's values | a map |
 //!
-//! Where a method promises that its map sums to something, [`Attribution::promised`] is what, and
-//! [`Attribution::gap`] how far it is off.
+//! If a method promises the sum of its map, [`Attribution::promised`] is the promised sum, and
+//! [`Attribution::gap`] says how far the map is off.
 
 mod composite;
 mod layers;
@@ -41,8 +41,8 @@ use crate::{
     vectors::{batched, flat, numbers, read},
 };
 
-/// Attribute sums of outputs, each target a list of flat positions, to the input's entries. Progress counts the
-/// freezings or forward passes of methods that take several.
+/// Attribute sums of outputs to the input's entries. Each target is a list of flat positions. Progress counts
+/// the freezes or forward passes of methods that need several.
 ///
 /// # Example
 /// ```
@@ -66,14 +66,14 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Cost a target: adjoints and guided backpropagation 1 adjoint, with sources 2; those of the gradient freeze once
-/// more; LRP a replay and 1 to 4 adjoints; DeepLift 2 freezings, 2 replays and an adjoint; means a freezing and an
-/// adjoint a step; Grad-CAM and FullGrad a freezing, a replay and an adjoint; for all targets together occlusion,
-/// ablation and RISE a forward a patch, group or mask.
+/// Cost per target: adjoints and guided backpropagation take 1 adjoint, with sources 2; methods of the gradient
+/// freeze once more. LRP takes a replay and 1 to 4 adjoints. DeepLift takes 2 freezes, 2 replays and an adjoint.
+/// Means take a freeze and an adjoint per step. Grad-CAM and FullGrad take a freeze, a replay and an adjoint.
+/// Occlusion, ablation and RISE take, for all targets together, a forward pass per patch, group or mask.
 ///
 /// # Errors
-/// [`Error::OutOfRange`]; [`Error::Empty`]; [`Error::Setting`] for bounds or layers there are not;
-/// [`linearscope::Error::Memory`] where nothing was recorded; [`Error::NotFinite`]; [`Error::Stopped`].
+/// [`Error::OutOfRange`]; [`Error::Empty`]; [`Error::Setting`] for missing bounds or layers;
+/// [`linearscope::Error::Memory`] if nothing was recorded; [`Error::NotFinite`]; [`Error::Stopped`].
 pub fn attribute(
     f: &FrozenNetwork,
     targets: &[Vec<usize>],

@@ -1,22 +1,22 @@
-//! What eigen-inputs and eigen-outputs look like, as numbers: so that "localised, oriented,
-//! band-pass, like wavelets" is a measurement.
+//! What eigen-inputs and eigen-outputs look like, in numbers, so that "localised, oriented,
+//! band-pass, like wavelets" becomes a measurement.
 //!
-//! Of a picture v, `[c, h, w]`, with the energy map E(q) = Σ_c v(c, q)²:
+//! For a picture v, `[c, h, w]`, with the energy map E(q) = Σ_c v(c, q)²:
 //!
 //! - *localisation*: the spread √(Σ E |q − q̄|² / Σ E) about the centroid q̄, in pixels (a Gabor patch
 //!   of standard deviation σ: σ; a picture of constant magnitude: √((h² + w² − 2)/12)), and the
-//!   effective area (Σ E)² / Σ E², the number of pixels that would hold the same energy evenly; that
-//!   over h·w is the *coverage*, 1 for what covers everything alike.
-//!   The patch itself may lie along something: the axis and elongation of its energy.
+//!   effective area (Σ E)² / Σ E², the number of pixels that would hold the same energy evenly; the
+//!   area over h·w is the *coverage*, 1 for a picture that covers everything evenly. The patch itself
+//!   may be elongated: the axis and elongation of its energy.
 //! - *orientation*: the structure tensor Σ ∇v ∇vᵀ over channels and pixels ([`orientation`]). The
 //!   angle of its main axis is that of the wave vector, across the stripes; its coherence
-//!   (λ₁ − λ₂)/(λ₁ + λ₂) is 1 for stripes and 0 where no direction prevails.
+//!   (λ₁ − λ₂)/(λ₁ + λ₂) is 1 for stripes and 0 if no direction prevails.
 //! - *frequency*: the radially averaged power spectrum ([`frequency`]): centre, and bandwidth in
-//!   octaves, 2.9 for what is white or begins at frequency 0. The share of the mean is told apart:
-//!   what is band-pass has none.
+//!   octaves, 2.9 for a white spectrum or one that begins at frequency 0. The share of the mean is
+//!   reported separately: a band-pass picture has none.
 //!
 //! Wavelets have a small coverage, a coherence near 1, and a bandwidth of one to two octaves; pictures of
-//! a cosine transform have a coverage of 4/9, and as narrow a band as can be told.
+//! a cosine transform have a coverage of 4/9, and as narrow a band as can be measured.
 
 pub mod frequency;
 pub mod orientation;
@@ -37,25 +37,25 @@ pub struct Descriptor {
     pub area: f64,
     /// The area over all pixels.
     pub coverage: f64,
-    /// Which way the patch lies, in degrees as below ([`Energy::axis`]); NaN for a single pixel.
+    /// The direction of the patch, in degrees as below ([`Energy::axis`]); NaN for a single pixel.
     pub axis: f64,
     /// How long it is: 0 for a disc, 1 for a line; NaN for a single pixel.
     pub elongation: f64,
     /// The angle of the wave vector in degrees, 0 ≤ angle < 180: 0 points right (stripes stand), 90
     /// down, 45 down to the right. NaN where there is no gradient.
     pub angle: f64,
-    /// How strongly that direction prevails, 0..1; NaN where there is no gradient.
+    /// How strongly this direction prevails, 0..1; NaN if there is no gradient.
     pub coherence: f64,
     /// The band of its frequencies.
     #[serde(flatten)]
     pub band: Band,
 }
 
-/// Measure one picture of shape `[c, h, w]` or `[1, c, h, w]`; `None` for what is not a picture (a vector, a volume, or less
-/// than 2 pixels a side) and for zero. Of three axes it does not know whether they are a signal's `[1, c, l]`: that is
-/// the caller's to know.
+/// Measure one picture of shape `[c, h, w]` or `[1, c, h, w]`; `None` if it is not a picture (a vector, a volume, or
+/// less than 2 pixels per side), and for zero. Three axes could also be a signal, `[1, c, l]`; the caller must know
+/// which it is.
 ///
-/// Cost: a fast Fourier transform a channel.
+/// Cost: a fast Fourier transform per channel.
 ///
 /// # Example
 /// ```

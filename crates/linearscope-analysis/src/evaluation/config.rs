@@ -4,21 +4,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// How methods are evaluated. A measure of which there is to be none is left out.
+/// How methods are evaluated. A measure with a count of 0 is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EvaluationConfig {
-    /// Parts of the curves, 1 or more; at most one a place. Default 20.
+    /// Parts of the curves, 1 or more; at most one per place. Default 20.
     pub steps: usize,
-    /// Random parts of x₀, of infidelity. Default 32.
+    /// Random parts of x₀, for infidelity. Default 32.
     pub perturbations: usize,
-    /// Inputs around x₀, of sensitivity. Default 4.
+    /// Inputs around x₀, for sensitivity. Default 4.
     pub neighbours: usize,
-    /// How far off their entries are, over the range of x₀: above 0. Default 0.02.
+    /// How far their entries are from x₀, relative to the range of x₀: greater than 0. Default
+    /// 0.02.
     pub radius: f64,
-    /// Networks with more and more weights re-drawn; at most one a layer. Default 3.
+    /// Networks with more and more weights re-drawn; at most one per layer. Default 3.
     pub stages: usize,
-    /// Of all that is random. Default 0.
+    /// The seed of everything random. Default 0.
     pub seed: u64,
 }
 

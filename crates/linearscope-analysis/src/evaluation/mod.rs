@@ -1,17 +1,17 @@
-//! Is a method of [`attribution`](crate::attribution) any good here? What the field measures of a map.
+//! How good is a method of [`attribution`](crate::attribution) here? The field's measures of a map.
 //!
 //! | measure | asks | good |
 //! | --- | --- | --- |
-//! | [deletion](Evaluation::deletion) | does the score fall without the places the map calls important | low |
-//! | [insertion](Evaluation::insertion) | does it rise with them | high |
-//! | [infidelity](Evaluation::infidelity) | does the map say what the score loses without a part of x₀ | 0 |
+//! | [deletion](Evaluation::deletion) | does the score fall without the places that the map marks as important | low |
+//! | [insertion](Evaluation::insertion) | does the score rise with them | high |
+//! | [infidelity](Evaluation::infidelity) | does the map predict what the score loses without a part of x₀ | 0 |
 //! | [sensitivity](Evaluation::sensitivity) | does the map change more than x₀ does | low |
 //! | [randomised](Evaluation::randomised) | does the map depend on the weights | 0 |
-//! | [object](Evaluation::object) | does it lie on the object | above its share |
-//! | [stability](Evaluation::stability) | does it depend on chance | 0 |
+//! | [object](Evaluation::object) | does the map lie on the object | above its share |
+//! | [stability](Evaluation::stability) | does the map depend on chance | 0 |
 //!
-//! None says that a map is right. Deletion and insertion ask the network about inputs that it was not made for, and
-//! depend on the baseline; a map may be as robust as one likes and say nothing.
+//! No measure shows that a map is right. Deletion and insertion run the network on inputs for which it was not
+//! made, and depend on the baseline. A map can be very robust and still meaningless.
 
 mod asked;
 mod config;
@@ -45,7 +45,7 @@ use crate::{
     progress::{Observer, Progress},
 };
 
-/// What was measured of one map. All numbers are finite.
+/// The measures of one map. All numbers are finite.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The method, by its name.
@@ -54,36 +54,37 @@ pub struct Evaluation {
     pub target: Vec<usize>,
     /// Σ f(x₀) over the target.
     pub score: f64,
-    /// From x₀ to the baseline, the highest places first (Petsiuk et al., *RISE*, 2018): its area is low where the map is
+    /// From x₀ to the baseline, the highest places first (Petsiuk et al., *RISE*, 2018): its area is low if the map is
     /// good.
     pub deletion: Curve,
-    /// From the baseline to x₀, the highest places first: its area is high where the map is good.
+    /// From the baseline to x₀, the highest places first: its area is high if the map is good.
     pub insertion: Curve,
-    /// 1 − (Σ a b)² / (Σ a² Σ b²) over random parts of x₀, a what the map says of a part and b what the score loses where
-    /// it is put to the baseline: 0 is perfect, 1 says nothing. That is the infidelity of Yeh et al. (*On the
-    /// (in)fidelity and sensitivity of explanations*, 2019) of the map's best multiple, over Σ b². `None` where the
-    /// score loses nothing.
+    /// 1 − (Σ a b)² / (Σ a² Σ b²) over random parts of x₀, where a is the map's value for a part and b is what the
+    /// score loses when the part is set to the baseline. 0 is perfect, 1 is uninformative. This is the infidelity of
+    /// Yeh et al. (*On the (in)fidelity and sensitivity of explanations*, 2019) for the map's best multiple, over Σ b².
+    /// `None` if the score loses nothing.
     pub infidelity: Option<f64>,
-    /// The largest ‖Φ(x) − Φ(x₀)‖ / ‖Φ(x₀)‖ over the inputs around x₀ (max-sensitivity, ibid.). `None` where x₀ is
-    /// constant, the map 0, or a map is missing.
+    /// The largest ‖Φ(x) − Φ(x₀)‖ / ‖Φ(x₀)‖ over the inputs around x₀ (max-sensitivity, ibid.). `None` if x₀ is
+    /// constant, the map is 0, or a map is missing.
     pub sensitivity: Option<f64>,
-    /// The map of the network with its last layers re-drawn alongside the map as it is (Adebayo et al., *Sanity checks for
-    /// saliency maps*, 2018).
+    /// The map of the network with its last layers re-drawn, compared with the map itself (Adebayo et al., *Sanity
+    /// checks for saliency maps*, 2018).
     pub randomised: Vec<Stage>,
     /// Where the map lies, if the object is known.
     pub object: Option<OnObject>,
-    /// ‖Φ′ − Φ‖ / ‖Φ‖ of the map with another seed; `None` of methods without a seed, and of a map of 0.
+    /// ‖Φ′ − Φ‖ / ‖Φ‖ for the map with another seed; `None` for methods without a seed, and for a map of
+    /// 0.
     pub stability: Option<f64>,
 }
 
-/// Evaluate methods for one score, a sum of outputs at flat positions. A method that cannot be had here has its own
-/// error in the list and loses the others nothing. Random parts and inputs are the same for all.
+/// Evaluate methods for one score, a sum of outputs at flat positions. A method that fails here has its own error
+/// in the list and does not affect the others. Random parts and inputs are the same for all.
 ///
-/// *Places*: of a picture `[1, c, h, w]` its pixels, the map summed over channels; of other inputs their entries. They
-/// go from the highest, ties by position. `object` has one a place.
+/// *Places* of a picture `[1, c, h, w]` are its pixels, with the map summed over channels; those of other inputs are
+/// their entries. They are taken from the highest down, ties by position. `object` has one value per place.
 ///
-/// *Values of curves*: where the outputs are a vector of scores and the target is one of them, its probability by a
-/// softmax; else what the score is above that at the baseline, over what it is at x₀.
+/// *Values of curves*: if the outputs are a vector of scores and the target is one of them, its softmax
+/// probability. Otherwise the score's excess over that at the baseline, relative to the excess at x₀.
 ///
 /// # Example
 /// ```
@@ -112,14 +113,14 @@ pub struct Evaluation {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Cost: 2 forwards, one a perturbation, 2 (steps − 1) a method; a freezing a neighbour, a loading and a freezing a
-/// stage; each method once at x₀, at each neighbour and stage, and once more if it is random.
+/// Cost: 2 forward passes, one per perturbation and 2 (steps − 1) per method; a freeze per neighbour; a loading and
+/// a freeze per stage. Each method runs once at x₀ and at each neighbour and stage, and once more if it is random.
 ///
 /// # Errors
 /// [`Error::Empty`] without methods, outputs, or an object; [`Error::OutOfRange`]; [`Error::Length`] of the baseline or
-/// the object; [`Error::Setting`] for settings that mean nothing, and where x₀ and baseline have the same score that is
-/// no class's; [`Error::NotFinite`] where the network overflows; [`Error::Stopped`], and interrupts. In the list: as
-/// [`attribute`](crate::attribution::attribute).
+/// the object; [`Error::Setting`] for settings that make no sense, and if x₀ and baseline have the same score and it is
+/// not a class score; [`Error::NotFinite`] if the network overflows; [`Error::Stopped`], and interrupts. In the list:
+/// as [`attribute`](crate::attribution::attribute).
 pub fn evaluate(
     f: &FrozenNetwork,
     target: &[usize],

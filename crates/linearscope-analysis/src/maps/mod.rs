@@ -1,11 +1,10 @@
 //! Maps of a network from picture to picture: how far its fields reach, what it copies from elsewhere,
 //! what it draws by template, and how far it is from a convolution.
 //!
-//! F is looked at in blocks. Block (p, q) holds the weights from the input's channels at pixel q to the
-//! output's channels at pixel p; its energy is E(p, q) = Σ F², over both. A place has a *corresponding*
-//! position in the other picture, the centre of what the ops let it use
-//! ([`Pictures::corresponding`]). What every
-//! measure is made of is then the energy map of a row, q ↦ E(p, q), or of a column, p ↦ E(p, q)
+//! F is read in blocks. Block (p, q) contains the weights from the input's channels at pixel q to the
+//! output's channels at pixel p. Its energy is E(p, q) = Σ F², over both. A place has a *corresponding*
+//! position in the other picture, the centre of what the ops let it use ([`Pictures::corresponding`]).
+//! Every measure is computed from the energy map of a row, q ↦ E(p, q), or of a column, p ↦ E(p, q)
 //! ([`Energy`]), seen from that position:
 //!
 //! | measure | file |
@@ -17,9 +16,9 @@
 //! | rows of neighbours, shifted onto one another | [`shift`] |
 //! | rows of all places and pictures, shifted onto one another | [`mean`] |
 //!
-//! [`row_maps`] and [`column_maps`] take a grid of places and walk it once for all of them. Cost: one
-//! adjoint product for each place and output channel, or one product for each place and input channel;
-//! where fields are smaller than the picture, many of them share one
+//! [`row_maps`] and [`column_maps`] take a grid of places and walk it once for all measures. Cost: one
+//! adjoint product for each place and output channel, or one product for each place and input channel.
+//! Where fields are smaller than the picture, many of them share one product
 //! ([`LinearOperator::fields`]). Sums are f64 on the host.
 
 pub mod copy_move;
@@ -55,7 +54,7 @@ use template::{Column, Template, TemplatesOf};
 /// The most entries of fields held at once, in f64.
 const HELD: usize = 1 << 24;
 
-/// What the rows of a grid of output places say, each value in the grid's order.
+/// Measures of the rows at a grid of output places, each in the grid's order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RowMaps {
     /// The places, in the output.
@@ -64,16 +63,16 @@ pub struct RowMaps {
     pub radius: f64,
     /// ‖row‖², summed over channels; NaN where a row was not read.
     pub energy: Vec<f64>,
-    /// For each of [`SHARES`] the radius that holds it, in input pixels; NaN where a row is zero.
+    /// For each of [`SHARES`], the radius that contains it, in input pixels; NaN where a row is
+    /// zero.
     pub radii: [Vec<f64>; SHARES.len()],
     /// The share of the energy outside the radius; NaN where a row is zero.
     pub off_diagonal: Vec<f64>,
     /// Where the energy outside comes from; `None` where there is none.
     pub origins: Vec<Option<Origin>>,
-    /// Which source region feeds the rest, of the rows that were read.
+    /// Which source region feeds the rest, for the rows that were read.
     pub feeds: Feeds,
-    /// How many rows were read, where the walk was stopped before all were: energy is NaN at the others.
-    /// `None`: all.
+    /// How many rows were read, if the walk was stopped early: energy is NaN at the others. `None`: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<usize>,
 }
@@ -85,26 +84,25 @@ impl RowMaps {
     }
 }
 
-/// What the columns of a grid of input places say, each value in the grid's order.
+/// Measures of the columns at a grid of input places, each in the grid's order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnMaps {
     /// The places, in the input.
     pub grid: Grid,
     /// ‖column‖², summed over channels; NaN where a column was not read.
     pub energy: Vec<f64>,
-    /// For each of [`SHARES`] the radius that holds it, in output pixels; NaN where a column is zero, and
-    /// everywhere where no input pixel has its place in the output.
+    /// For each of [`SHARES`], the radius that contains it, in output pixels; NaN where a column is zero,
+    /// and everywhere if input pixels have no place in the output.
     pub radii: [Vec<f64>; SHARES.len()],
     /// The effective area of each column, in output pixels; 0 where a column is zero, NaN where it was not read.
     pub area: Vec<f64>,
     /// The area from which a column is a template.
     pub least_area: f64,
-    /// How many columns of the grid are.
+    /// How many columns of the grid are templates.
     pub wide: usize,
     /// The strongest that differ, strongest first.
     pub templates: Vec<Template>,
-    /// How many columns were read, where the walk was stopped before all were: energy is NaN at the others.
-    /// `None`: all.
+    /// How many columns were read, if the walk was stopped early: energy is NaN at the others. `None`: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<usize>,
 }
@@ -116,17 +114,17 @@ impl ColumnMaps {
     }
 }
 
-/// Walk the rows of `grid`'s places, with `radius` input pixels as a place's own surroundings. Progress
-/// counts places.
+/// Walk the rows at the places of `grid`; `radius` input pixels count as a place's own surroundings.
+/// Progress counts places.
 ///
 /// Places are walked in parts, as many at a time as [`LinearOperator::fields`] holds at once (2²⁴ entries), each
-/// part spread over the picture. Where the walk is stopped, by the observer or in the middle of a product, after
-/// the first part, what was read is the result, and [`RowMaps::finished`] says how much it is; until then it is
-/// an error ([`Error::is_stopped`]).
+/// part spread over the picture. If the walk is stopped, by the observer or in the middle of a product, after
+/// the first part, the result is what was read, and [`RowMaps::finished`] says how much that is. Before that, a
+/// stop is an error ([`Error::is_stopped`]).
 ///
 /// # Errors
-/// [`Error::NotPictures`] for networks that do not go from picture to picture; [`Error::NoPlace`] where nothing says
-/// which pixel of the input one of the output lies on; [`Error::Stopped`]; as [`LinearOperator::fields`].
+/// [`Error::NotPictures`] for networks that do not go from picture to picture; [`Error::NoPlace`] if it is unknown
+/// which pixel of the input an output pixel lies on; [`Error::Stopped`]; as [`LinearOperator::fields`].
 pub fn row_maps(
     f: &(impl LinearOperator + ?Sized),
     grid: &Grid,
@@ -179,9 +177,9 @@ pub fn row_maps(
     Ok(maps)
 }
 
-/// Walk the columns of `grid`'s places: their radii, and the `most` strongest templates, which are
-/// columns of at least `least_area` output pixels. Progress counts places. Stopped, it gives what was read, as
-/// [`row_maps`]. Areas and templates do not need to know where a pixel lies; radii do.
+/// Walk the columns at the places of `grid`: their radii, and the `most` strongest templates, which are
+/// columns of at least `least_area` output pixels. Progress counts places. When stopped, it returns what was
+/// read, like [`row_maps`]. Radii need to know where a pixel lies; areas and templates do not.
 ///
 /// # Errors
 /// As [`row_maps`], [`Error::NoPlace`] apart.
@@ -233,8 +231,8 @@ pub fn column_maps(
     Ok(maps)
 }
 
-/// The energy maps of the fields of some places, `[y, x]` each. Progress counts places. It is all or nothing:
-/// stopped, it is an error ([`Error::is_stopped`]).
+/// Compute the energy maps of the fields of some places, `[y, x]` each. Progress counts places. A stop gives
+/// no partial result, but an error ([`Error::is_stopped`]).
 ///
 /// # Errors
 /// As [`column_maps`]; [`Error::OutOfRange`].

@@ -1,4 +1,5 @@
-//! The one thing analyses ask of a network: [`LinearOperator`], and operators made of others.
+//! The one thing that analyses require of a network, [`LinearOperator`], and operators made from
+//! others.
 //!
 //! | operator | is |
 //! | --- | --- |
@@ -8,10 +9,10 @@
 //! | [`Scaled`] | a F |
 //! | [`Sum`] | F + G |
 //! | [`Composed`] | F G |
-//! | [`ByProducts`] | F, its fields by whole products |
+//! | [`ByProducts`] | F, with its fields computed by whole products |
 //! | `&F`, `Box<F>`, `Arc<F>` | F |
 //!
-//! The trait can be made into an object: `&dyn LinearOperator` is an operator, too.
+//! The trait can be used as an object: `&dyn LinearOperator` is an operator, too.
 
 mod algebra;
 mod dense;
@@ -95,12 +96,12 @@ impl Field {
     }
 }
 
-/// A linear map F from `[n]` to `[N]`, known by what it does to batches of vectors.
+/// A linear map F from `[n]` to `[N]`, defined by what it does to batches of vectors.
 ///
 /// Vectors are flat in C order of [`input_shape`](Self::input_shape) and
 /// [`output_shape`](Self::output_shape); tensors live on [`device`](Self::device) in
-/// [`dtype`](Self::dtype). ⟨F v, u⟩ = ⟨v, Fᵀ u⟩ holds to rounding. Everything else in this crate that asks
-/// for an operator takes any implementation, by reference or as an object.
+/// [`dtype`](Self::dtype). ⟨F v, u⟩ = ⟨v, Fᵀ u⟩ holds to rounding. Everything in this crate that takes an
+/// operator accepts any implementation, by reference or as an object.
 ///
 /// # Example
 /// A circular shift of four numbers, and its rows.
@@ -130,17 +131,17 @@ pub trait LinearOperator {
     /// Shape of F x, without a probe axis.
     fn output_shape(&self) -> &[usize];
 
-    /// Where vectors live.
+    /// The device of vectors.
     fn device(&self) -> &Device;
 
-    /// The precision of vectors.
+    /// The dtype of vectors.
     fn dtype(&self) -> FloatDType;
 
     /// F x for k vectors: `[k, n] → [k, N]`. Homogeneous: no residual.
     ///
     /// # Errors
-    /// [`Error::Length`] when x is not `[k, n]`; [`Error::Empty`] for k = 0; the operator's own, as
-    /// [`Error::Operator`].
+    /// [`Error::Length`] if x is not `[k, n]`; [`Error::Empty`] for k = 0; the operator's own
+    /// errors, as [`Error::Operator`].
     fn apply(&self, x: Tensor<2>) -> Result<Tensor<2>>;
 
     /// Fᵀ y for k vectors: `[k, N] → [k, n]`.
@@ -150,10 +151,10 @@ pub trait LinearOperator {
     fn apply_adjoint(&self, y: Tensor<2>) -> Result<Tensor<2>>;
 
     /// One field for each place, `[places, N]` for columns and `[places, n]` for rows. A place is one flat
-    /// position, or several whose fields add up (all channels of a pixel).
+    /// position, or several positions whose fields are added (all channels of a pixel).
     ///
-    /// The default multiplies with indicator vectors, 8 at a time: one product a place. Operators that know
-    /// where their fields lie give the same for less.
+    /// The default multiplies with indicator vectors, 8 at a time: one product per place. Operators that
+    /// know where their fields lie give the same at a lower cost.
     ///
     /// # Errors
     /// [`Error::OutOfRange`]; [`Error::Empty`] without places; [`Error::Stopped`]; as
@@ -167,9 +168,9 @@ pub trait LinearOperator {
         by_products(self, field, places, observer)
     }
 
-    /// Where entries of F x lie in x: for each axis of x which entries along it an entry of F x uses, or why nothing
-    /// can be said of that. `None`, the default, for operators that know nothing of it; a frozen network knows it
-    /// from its ops ([`Program::places`](linearscope::program::Program::places)).
+    /// Where entries of F x lie in x: for each axis of x, which entries along it an entry of F x uses, or why this
+    /// is unknown. `None`, the default, is for operators without this knowledge; a frozen network derives it from
+    /// its ops ([`Program::places`](linearscope::program::Program::places)).
     ///
     /// # Errors
     /// The operator's own, as [`Error::Operator`].
@@ -177,14 +178,14 @@ pub trait LinearOperator {
         Ok(None)
     }
 
-    /// Bytes that its user allows for what is held alongside it, such as entries of its fields; `None`: it does not say. Only
-    /// how much is computed at once may hang on that, never a number that comes out.
+    /// Bytes that its user allows for data kept alongside it, such as entries of its fields; `None`: unspecified. This
+    /// may decide how much is computed at once, but must never change a result.
     fn memory(&self) -> Option<usize> {
         None
     }
 
-    /// Whether computations with F go on: asked before each product and within the dense work between
-    /// products. The default never stops; a frozen network asks its
+    /// Whether computations with F may continue. This is checked before each product and within the
+    /// dense work between products. The default never stops; a frozen network checks its
     /// [`Interrupt`](linearscope::Interrupt).
     ///
     /// # Errors
@@ -194,11 +195,11 @@ pub trait LinearOperator {
         Ok(())
     }
 
-    /// Host numbers as k vectors of length `len` where vectors live, `[k, len]`, rounded to
-    /// [`dtype`](Self::dtype).
+    /// Upload host numbers as k vectors of length `len`, `[k, len]`, to the device of vectors,
+    /// rounded to [`dtype`](Self::dtype).
     ///
     /// # Panics
-    /// Where `values` is not a whole number of vectors.
+    /// If `values` is not a whole number of vectors.
     fn upload(&self, values: Vec<f64>, len: usize) -> Tensor<2> {
         let k = values.len() / len;
         let data = TensorData::new(values, [k, len]);

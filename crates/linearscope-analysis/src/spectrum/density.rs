@@ -22,9 +22,9 @@ pub struct DensityConfig {
     pub probes: usize,
     /// Lanczos steps for each: quadrature nodes.
     pub steps: usize,
-    /// How many σ the density is told at.
+    /// At how many σ the density is computed.
     pub points: usize,
-    /// Standard deviation of the Gaussian that it is smoothed with, over the largest σ.
+    /// Standard deviation of the smoothing Gaussian, relative to the largest σ.
     pub width: f64,
     /// Seed of the random vectors.
     pub seed: u64,
@@ -47,16 +47,16 @@ setters!(
     with_width width: f64, with_seed seed: u64
 );
 
-/// How the min(n, N) singular values of F are spread, zeros among them.
+/// How the min(n, N) singular values of F are distributed, including zeros.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Density {
-    /// Where it is told, from 0 to just above the largest.
+    /// The σ at which it is computed, from 0 to just above the largest.
     pub sigma: Vec<f64>,
     /// Σᵢ g(σ − σᵢ) + g(σ + σᵢ), g the Gaussian of standard deviation `width`: singular values per unit of σ,
-    /// zeros among them.
+    /// including zeros.
     pub density: Vec<Estimate>,
-    /// The integral of that from σ on, zeros left out: how many singular values lie above. At σ = 0 that is the
-    /// rank, where no value lies so near 0 that the quadrature does not tell it from 0.
+    /// The integral of the density from σ on, without zeros: how many singular values lie above. At σ = 0 this
+    /// is the rank, unless a value lies so near 0 that the quadrature cannot distinguish it from 0.
     pub above: Vec<Estimate>,
     /// The Gaussian's standard deviation, in units of σ.
     pub width: f64,
@@ -64,7 +64,7 @@ pub struct Density {
     pub largest: f64,
     /// Products with F and Fᵀ.
     pub products: usize,
-    /// From how many probes it is, where it was stopped before all were finished; `None`: all.
+    /// The number of probes used, if it was stopped before all were finished; `None`: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<usize>,
 }
@@ -139,23 +139,25 @@ fn tail(t: f64) -> f64 {
     0.5 * libm::erfc(t / std::f64::consts::SQRT_2)
 }
 
-/// The density of F's singular values.
+/// Estimate the density of F's singular values.
 ///
-/// An error bar is the 95 % interval over the probes plus what the quadrature still moves: the difference
-/// between all nodes and the first three quarters of the steps.
+/// An error bar is the 95 % interval over the probes plus the remaining change of the quadrature: the
+/// difference between all nodes and the first three quarters of the steps.
 ///
-/// A singular value below 8 √ε σ₁, ε the rounding of F's dtype, cannot be told from 0, since what is seen is
-/// σ²: it is no value above 0.
+/// A singular value below 8 √ε σ₁, with ε the rounding of F's dtype, cannot be distinguished from 0, since
+/// only σ² is seen. It does not count as a value above 0.
 ///
-/// Where it is stopped, by the observer or in the middle of a product, after the first batch, the density by the
-/// finished probes is the result ([`Density::finished`]); until then it is an error ([`Error::is_stopped`]).
+/// If it is stopped, by the observer or in the middle of a product, after the first batch, the result is the
+/// density from the finished probes ([`Density::finished`]). Before that, a stop is an error
+/// ([`Error::is_stopped`]).
 ///
-/// Cost: 2 · steps products a probe, in batches of 8, and probes · steps vectors of the smaller side's length on
-/// the host, 8 probes at a time.
+/// Cost: 2 · steps products per probe, in batches of 8, and probes · steps vectors of the smaller side's length
+/// on the host, 8 probes at a time.
 ///
 /// # Errors
-/// [`Error::Setting`](crate::Error::Setting) for less than 4 probes; [`Error::Stopped`](crate::Error::Stopped);
-/// [`Error::NotFinite`](crate::Error::NotFinite); as [`LinearOperator::apply`] and its adjoint.
+/// [`Error::Setting`](crate::Error::Setting) for fewer than 4 probes;
+/// [`Error::Stopped`](crate::Error::Stopped); [`Error::NotFinite`](crate::Error::NotFinite); as
+/// [`LinearOperator::apply`] and its adjoint.
 pub fn density(
     f: &(impl LinearOperator + ?Sized),
     config: &DensityConfig,

@@ -1,17 +1,17 @@
-//! The whole spectrum of F by random probes, with error bars: its size, how many directions it really
-//! has, and how its singular values are spread.
+//! The whole spectrum of F by random probes, with error bars: its size, its effective number of
+//! directions, and how its singular values are distributed.
 //!
 //! - [`moments`]: ‖F‖² = Σ σ² and Σ σ⁴ by Hutchinson's estimator, E ‖F z‖² and E ‖Fᵀ F z‖² over z with
-//!   entries ±1; from them the effective rank (Σ σ²)² / Σ σ⁴, the number of equal singular values that
-//!   would give the same.
+//!   entries ±1; and from them the effective rank (Σ σ²)² / Σ σ⁴, the number of equal singular values
+//!   that would give the same.
 //! - [`density`]: the density of singular values, by stochastic Lanczos quadrature.
 //!
-//! Probes live on the smaller side of F, its input or its output, whose min(n, N) singular values are all
-//! there are: the other side's further ones are zeros. Where N < n, F and Fᵀ are exchanged in what follows.
+//! Probes are drawn on the smaller side of F, its input or its output. F has min(n, N) singular values;
+//! further ones of the other side are zeros. If N < n, F and Fᵀ are exchanged in what follows.
 //!
-//! The ± of an [`Estimate`] is half the width of a 95 % interval: Student's t over the probes, which are
-//! independent; the seed decides them. Sums are f64 on the host whatever F computes in. For the largest singular values one
-//! by one there is [`svd`](crate::svd).
+//! The ± of an [`Estimate`] is half the width of a 95 % interval: Student's t over the probes, which are independent
+//! and determined by the seed. Sums are f64 on the host, whatever the dtype of F. For the largest singular values one
+//! by one, use [`svd`](crate::svd).
 
 mod density;
 mod quadrature;
@@ -32,7 +32,7 @@ use crate::{
     vectors::{norm, over, read},
 };
 
-/// Σ σ², Σ σ⁴ and what follows from them.
+/// Σ σ², Σ σ⁴ and quantities derived from them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     /// ‖F‖, the Frobenius norm: √(Σ σ²).
@@ -43,11 +43,12 @@ pub struct Moments {
     pub fourths: Estimate,
     /// (Σ σ²)² / Σ σ⁴: n for n equal singular values, 1 for a single one, 0 for F = 0.
     pub effective_rank: Estimate,
-    /// How many probes there were.
+    /// Number of probes.
     pub probes: usize,
     /// Products with F and Fᵀ.
     pub products: usize,
-    /// It was stopped, and `probes` are those that were finished by then: fewer than were requested.
+    /// The computation was stopped, and `probes` counts those finished by then: fewer than
+    /// requested.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
 }
@@ -126,16 +127,18 @@ impl Default for MomentsConfig {
 
 setters!(MomentsConfig: with_probes probes: usize, with_seed seed: u64);
 
-/// Frobenius norm and effective rank from random vectors.
+/// Estimate the Frobenius norm and effective rank from random vectors.
 ///
-/// Where it is stopped, by the observer or in the middle of a product, after the first batch, the estimates from
-/// the finished probes are the result ([`Moments::partial`]); until then it is an error ([`Error::is_stopped`]).
+/// If it is stopped, by the observer or in the middle of a product, after the first batch, the result is the
+/// estimates from the finished probes ([`Moments::partial`]). Before that, a stop is an error
+/// ([`Error::is_stopped`]).
 ///
-/// Cost: 2 products a probe, in batches of 8. The relative error of Σ σ² is about
-/// √(2 / (probes · effective rank)) times the t of 95 %: a few probes do for an F of many directions.
+/// Cost: 2 products per probe, in batches of 8. The relative error of Σ σ² is about
+/// √(2 / (probes · effective rank)) times the t of 95 %: a few probes are enough for an F with many
+/// directions.
 ///
 /// # Errors
-/// [`Error::Setting`] for less than 4 probes; [`Error::NotFinite`]; [`Error::Stopped`]; as
+/// [`Error::Setting`] for fewer than 4 probes; [`Error::NotFinite`]; [`Error::Stopped`]; as
 /// [`LinearOperator::apply`] and its adjoint.
 ///
 /// # Example

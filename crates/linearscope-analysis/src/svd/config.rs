@@ -10,23 +10,23 @@ use crate::{error::Error, operator::LinearOperator};
 #[serde(rename_all = "kebab-case")]
 pub enum Solver {
     /// Block Lanczos with thick restart (Baglama and Reichel, *Augmented implicitly restarted Lanczos
-    /// bidiagonalization methods*, 2005). The shorter side of F is reorthogonalised in full, the longer one where the
-    /// tolerance asks for it.
+    /// bidiagonalization methods*, 2005). The shorter side of F is reorthogonalised in full, the longer side only if
+    /// the tolerance requires it.
     Lanczos {
-        /// Vectors multiplied at once: more cost products and win batch speed.
+        /// Vectors multiplied at once: more of them take more products, but gain batch speed.
         block: usize,
         /// Vectors kept on either side before a restart; `None`: the larger of 4 K and K + 24, or as many as
-        /// [`SvdConfig::max_memory`] holds.
+        /// fit in [`SvdConfig::max_memory`].
         basis: Option<usize>,
     },
-    /// Subspace iteration with Rayleigh–Ritz on K + `extra` vectors, all multiplied at once. Needs many
-    /// products where σ cluster; simple, and a second opinion.
+    /// Subspace iteration with Rayleigh–Ritz on K + `extra` vectors, all multiplied at once. It needs
+    /// many products where the σ cluster. It is simple, and useful as a second opinion.
     Subspace {
-        /// Vectors beyond K: more make it converge faster.
+        /// Vectors beyond K: with more of them it converges faster.
         extra: usize,
     },
     /// The paper's Algorithm 1: power iteration on FᵀF with momentum, one triplet after the other,
-    /// found ones deflated. Slow where σ cluster.
+    /// with deflation of those already found. Slow where the σ cluster.
     Power {
         /// The weight of the step before last.
         momentum: Momentum,
@@ -35,15 +35,15 @@ pub enum Solver {
 
 /// The momentum m of Algorithm 1: x ← FᵀF x − m x₋₁.
 ///
-/// As printed the algorithm sets both m and the σ² it would be computed from to zero, which is
-/// plain power iteration. Meant is m ≈ σ₂⁴/4, the best for the gap to the next singular value (De
-/// Sa et al., *Accelerated stochastic power iteration*, 2018).
+/// As printed, the algorithm sets both m and the σ² from which it would be computed to zero, which
+/// is plain power iteration. What is meant is m ≈ σ₂⁴/4, the best value for the gap to the next
+/// singular value (De Sa et al., *Accelerated stochastic power iteration*, 2018).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Momentum {
     /// Plain power iteration.
     Off,
-    /// σ₂⁴/4 with σ₂ measured from how fast the residual shrinks.
+    /// σ₂⁴/4, with σ₂ estimated from how fast the residual shrinks.
     Adaptive,
 }
 
@@ -53,23 +53,23 @@ pub enum Momentum {
 pub struct SvdConfig {
     /// How many triplets, K ≥ 1.
     pub k: usize,
-    /// Allowed ‖F v − σ u‖ and ‖Fᵀ u − σ v‖, over σ₁. Default 1e-5.
+    /// Allowed ‖F v − σ u‖ and ‖Fᵀ u − σ v‖, relative to σ₁. Default 1e-5.
     pub tolerance: f64,
-    /// Give up after the step that reaches so many products with F and Fᵀ; the 2 K products that
-    /// measure the residuals come on top. Default 20 000.
+    /// Give up after the step that reaches this number of products with F and Fᵀ. The 2 K products
+    /// that measure the residuals are extra. Default 20 000.
     pub max_products: usize,
-    /// Bytes that the bases of the Lanczos solver may take. Where fewer vectors fit than it would keep, it restarts
+    /// Bytes that the bases of the Lanczos solver may take. If fewer vectors fit than it would keep, it restarts
     /// sooner and takes more products. `None`: no limit.
     #[serde(default)]
     pub max_memory: Option<usize>,
-    /// Seed of the starting vectors. Same seed, same machine: same bits.
+    /// Seed of the starting vectors. The same seed on the same machine gives the same bits.
     pub seed: u64,
     /// The solver. Default: Lanczos, one vector at a time.
     pub solver: Solver,
 }
 
 impl SvdConfig {
-    /// The K largest triplets by the default solver.
+    /// Compute the K largest triplets with the default solver.
     pub fn new(k: usize) -> Self {
         Self {
             k,

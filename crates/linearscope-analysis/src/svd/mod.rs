@@ -1,8 +1,8 @@
 //! The largest singular triplets of a network's linear map, F v = σ u and Fᵀ u = σ v.
 //!
-//! The right vectors v are *eigen-inputs*, the left vectors u *eigen-outputs*: pictures that the
-//! frozen network passes, and what it makes of them (paper, section 3.3 and figure 13). F is never
-//! formed; a solver sees [`LinearOperator`] alone.
+//! The right vectors v are *eigen-inputs*, and the left vectors u are *eigen-outputs*: pictures
+//! that the frozen network passes on, and what it turns them into (paper, section 3.3 and figure
+//! 13). F is never formed; a solver sees only a [`LinearOperator`].
 
 mod basis;
 mod chain;
@@ -32,15 +32,15 @@ use crate::{
     vectors::{epsilon, over, read, row_norms},
 };
 
-/// The K largest singular triplets of `f`.
+/// Compute the K largest singular triplets of `f`.
 ///
-/// Progress counts converged triplets, products, and the largest estimated residual; at the end, triplets
-/// measured. Where it is stopped, by the observer or in the middle of a product ([`Error::is_stopped`]), no
-/// product is made any more: what is there by then comes back in [`SvdError::Unconverged`] or
-/// [`SvdError::Unconfirmed`], with [estimated](Svd::estimated) residuals; before the first triplets there is
-/// nothing, and that is [`SvdError::Failed`]. Memory: the basis, up to
-/// max(4 K, K + 24) vectors of either side, or what [`SvdConfig::max_memory`] allows. Numbers are the operator's dtype,
-/// small matrices f64; all in units of F's own size, so that singular values may be 1e-30 or 1e30.
+/// Progress reports converged triplets, products, and the largest estimated residual; at the end it counts measured
+/// triplets. If the computation is stopped, by the observer or in the middle of a product ([`Error::is_stopped`]), no
+/// further product is computed. The triplets found so far come back in [`SvdError::Unconverged`] or
+/// [`SvdError::Unconfirmed`], with [estimated](Svd::estimated) residuals. Before the first triplets there is nothing to
+/// return, and the error is [`SvdError::Failed`]. Memory: the basis, up to max(4 K, K + 24) vectors of either side, or
+/// what [`SvdConfig::max_memory`] allows. Vectors have the operator's dtype and small matrices are f64. All are in
+/// units of F's own size, so that singular values may be 1e-30 or 1e30.
 ///
 /// # Errors
 /// [`SvdError`]; an unconverged result is never an `Ok`.

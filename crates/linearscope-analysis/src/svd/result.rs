@@ -1,4 +1,4 @@
-//! What is found, and why it is not all that was requested.
+//! What was found, and why it may be less than was requested.
 
 use std::ops::ControlFlow;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{error::Error, progress::Progress};
 
-/// How far a triplet is from one, as measured by a product with F and one with Fᵀ, or as
+/// How far a triplet is from an exact one, measured by a product with F and one with Fᵀ, or
 /// [estimated](Svd::estimated).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TripletResidual {
@@ -18,7 +18,7 @@ pub struct TripletResidual {
 }
 
 impl TripletResidual {
-    /// The larger of both.
+    /// The larger of the two.
     pub fn worst(self) -> f64 {
         // NaN counts as the worst of all.
         if self.right >= self.left || self.right.is_nan() {
@@ -39,23 +39,23 @@ pub struct Svd {
     /// Eigen-inputs, `[K, n]`, of norm 1, in the operator's dtype; the entry of largest magnitude is
     /// positive.
     pub v: TensorData,
-    /// True residuals, measured afterwards; or estimates.
+    /// True residuals, measured afterwards, or estimates.
     pub residuals: Vec<TripletResidual>,
-    /// The computation was stopped, and no products were left to measure residuals by: they are what the
-    /// solver's recurrence says, and 16 roundings of the operator's dtype. In exact arithmetic they are the
+    /// The computation was stopped, and no products were left to measure the residuals. They are those of
+    /// the solver's recurrence plus 16 roundings of the operator's dtype. In exact arithmetic they are the
     /// true ones.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
-    /// Vectors multiplied by F or Fᵀ, the measuring included.
+    /// Number of vectors multiplied by F or Fᵀ, including those for measuring.
     pub products: usize,
-    /// Batches they were multiplied in.
+    /// Number of batches in which they were multiplied.
     pub passes: usize,
 }
 
 /// Why there is no [`Svd`].
 #[derive(Debug, thiserror::Error)]
 pub enum SvdError {
-    /// Products are used up, or somebody stopped it, before all triplets converged.
+    /// The products were used up, or the computation was stopped, before all triplets converged.
     #[error(
         "{converged} of {wanted} triplets reached a residual of {tolerance:.0e} within {} products (the worst \
         is {worst:.1e}); {}",
@@ -63,8 +63,8 @@ pub enum SvdError {
         if .partial.estimated { STOPPED } else { "allow more products, a larger basis, or a looser tolerance" }
     )]
     Unconverged {
-        /// Everything found so far, with true residuals: those within the tolerance are good. After a stop
-        /// they are [estimates](Svd::estimated), since no product is made any more.
+        /// Everything found so far, with true residuals: triplets within the tolerance are good. After a
+        /// stop the residuals are [estimates](Svd::estimated), since no further product is computed.
         partial: Box<Svd>,
         /// How many are within the tolerance.
         converged: usize,
@@ -75,8 +75,8 @@ pub enum SvdError {
         /// The largest residual among those found.
         worst: f64,
     },
-    /// Products were used up, or somebody stopped it, when all triplets had converged but a search
-    /// from a fresh start had not yet ruled out that a larger one, or a copy, is missing; or before their
+    /// All triplets had converged, but the products were used up, or the computation was stopped, before
+    /// a search from a fresh start ruled out that a larger triplet or a copy is missing, or before the
     /// residuals were measured.
     #[error(
         "all triplets converged, but {} products were not enough to rule out that a larger one is missing \
@@ -85,11 +85,11 @@ pub enum SvdError {
         if .partial.estimated { STOPPED } else { "allow more products" }
     )]
     Unconfirmed {
-        /// What was found, with residuals within the tolerance: true ones, after a stop
-        /// [estimates](Svd::estimated).
+        /// What was found, with residuals within the tolerance: true ones, or
+        /// [estimates](Svd::estimated) after a stop.
         partial: Box<Svd>,
     },
-    /// A setting that means nothing, numbers that are not finite, or the network itself failed.
+    /// A setting makes no sense, numbers are not finite, or the network itself failed.
     #[error(transparent)]
     Failed(#[from] Error),
 }
@@ -98,7 +98,7 @@ pub enum SvdError {
 const STOPPED: &str = "it was stopped, so residuals are estimated, not measured";
 
 impl SvdError {
-    /// Whether nothing went wrong and somebody stopped it, see [`Error::is_stopped`].
+    /// Whether the computation was stopped and nothing went wrong, see [`Error::is_stopped`].
     pub fn is_stopped(&self) -> bool {
         match self {
             Self::Unconverged { partial, .. } | Self::Unconfirmed { partial } => partial.estimated,
@@ -106,7 +106,7 @@ impl SvdError {
         }
     }
 
-    /// What was found by then, with true residuals, or with estimates after a stop.
+    /// What was found so far, with true residuals, or with estimates after a stop.
     pub fn partial(&self) -> Option<&Svd> {
         match self {
             Self::Unconverged { partial, .. } | Self::Unconfirmed { partial } => Some(partial),

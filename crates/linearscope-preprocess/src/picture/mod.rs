@@ -34,11 +34,11 @@ pub use transparency::Background;
 pub struct ReadOptions {
     /// How much a file may ask for.
     pub limits: Limits,
-    /// What is behind transparent pixels.
+    /// The background of transparent pixels.
     pub background: Background,
-    /// Opacity stays a channel, and nothing is put behind it.
+    /// Keep opacity as a channel, without a background.
     pub keep_transparency: bool,
-    /// What becomes of a colour profile that is not sRGB.
+    /// How to treat a colour profile that is not sRGB.
     pub profiles: Profiles,
 }
 
@@ -67,41 +67,41 @@ impl ReadOptions {
     }
 }
 
-/// A picture, upright, and what there is to say of its file. Serialised without its pixels, for manifests.
+/// A picture, upright, and information about its file. Serialised without its pixels, for manifests.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Picture {
-    /// The pixels: grey or RGB, with opacity only if that was requested; as deep as the file's.
+    /// The pixels: grey or RGB, with opacity only if requested, and with the file's depth.
     #[serde(skip)]
     pub image: DynamicImage,
-    /// What the file is, whatever its name.
+    /// The file's true format, whatever its name.
     pub format: Format,
-    /// Bits a channel in the file. 1, 2 and 4 are spread to 8.
+    /// Bits per channel in the file. 1, 2 and 4 are expanded to 8.
     pub bit_depth: u8,
-    /// What was done to the stored pixels, by the file's EXIF or XMP tag.
+    /// How the stored pixels were turned, according to the file's EXIF or XMP tag.
     pub orientation: Orientation,
-    /// What has to be said, because others might read the file differently.
+    /// Notices to report, because other programs might read the file differently.
     pub notices: Vec<Notice>,
 }
 
 impl Picture {
-    /// Read a picture file: PNG, JPEG, BMP, WebP, GIF (its first frame) or TIFF (its first page), by its content.
+    /// Read a picture file, recognised by its content: PNG, JPEG, BMP, WebP, GIF (its first frame) or TIFF (its
+    /// first page).
     ///
-    /// It is turned as its EXIF or XMP tag says, like `PIL.ImageOps.exif_transpose`. CMYK becomes RGB like Pillow's
-    /// `convert("RGB")`. A colour profile that is not sRGB is converted to sRGB, unless
-    /// [`ReadOptions::profiles`] says otherwise. Transparent pixels are put on
-    /// [`ReadOptions::background`].
+    /// The picture is turned as its EXIF or XMP tag says, like `PIL.ImageOps.exif_transpose`. CMYK becomes RGB as
+    /// in Pillow's `convert("RGB")`. A colour profile that is not sRGB is converted to sRGB, unless
+    /// [`ReadOptions::profiles`] says otherwise. Transparent pixels are put on [`ReadOptions::background`].
     ///
     /// # Errors
-    /// [`Error::Read`], [`Error::Folder`]; [`Error::Foreign`] for what is not read, with what makes a picture of it;
-    /// [`Error::TooManyPixels`] and [`Error::TooManyBytes`] by the header, before anything is decoded; [`Error::Damaged`]
-    /// for a file that is cut off or broken; [`Error::Unsupported`] for a rare kind of a format.
+    /// [`Error::Read`], [`Error::Folder`]; [`Error::Foreign`] for unsupported files, with a way to convert them;
+    /// [`Error::TooManyPixels`] and [`Error::TooManyBytes`] by the header, before anything is decoded;
+    /// [`Error::Damaged`] for a file that is cut off or broken; [`Error::Unsupported`] for a rare kind of a format.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self> {
         let bytes = content::bytes_of(path, &options.limits)?;
         Self::from_bytes(path, &bytes, options)
     }
 
-    /// The same of a file's bytes. The name is for messages, and for [`Notice::Misnamed`].
+    /// Read a picture from a file's bytes. The name is for messages, and for [`Notice::Misnamed`].
     ///
     /// # Errors
     /// As [`Picture::open`].
@@ -218,8 +218,9 @@ impl Picture {
     }
 }
 
-/// Read a picture file with the default limits, its transparency kept and its colour profile ignored: what a network makes
-/// of transparency is decided by [`Preprocess::apply`](crate::Preprocess::apply). See [`Picture::open`], which also says what there is to say.
+/// Read a picture file with the default limits. Its transparency is kept, and its colour profile is ignored;
+/// [`Preprocess::apply`](crate::Preprocess::apply) decides how a network uses transparency. See also [`Picture::open`],
+/// which reports notices.
 ///
 /// # Errors
 /// As [`Picture::open`].

@@ -14,18 +14,19 @@ use crate::{
     run::ScopeTensor,
 };
 
-/// Whose kernels compute the convolutions of a plain forward and of the reference of a frozen one.
+/// Whose kernels compute the convolutions, in a plain forward pass and in the reference of a frozen
+/// network.
 ///
-/// Either way y₀ is, bit for bit, what [`Loaded::forward`] gives with the same kernels. Between the two outputs differ by
-/// rounding.
+/// With either choice, y₀ equals what [`Loaded::forward`] gives with the same kernels, bit for bit. Between the two
+/// choices, outputs differ by rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kernels {
     /// The backend's: what Burn itself computes.
     #[default]
     Burn,
-    /// This library's own, those that programs are replayed with, for convolutions and transposed ones over one and two
-    /// axes whose weights are stored in the network. Their weights are packed once for all forwards, and programs
-    /// share them. All other ops stay the backend's.
+    /// This library's own, which also replay programs. They compute convolutions and transposed convolutions over one
+    /// and two axes whose weights are stored in the network. The weights are packed once for all forward passes, and
+    /// programs share them. All other ops still use the backend's kernels.
     Own,
 }
 
@@ -33,7 +34,7 @@ impl Kernels {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Burn, Self::Own];
 
-    /// The word for it.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Burn => "burn",
@@ -72,12 +73,12 @@ fn weight(operation: &OperationIr) -> Option<&TensorIr> {
 }
 
 impl<B: Backend> Loaded<B> {
-    /// The same network, its forwards by these kernels. Cost: none to speak of; each convolution's weights are packed
-    /// when they are first used, a copy of them.
+    /// The same network with these kernels for its forward passes. Cost: negligible at first; the weights of each
+    /// convolution are packed, into a copy, when they are first used.
     ///
-    /// A paired run whose adjoint goes on Burn's tape has to take the tape's decisions, which are by Burn's kernels:
-    /// [`Frozen::within`](crate::Frozen::within) goes back to those by itself, [`Paired::new`](crate::Paired::new) runs what it is
-    /// given.
+    /// A paired run whose adjoint runs on Burn's tape must take the tape's decisions, which Burn's kernels make.
+    /// [`Frozen::within`](crate::Frozen::within) then falls back to those by itself;
+    /// [`Paired::new`](crate::Paired::new) uses the kernels it is given.
     ///
     /// # Errors
     /// [`Error::Replay`] for [`Kernels::Own`] on a device whose memory is not this process's, or on a tape.
@@ -107,7 +108,7 @@ impl<B: Backend> Loaded<B> {
         })
     }
 
-    /// Whose kernels its forwards run by.
+    /// Whose kernels compute its forward passes.
     pub fn kernels(&self) -> Kernels {
         self.kernels
     }

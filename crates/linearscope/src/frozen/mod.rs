@@ -1,7 +1,7 @@
 //! A network frozen at x₀ on any backend: y(x) = F x + r, on primitives.
 //!
-//! [`Recorded`] keeps the program and answers everything. [`Paired`] keeps nothing but x₀ and runs the
-//! network alongside the probes, forwards only. [`Frozen`] is either, as memory allows.
+//! [`Recorded`] keeps the program and can answer every question. [`Paired`] keeps only x₀ and runs the
+//! network alongside the probes, forwards only. [`Frozen`] is one or the other, as memory allows.
 
 mod batches;
 mod between;
@@ -29,8 +29,7 @@ use crate::{
     rule_set::RuleSet,
 };
 
-/// A network frozen at x₀ within a memory budget: recorded where its decisions fit, paired where they
-/// do not.
+/// A network frozen at x₀ within a memory budget: recorded if its decisions fit, otherwise paired.
 // One a freeze: its size does not matter.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
@@ -42,11 +41,11 @@ pub enum Frozen<B: Backend> {
 }
 
 impl<B: Backend> Frozen<B> {
-    /// Freeze the network at x₀ within a budget of bytes for decisions and probes.
+    /// Freeze the network at x₀ within a budget in bytes for decisions and probes.
     ///
-    /// Probes are cut into as many batches as fit; what comes out does not depend on the cut. Cost:
-    /// that of [`Recorded::new`], and that of [`Paired::new`] where the decisions do not fit; then Burn's kernels compute
-    /// the reference, whatever [`Kernels`] the network has.
+    /// Probes are split into batches that fit; results do not depend on the split. Cost: that of [`Recorded::new`],
+    /// plus that of [`Paired::new`] if the decisions do not fit. In that case Burn's kernels compute the reference,
+    /// whatever [`Kernels`] the network has.
     ///
     /// # Errors
     /// As [`Recorded::new`], [`Error::Memory`] apart.
@@ -70,8 +69,8 @@ impl<B: Backend> Frozen<B> {
         }
     }
 
-    /// The same frozen network, stopped by `interrupt`: one for each of several questions that are stopped one by one,
-    /// as those of a server are. Numbers are the same bits. Cost: lists of nodes; everything else is shared.
+    /// The same frozen network, stopped by `interrupt`. Use one copy for each of several questions that must be
+    /// stopped separately, as in a server. Results are the same bits. Cost: lists of nodes; everything else is shared.
     #[must_use]
     pub fn with_interrupt(&self, interrupt: &Interrupt) -> Self {
         match self {
@@ -80,7 +79,7 @@ impl<B: Backend> Frozen<B> {
         }
     }
 
-    /// The recorded one, if it is.
+    /// The recorded network, if the program was kept.
     pub fn recorded(&self) -> Option<&Recorded<B>> {
         match self {
             Self::Recorded(recorded) => Some(recorded),
@@ -88,7 +87,7 @@ impl<B: Backend> Frozen<B> {
         }
     }
 
-    /// The recorded one, for `what` cannot be had without a program.
+    /// The recorded network, needed because `what` requires a program.
     ///
     /// # Errors
     /// [`Error::Memory`] names `what` and the budget.

@@ -19,12 +19,12 @@ use crate::{
     run::Run,
 };
 
-/// A network frozen at x₀ of which nothing is recorded: each product runs the network again with its
+/// A network frozen at x₀ without recording anything: each product runs the network again, with its
 /// reference alongside the probes.
 ///
-/// Memory: the tensors alive at once, no decisions. Cost of a product: two forwards for each probe, and
-/// the rules. It goes forwards only: what needs a program, the adjoint among it, is
-/// [`Recorded`](super::Recorded)'s.
+/// Memory: the tensors alive at once, no decisions. Cost of a product: two forward passes for each
+/// probe, and the rules. Only forward products are available: whatever needs a program, such as the
+/// adjoint, needs [`Recorded`](super::Recorded).
 #[derive(Debug)]
 pub struct Paired<B: Backend> {
     point: Point<B>,
@@ -40,8 +40,8 @@ impl<B: Backend> Deref for Paired<B> {
 }
 
 impl<B: Backend> Paired<B> {
-    /// Run the network at x₀ with one probe, which shows what a product would meet: refused ops, lost
-    /// traces.
+    /// Run the network at x₀ with one probe, to find out now what would fail in a product: refused
+    /// ops, lost traces.
     ///
     /// # Errors
     /// As [`Recorded::new`](super::Recorded::new), [`Error::Memory`](crate::Error::Memory) apart.
@@ -68,7 +68,7 @@ impl<B: Backend> Paired<B> {
         })
     }
 
-    /// The same frozen network, stopped by `interrupt`. Cost: none to speak of.
+    /// The same frozen network, stopped by `interrupt`. Cost: negligible.
     #[must_use]
     pub fn with_interrupt(&self, interrupt: &Interrupt) -> Self {
         Self {
@@ -77,16 +77,17 @@ impl<B: Backend> Paired<B> {
         }
     }
 
-    /// One paired run, without freezing first: takes x₀ and `[k, ..input]` probes per input; gives y₀ and
-    /// `[k, ..output]` per output: F x₁ + r with `sources`, F x₁ without.
+    /// Do one paired run, without freezing first. It takes x₀ and `[k, ..input]` probes per input, and
+    /// returns y₀ and `[k, ..output]` per output: F x₁ + r with `sources`, F x₁ without.
     ///
-    /// Cost: k + 1 forwards and the rules. On an autodiff device gradients reach the probes.
+    /// Cost: k + 1 forward passes and the rules. On an autodiff device gradients reach the probes.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for a probe batch that does not fit,
     /// [`Error::NoProbes`](crate::Error::NoProbes) for an empty one;
     /// [`Error::NoRule`](crate::Error::NoRule), [`Error::LostTrace`](crate::Error::LostTrace) as
-    /// [`new`](Self::new). Values are not looked at: that would wait for the device each step.
+    /// [`new`](Self::new). Values are not checked, because that would wait for the device in each
+    /// step.
     #[allow(clippy::type_complexity)]
     pub fn beside(
         loaded: &Loaded<B>,
@@ -108,14 +109,15 @@ impl<B: Backend> Paired<B> {
         Ok((values, probes.collect()))
     }
 
-    /// How far along k directions d, `[k, ..input]` per input, the decisions of x₀ hold: what every
-    /// piecewise-linear op says, in the order they run. Up to the least t of all nothing flips, so
-    /// that f(x₀ + t d) = F (x₀ + t d) + r; where t is exact, that of a later op is not, since those
-    /// before it have flipped by then. Cost: a paired run; the units are read back from the device.
+    /// How far along k directions d, `[k, ..input]` per input, the decisions of x₀ hold, for every
+    /// piecewise-linear op in the order in which they run. Up to the least t of all, nothing flips,
+    /// so that f(x₀ + t d) = F (x₀ + t d) + r. The least t is exact; larger ones of later ops are
+    /// not, since ops before them have flipped by then. Cost: a paired run; the units are read back
+    /// from the device.
     ///
     /// # Errors
-    /// [`Error::NotPiecewise`](crate::Error::NotPiecewise) where an op was frozen that is not piecewise
-    /// linear: it decides otherwise at once. As [`beside`](Self::beside).
+    /// [`Error::NotPiecewise`](crate::Error::NotPiecewise) if a frozen op is not piecewise linear: its
+    /// decision changes at once. As [`beside`](Self::beside).
     pub fn first_flips(
         loaded: &Loaded<B>,
         x0: Vec<FloatTensor<B>>,

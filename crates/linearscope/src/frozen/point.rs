@@ -1,4 +1,4 @@
-//! What every frozen network knows, however it replays.
+//! What every frozen network knows, recorded or paired.
 
 use std::sync::Arc;
 
@@ -6,7 +6,8 @@ use burn_backend::{Backend, tensor::FloatTensor};
 
 use crate::{driver::Loaded, findings::Findings, interrupt::Interrupt, rule_set::RuleSet};
 
-/// The point a network is linearised at: the network, the rules and y₀, and what the run at x₀ found.
+/// The point at which a network is linearised: the network, the rules and y₀, and what the run at x₀
+/// found.
 ///
 /// [`Recorded`](super::Recorded), [`Paired`](super::Paired) and [`Frozen`](super::Frozen) dereference to
 /// it.
@@ -73,17 +74,18 @@ impl<B: Backend> Point<B> {
         &self.reference
     }
 
-    /// The rules that froze the non-linear units: those given, then the network's own.
+    /// The rules that froze the non-linear units: first those given, then the network's own.
     pub fn rules(&self) -> &RuleSet {
         &self.rules
     }
 
-    /// Entries of the rule set that nothing in the network fitted: a misspelt name, perhaps.
+    /// Entries of the rule set that fitted nothing in the network, perhaps because of a misspelt
+    /// name.
     pub fn unused_rules(&self) -> &[String] {
         &self.unused_rules
     }
 
-    /// Nodes that read x₀ to compare, to point or to count.
+    /// Nodes that read x₀ for a comparison, an index or a count.
     pub fn decision_sources(&self) -> &[Arc<str>] {
         &self.decision_sources
     }

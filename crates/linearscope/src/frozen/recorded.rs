@@ -28,9 +28,9 @@ use crate::{
 
 /// A network frozen at x₀: its reference outputs and the recorded affine map.
 ///
-/// Made by one run of the network; asked any number of times. All tensors are primitives of the
-/// inner backend `B` on the device the network was loaded on, in its dtype, one for each input or
-/// output; probes and cotangents have a leading axis k.
+/// One run of the network makes it; after that, it can be used any number of times. All tensors are
+/// primitives of the inner backend `B`, on the device and in the dtype of the loaded network, one
+/// for each input or output. Probes and cotangents have a leading axis k.
 #[derive(Debug)]
 pub struct Recorded<B: Backend> {
     point: Point<B>,
@@ -42,7 +42,7 @@ pub struct Recorded<B: Backend> {
     own: Forms<B>,
 }
 
-/// How many decisions rounding may have made otherwise.
+/// How many decisions rounding may have changed.
 #[derive(Clone, Debug)]
 enum Risk<B: Backend> {
     /// Nobody wants to know: in training.
@@ -83,9 +83,9 @@ impl<B: Backend> Deref for Recorded<B> {
 
 impl<B: Backend> Recorded<B> {
     /// Freeze the network at x₀ and record its affine map. Cost: one forward pass of the network and
-    /// the rules' decisions; memory: the decisions.
+    /// the rules' decisions. Memory: the decisions.
     ///
-    /// Memory is what [`machine_budget`] says; see [`within`](Self::within).
+    /// The budget is [`machine_budget`]; see [`within`](Self::within).
     ///
     /// # Errors
     /// [`Error::NotFinite`](crate::Error::NotFinite) when x₀ or f(x₀) is not; [`Error::NoRule`](crate::Error::NoRule) when the network has an op
@@ -95,10 +95,10 @@ impl<B: Backend> Recorded<B> {
         Self::within(loaded, x0, rules, machine_budget())
     }
 
-    /// [`new`](Self::new) within a budget of bytes for decisions and probes; where the decisions do not
-    /// fit, [`Frozen::within`](super::Frozen::within) does without them.
+    /// Like [`new`](Self::new), but within a budget in bytes for decisions and probes. If the decisions
+    /// do not fit, use [`Frozen::within`](super::Frozen::within), which then works without them.
     ///
-    /// Probes are cut into as many batches as fit; what comes out does not depend on the cut.
+    /// Probes are split into batches that fit; results do not depend on the split.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -189,9 +189,9 @@ impl<B: Backend> Recorded<B> {
         }
     }
 
-    /// The same frozen network, stopped by `interrupt`: one for each of several questions that are stopped one by one.
-    /// Replays give the same bits. Cost: lists of nodes; coefficients are shared, and forms of the program that
-    /// either makes later.
+    /// The same frozen network, stopped by `interrupt`. Use one copy for each of several questions that must be
+    /// stopped separately. Replays give the same bits. Cost: lists of nodes; the copies share coefficients, and the
+    /// forms of the program that either makes later.
     #[must_use]
     pub fn with_interrupt(&self, interrupt: &Interrupt) -> Self {
         Self {
@@ -203,8 +203,9 @@ impl<B: Backend> Recorded<B> {
         }
     }
 
-    /// Which decisions lie within the rounding band of their kink, or exactly at it, unit by unit, in the
-    /// order they are made: what [`decisions_at_risk`](Self::decisions_at_risk) counts. Cost: a freeze.
+    /// List, unit by unit, the decisions that lie within the rounding band of their kink or exactly at
+    /// it, in the order in which they are made. [`decisions_at_risk`](Self::decisions_at_risk) counts
+    /// them. Cost: a freeze.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -225,7 +226,7 @@ impl<B: Backend> Recorded<B> {
         &self.program
     }
 
-    /// F alone, in fewer maps than [`program`](Self::program): what replays without sources use.
+    /// F alone, in fewer maps than [`program`](Self::program). Replays without sources use it.
     pub fn homogeneous(&self) -> &Program<B> {
         self.own.homogeneous.get_or_init(|| {
             let forms = &self.forms.homogeneous;
@@ -241,13 +242,13 @@ impl<B: Backend> Recorded<B> {
         })
     }
 
-    /// How many decisions rounding may have made otherwise; `None` in training, where they are not counted.
+    /// How many decisions rounding may have changed; `None` in training, where they are not counted.
     ///
-    /// Cost: none on the host, where they were counted by the way. On a device of its own one more freeze when it is first
-    /// asked, which reads back every value that decides.
+    /// Cost: none on the CPU, where the freeze has counted them. On other devices, the first call takes one more
+    /// freeze, which reads back every value that decides.
     ///
     /// # Errors
-    /// There, as [`new`](Self::new).
+    /// On other devices, as [`new`](Self::new).
     pub fn decisions_at_risk(&self) -> Result<Option<&DecisionsAtRisk>> {
         let (x0, counted) = match &self.risk {
             Risk::Unasked => return Ok(None),

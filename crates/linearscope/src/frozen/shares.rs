@@ -20,16 +20,16 @@ pub struct SourceShare {
     pub node: String,
     /// Index into [`Program::layers`](crate::program::Program::layers).
     pub layer: usize,
-    /// Whether the network adds it itself.
+    /// Whether the network itself adds it.
     pub kind: SourceKind,
     /// ⟨q, b⟩ for each of the k cotangents.
     pub values: Vec<f64>,
 }
 
 impl<B: Backend> Recorded<B> {
-    /// Fᵀ y, and for every source its contribution ⟨q, b⟩ to ⟨y, F x + r⟩ (Theorem 1 of the
-    /// paper: they sum to ⟨y, r⟩ on any acyclic graph). Sums in f64 on the host; cost: one adjoint
-    /// sweep and one read-back per source.
+    /// Fᵀ y, and for every source its contribution ⟨q, b⟩ to ⟨y, F x + r⟩ (Theorem 1 of the paper:
+    /// they sum to ⟨y, r⟩ on any acyclic graph). Sums are taken in f64 on the host. Cost: one
+    /// adjoint sweep and one read-back per source.
     ///
     /// # Errors
     /// As [`adjoint`](Self::adjoint); [`Error::Data`].
@@ -61,13 +61,14 @@ impl<B: Backend> Recorded<B> {
         Ok((rows, shares))
     }
 
-    /// One backward sweep from k cotangents of the only output to the only input that takes along
-    /// what sources say, see [`Carry`]: `(q, s, e)`, q and s `[k, ..input]`, and what of it no input can be given (see
-    /// [`Carriage::elsewhere`](crate::program::Carriage::elsewhere)), `[k, 1]`. With a layer only its sources are heard.
+    /// Do one backward sweep from k cotangents of the only output to the only input, carrying along what sources add,
+    /// see [`Carry`]. Returns `(q, s, e)`: q and s are `[k, ..input]`, and e, `[k, 1]`, is the part that cannot be
+    /// given to any input (see [`Carriage::elsewhere`](crate::program::Carriage::elsewhere)). If a layer is given, only
+    /// its sources count.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::NoProbes`]; [`Error::OutOfRange`] for a layer there is not;
-    /// [`Error::GeneralMap`] as [`Program::carry`](crate::program::Program::carry).
+    /// [`Error::Shape`], [`Error::NoProbes`]; [`Error::OutOfRange`] for a layer that does not
+    /// exist; [`Error::GeneralMap`] as [`Program::carry`](crate::program::Program::carry).
     pub fn carried(
         &self,
         y: &FloatTensor<B>,
@@ -195,7 +196,7 @@ impl<B: Backend> Recorded<B> {
     /// [`contributions`](Self::contributions) finds by an adjoint sweep.
     ///
     /// # Errors
-    /// [`Error::Panicked`] when Burn stopped.
+    /// [`Error::Panicked`] if Burn panicked.
     pub fn contributions_of_all(&self) -> Result<Vec<FloatTensor<B>>> {
         let program = self.prepared();
         let zeros = |k: usize, id: NodeId| {

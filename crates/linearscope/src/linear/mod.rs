@@ -1,11 +1,12 @@
-//! Linear maps: one linear op with its coefficients, applied to batches of probes, both ways.
+//! Linear maps: one linear op with its coefficients, applied to batches of probes, forwards and
+//! backwards.
 //!
-//! Every map works on `[k, ..shape]`: k probes of the op's input (for
-//! [`apply`](LinearMap::apply)) or k cotangents of its output (for
-//! [`adjoint`](LinearMap::adjoint)). The two satisfy ⟨A x, y⟩ = ⟨x, Aᵀ y⟩; the tests in
-//! `rules` check that and every op against a slow twin on numbers.
+//! Every map works on `[k, ..shape]`: k probes of the op's input (for [`apply`](LinearMap::apply))
+//! or k cotangents of its output (for [`adjoint`](LinearMap::adjoint)). The two satisfy ⟨A x,
+//! y⟩ = ⟨x, Aᵀ y⟩; the tests in `rules` check this, and compare every op with a slow twin on
+//! numbers.
 //!
-//! Whatever else is asked of a map is asked of its [`Structure`].
+//! Everything else about a map is derived from its [`Structure`].
 //!
 //! | the matrix | maps |
 //! | --- | --- |
@@ -15,8 +16,9 @@
 //! | fixed weights | `pool`, `reduce`, `interpolate` |
 //! | stored weights | `conv`, `conv_weight`, `matmul`, `cross`, `sample` |
 //!
-//! `convolution_kernel` and `direct` are forms of convolutions that replay faster; `direct` also has the
-//! products and interpolations of the host, in which an entry is summed in one order whatever is alongside it.
+//! `convolution_kernel` and `direct` are forms of convolutions that replay faster. `direct` also has the
+//! host's products and interpolations, in which each entry is summed in one order, whatever is computed with
+//! it.
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -98,7 +100,7 @@ pub use weighted::Transform;
 
 /// One linear op with frozen coefficients.
 pub trait LinearMap<B: Backend>: Debug + Send + Sync {
-    /// The word `inspect` prints: `conv2d`, `diagonal`, `select`… Nothing is decided by it.
+    /// The name that `inspect` prints: `conv2d`, `diagonal`, `select`… It decides nothing.
     fn name(&self) -> &'static str;
 
     /// A x for k probes: `[k, ..input] → [k, ..output]`. Cost: k times the op.
@@ -107,19 +109,19 @@ pub trait LinearMap<B: Backend>: Debug + Send + Sync {
     /// Aᵀ y for k cotangents: `[k, ..output] → [k, ..input]`.
     fn adjoint(&self, y: FloatTensor<B>) -> FloatTensor<B>;
 
-    /// [`apply`](Self::apply), which may give up once `interrupt` is stopped. Then the result has its shape
-    /// but means nothing: whoever asks looks at the interrupt afterwards. The default does not give up; a map
-    /// that takes seconds should.
+    /// Like [`apply`](Self::apply), but it may give up once `interrupt` is stopped. The result then has its
+    /// shape but is meaningless, so callers check the interrupt afterwards. The default does not give up; a
+    /// map that takes seconds should.
     fn apply_until(&self, x: FloatTensor<B>, _interrupt: &Interrupt) -> FloatTensor<B> {
         self.apply(x)
     }
 
-    /// [`adjoint`](Self::adjoint) in the same way.
+    /// The same for [`adjoint`](Self::adjoint).
     fn adjoint_until(&self, y: FloatTensor<B>, _interrupt: &Interrupt) -> FloatTensor<B> {
         self.adjoint(y)
     }
 
-    /// What is known of A. A map of a user's own may answer [`Structure::General`].
+    /// What is known about A. A custom map may return [`Structure::General`].
     fn structure(&self) -> Structure<'_, B>;
 }
 
@@ -164,8 +166,8 @@ macro_rules! behind_a_pointer {
 
 behind_a_pointer!(Arc Box);
 
-/// y = g ⊙ x for a gain that broadcasts against x and has its rank: what a custom rule for a
-/// pointwise op gives. The gain counts as chosen by x₀.
+/// y = g ⊙ x for a gain that broadcasts against x and has its rank, as a custom rule for a
+/// pointwise op returns it. The gain counts as chosen by x₀.
 pub fn gain<B: Backend>(g: FloatTensor<B>) -> Box<dyn LinearMap<B>> {
     Box::new(Diagonal::new(Coefficient::carried(g)))
 }

@@ -1,4 +1,4 @@
-//! Capture of any Burn module whose forward is a fixed graph.
+//! Capture of any Burn module whose forward pass is a fixed graph.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use burn_ir::{OperationIr, TensorId};
 use super::{Network, operation_name};
 use crate::error::{Error, Result, panic_message};
 
-/// The inputs and outputs of a forward that is being captured.
+/// The inputs and outputs of a forward pass that is being captured.
 #[derive(Debug)]
 pub struct Ports {
     device: Device,
@@ -25,7 +25,7 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// An input of the network: a placeholder of this shape, batch axis included.
+    /// Declare an input of the network: a placeholder of this shape, batch axis included.
     pub fn input<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Tensor<D> {
         // What is absurd is refused, and a single number takes its place for the rest of the run.
         let shape = match super::check_input(name, &shape) {
@@ -43,7 +43,7 @@ impl Ports {
         tensor
     }
 
-    /// An output of the network.
+    /// Declare an output of the network.
     pub fn output<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
         if let Some(id) = self.id(name, &tensor) {
             self.outputs.push((name.into(), id));
@@ -140,14 +140,14 @@ fn makers(
 }
 
 impl Network {
-    /// Capture a module's forward: run it once on Burn's capture device, which records operations
-    /// and executes none.
+    /// Capture a module's forward pass. It is run once on Burn's capture device, which records
+    /// operations and executes none.
     ///
-    /// The forward takes its inputs from the [`Ports`] and gives its outputs to them. It must be a
-    /// fixed graph: no data read back, nothing random, no control flow on values. Batch norm is
+    /// `forward` takes its inputs from the [`Ports`] and gives its outputs to them. It must be a
+    /// fixed graph: it must not read data back, use randomness, or branch on values. Batch norm is
     /// recorded in inference form (running statistics) and dropout vanishes, because the capture
-    /// device is not an autodiff device. Weights keep the values they have now; the module itself is
-    /// left as it is, and may live on an autodiff device.
+    /// device is not an autodiff device. Weights keep their current values. The module itself is not
+    /// changed, and may be on an autodiff device.
     ///
     /// ```no_run
     /// # use burn::{nn::{Linear, LinearConfig}, tensor::Device};
@@ -160,7 +160,7 @@ impl Network {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Capture`] for a forward that cannot be captured; it names the call.
+    /// [`Error::Capture`] for a forward pass that cannot be captured; the error names the call.
     pub fn capture<M: Module>(module: &M, forward: impl FnOnce(&M, &mut Ports)) -> Result<Self> {
         // A clone would share its batch norms' running state with the user's module, and moving it
         // to the capture device would take it from there. `valid` copies it.

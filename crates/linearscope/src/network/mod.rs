@@ -1,7 +1,7 @@
-//! A network: one captured graph with its weights and names, whatever its origin.
+//! A network: a captured graph with its weights and names, whatever its origin.
 //!
-//! Operations are Burn's own `OperationIr`, in the order the model ran them. Beside each stands
-//! the name of the node it came from and its [`Role`]: what the recogniser made of it.
+//! Operations are Burn's own `OperationIr`, in the order the model ran them. Each has the name of
+//! the node it came from and a [`Role`], assigned by the recogniser.
 
 mod capture;
 mod cost;
@@ -38,7 +38,7 @@ pub struct Port {
     pub shape: Shape,
 }
 
-/// What the recogniser made of an operation.
+/// The role that the recogniser assigned to an operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
     /// It does what its kind says.
@@ -51,11 +51,12 @@ pub enum Role {
     NormSpread,
     /// Another part of a norm.
     NormPart,
-    /// It takes its tangent whatever the rules: a part of a homogeneous function, as an Lp norm.
+    /// It takes its tangent whatever the rules: a part of a homogeneous function, such as an Lp
+    /// norm.
     Tangent,
     /// It reads the reference only: a sign in a piecewise-linear unit.
     Decision,
-    /// It belongs to a function of several ops, this one of the network's.
+    /// It belongs to a function of several ops: the network's function with this number.
     Member(usize),
 }
 
@@ -70,8 +71,8 @@ pub(crate) struct Step {
 /// The largest tensor a network may make: 4 GiB in f32.
 const LARGEST: u128 = 1 << 30;
 
-/// Whether a tensor of this shape is one a network may make; else why not. Loaders ask it about
-/// input shapes before they allocate placeholders.
+/// Check that a network may make a tensor of this shape; the error says why not. Loaders check
+/// input shapes with it before they allocate placeholders.
 ///
 /// # Errors
 /// [`Error::Shape`].
@@ -133,9 +134,9 @@ pub struct Network {
 impl Network {
     /// A network from a finished capture.
     ///
-    /// `node_of` names the node that made a tensor (looked up by an operation's first output);
-    /// operations it does not know are named after the next one it does, so that the ops of one
-    /// node share its name.
+    /// `node_of` names the node that made a tensor (looked up by an operation's first output). An
+    /// operation that it does not know takes the name of the next one that it knows, so that the
+    /// ops of one node share its name.
     ///
     /// # Errors
     /// [`Error::Capture`] when the number of names differs from the graph's inputs or outputs.
@@ -217,16 +218,16 @@ impl Network {
         })
     }
 
-    /// The same with an entry of its own below those of whatever rule set it is frozen with: what a
-    /// loader knows of a node and Burn's op does not say, as that a rounding is a quantiser's.
+    /// Add an entry that ranks below those of any rule set the network is frozen with. A loader can
+    /// use it for what it knows about a node and Burn's op does not say, for example that a
+    /// rounding belongs to a quantiser.
     pub fn with_default(mut self, entry: Entry) -> Self {
         self.defaults.push(entry);
         self
     }
 
-    /// The same with what nodes are called besides, in pairs of name and alias: a loader that names a node
-    /// after the module it came from says here what the file calls it. Nodes are shown by name, and found
-    /// by either.
+    /// Add aliases of nodes, in pairs of name and alias. A loader that names a node after the module it
+    /// came from gives the file's own name here. Nodes are shown by name, and found by either.
     pub fn with_aliases(mut self, aliases: impl IntoIterator<Item = (String, String)>) -> Self {
         let aliases = aliases.into_iter();
         self.aliases
@@ -234,12 +235,12 @@ impl Network {
         self
     }
 
-    /// What the node of this name is called besides, if it is.
+    /// The alias of the node of this name, if it has one.
     pub fn alias(&self, node: &str) -> Option<&Arc<str>> {
         self.aliases.get(node)
     }
 
-    /// The name of the node called so, by its name or else by its alias.
+    /// The name of the node that has this name or, failing that, this alias.
     pub fn node_called<'a>(&'a self, called: &'a str) -> Option<&'a str> {
         let mut nodes = self.steps.iter().map(|step| &*step.node);
         let mut aliased = self.steps.iter().map(|step| &step.node);
@@ -250,7 +251,7 @@ impl Network {
         })
     }
 
-    /// A rule set with the network's own entries below it.
+    /// The rule set with the network's own entries below its entries.
     pub(crate) fn rules(&self, rules: RuleSet) -> RuleSet {
         self.defaults.iter().cloned().fold(rules, RuleSet::with)
     }
@@ -265,7 +266,8 @@ impl Network {
         &self.outputs
     }
 
-    /// The nodes' names in the order they run, without repetition, and how many ops each has.
+    /// The names of the nodes in the order in which they run, without repetition, each with its
+    /// number of ops.
     pub fn nodes(&self) -> Vec<(Arc<str>, usize)> {
         let mut nodes: Vec<(Arc<str>, usize)> = Vec::new();
         for step in &self.steps {
@@ -288,7 +290,7 @@ impl Network {
         self.recognised.composites.len()
     }
 
-    /// How many numbers the weights hold.
+    /// How many numbers the weights contain.
     pub fn parameters(&self) -> usize {
         self.weights.values().map(|data| data.num_elements()).sum()
     }

@@ -1,7 +1,8 @@
 //! A program: the recorded linear maps and sources of one network at one x₀.
 //!
-//! Nodes are in topological order; each is one linear map, a sum, a concatenation or a source.
-//! A program does not depend on x₀ any more and replays any number of times, both ways.
+//! Nodes are in topological order; each is one linear map, a sum, a concatenation or a source. A
+//! program no longer depends on x₀, and can be replayed any number of times, forwards and
+//! backwards.
 
 mod account;
 mod carry;
@@ -56,14 +57,14 @@ use crate::{
 use id::Tag;
 use shares::Shares;
 
-/// Whose constant a source is.
+/// Where the constant of a source comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SourceKind {
     /// The network adds it, whatever the input: a convolution's bias, a norm's learned shift, the running
     /// mean of a batch norm, a number in the graph.
     Bias,
-    /// Freezing a unit left it over: σ(0) = ½ under the secant rule, −μ of a norm that measures x₀, the
-    /// plateau of a clip, what a tangent misses.
+    /// It is left over from freezing a unit: σ(0) = ½ under the secant rule, −μ of a norm that measures
+    /// x₀, the plateau of a clip, the constant part of a tangent.
     Unit,
 }
 
@@ -104,7 +105,7 @@ pub enum Operation<B: Backend> {
     Source {
         /// The constant, of the node's rank, broadcasting against its shape.
         value: Coefficient<FloatTensor<B>>,
-        /// Whether the network adds it itself.
+        /// Whether the network itself adds it.
         kind: SourceKind,
         /// What it is added to.
         input: NodeIndex,
@@ -207,8 +208,8 @@ impl<B: Backend> Node<B> {
 
 /// The affine map y = F x + r of a network at one x₀, as a list of linear maps and sources.
 ///
-/// Its [`NodeId`]s are its own: every method that takes one answers
-/// [`Error::ForeignNode`] to that of another program.
+/// [`NodeId`]s are valid only for their own program: every method that takes one returns
+/// [`Error::ForeignNode`] for that of another program.
 pub struct Program<B: Backend> {
     tag: Tag,
     nodes: Vec<Node<B>>,
@@ -306,8 +307,8 @@ impl<B: Backend> Program<B> {
         }
     }
 
-    /// The same program, node for node and by the same ids, stopped by another interrupt. Coefficients are shared,
-    /// and what is made of them later. Cost: a list of its nodes.
+    /// The same program, with the same nodes and ids, stopped by another interrupt. The copies share coefficients,
+    /// and whatever is made from them later. Cost: a list of its nodes.
     pub(crate) fn stopped_by(&self, interrupt: &Interrupt) -> Self {
         Self {
             shares: self.shares.clone(),
@@ -341,7 +342,7 @@ impl<B: Backend> Program<B> {
         }
     }
 
-    /// What stops its replays: that of the network it was recorded from.
+    /// The interrupt that stops its replays: that of the network it was recorded from.
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
@@ -358,8 +359,8 @@ impl<B: Backend> Program<B> {
         &self.nodes[index.0]
     }
 
-    /// The program node that holds the output of the network node `name`; `None` when there is no
-    /// such node or no output depends on it.
+    /// The program node that holds the output of the network node `name`; `None` if no such node
+    /// exists or no output depends on it.
     pub fn place(&self, name: &str) -> Option<NodeId> {
         self.places.get(name).copied()
     }

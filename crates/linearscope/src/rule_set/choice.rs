@@ -1,4 +1,4 @@
-//! What can be chosen of each family of ops.
+//! The choices for each family of ops.
 
 /// How a smooth pointwise function h is frozen at x₀.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,11 +8,11 @@ pub enum Pointwise {
     Secant,
     /// Gain h′(x₀), source h(x₀) − h′(x₀) x₀: the tangent.
     Taylor,
-    /// Gain h(x₀)/x₀, no source: the paper's words. An error where x₀ ≈ 0 and h(0) ≠ 0.
+    /// Gain h(x₀)/x₀, no source, as the paper words it. An error where x₀ ≈ 0 and h(0) ≠ 0.
     Mask,
 }
 
-/// What is frozen of an instance, group, layer or RMS norm.
+/// Which statistics of an instance, group, layer or RMS norm are frozen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Normalisation {
     /// Mean and standard deviation (the paper's Fig. 2): the norm becomes pointwise.
@@ -24,14 +24,14 @@ pub enum Normalisation {
     Taylor,
 }
 
-/// How a product or quotient of two tensors from the input is frozen.
+/// How a product or quotient is frozen if both tensors depend on the input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Product {
-    /// x · g with one gate: the gate is frozen, g₀ x₁; none or two: ½(g₀ x₁ + x₀ g₁). a / b: b is
-    /// frozen.
+    /// x · g with one gate: the gate is frozen, g₀ x₁. With no gate or two: ½(g₀ x₁ + x₀ g₁). For
+    /// a / b, b is frozen.
     #[default]
     Gate,
-    /// ½(g₀ x₁ + x₀ g₁) always; a / b: b is frozen.
+    /// Always ½(g₀ x₁ + x₀ g₁). For a / b, b is frozen.
     Halves,
     /// The tangent: g₀ x₁ + x₀ g₁ − x₀ g₀; a₁/b₀ − a₀ b₁/b₀² + a₀/b₀.
     Taylor,

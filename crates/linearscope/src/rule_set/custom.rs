@@ -1,4 +1,4 @@
-//! Rules of the user's.
+//! Custom rules.
 
 use std::{any::Any, fmt, sync::Arc};
 
@@ -7,7 +7,7 @@ use burn_backend::{Backend, tensor::FloatTensor};
 use super::Rule;
 use crate::linear::LinearMap;
 
-/// An op at x₀, as a rule of the user's sees it.
+/// An op at x₀, as a custom rule sees it.
 #[derive(Debug)]
 pub struct Reference<B: Backend> {
     /// The op's float operands at x₀, in order.
@@ -32,7 +32,7 @@ impl<B: Backend> Reference<B> {
 
 type Freeze<B> = dyn Fn(&Reference<B>) -> Box<dyn LinearMap<B>> + Send + Sync;
 
-/// A rule of the user's, for one backend.
+/// A custom rule, for one backend.
 #[derive(Clone)]
 pub struct CustomRule {
     name: &'static str,
@@ -41,7 +41,7 @@ pub struct CustomRule {
 }
 
 impl CustomRule {
-    /// The word surveys and manifests print.
+    /// The name that surveys and manifests print.
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }
@@ -60,10 +60,11 @@ impl fmt::Debug for CustomRule {
 }
 
 impl Rule {
-    /// A rule in a few lines: from the op at x₀ the linear map A that its probe takes; the source
-    /// y₀ − A x₀ is added, so that the rule is exact at x₀ whatever A is. `name` is what surveys
-    /// and manifests print. The map acts on the first operand that depends linearly on the input;
-    /// others count as frozen. `B` is the backend the network is loaded on, for instance `Dispatch`.
+    /// Write a rule in a few lines. From the op at x₀, it returns the linear map A for the probe.
+    /// The source y₀ − A x₀ is added, so that the rule is exact at x₀ whatever A is. Surveys and
+    /// manifests print `name`. The map acts on the first operand that depends linearly on the input;
+    /// the others count as frozen. `B` is the backend on which the network is loaded, for instance
+    /// `Dispatch`.
     pub fn custom<B: Backend>(
         name: &'static str,
         rule: impl Fn(&Reference<B>) -> Box<dyn LinearMap<B>> + Send + Sync + 'static,

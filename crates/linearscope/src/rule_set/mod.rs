@@ -1,13 +1,15 @@
-//! Rule sets: which rule an op takes, read top-down, the first that fits wins.
+//! Rule sets decide which rule an op takes. They are read top-down, and the first entry that fits
+//! wins.
 //!
-//! A [`RuleSet`] is a list of [`Entry`]s. An entry says where it holds (an op's name, a glob over
-//! node names, a range of positions; all that are given must fit) and what it chooses (a [`Rule`]).
-//! Each family of ops asks for its own kind of choice, so `taylor` on top and `std-only` below it
-//! gives norms the tangent too: the first entry that says something about norms wins. What no entry
-//! says is the default, the paper's reading where it has one.
+//! A [`RuleSet`] is a list of [`Entry`]s. An entry says where it applies and which [`Rule`] it
+//! chooses there. It can name an op, a glob over node names and a range of positions; all
+//! conditions that are given must fit. Each family of ops asks for its own kind of choice. So
+//! `taylor` on top and `std-only` below it gives norms the tangent too, because the first entry
+//! that says something about norms wins. Where no entry applies, the default is used: the paper's
+//! reading where it has one.
 //!
-//! In words, as the command line and manifests write it: entries separated by commas, each
-//! `where=rule` or `rule`; `where` is an op (`tanh`), a family (`pointwise`, `norm`, `product`) or
+//! The command line and manifests write a rule set as text: entries separated by commas, each
+//! `where=rule` or `rule`. `where` is an op (`tanh`), a family (`pointwise`, `norm`, `product`) or
 //! conditions joined by `&`: `op:tanh`, `node:features.*`, `at:10..20`.
 
 mod choice;
@@ -35,12 +37,12 @@ pub enum Rule {
     Product(Product),
     /// The tangent of everything: F is the network's Jacobian at x₀.
     Taylor,
-    /// y₁ = x₁ + (y₀ − x₀) for an op whose result has its operand's shape: rounding, quantising.
-    /// Holds for the ops an entry names, whatever rule they have.
+    /// y₁ = x₁ + (y₀ − x₀) for an op whose result has its operand's shape: rounding, quantising. It
+    /// applies to the ops that an entry names, whatever rule they have.
     StraightThrough,
-    /// y₁ = y₀: the op's result is a decision. Holds for the ops an entry names.
+    /// y₁ = y₀: the op's result is a decision. It applies to the ops that an entry names.
     Constant,
-    /// A rule of the user's, for the ops an entry names. See [`Rule::custom`].
+    /// A custom rule, for the ops that an entry names. See [`Rule::custom`].
     Custom(CustomRule),
 }
 
@@ -76,7 +78,7 @@ impl<R: Into<Rule>> From<R> for RuleSet {
     }
 }
 
-/// Where a rule holds, and the rule. Conditions that are not given fit everywhere.
+/// A rule, and where it applies. A condition that is not given fits everywhere.
 #[derive(Clone, Debug)]
 pub struct Entry {
     op: Option<String>,
@@ -86,7 +88,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// A rule that holds everywhere.
+    /// A rule that applies everywhere.
     pub fn new(rule: impl Into<Rule>) -> Self {
         Self {
             op: None,
@@ -96,8 +98,8 @@ impl Entry {
         }
     }
 
-    /// Only for ops of this name, as `inspect` prints it or as Burn's function is called:
-    /// `max_pool2d`, `MaxPool2d` and `float_tanh`, `tanh` are the same.
+    /// Restrict the entry to ops of this name, written as `inspect` prints it or as Burn names its
+    /// function: `max_pool2d` and `MaxPool2d` are the same, and so are `float_tanh` and `tanh`.
     pub fn op(self, name: impl Into<String>) -> Self {
         Self {
             op: Some(plain(&name.into())),
@@ -105,8 +107,8 @@ impl Entry {
         }
     }
 
-    /// Only for nodes whose name, or what the file calls them besides, fits this glob (`*` any run of
-    /// characters, `?` one).
+    /// Restrict the entry to nodes whose name or alias (the file's own name) fits this glob (`*` any
+    /// run of characters, `?` one).
     pub fn node(self, glob: impl Into<String>) -> Self {
         Self {
             node: Some(glob.into()),
@@ -114,7 +116,7 @@ impl Entry {
         }
     }
 
-    /// Only for nodes whose number, as `inspect` counts them, lies in this range.
+    /// Restrict the entry to nodes whose number, as `inspect` counts them, lies in this range.
     pub fn at(self, positions: Range<usize>) -> Self {
         Self {
             at: Some(positions),
@@ -146,14 +148,14 @@ pub(crate) fn plain(op: &str) -> String {
     lower.trim_start_matches("float_").replace('_', "")
 }
 
-/// Where a run is: what entries are held against.
+/// Where a run is. Entries are compared with this.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Site {
-    /// [`plain`] name of the op; empty on the bare decorator, which does not know.
+    /// [`plain`] name of the op; empty on the bare decorator, which does not know it.
     pub op: String,
     /// The node's name.
     pub node: Arc<str>,
-    /// What it is called besides.
+    /// Its alias.
     pub alias: Option<Arc<str>>,
     /// The node's number in the order they run.
     pub position: usize,
@@ -170,7 +172,7 @@ impl Site {
         }
     }
 
-    /// The same of a node that is called otherwise besides.
+    /// The same for a node with an alias.
     pub(crate) fn also_called(self, alias: Option<&Arc<str>>) -> Self {
         Self {
             alias: alias.cloned(),
@@ -179,8 +181,8 @@ impl Site {
     }
 }
 
-/// The rules of a run; see the module's own words. The default is empty: the paper's reading where it
-/// has one.
+/// The rules of a run: a list of entries, read top-down, of which the first that fits wins. The
+/// default is empty: the paper's reading where it has one.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     entries: Vec<Entry>,
@@ -205,12 +207,12 @@ pub const PRESETS: &[(&str, &str)] = &[
 ];
 
 impl RuleSet {
-    /// One rule everywhere: `RuleSet::of(Pointwise::Taylor)`.
+    /// Apply one rule everywhere: `RuleSet::of(Pointwise::Taylor)`.
     pub fn of(rule: impl Into<Rule>) -> Self {
         Self::default().with(Entry::new(rule))
     }
 
-    /// A named preset, see [`PRESETS`].
+    /// The preset of this name, see [`PRESETS`].
     ///
     /// # Errors
     /// [`Error::Rules`] for another name.
@@ -238,7 +240,7 @@ impl RuleSet {
             .fold(Self::default(), |set, rule| set.with(Entry::new(rule))))
     }
 
-    /// The same with one more entry, below those there are.
+    /// Add an entry below the existing ones.
     pub fn with(mut self, entry: Entry) -> Self {
         self.entries.push(entry);
         self
@@ -249,7 +251,7 @@ impl RuleSet {
         &self.entries
     }
 
-    /// Whether every entry can say something: a rule for one op needs to name it.
+    /// Check that every entry can apply: a rule for one op must name the op.
     ///
     /// # Errors
     /// [`Error::Rules`].
@@ -264,7 +266,7 @@ impl RuleSet {
         }
     }
 
-    /// What is chosen at a place, family by family.
+    /// The choices at a place, family by family.
     pub(crate) fn choices(&self, site: &Site) -> Choices {
         let (mut pointwise, mut normalisation, mut product) = (None, None, None);
         for entry in self.entries.iter().filter(|entry| entry.fits(site)) {
@@ -287,7 +289,7 @@ impl RuleSet {
         }
     }
 
-    /// The rule that replaces an op's own at a place, if one does.
+    /// The rule that replaces an op's own at a place, if there is one.
     pub(crate) fn replacement(&self, site: &Site) -> Option<&Rule> {
         let fitting = self.entries.iter().filter(|entry| entry.fits(site));
         let mut rules = fitting.map(|entry| &entry.rule);

@@ -1,13 +1,13 @@
 //! One run of a network at x₀: its rules, where maps go, and where it is.
 //!
-//! A rule turns an op at x₀ into linear maps and sources and hands them to the [`Tracer`] it acts on;
-//! the run's sink does the rest. The *paired* sink applies a map to the probes at once and forgets it
-//! (the paper's mode); the *recording* sink appends it to a [`Program`]. Whoever drives the run brackets
-//! each op with `begin` and `end`, which gives the op's [`OpReport`]; without a driver the reports of all
+//! A rule turns an op at x₀ into linear maps and sources and hands them to the [`Tracer`] it acts on; the
+//! run's sink does the rest. The *paired* sink applies a map to the probes at once and forgets it (the
+//! paper's mode); the *recording* sink appends it to a [`Program`]. Whoever drives the run brackets each
+//! op with `begin` and `end`, which returns the op's [`OpReport`]. Without a driver, the reports of all
 //! ops since the last `end` add up.
 //!
-//! A run belongs to the thread that made it: ops of another thread, which would write into each other's
-//! brackets, make it fail.
+//! A run belongs to the thread that made it. Ops of another thread would write into each other's
+//! brackets, so they make the run fail.
 
 mod flips;
 pub(crate) mod kinks;
@@ -163,7 +163,7 @@ impl<B: Backend> Run<B> {
         Ok(crate::host::<B>(sum)?.iter().all(|sum| *sum == 0.0))
     }
 
-    /// A run that applies every linear map to its probes at once. With `sources` the probes
+    /// A run that applies every linear map to its probes immediately. With `sources` the probes
     /// become F x₁ + r, otherwise F x₁.
     pub fn paired(rules: RuleSet, sources: bool) -> Arc<Self> {
         Self::new(Sink::Paired { sources }, rules, Observer::Nobody)
@@ -179,8 +179,8 @@ impl<B: Backend> Run<B> {
         Self::recording_within(rules, usize::MAX)
     }
 
-    /// A run that records a program, unless its decisions take more than `budget` bytes: then it
-    /// ends with [`Error::Memory`].
+    /// A run that records a program. If its decisions take more than `budget` bytes, it ends with
+    /// [`Error::Memory`].
     pub fn recording_within(rules: RuleSet, budget: usize) -> Arc<Self> {
         let recorder = Mutex::new(Recorder::new(budget, false));
         Self::new(Sink::Recording(recorder), rules, Observer::Nobody)
@@ -200,7 +200,7 @@ impl<B: Backend> Run<B> {
     /// The tracer of an input of a paired run: k probes as `[k, ..shape]`.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the rank is not one more than the input's, or the shapes differ.
+    /// [`Error::Shape`] if the rank is not one more than the input's, or the shapes differ.
     pub fn probe(self: &Arc<Self>, probes: FloatTensor<B>, input: &Shape) -> Result<Tracer<B>> {
         let shape = probes.shape();
         if shape.num_dims() != input.num_dims() + 1 || shape[1..] != input[..] {
