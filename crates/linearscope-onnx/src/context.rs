@@ -10,7 +10,7 @@ use burn_backend::{
 };
 
 use crate::{
-    error::{Error, Result},
+    error::{COMPUTED, Error, Result},
     graph::{Attribute, Graph, Node},
     low_precision::LowPrecision,
     scope::{Environment, Scope},
@@ -115,7 +115,7 @@ impl<B: Backend> Context<'_, B> {
         let value = self.raw(index)?;
         if self.env.capturing && !matches!(value, Value::Constant(_)) {
             return Err(self.unsupported(format!(
-                "{role} computed from the model's input (a fixed graph needs a constant there)"
+                "{role} {COMPUTED} (a fixed graph needs a constant there)"
             )));
         }
         self.read(value)

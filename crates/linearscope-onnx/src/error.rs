@@ -1,5 +1,11 @@
 //! Errors about model files.
 
+/// How a message names what the picture decides; [`Error::hint`] goes by it.
+pub(crate) const COMPUTED: &str = "computed from the model's input";
+
+/// How a message about an input of integers ends; [`Error::hint`] goes by it.
+pub(crate) const CANNOT_VARY: &str = "which an interpreter cannot vary";
+
 /// An error of the loader, with its place. [`hint`](Error::hint) says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -199,7 +205,7 @@ impl Error {
             Error::Initialiser { .. } => "save the model with dense tensors of ONNX's number types",
             Error::Parse(_) => "check the model in Python with onnx.checker.check_model",
             Error::UnsupportedOp { op, .. } => hint_for_op(op),
-            Error::Unsupported { what, .. } if what.contains("computed from the model's input") => {
+            Error::Unsupported { what, .. } if what.contains(COMPUTED) => {
                 "export the model for one fixed shape, so that this does not depend on the picture"
             }
             Error::Unsupported { op, .. } if op == "If" || op == "Loop" => {
@@ -216,7 +222,7 @@ impl Error {
             Error::Empty { .. } => {
                 "use a larger input, or export the model without the op that cuts everything off"
             }
-            Error::Input { because, .. } if because.contains("varies") => {
+            Error::Input { because, .. } if because.ends_with(CANNOT_VARY) => {
                 "fix it to given numbers with Model::with_constant"
             }
             Error::Input { .. } => return None,

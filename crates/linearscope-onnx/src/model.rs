@@ -16,7 +16,7 @@ use linearscope::{Entry, Network, Rule, panic_message};
 use onnx_ir::{Message as _, ModelProto};
 
 use crate::{
-    error::{Error, Result},
+    error::{CANNOT_VARY, Error, Result},
     execute,
     foreign::{AGAIN, recognise},
     graph::{Graph, default_opset},
@@ -381,7 +381,7 @@ impl Model {
             if let Some(dtype) = dtype.filter(|dtype| !dtype.is_float()) {
                 return Err(Error::Input {
                     input: input.name.clone(),
-                    because: format!("holds {}, which an interpreter cannot vary", dtype.name()),
+                    because: format!("holds {}, {CANNOT_VARY}", dtype.name()),
                 });
             }
         }

@@ -189,5 +189,5 @@ fn what_means_nothing_is_refused() {
     assert!(refused(&[vec![0]], "integrated-gradients", short).contains("baseline"));
     assert!(refused(&[vec![0]], "occlusion:17", usual()).contains("patch"));
     assert!(refused(&[vec![0]], "grad-cam:nowhere", usual()).contains("nowhere"));
-    assert!(refused(&[vec![0]], "grad-cam:9", usual()).contains("places"));
+    assert!(refused(&[vec![0]], "grad-cam:9", usual()).contains("spatial"));
 }

@@ -166,6 +166,6 @@ fn rules_without_layers_are_told() {
     let note = one(&f, 0, "lrp-node:nowhere.*=plus,at:7..9=gamma,epsilon").note;
     assert_eq!(
         note.as_deref(),
-        Some("no layer fits node:nowhere.*=plus, at:7..9=gamma")
+        Some("no layer matches node:nowhere.*=plus, at:7..9=gamma")
     );
 }

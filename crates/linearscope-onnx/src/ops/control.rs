@@ -7,6 +7,7 @@ use burn_backend::{Backend, TensorData};
 
 use crate::{
     context::{Context, Outputs},
+    error::COMPUTED,
     value::Value,
 };
 
@@ -49,7 +50,7 @@ pub(super) fn loop_<B: Backend>(cx: &Context<'_, B>) -> Outputs<B> {
         let mut results = results.into_iter();
         let condition = results.next().ok_or_else(wrong)?;
         if cx.env.capturing && !matches!(condition, Value::Constant(_)) {
-            return Err(cx.unsupported("a condition computed from the model's input"));
+            return Err(cx.unsupported(format!("a condition {COMPUTED}")));
         }
         let condition = cx.read(condition)?;
         goes_on = condition.iter::<i64>().next().is_none_or(|c| c != 0);

@@ -7,7 +7,7 @@ use burn_backend::{Backend, DType, TensorData, TensorMetadata, tensor::FloatTens
 use super::arithmetic::floats;
 use crate::{
     context::{Context, Outputs, one, reshaped},
-    error::Result,
+    error::{COMPUTED, Result},
     initialiser::{dtype, type_name},
     low_precision::{LowPrecision, RoundMode},
     value::Value,
@@ -174,10 +174,7 @@ fn quantised_to<B: Backend>(
             return Ok(Value::Constant(to.rounded(&y, saturate, RoundMode::Up)));
         }
         (None, Target::LowPrecision(to)) => {
-            return Err(cx.unsupported(format!(
-                "{} numbers computed from the model's input",
-                type_name(to.data_type())
-            )));
+            return Err(cx.unsupported(format!("{} numbers {COMPUTED}", type_name(to.data_type()))));
         }
         (None, Target::Plain(to)) => {
             return Err(cx.unsupported(format!("quantisation to {}", to.name())));

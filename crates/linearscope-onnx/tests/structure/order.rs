@@ -134,7 +134,7 @@ fn sizes_that_do_not_fit_are_bad_input() {
     );
     assert_eq!(
         error.hint().expect("a hint"),
-        "try sizes divisible by 4, as 64×64 or 68×68"
+        "try sizes divisible by 4, such as 64×64 or 68×68"
     );
     let error = model.network(&[vec![1, 1, 3, 2]]).unwrap_err();
     assert!(
