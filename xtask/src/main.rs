@@ -31,7 +31,7 @@ cargo xtask quick     for daily work, compiling incrementally with little optimi
                       tests, the promises on small networks, the program's main paths
 cargo xtask node-tests  fetch the ONNX backend node tests (python3 with pip); test does, too
 cargo xtask features  cargo check with each feature that this system can check
-cargo xtask book      the book, docs/book/book/index.html; needs mdbook, and is counted as skipped without it
+cargo xtask book      the book, docs/book/book/index.html; compiles mdbook into the target directory if there is none
 cargo xtask lint      formatting, clippy and the links of the documentation
 cargo xtask deny      licences, versions and sources of all dependencies by cargo-deny, as deny.toml allows them
 cargo xtask package   package the crates that are published, in the order of publishing, and look that no source

@@ -101,21 +101,26 @@ pub(crate) fn html(entries: &[Entry]) -> Outcome<String> {
     Ok(page + "</html>\n")
 }
 
-/// A table for the documentation.
+/// For the documentation: a table of verdicts, then what was measured.
 pub(crate) fn markdown(entries: &[Entry]) -> String {
-    let mut text = String::from(
-        "| | claim | measured | criterion | verdict |\n| --- | --- | --- | --- | --- |\n",
-    );
+    let mut text = String::from("| | claim | verdict |\n| --- | --- | --- |\n");
     for entry in entries {
-        let cell = |text: &str| text.replace('|', "\\|");
-        text += &format!(
-            "| {} | {} | {} | {} | **{}** |\n",
-            entry.name,
-            cell(entry.claim),
-            cell(&entry.figures.join("; ")),
-            cell(&entry.criterion),
-            entry.verdict.words()
-        );
+        let verdict = entry.verdict.words();
+        text += &format!("| {} | {} | **{verdict}** |\n", entry.name, entry.claim);
+    }
+    for entry in entries {
+        text += &format!("\n## {}: {}\n\n", entry.name, entry.verdict.words());
+        for figure in &entry.figures {
+            text += &format!("- {figure}\n");
+        }
+        if !entry.figures.is_empty() {
+            text += "\n";
+        }
+        let label = match entry.verdict {
+            Verdict::NotAttempted => "Why not",
+            _ => "Criterion",
+        };
+        text += &format!("*{label}:* {}.\n", entry.criterion);
     }
     text
 }
