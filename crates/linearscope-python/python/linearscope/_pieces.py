@@ -69,6 +69,12 @@ def question(net: Network, what: str, files: Sequence[str] | None, flags: dict[s
     return hashlib.sha256(repr(asked).encode()).hexdigest()
 
 
+def record_name(asked: str, path: str) -> str:
+    """The name of a picture's record: of what is asked, of where the picture lies, and of its bytes."""
+    key = f"{asked} {path} {content(path)}"
+    return hashlib.sha256(key.encode()).hexdigest()[:32] + ".parquet"
+
+
 def content(path: str) -> str:
     """The SHA-256 of a file's bytes."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -19,7 +18,7 @@ import ray
 import ray.data
 
 from ._network import Network
-from ._pieces import blocks, content, paths, piece, question
+from ._pieces import blocks, paths, piece, question, record_name
 
 
 class _Pictures:
@@ -42,14 +41,8 @@ class _Pictures:
         record = piece(net, row["path"], what, files, flags)
         if self._out is None:
             return record
-        _write(self._out, _file(self._question, row["path"]), record)
+        _write(self._out, record_name(self._question, row["path"]), record)
         return {"path": row["path"]}
-
-
-def _file(asked: str, path: str) -> str:
-    """The name of a picture's record: of what is asked, of where the picture lies, and of its bytes."""
-    key = f"{asked} {path} {content(path)}"
-    return hashlib.sha256(key.encode()).hexdigest()[:32] + ".parquet"
 
 
 def _write(out: str, name: str, record: dict[str, Any]) -> None:
@@ -99,7 +92,7 @@ def analyse(
         os.makedirs(folder, exist_ok=True)
         there = set(os.listdir(folder))
         asked = question(net, what, files, flags)
-        names = {path: _file(asked, path) for path in every}
+        names = {path: record_name(asked, path) for path in every}
         todo = [path for path in every if names[path] not in there]
     if todo:
         # A block a picture: what a dead worker had in hand is computed again, and nothing else.
