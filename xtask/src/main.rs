@@ -52,13 +52,7 @@ fn main() -> ExitCode {
                 Some("--manylinux") => Ok(wheel::For::ManyLinux),
                 Some(other) => Err(format!("{other}: wheel takes --manylinux alone")),
             };
-            systems.and_then(wheel::build).map_or_else(
-                |problem| {
-                    eprintln!("{problem}");
-                    false
-                },
-                |_| true,
-            )
+            succeeded(systems.and_then(wheel::build)).is_some()
         }
         Some("test-python") => {
             let mut tally = Tally::default();
@@ -76,30 +70,15 @@ fn main() -> ExitCode {
         Some("deny") => deny(),
         Some("package") => {
             let flags: Vec<String> = std::env::args().skip(2).collect();
-            package::run(&flags).map_or_else(
-                |problem| {
-                    eprintln!("{problem}");
-                    false
-                },
-                |()| true,
-            )
+            succeeded(package::run(&flags)).is_some()
         }
-        Some("ops") => match ops::run(Path::new("."), false) {
-            Ok(said) => {
-                println!("{said}");
-                true
-            }
-            Err(problems) => {
-                eprintln!("{problems}");
-                false
-            }
-        },
+        Some("ops") => {
+            let said = succeeded(ops::run(Path::new("."), false));
+            said.inspect(|said| println!("{said}")).is_some()
+        }
         Some("layers") => {
             let only = std::env::args().nth(2);
-            layers::run(Path::new("."), only.as_deref()).unwrap_or_else(|problem| {
-                eprintln!("{problem}");
-                false
-            })
+            succeeded(layers::run(Path::new("."), only.as_deref())).unwrap_or(false)
         }
         Some("node-tests") => node_tests::fetch(),
         _ => {
@@ -112,6 +91,11 @@ fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// What a task gave; its problem is printed.
+fn succeeded<T>(done: Result<T, String>) -> Option<T> {
+    done.inspect_err(|problem| eprintln!("{problem}")).ok()
 }
 
 fn test(wgpu: bool) -> bool {

@@ -54,6 +54,23 @@ pub trait Listener {
     fn progress(&self, at: &Progress) -> ControlFlow<()>;
 }
 
+/// A listener that hears nothing. What stops the work is its interrupt.
+pub struct Deaf(pub Interrupt);
+
+impl Listener for Deaf {
+    fn interrupt(&self) -> Interrupt {
+        self.0.clone()
+    }
+
+    fn step(&self, _: &str) {}
+
+    fn notice(&self, _: &str) {}
+
+    fn progress(&self, _: &Progress) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
 thread_local! {
     /// Who hears what this thread says.
     static LISTENER: RefCell<Option<Rc<dyn Listener>>> = const { RefCell::new(None) };

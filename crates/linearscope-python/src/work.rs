@@ -16,7 +16,7 @@ use std::{
 
 use linearscope::Interrupt;
 use linearscope_analysis::Progress;
-use linearscope_cli::embed::{Failure, Listener, Result, caught};
+use linearscope_cli::embed::{Deaf, Failure, Listener, Result, caught};
 use pyo3::{exceptions::PyRuntimeError, prelude::*};
 use rayon::ThreadPool;
 
@@ -104,23 +104,6 @@ pub(crate) fn pool(threads: Option<usize>) -> PyResult<Option<Arc<ThreadPool>>> 
     let pool = builder.stack_size(STACK).build();
     let pool = pool.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
     Ok(Some(Arc::new(pool)))
-}
-
-/// Hears nothing.
-struct Deaf(Interrupt);
-
-impl Listener for Deaf {
-    fn interrupt(&self) -> Interrupt {
-        self.0.clone()
-    }
-
-    fn step(&self, _: &str) {}
-
-    fn notice(&self, _: &str) {}
-
-    fn progress(&self, _: &Progress) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
 }
 
 /// Look something up without the GIL: what takes no time to compute.

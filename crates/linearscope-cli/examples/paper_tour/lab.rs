@@ -5,14 +5,12 @@ use std::{
     collections::BTreeMap,
     fs,
     io::BufReader,
-    ops::ControlFlow,
     path::{Path, PathBuf},
     rc::Rc,
 };
 
 use linearscope::Interrupt;
-use linearscope_analysis::Progress;
-use linearscope_cli::embed::{From, Listener, ModelFrom, Net};
+use linearscope_cli::embed::{Deaf, From, ModelFrom, Net};
 use serde_json::Value;
 
 /// What can fail, with words for the person at the terminal.
@@ -49,7 +47,7 @@ impl Verdict {
 
 /// A table or figure of the paper.
 pub(crate) struct Entry {
-    /// Its place in the paper: tables 10, 20, …; figures 31, 32, ….
+    /// Its place in the paper: tables from 10, figure n from 100 + 10 n, the rest from 300.
     pub order: u32,
     pub name: &'static str,
     /// What it claims, in our words.
@@ -80,6 +78,14 @@ impl Entry {
             criterion: reason.into(),
             verdict: Verdict::NotAttempted,
             pictures: vec![],
+        }
+    }
+
+    /// What its criterion is called.
+    pub(crate) fn label(&self) -> &'static str {
+        match self.verdict {
+            Verdict::NotAttempted => "Why not",
+            _ => "Criterion",
         }
     }
 }
@@ -146,23 +152,6 @@ impl Answer {
     }
 }
 
-/// Nobody listens: the tour tells what it does itself.
-struct Quiet(Interrupt);
-
-impl Listener for Quiet {
-    fn interrupt(&self) -> Interrupt {
-        self.0.clone()
-    }
-
-    fn step(&self, _: &str) {}
-
-    fn notice(&self, _: &str) {}
-
-    fn progress(&self, _: &Progress) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-}
-
 /// Networks, pictures, and what was already asked.
 pub(crate) struct Lab {
     data: Option<PathBuf>,
@@ -218,10 +207,10 @@ impl Lab {
         let entries =
             fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let mut all: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        let kinds = ["png", "jpg", "jpeg", "bmp", "JPEG"];
+        let kinds = ["png", "jpg", "jpeg", "bmp"];
         all.retain(|path| {
             path.extension()
-                .is_some_and(|kind| kinds.iter().any(|&one| kind == one))
+                .is_some_and(|kind| kinds.iter().any(|one| kind.eq_ignore_ascii_case(one)))
         });
         all.sort();
         Ok(all)
@@ -246,7 +235,7 @@ impl Lab {
             eprintln!("  {line}");
             let failed =
                 |error: linearscope_cli::embed::Failure| format!("{line}: {}", error.message);
-            let quiet = || Rc::new(Quiet(Interrupt::default()));
+            let quiet = || Rc::new(Deaf(Interrupt::new()));
             if net.is_none() {
                 net = Some(
                     Net::open(ModelFrom::File(&model.path), &model.flags, quiet())

@@ -1,33 +1,12 @@
 //! The tour as a page, as Markdown, and as lines.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use linearscope_picture::page::{Cell, Column, Markup, Page, Part, Render, Section, Table};
+use maud::html;
 
 use crate::lab::{Entry, Outcome, Verdict};
-
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}
-h2{margin-top:2.5rem;border-top:1px solid #8886;padding-top:1rem}code{font-size:.85em;overflow-wrap:anywhere}
-.replicated{color:#157a3a}.part{color:#946200}.not{color:#b3261e}.no{color:#777}
-@media(prefers-color-scheme:dark){.replicated{color:#6fd08c}.part{color:#f0b94a}.not{color:#ff8a80}}
-figure{display:inline-block;margin:.5rem 1rem .5rem 0;max-width:100%}figure img{max-width:100%;max-height:26rem}
-figcaption{font-size:.85em}table{border-collapse:collapse}td,th{text-align:left;padding:.2rem .8rem .2rem 0;vertical-align:top}";
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-}
-
-fn class(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Replicated => "replicated",
-        Verdict::InPart => "part",
-        Verdict::Not => "not",
-        Verdict::NotAttempted => "no",
-    }
-}
 
 /// How many of each.
 fn tally(entries: &[Entry]) -> String {
@@ -46,59 +25,61 @@ fn tally(entries: &[Entry]) -> String {
 
 /// One file with its pictures inside.
 pub(crate) fn html(entries: &[Entry]) -> Outcome<String> {
-    let mut page = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <title>The paper, replicated</title><style>{STYLE}</style>\
-         <h1>The paper, replicated</h1><p>Tables and figures of <i>A Tour of Convolutional Networks Guided by Linear \
-         Interpreters</i> (ICCV 2019): what they claim, what we measure, and whether it holds. Its networks and pictures \
-         are not bundled; each entry says what stands in for them.<p>{}.<table>",
-        tally(entries)
-    );
+    let mut verdicts = Table::new(["", "claim", "verdict"].map(Column::text));
     for entry in entries {
-        page += &format!(
-            "<tr><th><a href=\"#{0}\">{1}</a><td>{2}<td class={3}>{4}",
-            entry.order,
-            escaped(entry.name),
-            escaped(entry.claim),
-            class(entry.verdict),
-            entry.verdict.words()
-        );
+        verdicts.push([entry.name, entry.claim, entry.verdict.words()].map(Cell::text));
     }
-    page += "</table>";
+    let mut sections = vec![Section {
+        title: "Verdicts".into(),
+        lead: format!("{}.", tally(entries)),
+        parts: vec![Part {
+            body: vec![verdicts.render()],
+            ..Part::default()
+        }],
+        ..Section::default()
+    }];
     for entry in entries {
-        page += &format!(
-            "<h2 id=\"{}\">{}: <span class={}>{}</span></h2><p><b>Claim.</b> {}",
-            entry.order,
-            escaped(entry.name),
-            class(entry.verdict),
-            entry.verdict.words(),
-            escaped(entry.claim)
-        );
-        let label = match entry.verdict {
-            Verdict::NotAttempted => "Why not",
-            _ => "Criterion",
-        };
-        page += &format!("<p><b>{label}.</b> {}", escaped(&entry.criterion));
-        if !entry.figures.is_empty() {
-            let items = entry
-                .figures
-                .iter()
-                .map(|text| format!("<li>{}", escaped(text)));
-            page += &format!("<p><b>Measured.</b><ul>{}</ul>", items.collect::<String>());
+        let measured = html! { ul { @for figure in &entry.figures { li { (figure) } } } };
+        let mut body = vec![measured];
+        for picture in &entry.pictures {
+            body.push(drawn(picture)?);
         }
-        for (path, caption) in &entry.pictures {
-            let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            let caption = escaped(caption);
-            page += &format!(
-                "<figure><img alt=\"{caption}\" src=\"data:image/png;base64,{}\"><figcaption>{caption}</figcaption></figure>",
-                BASE64_STANDARD.encode(bytes)
-            );
-        }
-        for line in &entry.commands {
-            page += &format!("<p><code>{}</code>", escaped(line));
-        }
+        sections.push(Section {
+            title: format!("{}: {}", entry.name, entry.verdict.words()),
+            lead: entry.claim.into(),
+            parts: vec![Part {
+                look: format!("{}: {}.", entry.label(), entry.criterion),
+                body,
+                commands: entry.commands.clone(),
+                ..Part::default()
+            }],
+            ..Section::default()
+        });
     }
-    Ok(page + "</html>\n")
+    let page = Page {
+        title: "The paper, replicated".into(),
+        intro: vec![
+            "Tables and figures of A Tour of Convolutional Networks Guided by Linear Interpreters (ICCV 2019): what they claim, \
+             what we measure, and whether it holds. Its networks and pictures are not bundled; each entry says what stands in \
+             for them."
+                .into(),
+        ],
+        sections,
+        ..Page::default()
+    };
+    Ok(page.render().into_string())
+}
+
+/// A picture that a command drew, with its caption.
+fn drawn((path, caption): &(PathBuf, String)) -> Outcome<Markup> {
+    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let source = format!("data:image/png;base64,{}", BASE64_STANDARD.encode(bytes));
+    Ok(html! {
+        figure {
+            img style="max-width:100%" alt=(caption) src=(source);
+            figcaption { (caption) }
+        }
+    })
 }
 
 /// For the documentation: a table of verdicts, then what was measured.
@@ -116,11 +97,7 @@ pub(crate) fn markdown(entries: &[Entry]) -> String {
         if !entry.figures.is_empty() {
             text += "\n";
         }
-        let label = match entry.verdict {
-            Verdict::NotAttempted => "Why not",
-            _ => "Criterion",
-        };
-        text += &format!("*{label}:* {}.\n", entry.criterion);
+        text += &format!("*{}:* {}.\n", entry.label(), entry.criterion);
     }
     text
 }

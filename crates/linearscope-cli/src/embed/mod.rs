@@ -19,7 +19,7 @@ use linearscope_onnx::Signature;
 use serde_json::{Map, Value};
 
 pub use crate::{
-    console::Listener,
+    console::{Deaf, Listener},
     error::{Cause, Failure, Result},
 };
 pub use question::{Attributed, Place, Product, Question, Report, Solved, Sparse};

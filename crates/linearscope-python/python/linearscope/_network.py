@@ -285,17 +285,20 @@ class Network:
         flags = checked(flags, known, command)
         loaded = {name: value for name, value in self._options.items() if name in known}
         if self._data is None:
-            return asked(self._file(), command, {**loaded, **flags})
+            self._read()
+            assert self._path is not None
+            return asked(self._path, command, {**loaded, **flags})
         found = asked(self._data, command, {**loaded, **flags})
         found["model"]["file"] = self.name
         return found
 
-    def _file(self) -> Path:
-        """The model's file, which must still be what was loaded."""
+    def _read(self) -> bytes:
+        """The bytes of the model's file, which must still be what was loaded."""
         assert self._path is not None
-        if hashlib.sha256(self._path.read_bytes()).hexdigest() != self.sha256:
+        data = self._path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != self.sha256:
             raise InputError(f"{self._path} has changed since it was loaded; load it again")
-        return self._path
+        return data
 
     def with_threads(self, threads: int | None) -> Network:
         """The same network, loaded again, with this number of threads."""
@@ -319,7 +322,7 @@ class Network:
     def __getstate__(self) -> dict[str, Any]:
         data = self._data
         if data is None:
-            data = self._file().read_bytes()
+            data = self._read()
         options = dict(self._options)
         labels = options.get("labels")
         if isinstance(labels, (str, os.PathLike)):
