@@ -43,10 +43,15 @@ use linearscope::SplitMix64;
 /// on networks, which have no copies, the last costs twice the products of this.
 const CONFIRMING: usize = 4;
 
-/// Steps between two looks at what a chain gives, each a small dense decomposition, as long as residuals are more
-/// than [`NEAR`] tolerances.
-const LOOK: usize = 4;
+/// Residuals that are near the tolerance, in tolerances.
 const NEAR: f64 = 10.0;
+
+/// Steps between two looks at what a chain gives, far from convergence and [`NEAR`] it. A look is a dense decomposition
+/// of as many columns as the basis has vectors: its cost grows with their cube, that of a step with their number. In
+/// a basis of 128, looks every fourth step took a third of the time.
+fn between_looks(most: usize) -> [usize; 2] {
+    [(most / 8).max(4), (most / 32).max(1)]
+}
 
 /// The share of σ₁ that σ must have for a chain by products: below it, what H's rounding does to a triplet takes more
 /// than a quarter of the tolerance.
@@ -93,7 +98,9 @@ fn iterate<F: LinearOperator + ?Sized>(
 ) -> Result<Found, SvdError> {
     let k = config.k;
     let operator = f.operator();
-    let mut since = LOOK;
+    let [far, near] = between_looks(chain.most);
+    // Steps to the next look.
+    let mut ahead: usize = 0;
     loop {
         let Some(block) = chain.next.take() else {
             unreachable!("a chain without a next block has ended");
@@ -102,8 +109,8 @@ fn iterate<F: LinearOperator + ?Sized>(
         chain.step(f, block, random)?;
         let used_up = f.products() >= config.max_products;
         let exhausted = chain.next.is_none();
-        since += 1;
-        if since < LOOK && !used_up && !exhausted && !chain.is_full() {
+        ahead = ahead.saturating_sub(1);
+        if ahead > 0 && !used_up && !exhausted && !chain.is_full() {
             if observer(&at_work(last.as_ref(), config, f.products())).is_break() {
                 let ritz = chain.ritz(operator)?;
                 return chain.found(operator, &ritz, k, Ended::Stopped);
@@ -112,9 +119,9 @@ fn iterate<F: LinearOperator + ?Sized>(
         }
         let ritz: &Ritz = last.insert(chain.ritz(operator)?);
         let at_work = at_work(Some(ritz), config, f.products());
-        since = match at_work.residual <= NEAR * config.tolerance {
-            true => LOOK,
-            false => 0,
+        ahead = match at_work.residual <= NEAR * config.tolerance {
+            true => near,
+            false => far,
         };
         let have = ritz.sigma.len();
         let converged = have >= k && at_work.done == k;
@@ -125,7 +132,7 @@ fn iterate<F: LinearOperator + ?Sized>(
             let locked = reliable.take_while(|x| is_good(*x, config)).count();
             // Nothing where none had converged: a stop before the next look finds none.
             *last = chain.with_two_bases(operator, ritz, locked, rows, random)?;
-            since = LOOK;
+            ahead = 0;
             continue;
         }
         if let Some(ended) = Ended::after(word, exhausted, used_up) {
@@ -162,7 +169,7 @@ fn iterate<F: LinearOperator + ?Sized>(
                     let found = chain.restarted(operator, ritz, k);
                     *last = Some(found);
                     chain.begin_again(operator, *start, random)?;
-                    since = LOOK;
+                    ahead = 0;
                     continue;
                 }
             };
