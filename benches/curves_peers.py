@@ -1,6 +1,6 @@
 """How cost grows: with the picture, with depth, with the triplets asked for, with the number of pictures. Ours, and PyTorch's.
 
-    python benches/curves_peers.py PROGRAM SVD_BENCH DATA_DIR [size|depth|triplets|pictures ...]
+    python benches/curves_peers.py PROGRAM SVD_BENCH DATA_DIR [size|depth|triplets|svd|pictures ...]
 
 PROGRAM is `linearscope`, SVD_BENCH the program of `cargo bench -p linearscope-benches --bench svd --no-run`, DATA_DIR the folder with
 `models` and `images` (needs what `svd_peers.py` and `contributions_peers.py` need). Each curve is a table with the slope of its columns in
@@ -10,6 +10,7 @@ log-log over its last three points: 1 is proportional. Both sides are measured o
             hand, see `svd_peers.py`
   depth     3×3 convolutions of 32 channels with ReLUs at 64², seeded, 4 to 64 of them: the same
   triplets  svd of super_resolution_x3_dyn at 64², k = 1 to 32: seconds and products. PyTorch: ARPACK over products frozen by hand
+  svd       the same for k = 8 at 64² to 256², with the peak of resident memory; at 512² ours alone, with zeros for ARPACK
   pictures  contributions of squeezenet1.1 for 1 to 104 photographs: seconds of the whole process. PyTorch: the same, see
             `contributions_peers.py`, without starting
 """
@@ -43,7 +44,7 @@ def table(title, head, rows):
     print(f"\n{title}\n\n| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
     for row in rows:
         print("| " + " | ".join(f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row) + " |")
-    slopes = [slope([(row[0], row[i]) for row in rows]) for i in range(1, len(head))]
+    slopes = [slope([(row[0], row[i]) for row in rows if row[i] > 0]) for i in range(1, len(head))]
     print("| slope | " + " | ".join(f"{s:.2f}" for s in slopes) + " |", flush=True)
 
 
@@ -131,6 +132,44 @@ def by_triplets(_, bench, data):
     table("super_resolution_x3_dyn at 64², singular triplets", ["k", "s", "products", "s, ARPACK", "products, ARPACK"], rows)
 
 
+def measured(command):
+    """What a command prints last, and its peak of resident memory in MB, to a hundredth of a second."""
+    with tempfile.TemporaryFile("w+") as out:
+        child = subprocess.Popen(command, stdout=out)
+        peak = 0
+        while child.poll() is None:
+            try:
+                with open(f"/proc/{child.pid}/status") as status:
+                    peak = max([peak, *(int(line.split()[1]) for line in status if line.startswith("VmHWM"))])
+            except OSError:
+                pass
+            time.sleep(0.01)
+        if child.returncode != 0:
+            raise subprocess.CalledProcessError(child.returncode, command)
+        out.seek(0)
+        return json.loads(out.read().splitlines()[-1]), peak / 1024
+
+
+def by_area(_, bench, data):
+    path = os.path.join(data, "models", "super_resolution_x3_dyn.onnx")
+    rows = []
+    svd_peers.K = 8
+    with tempfile.TemporaryDirectory() as folder:
+        for size in (64, 128, 256, 512):
+            x0 = svd_peers.photograph(os.path.join(data, "images", "cat.jpg"), size, "y", 1.0)
+            array = os.path.join(folder, "x0.npy")
+            np.save(array, x0)
+            mine, peak = measured([bench, path, array, "1", "8"])
+            peer = {"seconds": 0, "products": 0}
+            if size < 512:
+                network = svd_peers.Network(path)
+                y0 = network.freeze(torch.from_numpy(x0))
+                operator, count = svd_peers.products(network, torch.from_numpy(x0), y0, "frozen")
+                peer = svd_peers.solve(operator, count, "arpack")
+            rows.append([size, float(mine["seconds"]), mine["products"], peak, float(peer["seconds"]), peer["products"]])
+    table("super_resolution_x3_dyn, 8 triplets", ["pixels a side", "s", "products", "MB", "s, ARPACK", "products, ARPACK"], rows)
+
+
 def by_pictures(program, _, data):
     model_path = os.path.join(data, "models", "squeezenet1.1.onnx")
     pictures = os.path.join(data, "images", "imagenet_curated")
@@ -152,7 +191,7 @@ def by_pictures(program, _, data):
     table("contributions of squeezenet1.1, s", ["pictures", "whole process", "PyTorch, without starting"], rows)
 
 
-CURVES = {"size": by_size, "depth": by_depth, "triplets": by_triplets, "pictures": by_pictures}
+CURVES = {"size": by_size, "depth": by_depth, "triplets": by_triplets, "svd": by_area, "pictures": by_pictures}
 
 if __name__ == "__main__":
     if len(sys.argv) < 4 or any(curve not in CURVES for curve in sys.argv[4:]):

@@ -25,7 +25,7 @@ struct Published {
     needs: Vec<String>,
 }
 
-/// Package all of them. With `--verify` cargo compiles each from its package; `--allow-dirty` is cargo's.
+/// Package all of them. With `--verify` they are compiled from what the packages hold, see [`verify`]; `--allow-dirty` is cargo's.
 pub(crate) fn run(flags: &[String]) -> Result<(), String> {
     for flag in flags {
         if !["--verify", "--allow-dirty"].contains(&flag.as_str()) {
@@ -36,10 +36,7 @@ pub(crate) fn run(flags: &[String]) -> Result<(), String> {
     }
     let metadata = metadata()?;
     let crates = ordered(published(&metadata)?)?;
-    let mut args = vec!["package", "--locked"];
-    if !flags.iter().any(|flag| flag == "--verify") {
-        args.push("--no-verify");
-    }
+    let mut args = vec!["package", "--locked", "--no-verify"];
     if flags.iter().any(|flag| flag == "--allow-dirty") {
         args.push("--allow-dirty");
     }
@@ -86,9 +83,56 @@ pub(crate) fn run(flags: &[String]) -> Result<(), String> {
             problems.push(format!("{full}: {size} bytes, and crates.io takes {MOST}"));
         }
     }
-    match problems.is_empty() {
+    if !problems.is_empty() {
+        return Err(problems.join("\n"));
+    }
+    match flags.iter().any(|flag| flag == "--verify") {
+        true => verify(&unpacked, &crates),
+        false => Ok(()),
+    }
+}
+
+/// Compile the unpacked packages, with each other in place of crates.io's.
+///
+/// `cargo package` compiles one package after the other, each with features of its own, and Burn with it each time. As one workspace
+/// they take minutes: what is missing from a package is missing here too. What a crate uses of a dependency without asking
+/// for the feature is not found where another one asks for it.
+fn verify(unpacked: &Path, crates: &[Published]) -> Result<(), String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let manifest = root.join("Cargo.toml");
+    let ours = fs::read_to_string(&manifest).map_err(|error| told(&manifest, error))?;
+    // As in a checkout, so that dependencies are not compiled once more.
+    let mut profiles = false;
+    let profiles: Vec<&str> = ours
+        .lines()
+        .filter(|line| {
+            if line.starts_with('[') {
+                profiles = line.starts_with("[profile.");
+            }
+            profiles
+        })
+        .collect();
+    let (mut members, mut patches) = (String::new(), String::new());
+    for one in crates {
+        let folder = format!("{}-{}", one.name, one.version);
+        members.push_str(&format!("    {folder:?},\n"));
+        patches.push_str(&format!("{} = {{ path = {folder:?} }}\n", one.name));
+    }
+    let whole = format!(
+        "[workspace]\nresolver = \"3\"\nmembers = [\n{members}]\n\n[patch.crates-io]\n{patches}\n{}\n",
+        profiles.join("\n")
+    );
+    let made = unpacked.join("Cargo.toml");
+    fs::write(&made, whole).map_err(|error| told(&made, error))?;
+    let lock = unpacked.join("Cargo.lock");
+    fs::copy(root.join("Cargo.lock"), &lock).map_err(|error| told(&lock, error))?;
+    println!("$ cargo check --release --workspace, of the packages alone");
+    let status = cargo(&["check", "--release", "--workspace"])
+        .current_dir(unpacked)
+        .status();
+    match status.is_ok_and(|status| status.success()) {
         true => Ok(()),
-        false => Err(problems.join("\n")),
+        false => Err("the packages do not compile: see above".into()),
     }
 }
 

@@ -9,11 +9,15 @@
 //! - *rows*: output pixels share a cotangent if no input reaches two of them, C·D_h·D_w adjoint
 //!   ones.
 //!
+//! Columns of the first layers share more: see [`regroup`].
+//!
 //! A network without locality (a classifier) is a dense matrix, computed row by row.
+
+mod regroup;
 
 use std::ops::Range;
 
-use burn::tensor::TensorData;
+use burn::tensor::{Device, TensorData};
 use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
 use linearscope::{
@@ -28,6 +32,8 @@ use crate::{
     frozen::FrozenNetwork,
     operator::LinearOperator,
 };
+
+use self::regroup::Cut;
 
 /// The most probes side by side: more gains nothing on a CPU.
 const BATCH: usize = 16;
@@ -97,6 +103,8 @@ pub struct MatrixPlan<'a> {
     h: Axis,
     w: Axis,
     direction: Direction,
+    /// Where columns are regrouped on their way.
+    cut: Option<Cut>,
     /// No picture comes out: rows of F are computed one by one.
     dense: bool,
 }
@@ -173,6 +181,11 @@ impl<'a> MatrixPlan<'a> {
         let (h, w) = (axis(2, h, y)?, axis(3, w, x)?);
         let columns = c * h.columns_apart() * w.columns_apart();
         let rows = d * h.rows_apart() * w.rows_apart();
+        // On the host alone: elsewhere probes would be read back and sent again.
+        let cut = match local && *f.device() == Device::flex() {
+            true => Cut::best(program, &h, &w)?,
+            false => None,
+        };
         Ok(Self {
             f,
             recorded,
@@ -181,6 +194,7 @@ impl<'a> MatrixPlan<'a> {
                 true => Direction::Forward,
                 false => Direction::Adjoint,
             },
+            cut,
             h,
             w,
             dense: !local,
@@ -263,11 +277,7 @@ impl<'a> MatrixPlan<'a> {
         }
     }
 
-    fn part_of<E: burn_backend::Element + Default + Copy>(
-        &self,
-        stripe: Range<usize>,
-        budget: usize,
-    ) -> Result<Part> {
+    fn part_of<E: Number>(&self, stripe: Range<usize>, budget: usize) -> Result<Part> {
         if self.dense {
             return self.dense_rows::<E>(stripe, budget);
         }
@@ -320,79 +330,105 @@ impl<'a> MatrixPlan<'a> {
         c * (rows * self.w.all() + self.h.fields[y].len() * self.w.before[x])
     }
 
-    fn window(&self, stripe: &Range<usize>) -> Result<(Window<Dispatch>, Region, Region)> {
+    /// The window that a stripe depends on, ending in these nodes and then in the output, with its boxes of the input and of
+    /// the output.
+    fn window(
+        &self,
+        stripe: &Range<usize>,
+        ends: &[NodeId],
+    ) -> Result<(Window<Dispatch>, Region, Region)> {
         let program = self.recorded.homogeneous();
         let output = program.outputs()[0];
         let mut to = Region::full(program.shape(output)?);
         to.0[2] = stripe.clone();
         let regions = program.fields(&[(output, to.clone())])?;
-        let window = program.window(&regions, &[output])?;
+        let window = program.window(&regions, &[ends, &[output]].concat())?;
         let none = Region(vec![0..0; 4]);
         let from = window.inputs[0].clone().unwrap_or(none);
         Ok((window, from, to))
     }
 
-    fn by_columns<E: burn_backend::Element + Default + Copy>(
+    /// Probes of input pixels this far apart, each a channel and a cell modulo the distances, in the box `from`.
+    fn column_probes(&self, from: &Region, apart: [usize; 2]) -> Vec<[usize; 3]> {
+        let [c, _] = self.channels;
+        let mut probes = Vec::new();
+        for channel in 0..c {
+            for i in 0..apart[0].min(from.0[2].end) {
+                for j in 0..apart[1].min(from.0[3].end) {
+                    probes.push([channel, i, j]);
+                }
+            }
+        }
+        probes
+    }
+
+    /// Ones at the pixels of these probes.
+    fn deltas(&self, probes: &[[usize; 3]], from: &Region, apart: [usize; 2]) -> DispatchTensor {
+        let [c, _] = self.channels;
+        let (rows, across) = (from.0[2].len(), from.0[3].len());
+        let mut delta = vec![0f32; probes.len() * c * rows * across];
+        let cells = |range: &Range<usize>, i: usize, apart: usize| {
+            let range = range.clone();
+            let first = range.start;
+            range
+                .filter(move |cell| cell % apart == i)
+                .map(move |cell| cell - first)
+        };
+        for (k, &[channel, i, j]) in probes.iter().enumerate() {
+            for y in cells(&from.0[2], i, apart[0]) {
+                let row = ((k * c + channel) * rows + y) * across;
+                for x in cells(&from.0[3], j, apart[1]) {
+                    delta[row + x] = 1.0;
+                }
+            }
+        }
+        self.upload(delta, probes.len(), &from.shape())
+    }
+
+    fn by_columns<E: Number>(
         &self,
         stripe: &Range<usize>,
         budget: usize,
         values: &mut [Vec<E>],
     ) -> Result<()> {
-        let (window, from, to) = self.window(stripe)?;
+        let cut: Vec<NodeId> = self.cut.iter().map(|cut| cut.node).collect();
+        let (window, from, to) = self.window(stripe, &cut)?;
         if from.is_empty() {
             return Ok(());
         }
         let program = &window.program;
-        let (apart_h, apart_w) = (self.h.columns_apart(), self.w.columns_apart());
+        let apart = [self.h.columns_apart(), self.w.columns_apart()];
         let [c, _] = self.channels;
-        let mut probes = Vec::new();
-        for channel in 0..c {
-            for i in 0..apart_h.min(from.0[2].end) {
-                for j in 0..apart_w.min(from.0[3].end) {
-                    probes.push([channel, i, j]);
-                }
-            }
-        }
-        let (rows, across) = (from.0[2].len(), from.0[3].len());
+        let probes = self.column_probes(&from, apart);
         let (made_h, made_w) = (to.0[2].len(), to.0[3].len());
-        // The one cell of a range that is `i` modulo `apart`, from the start of the range.
-        let only = |range: &Range<usize>, i: usize, apart: usize| {
-            let offset = (i + apart - range.start % apart) % apart;
-            (offset < range.len()).then_some(offset)
-        };
-        for some in probes.chunks(program.probes_within(budget).min(BATCH)) {
-            let mut delta = vec![0f32; some.len() * c * rows * across];
-            for (k, &[channel, i, j]) in some.iter().enumerate() {
-                let cells = |range: &Range<usize>, i: usize, apart: usize| {
-                    let range = range.clone();
-                    let first = range.start;
-                    range
-                        .filter(move |cell| cell % apart == i)
-                        .map(move |cell| cell - first)
-                };
-                for y in cells(&from.0[2], i, apart_h) {
-                    let row = ((k * c + channel) * rows + y) * across;
-                    for x in cells(&from.0[3], j, apart_w) {
-                        delta[row + x] = 1.0;
-                    }
+        let most = program.probes_within(budget).min(BATCH);
+        let end = [*program.outputs().last().expect("the output")];
+        let begun = self.until_the_cut::<E>(&window, &from, budget, most)?;
+        let compute = |some: &[[usize; 3]]| {
+            let made = match &begun {
+                None => {
+                    let x = self.deltas(some, &from, apart);
+                    program.forward(&[(program.inputs()[0], x)], &end, false)?
                 }
-            }
-            let x = self.upload(delta, some.len(), &from.shape());
-            let made = program
-                .forward(&[(program.inputs()[0], x)], program.outputs(), false)?
-                .remove(0);
-            let made = read::<E>(made)?;
+                Some(begun) => {
+                    let x = begun.regrouped(self, some, apart);
+                    program.forward(&[(program.outputs()[0], x)], &end, false)?
+                }
+            };
+            read::<E>(made.into_iter().next().expect("one stop"))
+        };
+        let keep = |some: &[[usize; 3]], made: Vec<E>| {
             for (k, &[channel, i, j]) in some.iter().enumerate() {
                 let columns: Vec<Option<usize>> = self
                     .w
                     .fields
                     .iter()
-                    .map(|field| only(field, j, apart_w))
+                    .map(|field| only(field, j, apart[1]))
                     .collect();
                 for (out, values) in values.iter_mut().enumerate() {
                     for (row, y) in stripe.clone().enumerate() {
                         let field = &self.h.fields[y];
-                        let Some(down) = only(field, i, apart_h) else {
+                        let Some(down) = only(field, i, apart[0]) else {
                             continue;
                         };
                         let line = channel * field.len() + down;
@@ -409,17 +445,53 @@ impl<'a> MatrixPlan<'a> {
                     }
                 }
             }
-        }
-        Ok(())
+        };
+        overlapped(&batches(&probes, most), compute, keep)
     }
 
-    fn by_rows<E: burn_backend::Element + Default + Copy>(
+    /// What the probes before the cut make of it, on the host; none where there is no cut, or where they do not fit.
+    fn until_the_cut<E: Number>(
+        &self,
+        window: &Window<Dispatch>,
+        from: &Region,
+        budget: usize,
+        most: usize,
+    ) -> Result<Option<Begun<'_, E>>> {
+        let Some(cut) = &self.cut else {
+            return Ok(None);
+        };
+        let cells = window.outputs[0].clone();
+        let probes = self.column_probes(from, cut.apart());
+        let each = cells.num_elements();
+        if probes.len() * each * size_of::<E>() > budget {
+            return Ok(None);
+        }
+        let program = &window.program;
+        let node = [program.outputs()[0]];
+        let mut made = Vec::with_capacity(probes.len() * each);
+        let compute = |some: &[[usize; 3]]| {
+            let x = self.deltas(some, from, cut.apart());
+            let made = program.forward(&[(program.inputs()[0], x)], &node, false)?;
+            read::<E>(made.into_iter().next().expect("one stop"))
+        };
+        let keep = |_: &[[usize; 3]], some: Vec<E>| made.extend(some);
+        overlapped(&batches(&probes, most), compute, keep)?;
+        let sizes = [2, 3].map(|axis| cut.apart()[axis - 2].min(from.0[axis].end));
+        Ok(Some(Begun {
+            cut,
+            cells,
+            made,
+            sizes,
+        }))
+    }
+
+    fn by_rows<E: Number>(
         &self,
         stripe: &Range<usize>,
         budget: usize,
         values: &mut [Vec<E>],
     ) -> Result<()> {
-        let (window, from, to) = self.window(stripe)?;
+        let (window, from, to) = self.window(stripe, &[])?;
         if from.is_empty() {
             return Ok(());
         }
@@ -436,7 +508,8 @@ impl<'a> MatrixPlan<'a> {
         }
         let (rows, across) = (from.0[2].len(), from.0[3].len());
         let (made_h, made_w) = (to.0[2].len(), to.0[3].len());
-        for some in probes.chunks(program.probes_within(budget).min(BATCH)) {
+        let most = program.probes_within(budget).min(BATCH);
+        let compute = |some: &[[usize; 3]]| {
             let mut delta = vec![0f32; some.len() * d * made_h * made_w];
             for (k, &[channel, y, x]) in some.iter().enumerate() {
                 for y in (y..made_h).step_by(apart_h) {
@@ -449,8 +522,10 @@ impl<'a> MatrixPlan<'a> {
             let y = self.upload(delta, some.len(), &to.shape());
             let seeds = [(program.outputs()[0], y)];
             let found = program.backward(&seeds, program.inputs())?.remove(0);
-            let Some(found) = found else { continue };
-            let found = read::<E>(found)?;
+            found.map(read::<E>).transpose()
+        };
+        let keep = |some: &[[usize; 3]], found: Option<Vec<E>>| {
+            let Some(found) = found else { return };
             for (k, &[out, y, x]) in some.iter().enumerate() {
                 for y in (stripe.start + y..stripe.end).step_by(apart_h) {
                     for x in (x..made_w).step_by(apart_w) {
@@ -472,16 +547,12 @@ impl<'a> MatrixPlan<'a> {
                     }
                 }
             }
-        }
-        Ok(())
+        };
+        overlapped(&batches(&probes, most), compute, keep)
     }
 
     /// Rows of a matrix without locality, one adjoint product each.
-    fn dense_rows<E: burn_backend::Element + Default + Copy>(
-        &self,
-        rows: Range<usize>,
-        budget: usize,
-    ) -> Result<Part> {
+    fn dense_rows<E: Number>(&self, rows: Range<usize>, budget: usize) -> Result<Part> {
         let program = self.recorded.homogeneous();
         let n = self.f.input_len();
         let all: Vec<usize> = rows.clone().collect();
@@ -504,7 +575,7 @@ impl<'a> MatrixPlan<'a> {
         })
     }
 
-    fn upload(&self, values: Vec<f32>, k: usize, shape: &Shape) -> DispatchTensor {
+    fn upload<E: Number>(&self, values: Vec<E>, k: usize, shape: &Shape) -> DispatchTensor {
         let dims: Vec<usize> = std::iter::once(k).chain(shape.iter().copied()).collect();
         let dtype: burn::tensor::DType = self.f.dtype().into();
         let data = TensorData::new(values, dims).convert_dtype(dtype);
@@ -512,8 +583,82 @@ impl<'a> MatrixPlan<'a> {
     }
 }
 
+/// Numbers of the network's dtype.
+trait Number: burn_backend::Element + Default + Copy + Send + Sync {}
+
+impl Number for f32 {}
+impl Number for f64 {}
+
+/// What the probes before a cut have made of its node.
+struct Begun<'a, E> {
+    cut: &'a Cut,
+    /// The node's box.
+    cells: Region,
+    /// `[probes, ..cells]`.
+    made: Vec<E>,
+    /// Probes of an input channel along either axis.
+    sizes: [usize; 2],
+}
+
+impl<E: Number> Begun<'_, E> {
+    /// The node's values of other probes, `[k, ..cells]`.
+    fn regrouped(
+        &self,
+        plan: &MatrixPlan<'_>,
+        probes: &[[usize; 3]],
+        apart: [usize; 2],
+    ) -> DispatchTensor {
+        let each = self.cells.num_elements();
+        let [down, across] = self.sizes;
+        let mut values = vec![E::default(); probes.len() * each];
+        for (&[channel, i, j], out) in probes.iter().zip(values.chunks_mut(each.max(1))) {
+            let number = |row: usize, column: usize| (channel * down + row) * across + column;
+            self.cut
+                .regrouped(&self.made, &self.cells, [i, j], apart, number, out);
+        }
+        plan.upload(values, probes.len(), &self.cells.shape())
+    }
+}
+
+/// The one cell of a range that is `i` modulo `apart`, from the start of the range; `apart` is at least its length.
+fn only(range: &Range<usize>, i: usize, apart: usize) -> Option<usize> {
+    let offset = (i + apart - range.start % apart) % apart;
+    (offset < range.len()).then_some(offset)
+}
+
+/// At most `most` probes side by side.
+fn batches(probes: &[[usize; 3]], most: usize) -> Vec<&[[usize; 3]]> {
+    probes.chunks(most).collect()
+}
+
+/// Compute batch after batch, and take in what each gave while the next one is computed: products keep all cores busy, and
+/// taking in is a walk over memory.
+fn overlapped<B: Sync + ?Sized, T: Send>(
+    batches: &[&B],
+    compute: impl Fn(&B) -> Result<T> + Sync,
+    mut keep: impl FnMut(&B, T) + Send,
+) -> Result<()> {
+    let mut before: Option<(&B, T)> = None;
+    for batch in batches {
+        let last = before.take();
+        let (made, ()) = rayon::join(
+            || compute(batch),
+            || {
+                if let Some((batch, made)) = last {
+                    keep(batch, made);
+                }
+            },
+        );
+        before = Some((batch, made?));
+    }
+    if let Some((batch, made)) = before {
+        keep(batch, made);
+    }
+    Ok(())
+}
+
 /// The numbers of a tensor of the network's dtype.
-fn read<E: burn_backend::Element>(x: DispatchTensor) -> Result<Vec<E>> {
+fn read<E: Number>(x: DispatchTensor) -> Result<Vec<E>> {
     let shape = x.shape();
     let flat = Dispatch::float_reshape(x, Shape::from(vec![shape.num_elements()]));
     let data = burn_backend::read_sync(Dispatch::float_into_data(flat))

@@ -9,6 +9,7 @@ use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    thread::ScopedJoinHandle,
     time::Instant,
 };
 
@@ -238,32 +239,40 @@ fn compute(args: &Matrix, mut session: Session, folder: &Folder) -> Result<(Plan
     let mine = |piece: &usize| args.common.shard.is_none_or(|shard| shard.has(*piece));
     let mine: Vec<usize> = (0..plan.pieces).filter(mine).collect();
     let (mut done, mut reused) = (0, 0);
-    for (number, &piece) in mine.iter().enumerate() {
-        if folder.has(piece) {
-            (done, reused) = (done + 1, reused + 1);
-            continue;
+    // A piece is written while the next one is computed.
+    std::thread::scope(|scope| {
+        let mut writing: Option<ScopedJoinHandle<'_, Result<()>>> = None;
+        for (number, &piece) in mine.iter().enumerate() {
+            if folder.has(piece) {
+                (done, reused) = (done + 1, reused + 1);
+                continue;
+            }
+            console::step(&format!("piece {} of {}", number + 1, mine.len()));
+            let stripe = piece * chunk..((piece + 1) * chunk).min(of_f.stripes());
+            let made = match console::stopped() {
+                true => None,
+                false => match of_f.part(stripe, PROBES.min(budget / 4)) {
+                    Ok(made) => Some(made),
+                    Err(error) => match Failure::from(error) {
+                        failure if failure.is_interruption() => None,
+                        failure => return Err(failure),
+                    },
+                },
+            };
+            written(writing.take(), &mut done)?;
+            let Some(made) = made else {
+                return Err(Failure::interrupted(format!(
+                    "interrupted: {done} of {} pieces are finished, in {}",
+                    mine.len(),
+                    folder.0.display()
+                ))
+                .hint("run the same command again for the rest"));
+            };
+            let plan = &plan;
+            writing = Some(scope.spawn(move || folder.write(piece, plan, &made)));
         }
-        console::step(&format!("piece {} of {}", number + 1, mine.len()));
-        let stopped = || {
-            Failure::interrupted(format!(
-                "interrupted: {done} of {} pieces are finished, in {}",
-                mine.len(),
-                folder.0.display()
-            ))
-            .hint("run the same command again for the rest")
-        };
-        if console::stopped() {
-            return Err(stopped());
-        }
-        let stripe = piece * chunk..((piece + 1) * chunk).min(of_f.stripes());
-        let made = of_f.part(stripe, PROBES.min(budget / 4));
-        let made = made.map_err(|error| match Failure::from(error) {
-            failure if failure.is_interruption() => stopped(),
-            failure => failure,
-        })?;
-        folder.write(piece, &plan, &made)?;
-        done += 1;
-    }
+        written(writing, &mut done)
+    })?;
     let ends = of_f.row_lengths().scan(0, |end, length| {
         *end += length;
         Some(*end)
@@ -290,6 +299,17 @@ fn compute(args: &Matrix, mut session: Session, folder: &Folder) -> Result<(Plan
             certificate,
         },
     ))
+}
+
+/// Wait for a piece that is being written, and count it.
+fn written(writing: Option<ScopedJoinHandle<'_, Result<()>>>, done: &mut usize) -> Result<()> {
+    let Some(writing) = writing else {
+        return Ok(());
+    };
+    let result = writing.join();
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    *done += 1;
+    Ok(())
 }
 
 /// A folder of pieces.
