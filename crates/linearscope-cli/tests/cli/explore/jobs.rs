@@ -116,29 +116,6 @@ fn votes_and_attacks_are_those_of_the_commands() {
     assert_eq!(server.get("/api/row?at=1&attacked=3").status, 409);
 }
 
-#[test]
-fn validity_and_fields_are_measured() {
-    let folder = Folder::new();
-    let server = explore(&folder, &sr(), &picture(), &[]);
-    let done = server.ok("/api/validity?towards=black").done();
-    let curve = done["curve"].as_array().expect("a curve");
-    assert_eq!(curve[0]["t"], 0.0);
-    assert!(curve[0]["relative_error"].as_f64().expect("a number") < 1e-5);
-    assert_eq!(curve.len(), 21);
-    let contract = server.ok("/api/validity?to=black").done();
-    assert_eq!(contract, done);
-    let both = super::floats(&npy(&server.ok("/api/along?towards=blur&t=1").body).1);
-    let (f, read) = both.split_at(both.len() / 2);
-    assert!(crate::folder::close(f, read, 1.0) && f != read);
-    let done = server.ok("/api/fields").done();
-    let places =
-        done["y"].as_array().expect("rows").len() * done["x"].as_array().expect("columns").len();
-    assert_eq!(
-        done["row_radii"][0].as_array().expect("radii").len(),
-        places
-    );
-}
-
 /// A method that takes long is told line by line, and its map is there afterwards.
 #[test]
 fn attributions_may_be_jobs() {

@@ -7,6 +7,101 @@ use super::{
     stage::{Stage, same},
 };
 
+/// The field that the panel's picture under this heading tells the numbers of, whatever is drawn.
+fn pictured(stage: &mut Stage, heading: &str) -> Vec<f64> {
+    let field = format!(
+        "[...linearscope.planes].find(p => p.numbers?.length && document.querySelector('.panel').contains(p.node)
+          && p.node.parentNode.querySelector('h3').textContent.startsWith({heading:?}))?.numbers[0][1]"
+    );
+    stage.browser.until(&field);
+    stage.field(&field)
+}
+
+/// A number of a run in f32.
+fn rounded(values: &[f64]) -> Vec<f64> {
+    values.iter().map(|v| f64::from(*v as f32)).collect()
+}
+
+/// The residual's picture is `run`'s, and the other one is what it leaves of the output.
+pub(crate) fn the_residual_is_that_of_run(chromium: Chromium) {
+    let mut stage = Stage::upscaler(&chromium);
+    stage.open("panel=residual");
+    let shown = pictured(&mut stage, "Residual r");
+    let (residual, _) = stage.command("run", &[], "residual");
+    same(&shown, &residual, "r");
+    let linear = pictured(&mut stage, "F x₀");
+    let (output, _) = stage.command("run", &[], "output");
+    let rest: Vec<f64> = output.iter().zip(&residual).map(|(y, r)| y - r).collect();
+    same(&rounded(&linear), &rounded(&rest), "y₀ − r");
+    // Of scores it is a table.
+    let mut stage = Stage::classifier(&chromium);
+    stage.open("panel=residual");
+    let cells = "[...document.querySelectorAll('td[data-residual]')]";
+    stage.browser.until(&format!("{cells}.length"));
+    let shown = stage.browser.numbers(&format!(
+        "{cells}.flatMap(cell => [Number(cell.dataset.residual), Number(cell.dataset.value)])"
+    ));
+    let (residual, _) = stage.command("run", &[], "residual");
+    for pair in shown.chunks(2) {
+        assert_eq!(pair[1], residual[pair[0] as usize], "class {}", pair[0]);
+    }
+    stage.no_complaints();
+}
+
+/// Half of the way to black, f(x) is what `run` writes of that picture, and F x + r what `project` does.
+pub(crate) fn the_way_to_black_is_that_of_run_and_project(chromium: Chromium) {
+    let mut stage = Stage::upscaler(&chromium);
+    let (x0, shape) = stage.command_whole("run", &[], "x0");
+    // Black is 0 in this network's recipe, so that half of the way is half of the picture, to the bit.
+    let half: Vec<f32> = x0.iter().map(|x| (0.5 * x) as f32).collect();
+    let shape: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
+    let half = stage.folder.write_npy("half.npy", &half, &shape);
+    stage.open("panel=validity&towards=black&t=0.5");
+    let read = pictured(&mut stage, "F x + r");
+    let f = pictured(&mut stage, "f(x)");
+    let gap = pictured(&mut stage, "Difference");
+    let (affine, _) = stage.command("project", &["--probe", &half], "affine");
+    same(&read, &affine, "F x + r");
+    stage.of[2] = half;
+    let (output, _) = stage.command("run", &[], "output");
+    same(&f, &output, "f(x)");
+    let written: Vec<f64> = affine.iter().zip(&output).map(|(a, b)| a - b).collect();
+    same(&rounded(&gap), &rounded(&written), "F x + r − f(x)");
+    stage.no_complaints();
+}
+
+/// Radii of rows, and the shares, are those of `maps`, place by place.
+pub(crate) fn fields_are_those_of_maps(chromium: Chromium) {
+    let small = ["--resize", "24x24"];
+    let mut stage = Stage::bundled(&chromium, "tiny_sr", "pictures/scene.png", &small);
+    stage.open("panel=fields");
+    let button = stage.browser.place(".panel button.main", [0.5, 0.5]);
+    stage.browser.click(button, Held::Nothing);
+    for (of, array) in [("row", "row_radius")] {
+        let (written, shape) = stage.command_whole("maps", &small, array);
+        let each = shape[1] * shape[2];
+        for (i, share) in ["50", "90", "99"].into_iter().enumerate() {
+            let title = format!("Radius that contains {share}");
+            let heading = "p.node.parentNode.querySelector('h3').textContent";
+            let field = format!(
+                "[...linearscope.planes].find(p => p.numbers?.length && document.querySelector('.panel').contains(p.node)
+                  && {heading}.startsWith({title:?}) && {heading}.endsWith('of a {of}'))?.numbers[0][1]"
+            );
+            stage.browser.until(&field);
+            let shown = rounded(&stage.field(&field));
+            same(
+                &shown,
+                &written[i * each..][..each],
+                &format!("{title} of a {of}"),
+            );
+        }
+    }
+    let shown = pictured(&mut stage, "Share of a row far");
+    let (written, _) = stage.command_whole("maps", &small, "off_diagonal");
+    same(&rounded(&shown), &written, "shares");
+    stage.no_complaints();
+}
+
 /// Values and vectors of the chart are those of `svd`.
 pub(crate) fn singular_vectors_are_those_of_the_command(chromium: Chromium) {
     let mut stage = Stage::bundled(
