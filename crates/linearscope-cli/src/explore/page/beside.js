@@ -75,11 +75,16 @@ export class Beside {
         [el("td", {}, bar(values[k], largest)), el("td.number", {}, significant(values[k]))])))))));
   }
 
-  close() {
+  /** Ask for nothing; what is shown stays until something is asked again. */
+  stop() {
     this.#asked.stop();
+    this.#key = "";
+  }
+
+  close() {
+    this.stop();
     this.#pictures.forEach(picture => picture.close());
     this.#pictures = [];
     this.#side = null;
-    this.#key = "";
   }
 }

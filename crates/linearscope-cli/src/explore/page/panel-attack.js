@@ -1,7 +1,7 @@
 // A small change that moves the decision: before and after, for any ε.
 
 import { el, button } from "./dom.js";
-import { path } from "./api.js";
+import { path, isStale } from "./api.js";
 import { significant } from "./number.js";
 import { Beside } from "./beside.js";
 import { Job } from "./job.js";
@@ -15,7 +15,7 @@ export const attack = {
     const { state } = stage;
     const [said, status] = [el("p.facts"), el("div")];
     const table = el("div.wide");
-    const asked = new Latest();
+    const [asked, based] = [new Latest(), new Latest()];
     let done = null;
     const [after, pictures] = [{ said: "" }, {}];
     const picture = new Picture(stage, "in", "What was changed: x′ − x₀");
@@ -32,7 +32,12 @@ export const attack = {
       rows(found);
       done = found.eps ?? state.get("eps");
       after.said = `After the attack, ε = ${significant(done, 2)}`;
-      stage.api.picture(path("picture/x0.png", stage.query({ attacked: done, to: null }))).then(base => { pictures.in = base; }, () => {}).finally(() => beside.seen());
+      // The first question about that picture freezes the network there. Where it is none, fields are shown alone.
+      const at = path("picture/x0.png", stage.query({ attacked: done, to: null }));
+      based.run(signal => stage.api.picture(at, { signal }).catch(error => (isStale(error) ? Promise.reject(error) : null)), base => {
+        pictures.in = base;
+        beside.seen();
+      });
       const address = path("attack/picture", stage.query({ eps: found.eps ?? state.get("eps"), to: null }));
       asked.run(signal => stage.api.array(address, { signal }), x => {
         picture.node.hidden = false;
@@ -43,6 +48,8 @@ export const attack = {
     const beside = new Beside(stage, () => (done === null ? null : { attacked: done }), () => after.said, side => pictures[side]);
     const start = () => {
       done = null;
+      based.stop();
+      beside.stop();
       name();
       job.start(path("attack", stage.query({ eps: state.get("eps"), to: null })));
     };
@@ -77,6 +84,7 @@ export const attack = {
         clearTimeout(timer);
         job.stop();
         asked.stop();
+        based.stop();
         picture.close();
       },
     };

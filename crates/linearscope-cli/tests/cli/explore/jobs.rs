@@ -171,6 +171,33 @@ fn who_leaves_stops_the_work() {
     );
 }
 
+/// Who leaves in the middle of a freezing leaves nothing half-made: the next who asks gets what the command writes.
+#[test]
+fn who_leaves_a_freezing_leaves_no_trace() {
+    let folder = Folder::new();
+    let (model, input) = (vgg(), scene());
+    let server = explore(&folder, &model, &input, &[]);
+    // What one takes, undisturbed.
+    let began = Instant::now();
+    server.ok("/api/row?at=1&rules=std-only");
+    let whole = began.elapsed();
+    for rules in ["taylor", "paper"] {
+        for part in 0..4 {
+            let mut stream = server.connect().expect("a connection");
+            let host = server.at;
+            let request =
+                format!("GET /api/row?at=1&rules={rules} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            stream.write_all(request.as_bytes()).expect("sent");
+            std::thread::sleep(whole * part / 4);
+        }
+        folder.ok(&[
+            "row", &model, "--input", &input, "--rules", rules, "--target", "1", "--out", rules,
+        ]);
+        let path = format!("/api/row?at=1&rules={rules}");
+        same(&server, &path, &folder, &format!("{rules}/row.npy"));
+    }
+}
+
 /// While a job works the pointer is answered.
 #[test]
 fn a_job_makes_way_for_the_pointer() {
