@@ -45,6 +45,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         the_residual_is_that_of_run,
         the_way_to_black_is_that_of_run_and_project,
         fields_are_those_of_maps,
+        tables_sort_by_their_headings,
         two_pictures_have_one_cursor,
         an_attack_is_seen_before_and_after,
         the_command_that_is_shown_makes_what_is_shown,

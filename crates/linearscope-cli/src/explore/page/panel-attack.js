@@ -5,7 +5,7 @@ import { path, isStale } from "./api.js";
 import { significant } from "./number.js";
 import { Beside } from "./beside.js";
 import { Job } from "./job.js";
-import { Picture, Latest, bar, reason } from "./panel-parts.js";
+import { Picture, Latest, bar, fillTable, key, reason } from "./panel-parts.js";
 
 export const attack = {
   id: "attack", title: "Attack", why: reason("attack"),
@@ -62,10 +62,10 @@ export const attack = {
       const classes = [...new Set([...before.slice(0, 5), ...after.slice(0, 5)].map(([k]) => k))];
       const old = new Map(before.map(([k, score]) => [k, score]));
       const most = Math.max(...[...scores.values(), ...old.values()].map(Math.abs));
-      const cells = value => (value === undefined ? [el("td"), el("td.number", {}, "–")] : [el("td", {}, bar(value, most)), el("td.number", {}, significant(value))]);
-      table.replaceChildren(el("table.bars", {}, el("thead", {}, el("tr", {}, ["class", "before", "", "after", ""].map(word => el("th", {}, word)))),
+      const cells = value => [el("td", { data: key(value) }, value === undefined ? null : bar(value, most)), el("td.number", {}, value === undefined ? "–" : significant(value))];
+      fillTable(table, [["class", "text"], ["before", "number"], [""], ["after", "number"], [""]],
         el("tbody", { class: [...scores.values(), ...old.values()].some(v => v < 0) ? "signed" : null },
-          classes.map(k => el("tr", {}, el("td", {}, stage.className(k)), ...cells(old.get(k) ?? stage.net.scores?.[k]), ...cells(scores.get(k)))))));
+          classes.map(k => el("tr", {}, el("td", {}, stage.className(k)), ...cells(old.get(k) ?? stage.net.scores?.[k]), ...cells(scores.get(k))))));
     };
     let timer = 0;
     return {

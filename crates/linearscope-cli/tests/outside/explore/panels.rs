@@ -102,6 +102,90 @@ pub(crate) fn fields_are_those_of_maps(chromium: Chromium) {
     stage.no_complaints();
 }
 
+/// Every table of a panel sorts by a click on a heading, and by keys; the order outlives what is drawn anew.
+pub(crate) fn tables_sort_by_their_headings(chromium: Chromium) {
+    let mut stage = Stage::classifier(&chromium);
+    stage.open("panel=layers");
+    let values = "[...document.querySelectorAll('.panel td[data-layer]')].map(cell => Number(cell.dataset.value))";
+    stage.browser.until(&format!("{values}.length"));
+    let network = stage.browser.numbers(values);
+    let mut down = network.clone();
+    down.sort_by(|a, b| b.total_cmp(a));
+    assert_ne!(network, down, "sorting would show nothing");
+    let up: Vec<f64> = down.iter().rev().copied().collect();
+    let head = |n: usize| format!(".panel thead th:nth-child({n}) button");
+    let sorted = |stage: &mut Stage, n: usize| {
+        let cell = format!("document.querySelector('.panel thead th:nth-child({n})')");
+        stage
+            .browser
+            .value(&format!("{cell}.getAttribute('aria-sort')"))
+    };
+    let adds = stage.browser.place(&head(2), [0.5, 0.5]);
+    assert!(sorted(&mut stage, 2).is_null());
+    stage.browser.click(adds, Held::Nothing);
+    assert_eq!(stage.browser.numbers(values), down);
+    assert_eq!(sorted(&mut stage, 2), "descending");
+    // A layer is chosen: the table is drawn anew, as it was sorted.
+    let layer = stage
+        .browser
+        .place(".panel tbody tr:nth-child(2) button.link", [0.5, 0.5]);
+    stage.browser.click(layer, Held::Nothing);
+    stage
+        .browser
+        .until("document.querySelector('.panel tr[aria-current=true]')");
+    assert_eq!(stage.browser.numbers(values), down);
+    assert_eq!(sorted(&mut stage, 2), "descending");
+    let adds = stage.browser.place(&head(2), [0.5, 0.5]);
+    stage.browser.click(adds, Held::Nothing);
+    assert_eq!(stage.browser.numbers(values), up);
+    assert_eq!(sorted(&mut stage, 2), "ascending");
+    // By keys, which pin nothing; by the layers themselves it is the network's order again.
+    let focus = format!("document.querySelector('{}').focus()", head(1));
+    stage.browser.value(&focus);
+    let backwards: Vec<f64> = network.iter().rev().copied().collect();
+    stage.browser.key("Enter", Held::Nothing);
+    assert_eq!(stage.browser.numbers(values), backwards);
+    assert_eq!(sorted(&mut stage, 1), "descending");
+    assert!(sorted(&mut stage, 2).is_null());
+    stage.browser.key(" ", Held::Nothing);
+    assert_eq!(stage.browser.numbers(values), network);
+    assert_eq!(sorted(&mut stage, 1), "ascending");
+    assert_eq!(stage.browser.value("linearscope.flashlight.pinned"), false);
+
+    // In the other panels too, each by its first number: whatever has a name has a button, and cells follow their keys.
+    let keys = "[...document.querySelector('.panel table').tBodies[0].rows].map(row => Number(row.cells[1].dataset.key))";
+    for panel in ["residual", "validity", "votes", "attack"] {
+        stage.open(&format!("panel={panel}"));
+        if stage
+            .browser
+            .value("Boolean(document.querySelector('.panel button.main'))")
+            == true
+        {
+            let main = stage.browser.place(".panel button.main", [0.5, 0.5]);
+            stage.browser.click(main, Held::Nothing);
+        }
+        stage
+            .browser
+            .until("document.querySelector('.panel table tbody tr')");
+        let plain = "[...document.querySelectorAll('.panel thead th')].filter(th => Boolean(th.textContent) !== Boolean(th.querySelector('button'))).length";
+        let lacking = stage.browser.value(plain);
+        assert_eq!(lacking, 0, "{panel}");
+        for way in ["descending", "ascending"] {
+            let place = stage.browser.place(&head(2), [0.5, 0.5]);
+            stage.browser.click(place, Held::Nothing);
+            assert_eq!(sorted(&mut stage, 2), way, "{panel}");
+            let found = stage.browser.numbers(keys);
+            assert!(found.len() > 1, "{panel}: {found:?}");
+            let fits = |pair: &[f64]| match way {
+                "descending" => pair[0] >= pair[1],
+                _ => pair[0] <= pair[1],
+            };
+            assert!(found.windows(2).all(fits), "{panel}, {way}: {found:?}");
+        }
+    }
+    stage.no_complaints();
+}
+
 /// Values and vectors of the chart are those of `svd`.
 pub(crate) fn singular_vectors_are_those_of_the_command(chromium: Chromium) {
     let mut stage = Stage::bundled(
