@@ -281,6 +281,11 @@ fn fields_are_those_of_maps() {
                 .collect()
         };
         equal(&lists(&found["row_radii"]), &radius, "radii of rows");
+        let (radius, shape) = folder.npy("out/column_radius.npy");
+        let columns = &found["columns"];
+        let inputs = [&columns["y"], &columns["x"]].map(|axis| axis.as_array().map_or(0, Vec::len));
+        assert_eq!(shape[1..], inputs, "{query}");
+        equal(&lists(&columns["radii"]), &radius, "radii of columns");
         let (share, _) = folder.npy("out/off_diagonal.npy");
         equal(
             &listed(&found["off_diagonal"]),
@@ -301,6 +306,8 @@ fn fields_are_those_of_maps() {
         let maps = folder.json("out/maps.json");
         assert_eq!(found["y"], maps["rows"]["grid"]["y"], "{query}");
         assert_eq!(found["x"], maps["rows"]["grid"]["x"], "{query}");
+        assert_eq!(columns["y"], maps["columns"]["grid"]["y"], "{query}");
+        assert_eq!(columns["x"], maps["columns"]["grid"]["x"], "{query}");
         assert_eq!(found["radius"], maps["off_diagonal"]["beyond_input_px"]);
         assert_eq!(found["share"], maps["off_diagonal"]["whole"]);
         assert_eq!(found["arrows"], maps["arrows"]);

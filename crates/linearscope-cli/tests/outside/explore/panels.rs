@@ -70,14 +70,14 @@ pub(crate) fn the_way_to_black_is_that_of_run_and_project(chromium: Chromium) {
     stage.no_complaints();
 }
 
-/// Radii of rows, and the shares, are those of `maps`, place by place.
+/// Radii of rows and of columns, and the shares, are those of `maps`, place by place.
 pub(crate) fn fields_are_those_of_maps(chromium: Chromium) {
     let small = ["--resize", "24x24"];
     let mut stage = Stage::bundled(&chromium, "tiny_sr", "pictures/scene.png", &small);
     stage.open("panel=fields");
     let button = stage.browser.place(".panel button.main", [0.5, 0.5]);
     stage.browser.click(button, Held::Nothing);
-    for (of, array) in [("row", "row_radius")] {
+    for (of, array) in [("row", "row_radius"), ("column", "column_radius")] {
         let (written, shape) = stage.command_whole("maps", &small, array);
         let each = shape[1] * shape[2];
         for (i, share) in ["50", "90", "99"].into_iter().enumerate() {
