@@ -41,6 +41,16 @@ pub(crate) fn classes_show_their_scores_and_attributions(chromium: Chromium) {
             "attribution",
         );
         same(&stage.field("linearscope.flashlight.field"), &map, method);
+        // Colours are full from the 99th percentile of what is not 0, channels summed.
+        let [h, w] = stage.size("in");
+        let mut sizes: Vec<f64> = (0..h * w)
+            .map(|at| map.chunks(h * w).map(|plane| plane[at]).sum::<f64>().abs())
+            .filter(|size| *size > 0.0)
+            .collect();
+        sizes.sort_by(f64::total_cmp);
+        let expected = sizes[(0.99 * sizes.len() as f64).ceil() as usize - 1];
+        let full = stage.browser.numbers("[linearscope.sides.in.full]");
+        assert_eq!(full, [expected], "full colour of {method}");
     }
     // The weights themselves, and pinned.
     stage.open("method=weights");
