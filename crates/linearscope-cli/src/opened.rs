@@ -11,7 +11,7 @@ use std::{
 
 use burn::tensor::{Device, FloatDType, TensorData};
 use burn_dispatch::Dispatch;
-use linearscope::{Kernels, Loaded, Network, RuleSet, device, program::machine_budget};
+use linearscope::{Interrupt, Kernels, Loaded, Network, RuleSet, device, program::machine_budget};
 use linearscope_analysis::{FrozenNetwork, LinearOperator, vectors};
 use linearscope_onnx::{Model, Signature};
 use linearscope_preprocess::Limits;
@@ -566,6 +566,15 @@ impl Opened {
 
     /// Read x₀ and freeze.
     pub(crate) fn look_at<'a>(&self, input: impl Into<Input<'a>>) -> Result<Looked> {
+        self.look_at_until(input, &console::interrupt())
+    }
+
+    /// The same, stopped by `interrupt`, which what is frozen keeps.
+    pub(crate) fn look_at_until<'a>(
+        &self,
+        input: impl Into<Input<'a>>,
+        interrupt: &Interrupt,
+    ) -> Result<Looked> {
         let input = input.into();
         let freezing = self.common.freezing.clone();
         let Prepared { recipe, labels, .. } = self.prepare(input)?;
@@ -581,9 +590,11 @@ impl Opened {
             &self.limits,
         )?;
         check_finite(input.name(), &values)?;
+        // Reading and loading run to their ends: others need what they make.
+        interrupt.check()?;
         let Ready { loaded, facts, .. } = self.ready(&shape)?;
         // Stopped by who asks now, which need not be who it was loaded for.
-        let loaded = Arc::new(loaded.with_interrupt(console::interrupt()));
+        let loaded = Arc::new(loaded.with_interrupt(interrupt.clone()));
         console::step("freezing");
         let x0 = TensorData::new(values.clone(), shape.clone());
         let frozen = FrozenNetwork::within(loaded, x0, self.rules.clone(), self.budget)?;

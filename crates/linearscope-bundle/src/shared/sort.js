@@ -32,3 +32,12 @@ export const sortable = table => {
     });
   }
 };
+
+/** How somebody has sorted a table: `{ column, descending }`, or null. */
+export const order = table => {
+  const head = table.querySelector("th[aria-sort]");
+  return head && { column: head.cellIndex, descending: head.getAttribute("aria-sort") === "descending" };
+};
+
+/** Sort a table by what `order` says of another with the same columns. */
+export const sortAs = (table, { column, descending }) => sort(table.tHead.rows[0].cells[column], descending);

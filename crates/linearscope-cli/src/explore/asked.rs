@@ -34,7 +34,7 @@ pub(crate) struct Eps(f64);
 impl Eq for Eps {}
 
 impl Eps {
-    fn new(eps: f64) -> Result<Self, Refusal> {
+    pub(super) fn new(eps: f64) -> Result<Self, Refusal> {
         match eps > 0.0 && eps <= 255.0 {
             true => Ok(Self(eps)),
             false => Err(Refusal::bad(format!(

@@ -4,12 +4,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
+use linearscope::Interrupt;
 use serde_json::{Map, Value};
 
 use super::{asked::Of, compute::jobs::Kept, refusal::Refusal};
 use crate::{
     args::Common,
     command::About,
+    console,
     error::Result,
     opened::{Looked, Opened},
     results::sha256,
@@ -38,6 +40,11 @@ impl Point {
             subject,
             facts,
         })
+    }
+
+    /// What one question has frozen, for those that come after it: they outlive its interrupt.
+    fn lasting(subject: Subject, facts: Map<String, Value>) -> Result<Self> {
+        Self::of(subject.with_interrupt(&console::interrupt()), facts)
     }
 }
 
@@ -123,9 +130,15 @@ impl Points {
         Ok(())
     }
 
-    /// The frozen network that is asked about; made where it is not there. Cost: then a freezing, and up to another node
-    /// the model read once more.
-    pub(crate) fn get(&self, of: &Of, jobs: &Kept) -> Result<Arc<Point>, Refusal> {
+    /// The frozen network that is asked about; made where it is not there, unless `interrupt` is raised meanwhile: then
+    /// nothing is kept but the file, if it was read. Cost: then a freezing, and up to another node the model read once
+    /// more.
+    pub(crate) fn get(
+        &self,
+        of: &Of,
+        jobs: &Kept,
+        interrupt: &Interrupt,
+    ) -> Result<Arc<Point>, Refusal> {
         let net = &self.nets[of.net];
         let first = Of {
             net: of.net,
@@ -143,14 +156,14 @@ impl Points {
                 ..of.clone()
             };
             let x = jobs.attacked(&before, eps)?.x.clone();
-            let before = self.get(&before, jobs)?;
-            let subject = before.subject.at(x)?;
-            return self.keep(of, Point::of(subject, before.facts.clone())?);
+            let before = self.get(&before, jobs, interrupt)?;
+            let subject = before.subject.with_interrupt(interrupt).at(x)?;
+            return self.keep(of, Point::lasting(subject, before.facts.clone())?);
         }
         let made = match &of.to {
             None => {
                 let mut opened = net.opened.lock().unwrap_or_else(PoisonError::into_inner);
-                by_rules(&mut opened, &net.common, of)?
+                by_rules(&mut opened, &net.common, of, interrupt)?
             }
             Some(node) => {
                 let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,7 +180,7 @@ impl Points {
                         (of.net, node.clone(), opened)
                     }
                 };
-                let made = by_rules(&mut opened, &net.common, of);
+                let made = by_rules(&mut opened, &net.common, of, interrupt);
                 ended.insert(0, (of.net, node.clone(), opened));
                 ended.truncate(KEPT);
                 made?
@@ -179,7 +192,7 @@ impl Points {
             }
             return Err(changed(&made.facts[what]["file"].to_string(), self));
         }
-        let made = Point::of(made.subject, made.facts)?;
+        let made = Point::lasting(made.subject, made.facts)?;
         if made.x0 != net.first.x0 {
             return Err(changed("the preprocessing", self));
         }
@@ -217,8 +230,142 @@ fn changed(what: &str, points: &Points) -> Refusal {
 }
 
 /// Frozen at x₀ by the rules of the request, or those of the command line.
-fn by_rules(opened: &mut Opened, common: &Common, of: &Of) -> Result<Looked> {
+fn by_rules(
+    opened: &mut Opened,
+    common: &Common,
+    of: &Of,
+    interrupt: &Interrupt,
+) -> Result<Looked> {
     let own = common.freezing.rules.clone();
     opened.set_rules(of.rules.clone().map_or(own, |name| vec![name]))?;
-    opened.look_at(&common.input)
+    opened.look_at_until(&common.input, interrupt)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{ops::ControlFlow, rc::Rc};
+
+    use clap::Parser;
+    use linearscope_analysis::Progress;
+    use linearscope_test_support::assets;
+
+    use super::*;
+    use crate::{
+        commands::maps::ABOUT,
+        console::{Listener, heard_by},
+        explore::{
+            asked::{Asked, Eps, What},
+            compute,
+            desk::Desk,
+        },
+    };
+
+    /// What every command takes.
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        common: Common,
+    }
+
+    /// The desk of the network with all kinds of ops.
+    fn desk() -> Desk {
+        let path = |name: &str| assets().join(name).display().to_string();
+        let words = [
+            "linearscope".into(),
+            path("tiny_ops/tiny_ops.onnx"),
+            "--input".into(),
+            path("tiny_ops/input.npy"),
+        ];
+        let common = Line::try_parse_from(words).expect("a command line").common;
+        Desk::new(Points::new(ABOUT, &[common]).expect("frozen"))
+    }
+
+    /// Who leaves as soon as the network is run.
+    struct Leaves(Interrupt);
+
+    impl Listener for Leaves {
+        fn interrupt(&self) -> Interrupt {
+            Interrupt::new()
+        }
+
+        fn step(&self, text: &str) {
+            if text == "freezing" {
+                self.0.stop();
+            }
+        }
+
+        fn notice(&self, _: &str) {}
+
+        fn progress(&self, _: &Progress) -> ControlFlow<()> {
+            ControlFlow::Continue(())
+        }
+    }
+
+    /// Refused as a question that nobody waits for, and not kept.
+    fn is_stopped(desk: &Desk, of: &Of, interrupt: &Interrupt) {
+        let refused = desk.points.get(of, &desk.jobs, interrupt).map(|_| ());
+        let refused = refused.expect_err("nobody waits for it");
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        assert_eq!(refused.status, status, "{of:?}: {}", refused.message);
+        assert!(desk.points.known(of).is_none(), "{of:?} is kept");
+    }
+
+    /// It is made for the next one who asks, and stays good when that one has left, too.
+    fn is_made(desk: &Desk, of: &Of) {
+        let interrupt = Interrupt::new();
+        let made = desk.points.get(of, &desk.jobs, &interrupt);
+        let made = made.unwrap_or_else(|refused| panic!("{of:?}: {}", refused.message));
+        interrupt.stop();
+        let residual = made.subject.frozen.residual();
+        assert!(residual.is_ok(), "{of:?}: {:?}", residual.err());
+        let again = desk.points.get(of, &desk.jobs, &interrupt);
+        let again = again.unwrap_or_else(|refused| panic!("{of:?}: {}", refused.message));
+        assert!(Arc::ptr_eq(&made, &again), "{of:?} was frozen again");
+    }
+
+    #[test]
+    fn freezings_stop_with_their_question() {
+        let desk = desk();
+        let frozen = &desk.points.first(0).subject.frozen;
+        let program = frozen.recorded().expect("recorded").program();
+        let names: Vec<&str> = program.place_names().collect();
+        let middle = Some(names[names.len() / 2].to_string());
+        for (rules, to) in [
+            (Some("taylor"), None),
+            (None, middle.clone()),
+            (Some("paper"), middle),
+        ] {
+            let of = Of {
+                rules: rules.map(String::from),
+                to,
+                ..Of::default()
+            };
+            let interrupt = Interrupt::new();
+            heard_by(Rc::new(Leaves(interrupt.clone())), || {
+                is_stopped(&desk, &of, &interrupt);
+            });
+            assert!(interrupt.is_stopped(), "{of:?} was never run");
+            is_made(&desk, &of);
+        }
+    }
+
+    #[test]
+    fn freezings_after_an_attack_stop_with_their_question() {
+        let desk = desk();
+        let eps = Eps::new(0.01).expect("an ε");
+        let attack = Asked {
+            of: Of::default(),
+            what: What::Attack { eps },
+        };
+        let made = compute::ask(&desk, &attack, &mut |_| ControlFlow::Continue(()));
+        assert!(made.is_ok(), "{:?}", made.err());
+        let of = Of {
+            attacked: Some(eps),
+            ..Of::default()
+        };
+        let left = Interrupt::new();
+        left.stop();
+        is_stopped(&desk, &of, &left);
+        is_made(&desk, &of);
+    }
 }

@@ -42,6 +42,10 @@ pub(crate) fn trials() -> Vec<Trial> {
     ));
     trials.extend(needing!(find =>
         singular_vectors_are_those_of_the_command,
+        the_residual_is_that_of_run,
+        the_way_to_black_is_that_of_run_and_project,
+        fields_are_those_of_maps,
+        tables_sort_by_their_headings,
         two_pictures_have_one_cursor,
         an_attack_is_seen_before_and_after,
         the_command_that_is_shown_makes_what_is_shown,

@@ -119,7 +119,7 @@ fn kept(
         return Ok(answer);
     }
     let began = Instant::now();
-    let point = desk.points.get(&asked.of, &desk.jobs);
+    let point = desk.points.get(&asked.of, &desk.jobs, interrupt);
     // A freezing says what it does, on a terminal.
     console::clear();
     let point = point?;
@@ -129,7 +129,7 @@ fn kept(
         subject: &subject,
         observer,
     };
-    let mut made = of(desk, asked, question)?;
+    let mut made = of(desk, asked, question, interrupt)?;
     made.say(
         "linearscope-ms",
         format!("{:.1}", 1e3 * began.elapsed().as_secs_f64()),
@@ -138,9 +138,14 @@ fn kept(
     Ok(made)
 }
 
-fn of(desk: &Desk, asked: &Asked, question: Question<'_>) -> Result<Answer, Refusal> {
+fn of(
+    desk: &Desk,
+    asked: &Asked,
+    question: Question<'_>,
+    interrupt: &Interrupt,
+) -> Result<Answer, Refusal> {
     match &asked.what {
-        What::Session => session::session(desk, &asked.of),
+        What::Session => session::session(desk, &asked.of, interrupt),
         What::Array(known) => question.array(*known),
         What::Picture(known) => question.picture(*known),
         What::Field { field, at } => question.field(*field, at),

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use linearscope::PRESETS;
+use linearscope::{Interrupt, PRESETS};
 use linearscope_analysis::{LinearOperator, attribution, certificate::certificate, ranking, votes};
 use linearscope_picture::diverging;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ use crate::{
 const TOP: usize = 10;
 
 /// The session; with `to` or `rules` that of the one network that they make.
-pub(super) fn session(desk: &Desk, of: &Of) -> Result<Answer, Refusal> {
+pub(super) fn session(desk: &Desk, of: &Of, interrupt: &Interrupt) -> Result<Answer, Refusal> {
     let points = &desk.points;
     let whole = *of == Of::default();
     let mut nets = Vec::new();
@@ -39,8 +39,8 @@ pub(super) fn session(desk: &Desk, of: &Of) -> Result<Answer, Refusal> {
         of.net..of.net + 1
     } {
         let of = Of { net, ..of.clone() };
-        let point = points.get(&of, &desk.jobs)?;
-        nets.push(described(&point, points.common(net), &of)?);
+        let point = points.get(&of, &desk.jobs, interrupt)?;
+        nets.push(described(&point, points.common(net), &of, interrupt)?);
         if commands.is_null() {
             commands = typed(&point.subject, points);
         }
@@ -88,10 +88,14 @@ fn typed(subject: &Subject, points: &Points) -> Value {
     })
 }
 
-fn described(point: &Point, common: &Common, of: &Of) -> Result<Value, Refusal> {
-    let Point {
-        subject, y0, facts, ..
-    } = point;
+fn described(
+    point: &Point,
+    common: &Common,
+    of: &Of,
+    interrupt: &Interrupt,
+) -> Result<Value, Refusal> {
+    let Point { y0, facts, .. } = point;
+    let subject = &point.subject.with_interrupt(interrupt);
     let frozen = &subject.frozen;
     let (input, output) = (frozen.input_shape(), frozen.output_shape());
     let certificate = certificate(frozen)?;

@@ -19,12 +19,22 @@ use crate::error::{Failure, Result};
 const MARK: &str = "export.json";
 const PAGE: &str = "index.html";
 const DATA: &str = "data";
+/// How the name of a file ends until all of it is there.
+const PART: &str = "part";
 
 #[derive(Debug)]
 pub(super) struct Folder {
     at: PathBuf,
     /// What an earlier run wrote down.
     earlier: Option<Value>,
+}
+
+/// Remove a file, if it is there.
+fn gone(path: PathBuf) -> Result<()> {
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::file(&path, error)),
+        _ => Ok(()),
+    }
 }
 
 /// What differs, in words.
@@ -52,6 +62,8 @@ impl Folder {
         if wish.fresh {
             folder.clear()?;
         }
+        // Of a run that was killed before it had said what the folder is, this and an empty folder are left.
+        folder.forget_mark()?;
         let at = &folder.at;
         let mark = at.join(MARK);
         let text = match fs::read_to_string(&mark) {
@@ -92,10 +104,48 @@ impl Folder {
         if steps.count() != plan.sides.len() {
             return Err(Failure::file(&mark, "it lists other grids").hint(anew));
         }
+        folder.sweep()?;
         Ok(Self {
             earlier: Some(earlier),
             ..folder
         })
+    }
+
+    /// Remove files that a killed run has left half written.
+    fn sweep(&self) -> Result<()> {
+        let is_part = |path: &PathBuf| path.extension().is_some_and(|end| end == PART);
+        let own = [MARK, PAGE].map(|name| self.at.join(name).with_extension(PART));
+        let packs = self.packs()?;
+        packs
+            .into_iter()
+            .filter(is_part)
+            .chain(own)
+            .try_for_each(gone)
+    }
+
+    /// Remove a mark that is half written, from a folder that contains nothing else.
+    fn forget_mark(&self) -> Result<()> {
+        let half = self.at.join(MARK).with_extension(PART);
+        let alone = |entry: &fs::DirEntry| entry.path() == half || entry.file_name() == DATA;
+        let entries = fs::read_dir(&self.at).into_iter().flatten();
+        let ours = self.at.join(DATA).is_dir() && self.packs()?.is_empty();
+        match ours && entries.flatten().all(|entry| alone(&entry)) {
+            true => gone(half),
+            false => Ok(()),
+        }
+    }
+
+    /// What the folder of packs contains.
+    fn packs(&self) -> Result<Vec<PathBuf>> {
+        let data = self.at.join(DATA);
+        let entries = match fs::read_dir(&data) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|error| Failure::file(&data, error))?,
+        };
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        paths
+            .collect::<io::Result<_>>()
+            .map_err(|error| Failure::file(&data, error))
     }
 
     /// Remove what an export has written, and nothing else. Without its mark all of it is somebody else's, so that goes last.
@@ -104,27 +154,10 @@ impl Folder {
         if !mark.is_file() {
             return Ok(());
         }
-        let data = self.at.join(DATA);
-        let entries = match fs::read_dir(&data) {
-            Ok(entries) => Some(entries),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(Failure::file(&data, error)),
-        };
-        let packs = entries.into_iter().flatten();
-        let packs = packs.filter_map(|entry| Some(entry.ok()?.path()));
-        let is_ours = |path: &PathBuf| {
-            path.extension()
-                .is_some_and(|end| end == "js" || end == "part")
-        };
-        for path in packs.filter(is_ours).chain([self.at.join(PAGE), mark]) {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Failure::file(&path, error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        self.sweep()?;
+        let is_ours = |path: &PathBuf| path.extension().is_some_and(|end| end == "js");
+        let packs = self.packs()?.into_iter().filter(is_ours);
+        packs.chain([self.at.join(PAGE), mark]).try_for_each(gone)
     }
 
     /// A file that no export has written.
@@ -189,7 +222,7 @@ impl Folder {
 
     /// Write a file alongside its place, and move it there when all of it is on the disk.
     fn put(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        let part = path.with_extension("part");
+        let part = path.with_extension(PART);
         let write = || {
             let mut file = File::create(&part)?;
             file.write_all(bytes)?;

@@ -339,7 +339,7 @@ impl Plan {
             self.add("votes", 4.0, queries.into(), n, m as f64);
         }
         if made.has("fields") {
-            self.add("fields", 1.0, vec![Query::new("fields", [])], 0, 300.0);
+            self.add("fields", 1.0, vec![Query::new("fields", [])], 0, 600.0);
         }
     }
 

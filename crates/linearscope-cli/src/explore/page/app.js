@@ -133,16 +133,19 @@ const open = async () => {
     state.set({ lock: state.get("lock") === null ? shown?.full || null : null });
   };
   // Everything that depends on which network, rules or node is looked at.
-  let loading = 0;
+  let [loading, asking] = [0, new AbortController()];
   stage.reload = async () => {
     const turn = ++loading;
+    // A freezing that nobody waits for any more ends.
+    asking.abort();
+    const { signal } = asking = new AbortController();
     api.forget();
     try {
       stage.made = null;
       output.ready = false;
       const [to, rules] = [state.get("to"), state.get("rules")];
       // A node as the output, or other rules, make another network: what there is to ask of it may differ.
-      const made = to || rules ? (await api.json(path("session", stage.query()))).nets[0] : null;
+      const made = to || rules ? (await api.json(path("session", stage.query()), { signal })).nets[0] : null;
       if (turn !== loading) return;
       stage.made = made;
       describe(stage);

@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { significant } from "./number.js";
-import { Picture, Latest, bar } from "./panel-parts.js";
+import { Picture, Latest, bar, fillTable, key } from "./panel-parts.js";
 
 /**
  * Follows the cursor: `own()` is what the second request has besides, or null for nothing to ask; `title` names it.
@@ -19,6 +19,7 @@ export class Beside {
     this.status = el("div");
     this.said = el("p.facts");
     this.pictures = el("div.pictures");
+    this.wide = el("div.wide");
     this.node = el("div", {}, this.status, this.said, this.pictures);
   }
 
@@ -69,17 +70,22 @@ export class Beside {
     const most = values => Array.from(values.keys()).sort((a, b) => Math.abs(values[b]) - Math.abs(values[a])).slice(0, 5);
     const rows = [...new Set([...scores.order.slice(0, 5), ...most(mine), ...most(theirs)])];
     const largest = Math.max(...rows.flatMap(k => [Math.abs(mine[k]), Math.abs(theirs[k])]));
-    this.pictures.replaceChildren(el("div.wide", {}, el("table.bars", {},
-      el("thead", {}, el("tr", {}, ["class", "above", "", this.title(), ""].map(word => el("th", {}, word)))),
+    if (this.wide.parentNode !== this.pictures) this.pictures.replaceChildren(this.wide);
+    fillTable(this.wide, [["class", "text"], ["above", "number"], [""], [this.title(), "number"], [""]],
       el("tbody.signed", {}, rows.map(k => el("tr", {}, el("td", {}, scores.name(k)), ...[mine, theirs].map(values =>
-        [el("td", {}, bar(values[k], largest)), el("td.number", {}, significant(values[k]))])))))));
+        [el("td", { data: key(values[k]) }, bar(values[k], largest)), el("td.number", {}, significant(values[k]))])))));
+  }
+
+  /** Ask for nothing; what is shown stays until something is asked again. */
+  stop() {
+    this.#asked.stop();
+    this.#key = "";
   }
 
   close() {
-    this.#asked.stop();
+    this.stop();
     this.#pictures.forEach(picture => picture.close());
     this.#pictures = [];
     this.#side = null;
-    this.#key = "";
   }
 }

@@ -1,11 +1,11 @@
 // A small change that moves the decision: before and after, for any ε.
 
 import { el, button } from "./dom.js";
-import { path } from "./api.js";
+import { path, isStale } from "./api.js";
 import { significant } from "./number.js";
 import { Beside } from "./beside.js";
 import { Job } from "./job.js";
-import { Picture, Latest, bar, reason } from "./panel-parts.js";
+import { Picture, Latest, bar, fillTable, key, reason } from "./panel-parts.js";
 
 export const attack = {
   id: "attack", title: "Attack", why: reason("attack"),
@@ -15,7 +15,7 @@ export const attack = {
     const { state } = stage;
     const [said, status] = [el("p.facts"), el("div")];
     const table = el("div.wide");
-    const asked = new Latest();
+    const [asked, based] = [new Latest(), new Latest()];
     let done = null;
     const [after, pictures] = [{ said: "" }, {}];
     const picture = new Picture(stage, "in", "What was changed: x′ − x₀");
@@ -32,7 +32,12 @@ export const attack = {
       rows(found);
       done = found.eps ?? state.get("eps");
       after.said = `After the attack, ε = ${significant(done, 2)}`;
-      stage.api.picture(path("picture/x0.png", stage.query({ attacked: done, to: null }))).then(base => { pictures.in = base; }, () => {}).finally(() => beside.seen());
+      // The first question about that picture freezes the network there. Where it is none, fields are shown alone.
+      const at = path("picture/x0.png", stage.query({ attacked: done, to: null }));
+      based.run(signal => stage.api.picture(at, { signal }).catch(error => (isStale(error) ? Promise.reject(error) : null)), base => {
+        pictures.in = base;
+        beside.seen();
+      });
       const address = path("attack/picture", stage.query({ eps: found.eps ?? state.get("eps"), to: null }));
       asked.run(signal => stage.api.array(address, { signal }), x => {
         picture.node.hidden = false;
@@ -43,6 +48,8 @@ export const attack = {
     const beside = new Beside(stage, () => (done === null ? null : { attacked: done }), () => after.said, side => pictures[side]);
     const start = () => {
       done = null;
+      based.stop();
+      beside.stop();
       name();
       job.start(path("attack", stage.query({ eps: state.get("eps"), to: null })));
     };
@@ -55,10 +62,10 @@ export const attack = {
       const classes = [...new Set([...before.slice(0, 5), ...after.slice(0, 5)].map(([k]) => k))];
       const old = new Map(before.map(([k, score]) => [k, score]));
       const most = Math.max(...[...scores.values(), ...old.values()].map(Math.abs));
-      const cells = value => (value === undefined ? [el("td"), el("td.number", {}, "–")] : [el("td", {}, bar(value, most)), el("td.number", {}, significant(value))]);
-      table.replaceChildren(el("table.bars", {}, el("thead", {}, el("tr", {}, ["class", "before", "", "after", ""].map(word => el("th", {}, word)))),
+      const cells = value => [el("td", { data: key(value) }, value === undefined ? null : bar(value, most)), el("td.number", {}, value === undefined ? "–" : significant(value))];
+      fillTable(table, [["class", "text"], ["before", "number"], [""], ["after", "number"], [""]],
         el("tbody", { class: [...scores.values(), ...old.values()].some(v => v < 0) ? "signed" : null },
-          classes.map(k => el("tr", {}, el("td", {}, stage.className(k)), ...cells(old.get(k) ?? stage.net.scores?.[k]), ...cells(scores.get(k)))))));
+          classes.map(k => el("tr", {}, el("td", {}, stage.className(k)), ...cells(old.get(k) ?? stage.net.scores?.[k]), ...cells(scores.get(k))))));
     };
     let timer = 0;
     return {
@@ -77,6 +84,7 @@ export const attack = {
         clearTimeout(timer);
         job.stop();
         asked.stop();
+        based.stop();
         picture.close();
       },
     };

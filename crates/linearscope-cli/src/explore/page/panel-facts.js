@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { significant, percent, count } from "./number.js";
-import { list } from "./panel-parts.js";
+import { fillTable, key, list } from "./panel-parts.js";
 
 // Anything of the session as text: numbers short, words as they are, what is nested indented by its name.
 const said = value => {
@@ -25,6 +25,12 @@ export const about = {
     const { net, session } = stage;
     const { decisions_at_risk: _, ...certificate } = net.certificate ?? {};
     const { worst, decisions, ...risk } = net.at_risk ?? {};
+    const near = el("div.wide");
+    if (worst?.length) {
+      const cells = numbers => numbers.map(n => el("td.number", { data: key(n) }, count(n)));
+      fillTable(near, [["node", "text"], ["within rounding", "number"], ["of decisions", "number"]],
+        el("tbody", {}, worst.map(({ node, within, decisions: of }) => el("tr", {}, el("td", {}, node), cells([within, of])))), "table");
+    }
     const holds = [certificate.exactness, certificate.adjoint].every(error => error <= certificate.limit);
     root.append(
       el("h3", {}, "Certificate: ", el(holds ? "b.holds" : "b.fails", {}, holds ? "holds" : "fails")),
@@ -32,7 +38,7 @@ export const about = {
       list(rows(certificate)),
       el("h3", {}, "Decisions"),
       el("p.lead", {}, "Units so close to where they switch that rounding may decide for them."),
-      list([["decisions", said(net.decisions)], ...rows(risk), ...(worst ?? []).map(({ node, within, decisions: of }) => [`at ${node}`, `${count(within)} of ${count(of)}`])]),
+      list([["decisions", said(net.decisions)], ...rows(risk)]), near,
       el("h3", {}, "Residual"), list([["norm", said(net.residual?.norm)], ["share of the output", percent(net.residual?.share)]]),
       el("h3", {}, "Network and picture"), list([["network", net.model], ["SHA-256", net.model_sha256], ["input", `${net.input}, ${net.input_shape?.join(" × ")}`],
         ["output", net.output_shape?.join(" × ")], ["task", net.task?.replaceAll("_", " ")], ["rules", said(net.rules)], ["in full", said(net.rules_entries)],

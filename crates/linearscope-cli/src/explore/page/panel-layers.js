@@ -3,7 +3,7 @@
 import { el, button } from "./dom.js";
 import { path } from "./api.js";
 import { significant, percent } from "./number.js";
-import { Picture, Latest, bar, reason } from "./panel-parts.js";
+import { Picture, Latest, bar, fillTable, key, reason } from "./panel-parts.js";
 
 export const layers = {
   id: "layers", title: "Layers", why: reason("contributions"),
@@ -23,16 +23,16 @@ export const layers = {
       const most = Math.max(...found.layers.map(l => Math.abs(l.value)));
       const nodes = new Set(stage.net.nodes ?? []);
       const chosen = state.get("layer");
-      table.replaceChildren(el("table.bars.wide-bars", {},
-        el("thead", {}, el("tr", {}, ["layer", "adds", "", "share", ""].map(said => el("th", {}, said)))),
-        el("tbody", { class: found.layers.some(l => l.value < 0) ? "signed" : null }, found.layers.map(l => el("tr", { "aria-current": String(l.name === chosen) },
-          el("td", {}, button(l.name, () => state.set({ layer: l.name === chosen ? null : l.name }), {
+      // By their headings, layers go back to the network's order.
+      fillTable(table, [["layer", "number"], ["adds", "number"], [""], ["share", "number"], [""]],
+        el("tbody", { class: found.layers.some(l => l.value < 0) ? "signed" : null }, found.layers.map((l, i) => el("tr", { "aria-current": String(l.name === chosen) },
+          el("td", { data: key(i) }, button(l.name, () => state.set({ layer: l.name === chosen ? null : l.name }), {
             class: "link", "data-help": `What ${l.name} adds to ${target.said}, back-projected to the input. Click to see it.` })),
-          el("td", {}, bar(l.value, most)),
+          el("td", { data: key(l.value) }, bar(l.value, most)),
           el("td.number", { data: { layer: l.name, value: l.value } }, significant(l.value)),
-          el("td.number", {}, percent(l.share)),
+          el("td.number", { data: key(l.share) }, percent(l.share)),
           el("td", {}, nodes.has(l.name) ? button("as output", () => state.set({ to: l.name, at: null, region: null, second: null, co: "all" }), {
-            "data-help": `Make ${l.name} the output; rows, columns and singular vectors then describe the network up to it.` }) : null))))));
+            "data-help": `Make ${l.name} the output; rows, columns and singular vectors then describe the network up to it.` }) : null)))), "table.bars.wide-bars");
     };
 
     const show = () => asks.run(signal => {

@@ -1,10 +1,11 @@
-// What several panels show: planes with a heading, tables of bars, lists of facts.
+// What several panels show: planes with a heading, tables of bars that sort, lists of facts.
 
 import { Plane } from "./plane.js";
 import { el, failure } from "./dom.js";
 import { isStale } from "./api.js";
 import { mark } from "./views.js";
 import { takeAlong } from "./save.js";
+import { sortable, order, sortAs } from "./sort.js";
 
 /** Why a panel is not there: what the session says of it, if that is not yes. */
 export const reason = name => stage => {
@@ -96,6 +97,24 @@ export const bar = (value, most) => {
   node.style.setProperty("--size", most > 0 ? Math.min(1, Math.abs(value) / most) : 0);
   return el("span.bar", {}, node);
 };
+
+/**
+ * Put a table of bars into `root`. `heads` are `[said, how]`: "number" and "text" make a button of a heading, which sorts
+ * by the cells' `data-key`, or else by their text. A table that was there gives way, and its order and focus stay.
+ */
+export const fillTable = (root, heads, body, tag = "table.bars") => {
+  const before = root.querySelector("table");
+  const had = before ? [...before.querySelectorAll("button")].indexOf(document.activeElement) : -1;
+  const table = el(tag, {}, el("thead", {}, el("tr", {}, heads.map(([said, sort]) => el("th", { scope: "col", data: sort ? { sort } : null }, said)))), body);
+  sortable(table);
+  const sorted = before && order(before);
+  if (sorted) sortAs(table, sorted);
+  root.replaceChildren(table);
+  if (had >= 0) table.querySelectorAll("button")[had]?.focus({ preventScroll: true });
+};
+
+/** What a cell is sorted by; where there is no number, it comes last. */
+export const key = value => ({ key: Number.isFinite(value) ? value : "" });
 
 /** `[term, description]` as a list. */
 export const list = pairs => el("dl.facts-list", {}, pairs.filter(([, said]) => said !== null && said !== undefined && said !== "")

@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 import { path } from "./api.js";
 import { significant, percent } from "./number.js";
-import { Picture, Latest, bar } from "./panel-parts.js";
+import { Picture, Latest, bar, fillTable, key } from "./panel-parts.js";
 
 const norm = data => Math.sqrt(data.reduce((sum, v) => sum + v * v, 0));
 
@@ -34,11 +34,12 @@ export const residual = {
     const table = (r, y0) => {
       const rows = stage.output.scores.order.slice(0, 10);
       const most = Math.max(...rows.flatMap(k => [Math.abs(r[k]), Math.abs(y0[k] - r[k])]));
-      pictures.replaceWith(el("div.wide", {}, el("table.bars", {},
-        el("thead", {}, el("tr", {}, ["class", "residual r", "", "F x₀", "", "y₀"].map(said => el("th", {}, said)))),
-        el("tbody.signed", {}, rows.map(k => el("tr", {}, el("td", {}, stage.output.scores.name(k)), el("td", {}, bar(r[k], most)),
-          el("td.number", { data: { residual: k, value: r[k] } }, significant(r[k])), el("td", {}, bar(y0[k] - r[k], most)), el("td.number", {}, significant(y0[k] - r[k])),
-          el("td.number", {}, significant(y0[k]))))))));
+      const wide = el("div.wide");
+      pictures.replaceWith(wide);
+      const cells = (value, data) => [el("td", { data: key(value) }, bar(value, most)), el("td.number", { data }, significant(value))];
+      fillTable(wide, [["class", "text"], ["residual r", "number"], [""], ["F x₀", "number"], [""], ["y₀", "number"]],
+        el("tbody.signed", {}, rows.map(k => el("tr", {}, el("td", {}, stage.output.scores.name(k)), ...cells(r[k], { residual: k, value: r[k] }),
+          ...cells(y0[k] - r[k]), el("td.number", { data: key(y0[k]) }, significant(y0[k]))))));
     };
     return {
       update: changed => {

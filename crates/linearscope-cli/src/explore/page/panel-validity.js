@@ -7,7 +7,7 @@ import { significant, percent } from "./number.js";
 import { curve } from "./chart.js";
 import { photograph } from "./colour.js";
 import { Job } from "./job.js";
-import { Picture, Latest, bar, reason } from "./panel-parts.js";
+import { Picture, Latest, bar, fillTable, key, reason } from "./panel-parts.js";
 
 const NAMES = { black: "black", white: "white", mean: "its mean colour", blur: "a blur of it", noise: "noise", zeros: "zeros", other: "the second picture" };
 
@@ -19,6 +19,7 @@ export const validity = {
     const { state } = stage;
     let found = null;
     const [chart, said, status, pictures] = [el("div"), el("p.facts"), el("div"), el("div.pictures")];
+    const wide = el("div.wide");
     const along = new Latest();
     let shown = [];
     const directions = ["black", "white", "mean", "blur", "noise", "zeros", ...(stage.session.nets.length > 1 ? ["other"] : [])];
@@ -66,9 +67,10 @@ export const validity = {
       const top = Array.from(f.keys()).sort((a, b) => f[b] - f[a]).slice(0, 5);
       const rows = [...new Set([...top, ...stage.output.scores.order.slice(0, 3)])];
       const most = Math.max(...rows.flatMap(k => [Math.abs(f[k]), Math.abs(frozen[k])]));
-      pictures.replaceChildren(el("div.wide", {}, el("table.bars", {}, el("thead", {}, el("tr", {}, ["class", "f(x)", "", "F x + r", ""].map(word => el("th", {}, word)))),
-        el("tbody.signed", {}, rows.map(k => el("tr", {}, el("td", {}, stage.output.scores.name(k)), el("td", {}, bar(f[k], most)), el("td.number", {}, significant(f[k])),
-          el("td", {}, bar(frozen[k], most)), el("td.number", {}, significant(frozen[k]))))))));
+      if (wide.parentNode !== pictures) pictures.replaceChildren(wide);
+      const cells = value => [el("td", { data: key(value) }, bar(value, most)), el("td.number", { data: { value } }, significant(value))];
+      fillTable(wide, [["class", "text"], ["f(x)", "number"], [""], ["F x + r", "number"], [""]],
+        el("tbody.signed", {}, rows.map(k => el("tr", { data: { k } }, el("td", {}, stage.output.scores.name(k)), ...cells(f[k]), ...cells(frozen[k])))));
     };
     const planes = (f, frozen, address) => {
       if (!shown.length) {

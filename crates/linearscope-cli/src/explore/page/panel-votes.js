@@ -5,7 +5,7 @@ import { path } from "./api.js";
 import { ofClass, css } from "./colour.js";
 import { count, percent, significant } from "./number.js";
 import { Job } from "./job.js";
-import { Picture, bar, reason } from "./panel-parts.js";
+import { Picture, bar, fillTable, key, reason } from "./panel-parts.js";
 
 const NAMED = 8;
 
@@ -14,7 +14,7 @@ export const votes = {
   help: "Each pixel votes for the class to whose score it adds most.",
 
   open(stage, root) {
-    const [legend, table] = [el("div.legend"), el("div.wide")];
+    const [legend, table, abstained] = [el("div.legend"), el("div.wide"), el("p.facts")];
     const picture = new Picture(stage, "in", "Votes, the best classes in colour");
     picture.node.hidden = true;
     const address = path("votes/map", stage.query());
@@ -24,7 +24,7 @@ export const votes = {
     });
     root.append(el("p.lead", {}, "Every pixel votes for the class to whose score it adds most. Click a class in the table to see its pixels in the picture."),
       el("div.row", {}, button("count the votes", () => job.start(path("votes", stage.query())), { class: "main" }), job.node),
-      el("div.pictures", {}, picture.node, el("div.table", {}, legend, table)));
+      el("div.pictures", {}, picture.node, el("div.table", {}, legend, table, abstained)));
 
     const draw = (map, result) => {
       const classes = result.classes ?? [];
@@ -49,12 +49,12 @@ export const votes = {
         return el("span", {}, swatch, stage.className(k));
       }));
       const most = Math.max(1, ...classes.map(row => row.votes));
-      table.replaceChildren(el("table.bars", {}, el("thead", {}, el("tr", {}, ["class", "votes", "", "", "score"].map(word => el("th", {}, word)))),
+      fillTable(table, [["class", "text"], ["votes", "number"], [""], [""], ["score", "number"]],
         el("tbody", {}, classes.slice(0, 12).map(row => el("tr", {},
           el("td", {}, button(stage.className(row.class), () => stage.flashlight.pin({ side: "out", k: row.class }), { class: "link" })),
-          el("td", {}, bar(row.votes, most)), el("td.number", {}, count(row.votes)), el("td.number", {}, percent(row.share)),
-          el("td.number", {}, Number.isFinite(row.score) ? significant(row.score) : ""))))),
-        el("p.facts", {}, result.abstained ? `${count(result.abstained)} pixels abstain: they add the same to all classes.` : ""));
+          el("td", { data: key(row.votes) }, bar(row.votes, most)), el("td.number", {}, count(row.votes)), el("td.number", {}, percent(row.share)),
+          el("td.number", { data: key(row.score) }, Number.isFinite(row.score) ? significant(row.score) : "")))));
+      abstained.textContent = result.abstained ? `${count(result.abstained)} pixels abstain: they add the same to all classes.` : "";
     };
     return { seen: () => picture.mark(), close: () => {
       job.stop();

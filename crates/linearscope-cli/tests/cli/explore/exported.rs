@@ -104,6 +104,66 @@ fn an_export_is_gone_on_with_after_it_was_killed() {
         assert!(again == whole, "{name} differs");
     }
     assert!(fs::read(folder.path("site/index.html")).expect("a page") == page);
+    assert_eq!(parts(&folder), [""; 0]);
+}
+
+/// Half-written files in a folder of an export.
+fn parts(folder: &Folder) -> Vec<String> {
+    let entries = ["site", "site/data"].map(|at| fs::read_dir(folder.path(at)).expect("a folder"));
+    let names = entries.into_iter().flatten();
+    let names = names.map(|entry| entry.expect("an entry").file_name().display().to_string());
+    names.filter(|name| name.ends_with(".part")).collect()
+}
+
+/// A kill in the middle of a file leaves a part of it. None outlives the run that goes on, wherever the kill was.
+#[test]
+fn half_written_files_go() {
+    let folder = Folder::new();
+    let (model, input) = (sr(), picture());
+    let args = export(&model, &input, &["--step", "7", "--yes"]);
+    // In the mark of a new folder, which is written before all else.
+    fs::create_dir_all(folder.path("site/data")).expect("a folder");
+    fs::write(folder.path("site/export.part"), "{\n  \"asked\"").expect("written");
+    folder.ok(&args);
+    assert_eq!(parts(&folder), [""; 0]);
+    let whole = packs(&folder);
+    // In a pack, in one that a later run with another grid would not write, and in the page.
+    let (first, _) = &whole[0];
+    fs::remove_file(folder.path(&format!("site/data/{first}"))).expect("removed");
+    let cut = format!("data/{}", first.replace(".js", ".part"));
+    let left = [&cut[..], "data/row-99-99.part", "index.part", "export.part"];
+    let leave = || {
+        for name in left {
+            fs::write(folder.path(&format!("site/{name}")), "linearscopePack(").expect("written");
+        }
+        assert_eq!(parts(&folder).len(), left.len());
+    };
+    leave();
+    folder.ok(&args);
+    assert_eq!(parts(&folder), [""; 0]);
+    assert!(packs(&folder) == whole, "the packs are others");
+    // With --fresh, and after everything was there.
+    for more in [&["--fresh"][..], &[]] {
+        leave();
+        folder.ok(&[&args[..], more].concat());
+        assert_eq!(parts(&folder), [""; 0], "{more:?}");
+    }
+    // What is somebody else's stays.
+    fs::create_dir_all(folder.path("other/data")).expect("a folder");
+    for name in ["export.part", "data/mine.part"] {
+        fs::write(folder.path(&format!("other/{name}")), "dear").expect("a file");
+    }
+    let theirs = [
+        "explore", &model, "--input", &input, "--export", "other", "--yes",
+    ];
+    refused(&folder, &theirs, &["other contains something else: "]);
+    refused(
+        &folder,
+        &[&theirs[..], &["--fresh"]].concat(),
+        &["other contains something else: "],
+    );
+    assert!(folder.path("other/export.part").exists());
+    assert!(folder.path("other/data/mine.part").exists());
 }
 
 #[test]

@@ -116,29 +116,6 @@ fn votes_and_attacks_are_those_of_the_commands() {
     assert_eq!(server.get("/api/row?at=1&attacked=3").status, 409);
 }
 
-#[test]
-fn validity_and_fields_are_measured() {
-    let folder = Folder::new();
-    let server = explore(&folder, &sr(), &picture(), &[]);
-    let done = server.ok("/api/validity?towards=black").done();
-    let curve = done["curve"].as_array().expect("a curve");
-    assert_eq!(curve[0]["t"], 0.0);
-    assert!(curve[0]["relative_error"].as_f64().expect("a number") < 1e-5);
-    assert_eq!(curve.len(), 21);
-    let contract = server.ok("/api/validity?to=black").done();
-    assert_eq!(contract, done);
-    let both = super::floats(&npy(&server.ok("/api/along?towards=blur&t=1").body).1);
-    let (f, read) = both.split_at(both.len() / 2);
-    assert!(crate::folder::close(f, read, 1.0) && f != read);
-    let done = server.ok("/api/fields").done();
-    let places =
-        done["y"].as_array().expect("rows").len() * done["x"].as_array().expect("columns").len();
-    assert_eq!(
-        done["row_radii"][0].as_array().expect("radii").len(),
-        places
-    );
-}
-
 /// A method that takes long is told line by line, and its map is there afterwards.
 #[test]
 fn attributions_may_be_jobs() {
@@ -192,6 +169,33 @@ fn who_leaves_stops_the_work() {
         waited < 3 * eighth,
         "{waited:?}, and an eighth is {eighth:?}"
     );
+}
+
+/// Who leaves in the middle of a freezing leaves nothing half-made: the next who asks gets what the command writes.
+#[test]
+fn who_leaves_a_freezing_leaves_no_trace() {
+    let folder = Folder::new();
+    let (model, input) = (vgg(), scene());
+    let server = explore(&folder, &model, &input, &[]);
+    // What one takes, undisturbed.
+    let began = Instant::now();
+    server.ok("/api/row?at=1&rules=std-only");
+    let whole = began.elapsed();
+    for rules in ["taylor", "paper"] {
+        for part in 0..4 {
+            let mut stream = server.connect().expect("a connection");
+            let host = server.at;
+            let request =
+                format!("GET /api/row?at=1&rules={rules} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            stream.write_all(request.as_bytes()).expect("sent");
+            std::thread::sleep(whole * part / 4);
+        }
+        folder.ok(&[
+            "row", &model, "--input", &input, "--rules", rules, "--target", "1", "--out", rules,
+        ]);
+        let path = format!("/api/row?at=1&rules={rules}");
+        same(&server, &path, &folder, &format!("{rules}/row.npy"));
+    }
 }
 
 /// While a job works the pointer is answered.

@@ -41,6 +41,16 @@ pub(crate) fn classes_show_their_scores_and_attributions(chromium: Chromium) {
             "attribution",
         );
         same(&stage.field("linearscope.flashlight.field"), &map, method);
+        // Colours are full from the 99th percentile of what is not 0, channels summed.
+        let [h, w] = stage.size("in");
+        let mut sizes: Vec<f64> = (0..h * w)
+            .map(|at| map.chunks(h * w).map(|plane| plane[at]).sum::<f64>().abs())
+            .filter(|size| *size > 0.0)
+            .collect();
+        sizes.sort_by(f64::total_cmp);
+        let expected = sizes[(0.99 * sizes.len() as f64).ceil() as usize - 1];
+        let full = stage.browser.numbers("[linearscope.sides.in.full]");
+        assert_eq!(full, [expected], "full colour of {method}");
     }
     // The weights themselves, and pinned.
     stage.open("method=weights");
@@ -103,11 +113,24 @@ pub(crate) fn layers_sum_to_the_score(chromium: Chromium) {
     );
     let plane = "[...linearscope.planes].find(p => p !== linearscope.sides.in && p.field)";
     stage.browser.until(plane);
-    let sum = stage.field(&format!("({plane}).field")).iter().sum::<f64>();
+    let field = stage.field(&format!("({plane}).field"));
+    let sum = field.iter().sum::<f64>();
     assert!(
         (sum - written[2]).abs() <= 1e-4 * written[2].abs().max(1.0),
         "{sum} for {}",
         written[2]
     );
+    // Channels summed, it is the discussion of these terms.
+    let name = stage.browser.text("linearscope.state.get('layer')");
+    let (discussion, shape) =
+        stage.command_whole("votes", &["--terms", &name, "--top", "1"], "discussion");
+    let each = shape[1] * shape[2];
+    let summed: Vec<f64> = (0..each)
+        .map(|at| {
+            let channels = field.chunks(each).map(|plane| plane[at]);
+            f64::from(channels.sum::<f64>() as f32)
+        })
+        .collect();
+    same(&summed, &discussion, &name);
     stage.no_complaints();
 }
