@@ -19,6 +19,7 @@ mod jobs;
 mod made;
 mod maps;
 mod matrix;
+mod mean;
 mod memory;
 mod messages;
 mod names;
