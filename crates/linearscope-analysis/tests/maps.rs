@@ -9,7 +9,7 @@ use linearscope_analysis::{
     maps::{
         Grid, Pictures, column_maps, energies,
         field::SHARES,
-        mean::{MeanOperator, MeanOperatorTotals},
+        mean::{MeanOperator, MeanOperatorTotals, usable},
         row_maps, shift,
     },
     noise,
@@ -509,6 +509,9 @@ fn bicubic_interpolation_is_one_filter_for_each_sub_pixel() {
     let found = totals.finish().unwrap();
     assert_eq!(found.shape, [3, 3, 1, 1, 7, 7]);
     // Three input pixels down and four right have their window in the picture.
+    let pictures = Pictures::of(&f).unwrap();
+    assert_eq!(usable(&pictures, 3).unwrap(), [[9, 18], [9, 21]]);
+    assert_eq!(usable(&pictures, 5).unwrap()[0], [0, 0]);
     assert_eq!((found.places, found.least_rows), (9 * 3 * 4, 12));
     assert!(found.shares.adaptive() < 1e-25, "{:?}", found.shares);
     // The filters are the rows of one input pixel's sub-pixels.

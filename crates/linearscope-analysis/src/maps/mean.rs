@@ -417,6 +417,34 @@ impl Common {
     }
 }
 
+/// The output pixels that a mean operator takes rows of: those whose window lies in the picture and, where there are such,
+/// whose field meets no border. First and one past the last, down and right; none where no window fits.
+///
+/// # Errors
+/// [`Error::NoPlace`].
+pub fn usable(pictures: &Pictures, radius: usize) -> Result<[[usize; 2]; 2]> {
+    let common = Common::of(pictures, radius)?;
+    let placed = pictures.placed()?;
+    let whole: [[usize; 2]; 2] = std::array::from_fn(|axis| {
+        let (input, output) = (pictures.input[1 + axis], pictures.output[1 + axis]);
+        let fits = |at: &usize| {
+            let first = common.along[axis].first(*at, radius);
+            first >= 0 && first + common.size() as i64 <= input as i64
+        };
+        let first = (0..output).find(fits).unwrap_or(0);
+        let end = (0..output).rfind(fits).map_or(first, |last| last + 1);
+        [first, end]
+    });
+    let clear: [[usize; 2]; 2] = std::array::from_fn(|axis| {
+        let ([first, end], inside) = (whole[axis], placed[axis].inside);
+        [first.max(inside[0]), end.min(inside[1])]
+    });
+    match clear.iter().all(|[first, end]| first < end) {
+        true => Ok(clear),
+        false => Ok(whole),
+    }
+}
+
 /// The rows of one picture.
 fn measured(
     f: &(impl LinearOperator + ?Sized),

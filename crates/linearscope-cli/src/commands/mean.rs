@@ -12,7 +12,7 @@ use linearscope_analysis::{
     Error, FrozenNetwork,
     maps::{
         self, Grid, Pictures,
-        mean::{MeanOperator, MeanOperatorTotals},
+        mean::{MeanOperator, MeanOperatorTotals, usable},
     },
 };
 use linearscope_preprocess::Limits;
@@ -37,8 +37,8 @@ pub(crate) struct Mean {
     #[arg(long, default_value_t = 6, value_name = "PX")]
     pub radius: usize,
     /// Distance between the places whose rows are measured, in output pixels [default: about 24 places along the longer
-    /// side, covering every sub-pixel position; fewer, but at least 8, if that takes more than 5e13 floating-point
-    /// operations]
+    /// side of the part whose fields meet no border, covering every sub-pixel position; fewer, but at least 8, if that
+    /// takes more than 5e13 floating-point operations]
     #[arg(long, value_name = "PX")]
     pub stride: Option<usize>,
     #[command(flatten)]
@@ -202,7 +202,7 @@ fn find(session: &Session, args: &Mean) -> Result<MeanOperator> {
     let phases = [step(0)?[1], step(1)?[1]];
     let stride = match args.stride {
         Some(stride) => met(stride, phases)?,
-        None => chosen(f, &pictures, phases)?,
+        None => chosen(f, &pictures, phases, args.radius)?,
     };
     let [_, h, w] = pictures.input;
     let [_, rows, columns] = pictures.output;
@@ -237,17 +237,23 @@ fn met(stride: usize, phases: [usize; 2]) -> Result<usize> {
     )))
 }
 
-/// The stride where none is given: so many places as cost no more than maps do. It depends on the network and the sizes
-/// alone, not on the machine.
-fn chosen(f: &FrozenNetwork, pictures: &Pictures, [down, right]: [usize; 2]) -> Result<usize> {
-    let [_, rows, columns] = pictures.output;
+/// The stride where none is given: so many places, of those that are taken at all, as cost no more than maps do. It depends
+/// on the network and the sizes alone, not on the machine.
+fn chosen(
+    f: &FrozenNetwork,
+    pictures: &Pictures,
+    [down, right]: [usize; 2],
+    radius: usize,
+) -> Result<usize> {
+    // Deep upscalers have a few places in the middle, which a grid over the whole output would hardly meet.
+    let part = usable(pictures, radius)?.map(|[first, end]| end - first);
     let both = if down == right { down } else { down * right };
-    let of = |along: usize| Grid::stride(along, [rows, columns], both);
+    let of = |along: usize| Grid::stride(along, part, both);
     let Some(cost) = maps::cost(f)? else {
         return Ok(of(ALONG));
     };
     let taken = |stride: usize| {
-        let places = Grid::every(stride, [rows, columns]).len();
+        let places = Grid::every(stride, part).len();
         cost.row.saturating_mul(places as u64)
     };
     let wished = of(ALONG);
@@ -385,10 +391,14 @@ fn doubts(found: &MeanOperator) -> Vec<String> {
     match found.least_rows {
         0 => doubts.push(
             format!(
-                "some filters have no place and are 0, those of a {} that the grid misses: pass a smaller --stride or larger \
+                "some filters have no place and are 0, those of each {} that the grid misses: pass a smaller --stride or larger \
                  pictures",
                 phase(found)
             ),
+        ),
+        1 => doubts.push(
+            "some filters are a single row, from which nothing differs: pass a smaller --stride or larger pictures"
+                .into(),
         ),
         few if few < FEW => doubts.push(format!(
             "some filters are the mean of {few} rows, which holds 1/{few} of their energy even if they have nothing in \
