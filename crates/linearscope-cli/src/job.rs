@@ -34,7 +34,7 @@ use crate::{
     command::{About, OnPicture},
     console,
     error::{Failure, Result},
-    npy,
+    model, npy,
     opened::{Opened, name_of, run_facts, typed},
     results::{MANIFEST, Place, RUN, SCHEMA, cell, pretty, sha256, sha256_of, write_whole},
     session::judge,
@@ -62,7 +62,7 @@ impl Job {
     /// The model's file name, for titles.
     pub(crate) fn model_name(&self) -> String {
         let file = self.model["file"].as_str().unwrap_or("");
-        name_of(Path::new(file))
+        model::name(Path::new(file))
     }
 
     /// A job about one picture whose pieces are not pictures.

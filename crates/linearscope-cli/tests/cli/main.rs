@@ -34,3 +34,4 @@ mod svd;
 mod verify;
 mod votes;
 mod walk;
+mod zoo;
