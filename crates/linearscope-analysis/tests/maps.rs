@@ -7,8 +7,10 @@ use std::ops::ControlFlow;
 use linearscope_analysis::{
     Dense, Error, LinearOperator,
     maps::{
-        Grid, Pictures, column_maps, energies, field::SHARES, mean::MeanOperatorTotals, row_maps,
-        shift,
+        Grid, Pictures, column_maps, energies,
+        field::SHARES,
+        mean::{MeanOperator, MeanOperatorTotals, usable},
+        row_maps, shift,
     },
     noise,
     operator::Field,
@@ -507,6 +509,9 @@ fn bicubic_interpolation_is_one_filter_for_each_sub_pixel() {
     let found = totals.finish().unwrap();
     assert_eq!(found.shape, [3, 3, 1, 1, 7, 7]);
     // Three input pixels down and four right have their window in the picture.
+    let pictures = Pictures::of(&f).unwrap();
+    assert_eq!(usable(&pictures, 3).unwrap(), [[9, 18], [9, 21]]);
+    assert_eq!(usable(&pictures, 5).unwrap()[0], [0, 0]);
     assert_eq!((found.places, found.least_rows), (9 * 3 * 4, 12));
     assert!(found.shares.adaptive() < 1e-25, "{:?}", found.shares);
     // The filters are the rows of one input pixel's sub-pixels.
@@ -571,4 +576,99 @@ fn a_mean_operator_takes_one_kind_of_pictures_and_windows_that_fit() {
     let stopped = totals.add(&bicubic([8, 8], 2), &grid(16), |_| ControlFlow::Break(()));
     assert!(stopped.unwrap_err().is_stopped());
     assert_eq!(totals.finish().unwrap().pictures, 1);
+}
+
+/// Pictures measured apart, in any order and as JSON has them, are one mean operator.
+#[test]
+fn mean_operators_of_pictures_are_put_together() {
+    let varying = |seed: f64| {
+        between([1, 9, 10], [1, 18, 20], move |p, q| {
+            let off = [0, 1].map(|axis| p[1 + axis] as f64 / 2.0 - q[1 + axis] as f64);
+            let near = (-off[0] * off[0] - off[1] * off[1]).exp();
+            near * (1.0 + seed * (0.5 + (p[1] as f64 * 0.3 + p[2] as f64).sin()))
+        })
+    };
+    let grid = Grid::every(1, [18, 20]);
+    let seeds = [0.1, 0.7, -0.4];
+    let mut once = MeanOperatorTotals::new(2);
+    for seed in seeds {
+        once.add(&varying(seed), &grid, unobserved).unwrap();
+    }
+    let once = once.finish().unwrap();
+    assert!(once.shares.between_pictures > 1e-3 && once.shares.within_pictures > 1e-3);
+    assert_eq!((once.rows.len(), once.rows.iter().sum()), (4, once.places));
+
+    let pieces: Vec<MeanOperator> = seeds
+        .iter()
+        .map(|&seed| {
+            let found = MeanOperator::of_picture(&varying(seed), &grid, 2, unobserved).unwrap();
+            let text = serde_json::to_string(&found).unwrap();
+            serde_json::from_str(&text).unwrap()
+        })
+        .collect();
+    // Two that are one already, and a third before them.
+    let mut two = MeanOperatorTotals::new(2);
+    two.merge(&pieces[0]).unwrap();
+    two.merge(&pieces[1]).unwrap();
+    let mut all = MeanOperatorTotals::new(2);
+    all.merge(&pieces[2]).unwrap();
+    all.merge(&two.finish().unwrap()).unwrap();
+    let all = all.finish().unwrap();
+    assert_eq!((all.pictures, all.places), (3, once.places));
+    assert_eq!(
+        (&all.rows, all.along, all.shape),
+        (&once.rows, once.along, once.shape)
+    );
+    assert!(close(all.energy, once.energy));
+    for (a, b) in all.filters.iter().zip(&once.filters) {
+        assert!(close(*a, *b), "{a} {b}");
+    }
+    let parts = |found: &MeanOperator| {
+        let shares = found.shares;
+        [
+            shares.fixed,
+            shares.within_pictures,
+            shares.between_pictures,
+            shares.outside,
+        ]
+    };
+    for (a, b) in parts(&all).into_iter().zip(parts(&once)) {
+        assert!((a - b).abs() < 1e-12, "{a} {b}");
+    }
+
+    let other = MeanOperator::of_picture(&varying(0.0), &grid, 1, unobserved).unwrap();
+    let mut totals = MeanOperatorTotals::new(2);
+    let error = totals.merge(&other).unwrap_err();
+    assert!(
+        matches!(&error, Error::Different { because, .. } if because.contains("3×3")),
+        "{error}"
+    );
+    let torn = MeanOperator {
+        filters: pieces[0].filters[1..].to_vec(),
+        ..pieces[0].clone()
+    };
+    assert!(matches!(totals.merge(&torn), Err(Error::Setting { .. })));
+    assert!(totals.finish().is_none());
+}
+
+/// Rows without energy have no shares, and say so to JSON and back.
+#[test]
+fn nothing_has_no_shares() {
+    let zero = plain([5, 5], |_, _| 0.0);
+    let found = MeanOperator::of_picture(&zero, &Grid::every(1, [5, 5]), 1, unobserved).unwrap();
+    assert!(found.shares.fixed.is_nan() && found.energy == 0.0);
+    let text = serde_json::to_string(&found).unwrap();
+    let back: MeanOperator = serde_json::from_str(&text).unwrap();
+    assert!(back.shares.fixed.is_nan() && back.shares.outside.is_nan());
+    let mut totals = MeanOperatorTotals::new(1);
+    totals.merge(&back).unwrap();
+    let unit = plain([5, 5], |p, q| f64::from(u8::from(p == q)));
+    let unit = MeanOperator::of_picture(&unit, &Grid::every(1, [5, 5]), 1, unobserved).unwrap();
+    totals.merge(&unit).unwrap();
+    // Means of 0 and 1 over as many rows: half is fixed, half lies between.
+    let shares = totals.finish().unwrap().shares;
+    assert!(
+        close(shares.fixed, 0.5) && close(shares.between_pictures, 0.5),
+        "{shares:?}"
+    );
 }

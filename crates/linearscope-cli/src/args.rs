@@ -24,7 +24,7 @@ const FREEZING: &str = "Freezing and computing";
 /// What every command about a picture takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
-    /// The network, an .onnx file
+    /// The network: an .onnx file, zoo:NAME or zoo:NAME@WEIGHTS (docs/book/src/zoo.md)
     pub model: PathBuf,
     /// The input x₀: a picture, or an .npy array, which is used without preprocessing
     #[arg(long, value_name = "FILE", help_heading = FILES)]

@@ -5,7 +5,7 @@ use std::{borrow::Cow, path::Path};
 
 use burn::tensor::TensorData;
 use clap::{Args, ValueEnum};
-use linearscope_onnx::{Model, Signature};
+use linearscope_onnx::{Model as Onnx, Signature};
 use linearscope_preprocess::{Array, Limits};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use crate::{
     console,
     error::{Failure, Result},
     limits::refused,
+    model::{Model, Zoo},
     results::sha256_of,
 };
 
@@ -133,7 +134,55 @@ impl EndFlags {
     }
 
     /// The same with limits of arrays.
-    pub(crate) fn of_within(&self, mut model: Model, limits: &Limits) -> Result<Ends> {
+    pub(crate) fn of_within(&self, model: Model, limits: &Limits) -> Result<Ends> {
+        match model {
+            Model::Onnx(model) => self.of_file(model, limits),
+            Model::Zoo(zoo) => self.of_zoo(zoo),
+        }
+    }
+
+    /// A network of the zoo has one input and one output, channels first: there is nothing to choose.
+    fn of_zoo(&self, zoo: Box<Zoo>) -> Result<Ends> {
+        let name = zoo.known.name;
+        let model = Model::Zoo(zoo);
+        let (input, output) = (&model.inputs()[0].name, &model.outputs()[0].name);
+        if let Some(set) = self.set.first() {
+            return Err(Failure::input(format!(
+                "--set {set}: zoo:{name} has no input but \"{input}\", which varies"
+            )));
+        }
+        if let Some(asked) = &self.output
+            && asked != output
+            && asked != "all"
+        {
+            return Err(Failure::input(format!(
+                "--output {asked}: zoo:{name} has one output, \"{output}\""
+            ))
+            .hint("svd, spectrum and project take a part of the network with --from and --to"));
+        }
+        if self.layout == Some(Layout::ChannelsLast) {
+            return Err(Failure::input(format!(
+                "--layout channels-last: the pictures of zoo:{name} have their channels first"
+            )));
+        }
+        let facts = json!({
+            "output": output,
+            "outputs": [output],
+            "set": self.set,
+            "argmax_left_out": [],
+            "outputs_without_floats": [],
+            "input_takes_integers": false,
+            "channels_last": { "input": false, "output": false },
+        });
+        Ok(Ends {
+            model,
+            layouts: Layouts::default(),
+            boxes_joined: false,
+            facts,
+        })
+    }
+
+    fn of_file(&self, mut model: Onnx, limits: &Limits) -> Result<Ends> {
         if model.outputs().is_empty() {
             return Err(Failure::input("the file declares no output")
                 .hint("export the model again, with an output listed in the graph"));
@@ -247,7 +296,7 @@ impl EndFlags {
             "channels_last": { "input": layouts.input, "output": layouts.output },
         });
         Ok(Ends {
-            model: model.channels_first()?,
+            model: Model::Onnx(model.channels_first()?),
             layouts,
             boxes_joined: boxes.is_some(),
             facts,
@@ -264,7 +313,7 @@ struct Readable {
 }
 
 impl Readable {
-    fn of(model: &Model) -> Self {
+    fn of(model: &Onnx) -> Self {
         let without = model.outputs_without_floats();
         let mut names: Vec<String> = Vec::new();
         for output in model.outputs() {
@@ -300,7 +349,7 @@ impl Readable {
 
 /// The output that is read where none is named: the first of floats, or of scores before an index of the best; where
 /// there is none, the floats that the first one is made of.
-fn first_of_floats(model: &Model) -> Result<String> {
+fn first_of_floats(model: &Onnx) -> Result<String> {
     let (scores, _) = model.without_final_argmax()?;
     let without = scores.outputs_without_floats();
     let floats = |output: &&Signature| without.iter().all(|(name, _)| *name != output.name);
@@ -343,7 +392,7 @@ fn boxes_and_scores(outputs: &[Signature]) -> Option<[String; 2]> {
 
 /// An output of three axes of a picture has rows of numbers, as `[1, boxes, numbers]`, and no channels: only the
 /// picture is turned.
-fn rows_as_they_are(model: Model) -> Model {
+fn rows_as_they_are(model: Onnx) -> Onnx {
     let ([input], [output]) = (model.inputs(), model.outputs()) else {
         return model;
     };
@@ -361,7 +410,7 @@ fn rows_as_they_are(model: Model) -> Model {
 }
 
 /// Too many inputs, or none.
-fn several(model: &Model) -> Failure {
+fn several(model: &Onnx) -> Failure {
     let shown = |input: &Signature| format!("{} {input}", input.name);
     let inputs: Vec<String> = model.inputs().iter().map(shown).collect();
     match inputs.is_empty() {
@@ -379,7 +428,7 @@ fn several(model: &Model) -> Failure {
 }
 
 /// `NAME=FILE.npy` or `NAME=0.5`.
-pub(crate) fn fixed(model: &Model, set: &str, limits: &Limits) -> Result<Model> {
+pub(crate) fn fixed(model: &Onnx, set: &str, limits: &Limits) -> Result<Onnx> {
     let wrong = |why: &str| Failure::input(format!("--set {set}: {why}"));
     // Names may hold an equals sign; files and numbers seldom do.
     let (name, value) = set

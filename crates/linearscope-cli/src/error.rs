@@ -207,6 +207,26 @@ impl From<linearscope_onnx::Error> for Failure {
     }
 }
 
+impl From<linearscope_zoo::Error> for Failure {
+    fn from(error: linearscope_zoo::Error) -> Self {
+        use linearscope_zoo::Error;
+        let hint = match &error {
+            Error::Network(inner) => return Self::from(inner.clone()),
+            Error::Unknown { .. } => {
+                Some("docs/book/src/zoo.md says what they are; linearscope fetch downloads weights")
+            }
+            Error::Weights { .. } => {
+                Some("the file must be a state dict of this network, under PyTorch's names")
+            }
+            _ => None,
+        };
+        Self {
+            hint: hint.map(String::from),
+            ..Self::input(error.to_string())
+        }
+    }
+}
+
 impl From<linearscope_picture::Error> for Failure {
     fn from(error: linearscope_picture::Error) -> Self {
         Self::input(error.to_string())

@@ -24,16 +24,17 @@ use std::{
     time::Instant,
 };
 
-use linearscope_picture::CurveChart;
+use linearscope_picture::{CurveChart, Drawing};
 use linearscope_preprocess::{Listing, SkipReason, pictures_in};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    args::{Common, Shard},
+    args::{Common, Precision, Shard},
     command::{About, OnPicture},
     console,
     error::{Failure, Result},
+    model, npy,
     opened::{Opened, name_of, run_facts, typed},
     results::{MANIFEST, Place, RUN, SCHEMA, cell, pretty, sha256, sha256_of, write_whole},
     session::judge,
@@ -61,7 +62,7 @@ impl Job {
     /// The model's file name, for titles.
     pub(crate) fn model_name(&self) -> String {
         let file = self.model["file"].as_str().unwrap_or("");
-        name_of(Path::new(file))
+        model::name(Path::new(file))
     }
 
     /// A job about one picture whose pieces are not pictures.
@@ -146,12 +147,41 @@ pub(crate) struct Summary<'a> {
 }
 
 impl Summary<'_> {
+    /// Where the results of one picture are, for what is too large to be in its manifest.
+    pub(crate) fn piece(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// Write a chart of all pictures.
     pub(crate) fn save_curves(&self, name: &str, chart: &CurveChart) -> Result<()> {
-        let drawing = chart.draw();
+        self.save_drawing(name, &chart.draw())
+    }
+
+    /// Write a drawing of all pictures.
+    pub(crate) fn save_drawing(&self, name: &str, drawing: &Drawing) -> Result<()> {
         let path = |kind: &str| self.folder.join(format!("{name}.{kind}"));
         write_whole(&path("svg"), drawing.to_svg().as_bytes())?;
         write_whole(&path("png"), &drawing.to_png()?)
+    }
+
+    /// Write an array of all pictures.
+    pub(crate) fn save_array(
+        &self,
+        name: &str,
+        values: &[f64],
+        shape: &[usize],
+        precision: Precision,
+    ) -> Result<()> {
+        let path = self.folder.join(format!("{name}.npy"));
+        let bytes = npy::encode(values, shape, precision);
+        let bytes = bytes.map_err(|error| Failure::file(&path, error))?;
+        write_whole(&path, &bytes)
+    }
+
+    /// Write a JSON file of all pictures.
+    pub(crate) fn save_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        let path = self.folder.join(format!("{name}.json"));
+        write_whole(&path, pretty(value).as_bytes())
     }
 
     /// Write a page of all pictures.

@@ -20,6 +20,7 @@ mod job;
 mod kind;
 mod labels;
 mod limits;
+mod model;
 mod npy;
 mod opened;
 mod picture;

@@ -13,7 +13,7 @@ use burn::tensor::{Device, FloatDType, TensorData};
 use burn_dispatch::Dispatch;
 use linearscope::{Interrupt, Kernels, Loaded, Network, RuleSet, device, program::machine_budget};
 use linearscope_analysis::{FrozenNetwork, LinearOperator, vectors};
-use linearscope_onnx::{Model, Signature};
+use linearscope_onnx::{Model as Onnx, Signature};
 use linearscope_preprocess::Limits;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -27,9 +27,10 @@ use crate::{
     error::{Failure, Result},
     input::{Input, Read, check_finite, read_input},
     limits,
+    model::{self, Model},
     picture::Painter,
     recipe::Recipe,
-    results::{Results, SCHEMA, hex, sha256, sha256_of},
+    results::{Results, SCHEMA, hex, sha256},
     rules,
     session::Session,
     subject::Subject,
@@ -46,11 +47,14 @@ pub(crate) fn header(
     hash: &str,
     parameters: usize,
 ) -> Map<String, Value> {
-    let header = json!({
+    let mut header = json!({
         "schema": SCHEMA,
         "command": command,
         "model": { "file": model, "sha256": hash, "parameters": parameters },
     });
+    if let Some(weights) = model::weights(model) {
+        header["model"]["weights"] = json!(weights);
+    }
     match header {
         Value::Object(header) => header,
         _ => unreachable!("a literal object"),
@@ -65,7 +69,7 @@ pub(crate) fn heading(
     [from, to]: [&[usize]; 2],
     computed: &[&str],
 ) -> String {
-    let model = name_of(model);
+    let model = model::name(model);
     let computed = computed.join(", ");
     format!(
         "{model} · {input} {} → {} · {computed}",
@@ -129,21 +133,6 @@ pub(crate) fn type_in(words: &[OsString]) {
 /// The command line as it was typed; the program's name where it was not started by one.
 pub(crate) fn typed() -> String {
     TYPED.get().map_or("linearscope", String::as_str).into()
-}
-
-/// A model, and its file's SHA-256. The file passes by twice, side by
-/// side, so that only its weights stay in memory.
-pub(crate) fn read_model(path: &Path) -> Result<(Model, String)> {
-    console::step(&format!("reading {}", path.display()));
-    let (model, hash) = std::thread::scope(|scope| {
-        let hash = scope.spawn(|| sha256_of(path));
-        (Model::load(path), hash.join())
-    });
-    let model = model?;
-    let hash = hash
-        .expect("hashing does not panic")
-        .map_err(|error| Failure::file(path, error))?;
-    Ok((model, hash))
 }
 
 /// A network on its device, stopped by Ctrl-C in the middle of whatever it does.
@@ -255,10 +244,10 @@ impl Opened {
         let limits = limits::of(common.recipe.max_input)?;
         let rules = rules::read(&freezing.rules)?;
         let (model, hash) = match model {
-            None => read_model(&common.model)?,
+            None => model::read(&common.model)?,
             Some(bytes) => {
                 let name = common.model.display().to_string();
-                (Model::from_bytes(bytes, &name)?, sha256(bytes))
+                (Model::Onnx(Onnx::from_bytes(bytes, &name)?), sha256(bytes))
             }
         };
         let ends = common.ends.of_within(model, &limits)?;
@@ -656,7 +645,7 @@ impl Opened {
                 recipe,
                 each_channel: self.common.each_channel,
             },
-            model: name_of(&self.common.model),
+            model: model::name(&self.common.model),
             layouts,
             task,
             boxes,

@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::{
     args::RecipeFlags,
     error::{Failure, Result},
+    model,
 };
 
 /// A recipe with every gap filled in.
@@ -40,6 +41,8 @@ pub(crate) struct Recipe {
 pub(crate) enum Origin {
     Flag,
     File,
+    /// The network of the zoo, in place of a file.
+    Zoo,
     /// The network's input.
     Guess,
     /// Nobody.
@@ -131,11 +134,17 @@ impl Recipe {
             }
             _ => return Ok(None),
         };
-        let file = match beside {
-            true => pre::Recipe::beside(model)?.unwrap_or_default(),
-            false => pre::Recipe::default(),
+        let of_zoo = model::recipe(model).filter(|_| beside);
+        let by = match of_zoo {
+            Some(_) => Origin::Zoo,
+            None => Origin::File,
         };
-        match Self::new(model, flags, file, (c, signature.integers), size) {
+        let file = match of_zoo {
+            Some(of_zoo) => of_zoo,
+            None if beside => pre::Recipe::beside(model)?.unwrap_or_default(),
+            None => pre::Recipe::default(),
+        };
+        match Self::new(model, flags, (file, by), (c, signature.integers), size) {
             // A recipe that does not fit an array does not matter; one that cannot be read does.
             Err(_) if array => Ok(None),
             recipe => recipe.map(Some),
@@ -147,11 +156,14 @@ impl Recipe {
     fn new(
         model: &Path,
         flags: &RecipeFlags,
-        file: pre::Recipe,
+        (file, by): (pre::Recipe, Origin),
         (c, bytes): (usize, bool),
         size: Option<(usize, usize)>,
     ) -> Result<Self> {
         let (mut recipe, mut from) = merged(flags, file)?;
+        for origin in from.values_mut().filter(|origin| **origin == Origin::File) {
+            *origin = by;
+        }
         // An input of whole numbers takes a picture's own.
         if bytes && recipe.range.is_none() {
             recipe.range = Some(255.0);
@@ -216,6 +228,7 @@ impl Recipe {
                 let origin = match self.from.get(part) {
                     Some(Origin::Flag) => "flag",
                     Some(Origin::File) => "file",
+                    Some(Origin::Zoo) => "zoo",
                     Some(Origin::Guess) => "inferred from the network's input",
                     _ => "default",
                 };

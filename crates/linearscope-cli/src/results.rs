@@ -273,10 +273,21 @@ impl Results {
 
     /// Write an array of the run's precision.
     pub(crate) fn save_array(&mut self, name: &str, values: &[f64], shape: &[usize]) -> Result<()> {
+        self.save_array_as(name, values, shape, self.precision)
+    }
+
+    /// Write an array of a precision of its own.
+    pub(crate) fn save_array_as(
+        &mut self,
+        name: &str,
+        values: &[f64],
+        shape: &[usize],
+        precision: Precision,
+    ) -> Result<()> {
         let file = format!("{name}.npy");
-        let bytes = npy::encode(values, shape, self.precision)
+        let bytes = npy::encode(values, shape, precision)
             .map_err(|error| Failure::file(&self.path(&file), error))?;
-        let more = json!({ "shape": shape, "dtype": self.precision.name() });
+        let more = json!({ "shape": shape, "dtype": precision.name() });
         self.save(&file, &bytes, more)
     }
 

@@ -48,6 +48,8 @@ pub struct Panel {
     pub arrows: Vec<Arrow>,
     /// What its colours stand for, shown under it.
     pub key: Vec<([u8; 3], String)>,
+    /// Of how many equal parts it is put together, down and right; lines are drawn between them.
+    pub(crate) tiles: [usize; 2],
 }
 
 impl Panel {
@@ -61,6 +63,7 @@ impl Panel {
             marks: Vec::new(),
             arrows: Vec::new(),
             key: Vec::new(),
+            tiles: [1, 1],
         }
     }
 
@@ -83,6 +86,22 @@ impl Panel {
     pub fn key(mut self, key: Vec<([u8; 3], String)>) -> Self {
         self.key = key;
         self
+    }
+
+    /// With lines that divide it into equal parts, so many down and so many to the right: pictures put together in one
+    /// array.
+    pub fn tiles(mut self, tiles: [usize; 2]) -> Self {
+        self.tiles = tiles;
+        self
+    }
+
+    /// The lines between its parts, from `[x, y]` to `[x, y]`, in a picture of width 1 and height 1.
+    pub(crate) fn tile_lines(&self) -> impl Iterator<Item = [[f64; 2]; 2]> {
+        let [down, right] = self.tiles;
+        let at = |i: usize, of: usize| i as f64 / of as f64;
+        let across = (1..down).map(move |i| [[0.0, at(i, down)], [1.0, at(i, down)]]);
+        let upright = (1..right).map(move |i| [[at(i, right), 0.0], [at(i, right), 1.0]]);
+        across.chain(upright)
     }
 
     /// With a line under it.
@@ -343,6 +362,11 @@ impl Sheet {
                             to.picture(at, &picture)?;
                         }
                         to.frame(at, size, LINE);
+                        for ends in panel.tile_lines() {
+                            let [from, end] =
+                                ends.map(|[x, y]| (at.0 + x * size.0, at.1 + y * size.1));
+                            to.line(from, end, LINE);
+                        }
                         for arrow in panel.seen_arrows() {
                             let scaled =
                                 |[y, x]: [f64; 2]| (at.0 + x * zoom as f64, at.1 + y * zoom as f64);
@@ -504,6 +528,20 @@ mod tests {
         let plain = sheet(1).draw().unwrap().to_svg();
         let svg = one.draw().unwrap().to_svg();
         assert!(svg.matches("<path").count() > plain.matches("<path").count());
+    }
+
+    /// Between 2×3 parts lie one line across and two upright ones, at equal distances.
+    #[test]
+    fn lines_divide_a_panel_of_tiles() {
+        let mut tiled = sheet(1);
+        let panel = tiled.bands[0].panels.remove(0).tiles([2, 3]);
+        let lines: Vec<[[f64; 2]; 2]> = panel.tile_lines().collect();
+        assert_eq!(lines[0], [[0.0, 0.5], [1.0, 0.5]]);
+        assert_eq!(lines[1], [[1.0 / 3.0, 0.0], [1.0 / 3.0, 1.0]]);
+        assert_eq!(lines.len(), 3);
+        tiled.bands[0].panels.push(panel);
+        let count = |sheet: Sheet| sheet.draw().unwrap().to_svg().matches("<path").count();
+        assert_eq!(count(tiled), count(sheet(1)) + 3);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What of an upscaler or a style network is one fixed filter, and what adapts to the picture.
+//! What of an upscaler or a style network is one fixed filter, and what adapts to the picture: `linearscope mean`, by the
+//! library.
 //!
 //! ```text
 //! cargo run --release -p linearscope-examples --bin mean_operator
@@ -17,13 +18,16 @@ use burn::tensor::{Device, FloatDType, TensorData};
 use linearscope::RuleSet;
 use linearscope_analysis::{
     FrozenNetwork,
-    maps::{Grid, Pictures, mean::MeanOperatorTotals},
+    maps::{
+        Grid, Pictures,
+        mean::{MeanOperatorTotals, usable},
+    },
     progress::unobserved,
 };
 use linearscope_onnx::Model;
 use linearscope_preprocess::Recipe;
 
-/// Places along the longer side of a picture.
+/// Places along the longer side of the part of a picture that is used.
 const ALONG: usize = 24;
 /// Windows reach this far, in input pixels.
 const RADIUS: usize = 6;
@@ -51,9 +55,11 @@ fn shares(model: &Path, side: u32, pictures: &[PathBuf]) -> Result<(), Box<dyn E
         let input = recipe.for_channels(channels)?.read(picture)?;
         let x0 = TensorData::new(input.to_f32(), shape);
         let frozen = FrozenNetwork::new(loaded.clone(), x0, RuleSet::default())?;
-        let [_, h, w] = Pictures::of(&frozen)?.output;
-        let phases = Pictures::of(&frozen)?.step(0)?[1];
-        let grid = Grid::every(Grid::stride(ALONG, [h, w], phases), [h, w]);
+        let pictures = Pictures::of(&frozen)?;
+        let [_, h, w] = pictures.output;
+        let part = usable(&pictures, RADIUS)?.map(|[first, end]| end - first);
+        let phases = pictures.step(0)?[1];
+        let grid = Grid::every(Grid::stride(ALONG, part, phases), [h, w]);
         totals.add(&frozen, &grid, unobserved)?;
     }
     let found = totals.finish().ok_or("no picture was given")?;

@@ -17,7 +17,7 @@ use crate::{
 /// `bench`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Bench {
-    /// The network, an .onnx file
+    /// The network: an .onnx file, zoo:NAME or zoo:NAME@WEIGHTS (docs/book/src/zoo.md)
     #[arg(required_unless_present = "gpu_suite")]
     pub model: Option<PathBuf>,
     /// Input shape [default: as in the file; where it is open, batch size 1 and 64×64]

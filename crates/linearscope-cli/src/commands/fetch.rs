@@ -14,6 +14,7 @@ use crate::{
     command::{About, Command, Group, Pictures},
     console,
     error::{Failure, Result},
+    opened::name_of,
     results::{sha256_of, write_whole},
 };
 
@@ -23,8 +24,17 @@ pub(crate) struct Fetch {
     /// The network, as the list has it; without one the list is printed
     pub name: Option<String>,
     /// The folder for the file
-    #[arg(long, default_value = "weights", value_name = "DIR")]
+    #[arg(long, default_value = FOLDER, value_name = "DIR")]
     pub to: PathBuf,
+}
+
+/// The folder for weights where none is named; `zoo:NAME` looks there.
+pub(crate) const FOLDER: &str = "weights";
+
+/// Where the published weights of a network lie in a folder; `None` where nobody published any.
+pub(crate) fn place(known: &Architecture, folder: &Path) -> Option<PathBuf> {
+    let (_, file) = known.weights?.rsplit_once('/')?;
+    Some(folder.join(file))
 }
 
 impl Command for Fetch {
@@ -36,8 +46,8 @@ impl Command for Fetch {
             interrupted download. The addresses come from the publishers' own code and have not been verified. A file whose \
             name holds the first digits of its SHA-256 is checked against them; any other is pinned when it first arrives: \
             its SHA-256 is written to FILE.sha256 and checked from then on. A file that is already there is only checked. \
-            The weights are PyTorch state dicts for the Rust crate linearscope-zoo; its README says how to make an .onnx \
-            file of them.",
+            The weights are PyTorch state dicts. Every command reads them where it takes a model: zoo:NAME with the file \
+            in the folder weights, zoo:NAME@FILE with any other.",
         example: "fetch resnet50",
         pictures: Pictures::None,
         files: &[],
@@ -74,9 +84,9 @@ fn fetch(name: &str, folder: &Path) -> Result<()> {
         return Err(Failure::input(format!("{name} has no published weights"))
             .hint("linearscope fetch lists those that have"));
     };
-    let (_, file) = address.rsplit_once('/').expect("an address has a path");
+    let path = place(known, folder).expect("an address has a path");
+    let file = name_of(&path);
     fs::create_dir_all(folder).map_err(|error| Failure::file(folder, error))?;
-    let path = folder.join(file);
     if path.exists() {
         console::notice(&format!("{} is already there", path.display()));
         println!("{}", checked(&path, &path, known.hash())?);

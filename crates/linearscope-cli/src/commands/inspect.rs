@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use linearscope::survey::{Overview, Standing};
-use linearscope_onnx::{Error, Model, Signature};
+use linearscope_onnx::{Error, Signature};
 use linearscope_preprocess::Limits;
 use serde_json::{Value, json};
 
@@ -17,7 +17,8 @@ use crate::{
     console,
     ends::{EndFlags, Ends, fixed},
     error::{Failure, Result},
-    opened::{header, heading, read_model, scores, with},
+    model::{self, Model},
+    opened::{header, heading, scores, with},
     results::pretty,
     rules,
 };
@@ -25,7 +26,7 @@ use crate::{
 /// `inspect`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Inspect {
-    /// The network, an .onnx file
+    /// The network: an .onnx file, zoo:NAME or zoo:NAME@WEIGHTS (docs/book/src/zoo.md)
     pub model: PathBuf,
     /// Input shape [default: as in the file; where it is open, batch size 1 and 64×64]
     #[arg(long, value_delimiter = ',', value_name = "N,C,H,W")]
@@ -89,7 +90,7 @@ pub(crate) fn shape_of(
 
 /// Inputs and outputs of the file, and the ends that are inspected: of several inputs the first that may be a
 /// picture varies, and the others are fixed to zeros where nothing else is said.
-fn ends(args: &Inspect, mut model: Model) -> Result<(Ends, Value)> {
+fn ends(args: &Inspect, model: Model) -> Result<(Ends, Value)> {
     let port = |port: &Signature| {
         json!({
             "name": port.name,
@@ -101,6 +102,10 @@ fn ends(args: &Inspect, mut model: Model) -> Result<(Ends, Value)> {
         "inputs": model.inputs().iter().map(port).collect::<Vec<_>>(),
         "outputs": model.outputs().iter().map(port).collect::<Vec<_>>(),
     });
+    let mut model = match model {
+        Model::Onnx(model) => model,
+        zoo @ Model::Zoo(_) => return Ok((args.ends.of(zoo)?, ports)),
+    };
     let set = |name: &str| {
         args.ends
             .set
@@ -127,33 +132,39 @@ fn ends(args: &Inspect, mut model: Model) -> Result<(Ends, Value)> {
     for set in flags.set.drain(..) {
         model = fixed(&model, &set, &Limits::default())?;
     }
-    Ok((flags.of(model)?, ports))
+    Ok((flags.of(Model::Onnx(model))?, ports))
 }
 
 fn inspect(args: &Inspect) -> Result<()> {
-    let (whole, hash) = read_model(&args.model)?;
+    let (whole, hash) = model::read(&args.model)?;
     let (ends, ports) = ends(args, whole)?;
     let model = &ends.model;
     let signature = &model.inputs()[0];
-    let (shape, assumed) = shape_of(args.shape.as_deref(), signature)?;
+    let given = args.shape.clone().or_else(|| model.made_for());
+    let (shape, assumed) = shape_of(given.as_deref(), signature)?;
     let shapes = std::slice::from_ref(&shape);
-    let unknown = model.unsupported(shapes)?;
-    let network = match unknown.is_empty() {
-        true => model.network(shapes).map_err(|error| {
-            let refused = match &error {
-                Error::UnsupportedOp { node, op } | Error::Unsupported { node, op, .. } => {
-                    vec![(node.clone(), op.clone())]
-                }
-                _ => vec![],
-            };
-            (Failure::from(error), refused)
-        }),
-        false => Err((refusal::unknown_ops(&unknown), unknown)),
+    let network = match model {
+        Model::Zoo(zoo) => zoo.network(shapes).map_err(|failure| (failure, vec![])),
+        Model::Onnx(model) => {
+            let unknown = model.unsupported(shapes)?;
+            match unknown.is_empty() {
+                true => model.network(shapes).map_err(|error| {
+                    let refused = match &error {
+                        Error::UnsupportedOp { node, op } | Error::Unsupported { node, op, .. } => {
+                            vec![(node.clone(), op.clone())]
+                        }
+                        _ => vec![],
+                    };
+                    (Failure::from(error), refused)
+                }),
+                false => Err((refusal::unknown_ops(&unknown), unknown)),
+            }
+        }
     };
     let network = match network {
         Ok(network) => network,
         Err((failure, refused)) => {
-            if !refused.is_empty() {
+            if let (Model::Onnx(model), false) = (model, refused.is_empty()) {
                 refusal::cannot_run(args, model, &hash, &shape, &refused, &failure);
             }
             // An assumed shape may be all that is wrong.

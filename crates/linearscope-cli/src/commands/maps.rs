@@ -294,9 +294,14 @@ fn check(args: &MapFlags) -> Result<()> {
 
 /// The pictures at both ends of a network, or why there are none.
 pub(crate) fn pictures_of(subject: &Subject) -> Result<Pictures> {
+    pictures_for("maps", subject)
+}
+
+/// The same for another command that needs them.
+pub(crate) fn pictures_for(command: &str, subject: &Subject) -> Result<Pictures> {
     let f = &subject.frozen;
     Pictures::of(f).map_err(|error| match error {
-        Error::NotPictures { .. } => no_pictures(f.input_shape(), f.output_shape()),
+        Error::NotPictures { .. } => no_pictures(command, f.input_shape(), f.output_shape()),
         error => error.into(),
     })
 }
@@ -383,7 +388,7 @@ pub(crate) fn strides(
         cost.of_maps(grid.len(), inputs.len())
     };
     let wished = of(ALONG);
-    let chosen = of(affordable(|along| taken(of(along))));
+    let chosen = of(affordable(ALONG, |along| taken(of(along))));
     if chosen != wished {
         console::notice(&format!(
             "sampling rows every {} output pixels and columns every {} input pixels instead of every {} and \
@@ -400,20 +405,20 @@ pub(crate) fn strides(
     Ok(chosen)
 }
 
-/// How many places along the longer side: the most whose operations are not [`DEAR`].
-fn affordable(operations: impl Fn(usize) -> u64) -> usize {
-    (ALONG_AT_LEAST..=ALONG)
+/// How many places along the longer side, `wished` at most: the most whose operations are not [`DEAR`].
+pub(crate) fn affordable(wished: usize, operations: impl Fn(usize) -> u64) -> usize {
+    (ALONG_AT_LEAST..=wished)
         .rev()
         .find(|&along| operations(along) <= DEAR)
         .unwrap_or(ALONG_AT_LEAST)
 }
 
 /// Why there are no maps, and what there is instead.
-fn no_pictures(input: &[usize], output: &[usize]) -> Failure {
+fn no_pictures(command: &str, input: &[usize], output: &[usize]) -> Failure {
     let kinds = [Kind::of(input), Kind::of(output)];
     let what = |kind: Kind, shape: &[usize]| format!("{} of shape {shape:?}", kind.words());
     let message = format!(
-        "maps needs a network from picture to picture; this one makes {} from {}",
+        "{command} needs a network from picture to picture; this one makes {} from {}",
         what(kinds[1], output),
         what(kinds[0], input)
     );
@@ -519,10 +524,10 @@ mod tests {
     #[test]
     fn a_dear_network_is_looked_at_in_fewer_places() {
         let each = |flops: u64| move |along: usize| flops * (along * along) as u64;
-        assert_eq!(affordable(each(1)), ALONG);
-        assert_eq!(affordable(each(DEAR / 256)), ALONG);
-        assert_eq!(affordable(each(DEAR / 255)), ALONG - 1);
-        assert_eq!(affordable(each(DEAR / 100)), 10);
-        assert_eq!(affordable(each(DEAR)), ALONG_AT_LEAST);
+        assert_eq!(affordable(ALONG, each(1)), ALONG);
+        assert_eq!(affordable(ALONG, each(DEAR / 256)), ALONG);
+        assert_eq!(affordable(ALONG, each(DEAR / 255)), ALONG - 1);
+        assert_eq!(affordable(ALONG, each(DEAR / 100)), 10);
+        assert_eq!(affordable(ALONG, each(DEAR)), ALONG_AT_LEAST);
     }
 }

@@ -18,6 +18,7 @@ pub(crate) mod fields;
 pub(crate) mod inspect;
 pub(crate) mod maps;
 pub(crate) mod matrix;
+pub(crate) mod mean;
 pub(crate) mod merge;
 pub(crate) mod position;
 pub(crate) mod project;
@@ -48,6 +49,7 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<svd::Svd>(),
     Entry::of::<spectrum::Spectrum>(),
     Entry::of::<maps::Maps>(),
+    Entry::of::<mean::Mean>(),
     Entry::of::<walk::Walk>(),
     Entry::of::<project::Project>(),
     Entry::of::<backproject::Backproject>(),

@@ -21,9 +21,9 @@ use crate::{
     ends::{EndFlags, Ends, Shaped, to_first},
     error::{CERTIFICATE, Failure, Result},
     input::{check_finite, read_input},
-    limits,
+    limits, model,
     npy::{self, is_npy},
-    opened::{header, heading, load, name_of, read_model, scores, with},
+    opened::{header, heading, load, name_of, scores, with},
     recipe::Recipe,
     results::{pretty, write_whole},
     rules,
@@ -34,7 +34,7 @@ use crate::{
 /// `verify`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Verify {
-    /// The network, an .onnx file
+    /// The network: an .onnx file, zoo:NAME or zoo:NAME@WEIGHTS (docs/book/src/zoo.md)
     pub model: PathBuf,
     /// Input shape [default: as in the file; where it is open, batch size 1 and 64×64]
     #[arg(
@@ -114,7 +114,7 @@ fn verify(args: &Verify) -> Result<()> {
     let device = device::select(&args.device)?;
     device::check_dtype(&args.device, &device, dtype)?;
     let limits = limits::of(args.recipe.max_input)?;
-    let (model, hash) = read_model(&args.model)?;
+    let (model, hash) = model::read(&args.model)?;
     let Ends { model, layouts, .. } = args.ends.of(model)?;
     let signature = model.inputs()[0].clone();
     let (values, shape) = match &args.input {
@@ -129,7 +129,8 @@ fn verify(args: &Verify) -> Result<()> {
             (read.values, read.shape)
         }
         None => {
-            let (shape, _) = shape_of(args.shape.as_deref(), &signature)?;
+            let given = args.shape.clone().or_else(|| model.made_for());
+            let (shape, _) = shape_of(given.as_deref(), &signature)?;
             linearscope::check_input(&signature.name, &shape)?;
             let values = noise(shape.iter().product(), args.seed);
             (values.iter().map(|v| 0.5 + 0.5 * v).collect(), shape)

@@ -61,6 +61,7 @@ pub fn figure(panel: &Panel) -> Result<Markup, Error> {
                 @if let Some(photograph) = &raster.beneath {
                     img.beneath alt="" src={ "data:image/png;base64," (STANDARD.encode(png(photograph)?)) };
                 }
+                (tiles(panel))
                 (marks(panel))
                 (arrows(panel))
             }
@@ -112,6 +113,21 @@ fn scale(raster: &Raster) -> Markup {
         span.scale title=(range.replace('-', "−")) {
             i class={ "ramp " (raster.ramp.name()) " " (span) } {}
             @for label in labels { span { (label) } }
+        }
+    }
+}
+
+/// The lines between the parts of a picture.
+fn tiles(panel: &Panel) -> Markup {
+    let lines: String = panel
+        .tile_lines()
+        .map(|[from, to]| format!("M{:.4} {:.4}L{:.4} {:.4}", from[0], from[1], to[0], to[1]))
+        .collect();
+    html! {
+        @if !lines.is_empty() {
+            svg.tiles viewBox="0 0 1 1" preserveAspectRatio="none" {
+                path d=(lines) stroke=(LINE) fill="none" vector-effect="non-scaling-stroke" {}
+            }
         }
     }
 }
@@ -237,6 +253,18 @@ mod tests {
         assert_eq!(html.matches("class=\"mark\"").count(), 1);
         assert!(html.contains("left:6.2%;top:56.2%\">7<"), "{html}");
         assert!(html.contains("viewBox=\"0 0 8 8\"") && html.contains("d=\"M0.50 0.50L6.50 3.50"));
+    }
+
+    #[test]
+    fn tiles_are_divided_by_lines() {
+        let array = Array::new(&[1.0; 24], &[4, 6]).unwrap();
+        let panel = Panel::new("filters", array.signed(array.whole(), None, 9));
+        assert!(!html(panel.clone()).contains("tiles"));
+        let html = html(panel.tiles([1, 2]));
+        assert!(
+            html.contains("class=\"tiles\"") && html.contains("d=\"M0.5000 0.0000L0.5000 1.0000\""),
+            "{html}"
+        );
     }
 
     #[test]

@@ -10,7 +10,8 @@ use super::{super::inspect::shape_of, Bench};
 use crate::{
     console,
     error::{Failure, Result},
-    opened::{header, heading, read_model, with},
+    model,
+    opened::{header, heading, with},
     results::pretty,
 };
 
@@ -20,10 +21,11 @@ pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
     }
     let device = device::select(&args.device)?;
     device::check_dtype(&args.device, &device, args.dtype.dtype())?;
-    let (model, hash) = read_model(path)?;
+    let (model, hash) = model::read(path)?;
     let model = args.ends.of(model)?.model;
     let signature = &model.inputs()[0];
-    let (shape, _) = shape_of(args.shape.as_deref(), signature)?;
+    let given = args.shape.clone().or_else(|| model.made_for());
+    let (shape, _) = shape_of(given.as_deref(), signature)?;
     linearscope::check_input(&signature.name, &shape)?;
     let mut many = shape.clone();
     many[0] *= args.k;
