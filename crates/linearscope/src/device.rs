@@ -1,20 +1,26 @@
-//! Devices by name: `cpu`, `wgpu`, `vulkan:1`, `cuda`…
+//! Devices by name: `cpu`, `wgpu`, `vulkan:1`, `cuda`…, or the best there is ([`auto`]).
 //!
 //! A device must be compiled in (a feature of its name) *and* be present. Burn and wgpu panic if it
 //! is not. This module asks the machine first, and its error lists the available devices.
+
+mod best;
+mod description;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::{DType, Device, DeviceType};
 
-use crate::error::{Error, Result};
+pub use best::{Chosen, auto};
+pub use description::{Class, Description, describe};
 
-/// A kind's name, and how its devices are listed.
-type Kind = (&'static str, fn() -> Vec<Device>);
+use crate::error::{Error, Result, panic_message};
+
+/// How the devices of a kind are listed.
+type List = fn() -> std::result::Result<Vec<Device>, String>;
 
 /// The kinds of devices that this build knows, best known first.
-const KINDS: &[Kind] = &[
-    ("cpu", || vec![Device::flex()]),
+const KINDS: &[(&str, List)] = &[
+    ("cpu", || Ok(vec![Device::flex()])),
     #[cfg(feature = "wgpu")]
     ("wgpu", || listed(DeviceType::Wgpu)),
     #[cfg(feature = "vulkan")]
@@ -30,33 +36,81 @@ const KINDS: &[Kind] = &[
 /// Kinds that a feature of their name adds.
 const FEATURES: &[&str] = &["wgpu", "vulkan", "metal", "cuda", "rocm"];
 
-/// The devices of a kind; none where asking for them fails.
+/// The devices of a kind, or what its driver said.
 #[allow(dead_code)]
-fn listed(kind: DeviceType) -> Vec<Device> {
-    catch_unwind(AssertUnwindSafe(|| {
-        Device::enumerate(kind).into_iter().collect()
-    }))
-    .unwrap_or_default()
+fn listed(kind: DeviceType) -> std::result::Result<Vec<Device>, String> {
+    let ask = || Device::enumerate(kind).into_iter().collect();
+    catch_unwind(AssertUnwindSafe(ask)).map_err(|panic| panic_message(panic.as_ref()))
 }
 
-/// The devices that are compiled in and present, by the names that [`select`] takes. Cost: asks
-/// every driver.
-pub fn available() -> Vec<String> {
-    let names = |(kind, list): &Kind| {
-        let count = list().len();
-        (0..count)
-            .map(|i| match count {
-                1 => kind.to_string(),
-                _ => format!("{kind}:{i}"),
-            })
-            .collect::<Vec<_>>()
-    };
-    KINDS.iter().flat_map(names).collect()
+/// A kind of device, and what there is of it.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    /// `cpu`, or the cargo feature that adds it.
+    pub name: &'static str,
+    /// What there is of it.
+    pub presence: Presence,
 }
+
+/// What there is of a kind of device.
+#[derive(Clone, Debug)]
+pub enum Presence {
+    /// Nothing: this build lacks the kind's feature.
+    NotCompiled,
+    /// Its driver could not be asked; what it said.
+    Failed(String),
+    /// These, by the names that [`select`] takes; none is opened yet.
+    Devices(Vec<(String, Device)>),
+}
+
+/// All kinds of devices, those of this build first. Cost: asks every driver.
+pub fn kinds() -> Vec<Kind> {
+    let compiled = KINDS.iter().map(|&(name, list)| {
+        let named = |devices: Vec<Device>| {
+            let count = devices.len();
+            let name = |i| match count {
+                1 => name.to_string(),
+                _ => format!("{name}:{i}"),
+            };
+            let named = devices.into_iter().enumerate();
+            Presence::Devices(named.map(|(i, device)| (name(i), device)).collect())
+        };
+        Kind {
+            name,
+            presence: list().map_or_else(Presence::Failed, named),
+        }
+    });
+    let known = |name: &str| KINDS.iter().any(|(known, _)| *known == name);
+    let others = FEATURES.iter().filter(|name| !known(name));
+    let others = others.map(|name| Kind {
+        name,
+        presence: Presence::NotCompiled,
+    });
+    compiled.chain(others).collect()
+}
+
+/// The devices that are compiled in and present, by the names that [`select`] takes; none is opened. Cost: asks every
+/// driver.
+pub fn present() -> Vec<(String, Device)> {
+    let devices = |kind: Kind| match kind.presence {
+        Presence::Devices(devices) => devices,
+        Presence::NotCompiled | Presence::Failed(_) => Vec::new(),
+    };
+    kinds().into_iter().flat_map(devices).collect()
+}
+
+/// The names of [`present`]. Cost: asks every driver.
+pub fn available() -> Vec<String> {
+    present().into_iter().map(|(name, _)| name).collect()
+}
+
+/// The name that stands for the best device.
+pub const AUTO: &str = "auto";
 
 /// Select a device by name: a kind or, if there are several of a kind, `kind:index`. Without an
 /// index it is the first.
 ///
+/// - `auto`: the best one that computes in f32, as [`auto`] finds it; call that for another dtype and for its name.
 /// - `cpu`: Burn's flex.
 /// - `wgpu`: through the system's graphics API (Vulkan, Metal or DX12), shaders in WGSL.
 /// - `vulkan`, `metal`, `cuda`, `rocm`: that API.
@@ -69,6 +123,9 @@ pub fn select(name: &str) -> Result<Device> {
         because,
         available: available(),
     };
+    if name == AUTO {
+        return auto(DType::F32).map(|chosen| chosen.device);
+    }
     let (kind, index) = match name.split_once(':') {
         None => (name, 0),
         Some((kind, index)) => match index.parse() {
@@ -82,7 +139,8 @@ pub fn select(name: &str) -> Result<Device> {
             false => "is not known".into(),
         }));
     };
-    let mut devices = list();
+    let mut devices =
+        list().map_err(|said| wrong(format!("cannot be listed by its driver: {said}")))?;
     if index < devices.len() {
         return Ok(devices.swap_remove(index));
     }
@@ -116,10 +174,7 @@ pub fn check_dtype(name: &str, device: &Device, dtype: impl Into<DType>) -> Resu
         }),
         Err(panic) => Err(Error::Device {
             name: name.into(),
-            because: format!(
-                "does not open: {}",
-                crate::error::panic_message(panic.as_ref())
-            ),
+            because: format!("does not open: {}", panic_message(panic.as_ref())),
             available: available(),
         }),
     }
@@ -139,6 +194,24 @@ mod tests {
             check_dtype("cpu", &cpu, dtype).expect("flex has both");
         }
         assert_eq!(available()[0], "cpu");
+    }
+
+    #[test]
+    fn every_kind_is_listed_once_with_what_there_is_of_it() {
+        let kinds = kinds();
+        let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, ["cpu", "cuda", "metal", "rocm", "vulkan", "wgpu"]);
+        for kind in kinds {
+            let compiled = KINDS.iter().any(|(name, _)| *name == kind.name);
+            let missing = matches!(kind.presence, Presence::NotCompiled);
+            assert_eq!(compiled, !missing, "{kind:?}");
+        }
+        // What has a name can be selected by it.
+        for (name, device) in present() {
+            assert_eq!(select(&name).expect("it is present"), device, "{name}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod clock;
 mod config;
 mod peak;
+mod rates;
 mod row;
 mod subject;
 
@@ -19,6 +20,7 @@ use std::{
 use linearscope::{Interrupt, panic_message};
 
 pub use config::SuiteConfig;
+pub use rates::rates;
 pub use row::{Figures, Measure, Row, Status};
 
 use self::{

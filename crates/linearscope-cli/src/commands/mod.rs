@@ -10,6 +10,7 @@ pub(crate) mod column;
 pub(crate) mod completions;
 pub(crate) mod contributions;
 pub(crate) mod demo;
+pub(crate) mod devices;
 pub(crate) mod evaluate;
 #[cfg(feature = "explore")]
 pub(crate) mod explore;
@@ -55,6 +56,7 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<inspect::Inspect>(),
     Entry::of::<verify::Verify>(),
     Entry::of::<bench::Bench>(),
+    Entry::of::<devices::Devices>(),
     Entry::of::<merge::Merge>(),
     Entry::of::<fetch::Fetch>(),
     Entry::of::<completions::Completions>(),

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use linearscope::device;
 use linearscope_analysis::bench::{BenchConfig, bench, node_times};
 use serde_json::json;
 
 use super::{super::inspect::shape_of, Bench};
 use crate::{
-    console,
+    console, device,
     error::{Failure, Result},
     opened::{header, heading, read_model, with},
     results::pretty,
@@ -18,8 +17,7 @@ pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
     if args.k == 0 || args.rounds == 0 {
         return Err(Failure::input("-k and --rounds must be at least 1"));
     }
-    let device = device::select(&args.device)?;
-    device::check_dtype(&args.device, &device, args.dtype.dtype())?;
+    let (name, device) = device::opened(&args.device, args.dtype)?;
     let (model, hash) = read_model(path)?;
     let model = args.ends.of(model)?.model;
     let signature = &model.inputs()[0];
@@ -47,7 +45,7 @@ pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
     let parameters = batched.parameters();
     let mut out = batched.outputs()[0].shape.to_vec();
     out[0] /= args.k;
-    let kernels = args.kernels.on(&args.device);
+    let kernels = args.kernels.on(&name);
     let config = BenchConfig::new(&device)
         .with_k(args.k)
         .with_rounds(args.rounds)
@@ -64,7 +62,7 @@ pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
             "input": { "shape": shape },
             "k": args.k,
             "dtype": args.dtype.name(),
-            "device": args.device,
+            "device": name,
             "kernels": kernels.name(),
             "threads": std::thread::available_parallelism().map_or(1, usize::from),
             "nodes": nodes.iter().map(|node| json!({
@@ -79,7 +77,7 @@ pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
         print!("{}", pretty(&with(with(header, more), json!(found))));
         return Ok(());
     }
-    let computed = [args.device.as_str(), args.dtype.name()];
+    let computed = [name.as_str(), args.dtype.name()];
     println!("{}", heading(path, "noise", [&shape, &out], &computed));
     println!(
         "forward pass of {} as one batch: {:.2} ms (median of {} rounds, like all values below)",
