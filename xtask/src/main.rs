@@ -17,7 +17,7 @@ use tally::{Tally, cargo};
 
 const HELP: &str = "\
 cargo xtask test      cargo xtask lint, then every test of the workspace: documentation, units,
-                      conformance on the CPU and on wgpu, the program as a process. As root it installs a software Vulkan driver
+                      conformance on the CPU, on wgpu and on a remote device, the program as a process. As root it installs a software Vulkan driver
                       and a browser by apt where there is none; where python3 lacks SciPy it makes a
                       venv, target/python. What a test still lacks is said, and counted as skipped
 cargo xtask wheel     the Python package as a wheel, target/wheels; needs Python from 3.10 on and pip. test builds it,
@@ -111,15 +111,21 @@ fn test(wgpu: bool) -> bool {
     let wgpu = wgpu && vulkan().is_ok();
     if wgpu {
         // They run below, and are not to be counted as ignored here.
-        all.extend(["--", "--skip", "wgpu::"]);
+        all.extend(["--", "--skip", "wgpu::", "--skip", "loopback::"]);
     }
     tally.run(&all);
     if wgpu {
         // One workspace with more features: what they do not touch stays compiled.
-        let features = "linearscope-tests/wgpu,linearscope-analysis/faer";
-        let targets = ["--test", "promises_wgpu", "--test", "faer"];
-        let command = ["test", "--release", "--workspace", "--features", features];
-        tally.run(&[&command[..], &targets].concat());
+        let features = [
+            "linearscope-tests/wgpu",
+            "linearscope-tests/remote",
+            "linearscope-analysis/faer",
+        ];
+        let features = features.join(",");
+        let targets = ["promises_wgpu", "promises_remote", "faer"];
+        let targets = targets.iter().flat_map(|target| ["--test", target]);
+        let command = ["test", "--release", "--workspace", "--features", &features];
+        tally.run(&command.into_iter().chain(targets).collect::<Vec<_>>());
     }
     wheel::test(&mut tally);
     book::build(&mut tally);
@@ -135,7 +141,13 @@ fn features() -> bool {
         true => "metal",
         false => "cuda",
     };
-    let devices = ["wgpu", "vulkan", "wgpu,fusion,autotune", other];
+    let devices = [
+        "wgpu",
+        "vulkan",
+        "wgpu,fusion,autotune",
+        "remote-server",
+        other,
+    ];
     devices
         .map(|features| ("linearscope-cli", features))
         .iter()

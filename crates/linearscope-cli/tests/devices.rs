@@ -173,3 +173,19 @@ fn a_device_that_is_not_there_is_not_listed() {
         assert!(error.contains(says) && out.is_empty(), "{error}{out}");
     }
 }
+
+/// Without its feature the command says what to do.
+#[cfg(not(feature = "remote-server"))]
+#[test]
+fn a_program_without_a_server_says_how_to_build_one() {
+    let (code, out, error) = program(&["serve-device", "--device", "cpu"]);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(
+        error.contains("without the feature remote-server"),
+        "{error}"
+    );
+    assert!(
+        error.contains("--features remote-server") && out.is_empty(),
+        "{error}"
+    );
+}

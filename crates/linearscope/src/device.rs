@@ -5,6 +5,7 @@
 
 mod best;
 mod description;
+mod remote;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,6 +13,9 @@ use burn::tensor::{DType, Device, DeviceType};
 
 pub use best::{Chosen, auto};
 pub use description::{Class, Description, describe};
+#[cfg(feature = "remote-server")]
+pub use remote::serve;
+pub use remote::{REMOTE, TOKEN};
 
 use crate::error::{Error, Result, panic_message};
 
@@ -33,7 +37,7 @@ const KINDS: &[(&str, List)] = &[
     ("rocm", || listed(DeviceType::Rocm)),
 ];
 
-/// Kinds that a feature of their name adds.
+/// Kinds that a feature of their name adds, and that are listed; [`REMOTE`] is another.
 const FEATURES: &[&str] = &["wgpu", "vulkan", "metal", "cuda", "rocm"];
 
 /// The devices of a kind, or what its driver said.
@@ -63,7 +67,7 @@ pub enum Presence {
     Devices(Vec<(String, Device)>),
 }
 
-/// All kinds of devices, those of this build first. Cost: asks every driver.
+/// All kinds of devices, those of this build first; [`REMOTE`] only where it is not compiled in. Cost: asks every driver.
 pub fn kinds() -> Vec<Kind> {
     let compiled = KINDS.iter().map(|&(name, list)| {
         let named = |devices: Vec<Device>| {
@@ -86,7 +90,12 @@ pub fn kinds() -> Vec<Kind> {
         name,
         presence: Presence::NotCompiled,
     });
-    compiled.chain(others).collect()
+    // Compiled in, it has no list: whoever names one has its address.
+    let remote = cfg!(not(feature = "remote")).then_some(Kind {
+        name: REMOTE,
+        presence: Presence::NotCompiled,
+    });
+    compiled.chain(others).chain(remote).collect()
 }
 
 /// The devices that are compiled in and present, by the names that [`select`] takes; none is opened. Cost: asks every
@@ -114,6 +123,8 @@ pub const AUTO: &str = "auto";
 /// - `cpu`: Burn's flex.
 /// - `wgpu`: through the system's graphics API (Vulkan, Metal or DX12), shaders in WGSL.
 /// - `vulkan`, `metal`, `cuda`, `rocm`: that API.
+/// - `remote:ws://HOST:PORT`, `remote:ws://HOST:PORT/#1`: a device of the server there, the first or another. Connects at
+///   once, with the token of the environment variable [`TOKEN`] where it is set. Nothing is encrypted.
 ///
 /// # Errors
 /// [`Error::Device`], which lists the available devices.
@@ -125,6 +136,9 @@ pub fn select(name: &str) -> Result<Device> {
     };
     if name == AUTO {
         return auto(DType::F32).map(|chosen| chosen.device);
+    }
+    if name == REMOTE || name.starts_with("remote:") {
+        return remote::connect(name).map_err(wrong);
     }
     let (kind, index) = match name.split_once(':') {
         None => (name, 0),
@@ -167,6 +181,10 @@ pub fn check_dtype(name: &str, device: &Device, dtype: impl Into<DType>) -> Resu
         claimed && !(dtype == DType::F64 && WITHOUT_F64.contains(&kind))
     }));
     match supported {
+        // Nobody says what a server computes with, and drivers claim f64 that they get wrong.
+        Ok(true) if kind == REMOTE && dtype == DType::F64 => {
+            best::comes_out_right(name, device, dtype)
+        }
         Ok(true) => Ok(()),
         Ok(false) => Err(Error::Dtype {
             device: name.into(),
@@ -199,10 +217,10 @@ mod tests {
     #[test]
     fn every_kind_is_listed_once_with_what_there_is_of_it() {
         let kinds = kinds();
-        let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
-        let mut sorted = names.clone();
-        sorted.sort_unstable();
-        assert_eq!(sorted, ["cpu", "cuda", "metal", "rocm", "vulkan", "wgpu"]);
+        let mut names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
+        names.retain(|name| *name != REMOTE);
+        names.sort_unstable();
+        assert_eq!(names, ["cpu", "cuda", "metal", "rocm", "vulkan", "wgpu"]);
         for kind in kinds {
             let compiled = KINDS.iter().any(|(name, _)| *name == kind.name);
             let missing = matches!(kind.presence, Presence::NotCompiled);
@@ -226,6 +244,14 @@ mod tests {
             ("metal:2", "build with --features metal"),
             #[cfg(feature = "wgpu")]
             ("wgpu:99", "of its kind"),
+            #[cfg(not(feature = "remote"))]
+            ("remote:ws://127.0.0.1:1", "build with --features remote"),
+            #[cfg(feature = "remote")]
+            ("remote:ws://127.0.0.1:1", "cannot be connected"),
+            #[cfg(feature = "remote")]
+            ("remote:http://a", "remote:ws://HOST:PORT"),
+            #[cfg(feature = "remote")]
+            ("remote", "remote:ws://HOST:PORT"),
         ] {
             let error = select(name).expect_err(name).to_string();
             assert!(error.contains(says), "{error}");

@@ -24,6 +24,7 @@ pub(crate) mod position;
 pub(crate) mod project;
 pub(crate) mod row;
 pub(crate) mod run;
+pub(crate) mod serve_device;
 pub(crate) mod spectrum;
 pub(crate) mod svd;
 pub(crate) mod verify;
@@ -57,6 +58,7 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<verify::Verify>(),
     Entry::of::<bench::Bench>(),
     Entry::of::<devices::Devices>(),
+    Entry::of::<serve_device::ServeDevice>(),
     Entry::of::<merge::Merge>(),
     Entry::of::<fetch::Fetch>(),
     Entry::of::<completions::Completions>(),

@@ -119,6 +119,11 @@ fn holds_enough(description: &Description) -> std::result::Result<(), String> {
 /// As [`check_dtype`]; [`Error::Device`] where it panics or the numbers are wrong.
 pub(super) fn computes(name: &str, device: &Device, dtype: DType) -> Result<()> {
     check_dtype(name, device, dtype)?;
+    comes_out_right(name, device, dtype)
+}
+
+/// The same of a device that claims the dtype.
+pub(super) fn comes_out_right(name: &str, device: &Device, dtype: DType) -> Result<()> {
     let wrong = |because: String| Error::Device {
         name: name.into(),
         because,

@@ -22,6 +22,8 @@ pub enum Class {
     Cpu,
     /// A graphics driver that computes on the processor (lavapipe, llvmpipe, WARP): for tests. It is slower than `cpu`.
     Software,
+    /// A device of a server, which does not say what it is.
+    Remote,
 }
 
 impl Class {
@@ -34,6 +36,7 @@ impl Class {
             Self::Unclassified => "unclassified",
             Self::Cpu => "cpu",
             Self::Software => "software",
+            Self::Remote => "remote",
         }
     }
 }
@@ -83,6 +86,17 @@ fn described(device: &DispatchDevice) -> Description {
                 class,
                 memory: properties.memory.max_memory(),
                 largest_tensor: Some(properties.memory.max_page_size),
+            }
+        }
+        #[cfg(feature = "remote")]
+        DispatchDevice::Remote(_) => {
+            // Whoever asks wants to know whether it is still there.
+            let _connected = Device::new(device.clone()).settings();
+            Description {
+                adapter: None,
+                class: Class::Remote,
+                memory: None,
+                largest_tensor: None,
             }
         }
         _ => Description {
@@ -141,6 +155,7 @@ mod tests {
             Class::Unclassified,
             Class::Cpu,
             Class::Software,
+            Class::Remote,
         ];
         assert!(best_first.is_sorted());
     }

@@ -36,6 +36,7 @@ mod cross;
 mod diagonal;
 mod direct;
 mod expansion;
+pub(crate) mod integers;
 mod interpolate;
 mod locality;
 mod mask;
