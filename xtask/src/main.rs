@@ -10,7 +10,10 @@ mod quick;
 mod tally;
 mod wheel;
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::Path,
+    process::{Command, ExitCode},
+};
 
 use linearscope_test_support::machine::vulkan;
 use tally::{Tally, cargo};
@@ -31,6 +34,7 @@ cargo xtask quick     for daily work, compiling incrementally with little optimi
                       tests, the promises on small networks, the program's main paths
 cargo xtask node-tests  fetch the ONNX backend node tests (python3 with pip); test does, too
 cargo xtask features  cargo check with each feature that this system can check
+cargo xtask wasm      cargo check of the library crates for wasm32, where that target is installed
 cargo xtask book      the book, docs/book/book/index.html; compiles mdbook into the target directory if there is none
 cargo xtask lint      formatting, clippy and the links of the documentation
 cargo xtask deny      licences, versions and sources of all dependencies by cargo-deny, as deny.toml allows them
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         }
         Some("book") => book::build(&mut Tally::default()),
         Some("features") => features(),
+        Some("wasm") => wasm(),
         Some("lint") => lint(),
         Some("deny") => deny(),
         Some("package") => {
@@ -127,6 +132,11 @@ fn test(wgpu: bool) -> bool {
         let command = ["test", "--release", "--workspace", "--features", &features];
         tally.run(&command.into_iter().chain(targets).collect::<Vec<_>>());
     }
+    if !wasm() {
+        tally.broke("cargo xtask wasm");
+    } else if !has_target(WASM) {
+        tally.skip("cargo check for WebAssembly", "the target is not installed");
+    }
     wheel::test(&mut tally);
     book::build(&mut tally);
     if !clean {
@@ -165,6 +175,38 @@ fn features() -> bool {
             println!("$ cargo {}", args.join(" "));
             cargo(&args).status().is_ok_and(|status| status.success())
         })
+}
+
+/// The target of browsers.
+const WASM: &str = "wasm32-unknown-unknown";
+
+/// Whether the toolchain can compile for a target.
+fn has_target(target: &str) -> bool {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
+    sysroot.is_ok_and(|output| {
+        let root = String::from_utf8_lossy(&output.stdout).trim().to_string();
+        Path::new(&root)
+            .join("lib/rustlib")
+            .join(target)
+            .join("lib")
+            .is_dir()
+    })
+}
+
+/// cargo check of the crates that a page could use, for the target of browsers; true where it is not installed.
+fn wasm() -> bool {
+    if !has_target(WASM) {
+        println!("skipped: the target {WASM} is not installed (rustup target add {WASM})");
+        return true;
+    }
+    let packages = ["linearscope", "linearscope-analysis", "linearscope-picture"];
+    let packages = packages.iter().flat_map(|name| ["-p", name]);
+    let args = ["check", "--release", "--target", WASM]
+        .into_iter()
+        .chain(packages);
+    let args: Vec<&str> = args.collect();
+    println!("$ cargo {}", args.join(" "));
+    cargo(&args).status().is_ok_and(|status| status.success())
 }
 
 /// Whether cargo has this tool; said where it has not.
