@@ -1,19 +1,13 @@
-//! Two rates of a device, in seconds: for a list of devices, and for whoever chooses among them.
+//! How fast a device convolves.
 
 use std::time::Instant;
 
 use burn::tensor::FloatDType;
-use linearscope::{Interrupt, Kernels};
+use linearscope::Kernels;
 
-use super::{
-    Event, Run,
-    clock::Clock,
-    config::SuiteConfig,
-    peak::{LONG, peak},
-    row::{Figures, Measure, Row, Status},
-};
+use super::{clock::Clock, config::SuiteConfig, peak::LONG, row::Figures};
 use crate::{
-    bench::{networks::convolution, synced, tensor},
+    bench::{networks, synced, tensor},
     error::{Error, Result},
     frozen::FrozenNetwork,
     progress::Progress,
@@ -25,48 +19,19 @@ const SIDE: usize = 64;
 /// Pictures side by side at most: 67 MB on either side of the convolution.
 const PICTURES: usize = 64;
 
-/// The rates of a matrix product (`peak`) and of a 3×3 convolution (`convolution`), both f32, a row each. The convolution is a
-/// plain forward pass by these kernels, of more and more pictures until one takes 100 ms.
-///
-/// Rows are those of [`suite`](super::suite) with its limits; `scale` divides the largest product that is tried. Memory: 0.8
-/// GB at scale 1.
-///
-/// # Errors
-/// [`Error::Stopped`] once [`SuiteConfig::interrupt`] is. What goes wrong within a row, a panic of the backend too, is that
-/// row's [`Status`].
-pub fn rates(
+/// One picture.
+pub(super) const SHAPE: [usize; 4] = [1, CHANNELS, SIDE, SIDE];
+
+/// A plain forward pass by these kernels, of a batch that takes about [`LONG`]; the best of all rounds.
+pub(super) fn convolution(
     config: &SuiteConfig,
     kernels: Kernels,
-    observer: impl FnMut(Event<'_>),
-) -> Result<Vec<Row>> {
-    let mut run = Run {
-        config,
-        began: Instant::now(),
-        peak: None,
-        done: 0,
-        of: 2,
-        observer,
-    };
-    let alone = Interrupt::new();
-    let product = run.row(Row::of(Measure::Peak), &alone, |clock| {
-        Ok((peak(config, clock)?, Status::Ok))
-    })?;
-    let row = Row {
-        input: Some(vec![1, CHANNELS, SIDE, SIDE]),
-        ..Row::of(Measure::Convolution)
-    };
-    let convolution = run.row(row, &alone, |clock| {
-        Ok((convolved(config, kernels, clock)?, Status::Ok))
-    })?;
-    Ok(vec![product, convolution])
-}
-
-/// The best of all rounds of a batch that takes about [`LONG`].
-fn convolved(config: &SuiteConfig, kernels: Kernels, clock: &Clock) -> Result<Figures> {
+    clock: &Clock,
+) -> Result<Figures> {
     let device = &config.device;
     let mut pictures = 1;
     loop {
-        let network = convolution(pictures, CHANNELS, SIDE)?;
+        let network = networks::convolution(pictures, CHANNELS, SIDE)?;
         let loaded = FrozenNetwork::load(network, device, FloatDType::F32)?;
         let loaded = loaded.with_kernels(kernels)?;
         let shape = [pictures, CHANNELS, SIDE, SIDE];
