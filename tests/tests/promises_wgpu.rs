@@ -21,6 +21,8 @@ all_of!(
     random_networks,
     bundled_networks,
     gradients_of_training_are_the_cpus,
+    the_suite_agrees_with_the_cpu,
+    auto_prefers_the_cpu_to_a_software_driver,
     f64_is_refused,
     an_adapter_that_is_not_there_is_an_error,
 );
@@ -34,6 +36,8 @@ fn found() -> Result<(), String> {
 
 #[cfg(feature = "wgpu")]
 mod wgpu {
+    use std::time::Duration;
+
     use burn::{
         module::Param,
         nn::conv::Conv2dConfig,
@@ -44,9 +48,10 @@ mod wgpu {
     use linearscope::{
         RuleSet,
         conformance::{Allowed, Floor},
-        device,
+        device::{self, Class},
         training::Traced,
     };
+    use linearscope_analysis::bench::suite::{Event, Row, Status, SuiteConfig, suite};
     use linearscope_tests::{BUNDLED, assets, network, promises::Platform, pseudo_input, relative};
 
     /// The first adapter. None is a failure: whoever compiles this has one.
@@ -118,6 +123,85 @@ mod wgpu {
             let off = relative(&gradient(&wgpu, unit), &gradient(&cpu, unit));
             assert!(off < limit, "{off:e} is over {limit:e}");
         }
+    }
+
+    /// Every row of `bench --gpu-suite` at a sixteenth of the widths and sizes.
+    fn rows(device: &Device) -> Vec<Row> {
+        let long = Duration::from_secs(24 * 3600);
+        let config = SuiteConfig::new(device)
+            .with_scale(16)
+            .with_rounds(1)
+            .with_row_limit(long)
+            .with_limit(long);
+        let mut rows = Vec::new();
+        suite(&config, |event| {
+            if let Event::Ended(row) = event {
+                rows.push(row.clone());
+            }
+        })
+        .expect("runs to its end");
+        rows
+    }
+
+    /// The suite measures the same networks on a device as on the CPU: f(x₀) is theirs within 1e-5 (networks were up to 7.4e-7
+    /// off), and singular values within 1e-3 of the largest: a unit within rounding of its kink may decide otherwise.
+    pub(crate) fn the_suite_agrees_with_the_cpu() {
+        let device = device::select("wgpu").expect("an adapter");
+        let [found, expected] = [rows(&device), rows(&Device::flex())];
+        assert_eq!(found.len(), expected.len());
+        let mut compared = 0;
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found.status, Status::Ok, "{found:?}");
+            assert_eq!((found.row, found.network), (expected.row, expected.network));
+            let norms = found
+                .figures
+                .reference_norm
+                .zip(expected.figures.reference_norm);
+            if let Some((norm, cpu)) = norms {
+                assert!(
+                    (norm - cpu).abs() <= 1e-5 * cpu,
+                    "{norm} and {cpu}: {found:?}"
+                );
+                compared += 1;
+            }
+            let sigma = found
+                .figures
+                .sigma
+                .as_ref()
+                .zip(expected.figures.sigma.as_ref());
+            if let Some((sigma, cpu)) = sigma {
+                assert_eq!(sigma.len(), cpu.len(), "{found:?}");
+                for (sigma, one) in sigma.iter().zip(cpu) {
+                    assert!(
+                        (sigma - one).abs() <= 1e-3 * cpu[0],
+                        "{sigma} and {one}: {found:?}"
+                    );
+                }
+                compared += 1;
+            }
+        }
+        // f(x₀) of four networks, singular values of three.
+        assert_eq!(compared, 7);
+    }
+
+    /// A real card comes before the CPU, and what imitates one after it; no graphics API computes in f64.
+    pub(crate) fn auto_prefers_the_cpu_to_a_software_driver() {
+        let wgpu = device::select("wgpu").expect("an adapter");
+        let described = device::describe("wgpu", &wgpu).expect("opens");
+        assert!(described.adapter.is_some(), "{described:?}");
+        assert!(
+            described
+                .largest_tensor
+                .is_some_and(|bytes| bytes >= 128 << 20),
+            "{described:?}"
+        );
+        let chosen = device::auto(FloatDType::F32).expect("the cpu at least");
+        let software = device::present().iter().all(|(name, device)| {
+            let class = device::describe(name, device).map(|said| said.class);
+            class.is_ok_and(|class| matches!(class, Class::Cpu | Class::Software))
+        });
+        assert_eq!(chosen.name == "cpu", software, "{chosen:?}");
+        assert_eq!(device::auto(FloatDType::F64).expect("the cpu").name, "cpu");
     }
 
     pub(crate) fn f64_is_refused() {

@@ -10,14 +10,17 @@ mod quick;
 mod tally;
 mod wheel;
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::Path,
+    process::{Command, ExitCode},
+};
 
 use linearscope_test_support::machine::vulkan;
 use tally::{Tally, cargo};
 
 const HELP: &str = "\
 cargo xtask test      cargo xtask lint, then every test of the workspace: documentation, units,
-                      conformance on the CPU and on wgpu, the program as a process. As root it installs a software Vulkan driver
+                      conformance on the CPU, on wgpu and on a remote device, the program as a process. As root it installs a software Vulkan driver
                       and a browser by apt where there is none; where python3 lacks SciPy it makes a
                       venv, target/python. What a test still lacks is said, and counted as skipped
 cargo xtask wheel     the Python package as a wheel, target/wheels; needs Python from 3.10 on and pip. test builds it,
@@ -31,6 +34,7 @@ cargo xtask quick     for daily work, compiling incrementally with little optimi
                       tests, the promises on small networks, the program's main paths
 cargo xtask node-tests  fetch the ONNX backend node tests (python3 with pip); test does, too
 cargo xtask features  cargo check with each feature that this system can check
+cargo xtask wasm      cargo check of the library crates for wasm32, where that target is installed
 cargo xtask book      the book, docs/book/book/index.html; compiles mdbook into the target directory if there is none
 cargo xtask lint      formatting, clippy and the links of the documentation
 cargo xtask deny      licences, versions and sources of all dependencies by cargo-deny, as deny.toml allows them
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         }
         Some("book") => book::build(&mut Tally::default()),
         Some("features") => features(),
+        Some("wasm") => wasm(),
         Some("lint") => lint(),
         Some("deny") => deny(),
         Some("package") => {
@@ -111,15 +116,26 @@ fn test(wgpu: bool) -> bool {
     let wgpu = wgpu && vulkan().is_ok();
     if wgpu {
         // They run below, and are not to be counted as ignored here.
-        all.extend(["--", "--skip", "wgpu::"]);
+        all.extend(["--", "--skip", "wgpu::", "--skip", "loopback::"]);
     }
     tally.run(&all);
     if wgpu {
         // One workspace with more features: what they do not touch stays compiled.
-        let features = "linearscope-tests/wgpu,linearscope-analysis/faer";
-        let targets = ["--test", "promises_wgpu", "--test", "faer"];
-        let command = ["test", "--release", "--workspace", "--features", features];
-        tally.run(&[&command[..], &targets].concat());
+        let features = [
+            "linearscope-tests/wgpu",
+            "linearscope-tests/remote",
+            "linearscope-analysis/faer",
+        ];
+        let features = features.join(",");
+        let targets = ["promises_wgpu", "promises_remote", "faer"];
+        let targets = targets.iter().flat_map(|target| ["--test", target]);
+        let command = ["test", "--release", "--workspace", "--features", &features];
+        tally.run(&command.into_iter().chain(targets).collect::<Vec<_>>());
+    }
+    if !wasm() {
+        tally.broke("cargo xtask wasm");
+    } else if !has_target(WASM) {
+        tally.skip("cargo check for WebAssembly", "the target is not installed");
     }
     wheel::test(&mut tally);
     book::build(&mut tally);
@@ -135,7 +151,13 @@ fn features() -> bool {
         true => "metal",
         false => "cuda",
     };
-    let devices = ["wgpu", "vulkan", "wgpu,fusion,autotune", other];
+    let devices = [
+        "wgpu",
+        "vulkan",
+        "wgpu,fusion,autotune",
+        "remote-server",
+        other,
+    ];
     devices
         .map(|features| ("linearscope-cli", features))
         .iter()
@@ -153,6 +175,38 @@ fn features() -> bool {
             println!("$ cargo {}", args.join(" "));
             cargo(&args).status().is_ok_and(|status| status.success())
         })
+}
+
+/// The target of browsers.
+const WASM: &str = "wasm32-unknown-unknown";
+
+/// Whether the toolchain can compile for a target.
+fn has_target(target: &str) -> bool {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
+    sysroot.is_ok_and(|output| {
+        let root = String::from_utf8_lossy(&output.stdout).trim().to_string();
+        Path::new(&root)
+            .join("lib/rustlib")
+            .join(target)
+            .join("lib")
+            .is_dir()
+    })
+}
+
+/// cargo check of the crates that a page could use, for the target of browsers; true where it is not installed.
+fn wasm() -> bool {
+    if !has_target(WASM) {
+        println!("skipped: the target {WASM} is not installed (rustup target add {WASM})");
+        return true;
+    }
+    let packages = ["linearscope", "linearscope-analysis", "linearscope-picture"];
+    let packages = packages.iter().flat_map(|name| ["-p", name]);
+    let args = ["check", "--release", "--target", WASM]
+        .into_iter()
+        .chain(packages);
+    let args: Vec<&str> = args.collect();
+    println!("$ cargo {}", args.join(" "));
+    cargo(&args).status().is_ok_and(|status| status.success())
 }
 
 /// Whether cargo has this tool; said where it has not.

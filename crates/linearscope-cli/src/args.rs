@@ -66,8 +66,8 @@ pub(crate) struct Freezing {
     /// Precision of all computations; use f64 to tell rounding error from bugs
     #[arg(long, default_value = "f32")]
     pub dtype: Precision,
-    /// Device to compute on: cpu, or one that the program was built with (wgpu, vulkan, metal, cuda, rocm); append :N
-    /// for the N-th of several
+    /// Device to compute on: cpu, one that the program was built with (wgpu, vulkan, metal, cuda, rocm; append :N
+    /// for the N-th of several), remote:ws://HOST:PORT, or auto, the best of this machine. `linearscope devices` lists them
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     pub device: String,
     #[command(flatten)]

@@ -311,7 +311,7 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
     };
     let mine = |number: &usize| common.shard.is_none_or(|shard| shard.has(*number));
     let mine: Vec<usize> = (0..job.pictures.len()).filter(mine).collect();
-    let shares = shares(common, opened.budget());
+    let shares = shares(common, opened.device_name(), opened.budget());
     opened.share_of(shares);
     let workers = shares.min(mine.len());
     let opened = &opened;
@@ -440,9 +440,8 @@ enum Picture {
 /// than [`SHARE`], or two where memory is scarce. One where the user limits memory, since what fits would hang on the number of
 /// cores then; and one elsewhere: a graphics card has one queue. It does not hang on the number of pictures, so that a shard's
 /// have what they would have in the whole job.
-fn shares(common: &Common, budget: usize) -> usize {
-    let freezing = &common.freezing;
-    let one = freezing.device != "cpu" || freezing.max_memory.is_some();
+fn shares(common: &Common, device: &str, budget: usize) -> usize {
+    let one = device != "cpu" || common.freezing.max_memory.is_some();
     // Who listens instead of the person before the terminal listens to one thread.
     if one || console::is_heard() {
         return 1;

@@ -8,6 +8,7 @@ mod command;
 mod commands;
 mod console;
 mod content;
+mod device;
 #[cfg(test)]
 mod docs;
 pub mod embed;

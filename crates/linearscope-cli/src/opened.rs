@@ -11,7 +11,7 @@ use std::{
 
 use burn::tensor::{Device, FloatDType, TensorData};
 use burn_dispatch::Dispatch;
-use linearscope::{Interrupt, Kernels, Loaded, Network, RuleSet, device, program::machine_budget};
+use linearscope::{Interrupt, Kernels, Loaded, Network, RuleSet, program::machine_budget};
 use linearscope_analysis::{FrozenNetwork, LinearOperator, vectors};
 use linearscope_onnx::{Model as Onnx, Signature};
 use linearscope_preprocess::Limits;
@@ -22,7 +22,7 @@ use crate::{
     args::{Common, RecipeFlags},
     boxes::Boxes,
     command::About,
-    console,
+    console, device,
     ends::{Ends, Layouts},
     error::{Failure, Result},
     input::{Input, Read, check_finite, read_input},
@@ -237,9 +237,11 @@ impl Opened {
         model: Option<&[u8]>,
     ) -> Result<Self> {
         let in_memory = model.is_some();
-        let freezing = &common.freezing;
-        let device = device::select(&freezing.device)?;
-        device::check_dtype(&freezing.device, &device, freezing.dtype.dtype())?;
+        let mut common = common.clone();
+        let freezing = &mut common.freezing;
+        // From here on `auto` has a name: in manifests, keys and jobs.
+        let device;
+        (freezing.device, device) = device::opened(&freezing.device, freezing.dtype)?;
         let budget = memory(freezing.max_memory)?;
         let limits = limits::of(common.recipe.max_input)?;
         let rules = rules::read(&freezing.rules)?;
@@ -252,12 +254,13 @@ impl Opened {
         };
         let ends = common.ends.of_within(model, &limits)?;
         let signature = ends.model.inputs()[0].clone();
+        let set = common.ends.hashes()?;
         Ok(Self {
             about,
-            common: common.clone(),
+            common,
             arguments,
             ends,
-            set: common.ends.hashes()?,
+            set,
             hash,
             signature,
             in_memory,
@@ -268,6 +271,11 @@ impl Opened {
             made: Mutex::default(),
             said: Mutex::default(),
         })
+    }
+
+    /// The name of the device that everything is computed on, which `auto` has become.
+    pub(crate) fn device_name(&self) -> &str {
+        &self.common.freezing.device
     }
 
     /// The SHA-256 of the model's file.

@@ -60,6 +60,12 @@ impl Net {
         py.detach(|| self.net.sha256())
     }
 
+    /// The name of the device that everything is computed on.
+    #[getter]
+    fn device(&self, py: Python<'_>) -> String {
+        py.detach(|| self.net.device())
+    }
+
     /// Name and shape of the input and of the output that is read, as JSON; names for dynamic axes.
     #[getter]
     fn signatures(&self, py: Python<'_>) -> PyResult<String> {

@@ -40,6 +40,16 @@ def test_a_network_of_bytes_answers(assets):
     assert found["model"]["file"] == "mine" and found["dtype"] == "f64" and found["holds"]
 
 
+def test_auto_has_the_name_of_the_device_it_became(assets):
+    net = ls.load(assets / "tiny_ops/tiny_ops.onnx", device="auto")
+    f = net.freeze(assets / "tiny_ops/input.npy")
+    assert net.device != "auto" and f.facts["device"] == net.device and net.device in repr(net)
+    named = ls.load(assets / "tiny_ops/tiny_ops.onnx", device=net.device)
+    assert named.device == net.device
+    with pytest.raises(ls.InputError, match="abacus"):
+        ls.load(assets / "tiny_ops/tiny_ops.onnx", device="abacus")
+
+
 def test_a_file_that_has_changed_is_not_asked(assets, tmp_path):
     path = tmp_path / "net.onnx"
     path.write_bytes((assets / "vgg/vgg.onnx").read_bytes())

@@ -30,7 +30,7 @@ use crate::{
     LinearScope,
     error::{Error, Place, Result, guarded, panic_message},
     interrupt::Interrupt,
-    linear::Shared,
+    linear::{Shared, integers},
     network::{Network, Role, operation_name},
     report::OpReport,
     rule_set::{Normalisation, Site},
@@ -583,7 +583,7 @@ pub(crate) fn register_op<B: BackendIr>(
     let HandleKind::Int(tensor) = interpreter.get_tensor(&op.input) else {
         panic!("an int cast reads an int tensor");
     };
-    let cast = B::int_cast(tensor, op.out.dtype.into());
+    let cast = integers::cast::<B>(tensor, op.out.dtype.into());
     interpreter.register_tensor_to_device(op.out.id, HandleKind::Int(cast));
 }
 

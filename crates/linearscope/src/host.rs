@@ -3,7 +3,7 @@
 use std::{any::Any, borrow::Cow};
 
 use burn_backend::{
-    Backend, BoolStore, DType, Shape, TensorData, read_sync,
+    Backend, BoolStore, DType, ExecutionError, Shape, TensorData, read_sync,
     tensor::{BoolTensor, FloatTensor, IntTensor},
 };
 use burn_dispatch::{BackendTensor, DispatchTensor, DispatchTensorKind};
@@ -14,6 +14,20 @@ use crate::error::{Error, Result};
 /// Why a device did not deliver, as an error of ours.
 fn undelivered(error: impl std::fmt::Debug) -> Error {
     Error::Data(format!("{error:?}"))
+}
+
+/// Why a device did not deliver, in one line. Burn's remote backend has no error of its own for a server that is gone: what
+/// waits for an answer loses its channel.
+fn unread(error: ExecutionError) -> Error {
+    let said = error.to_string();
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    let said = lines.join(" ");
+    Error::Data(match said.contains("Failed to read tensor") {
+        true => format!(
+            "the device did not answer, and its server has stopped or cannot be reached: start it, and this program again ({said})"
+        ),
+        false => format!("the device did not deliver: {said}"),
+    })
 }
 
 /// A float tensor's numbers on the host, as f64.
@@ -27,7 +41,7 @@ pub fn host<B: Backend>(x: FloatTensor<B>) -> Result<Vec<f64>> {
 
 /// A float tensor's data on the host, in its own dtype.
 fn floats<B: Backend>(x: FloatTensor<B>) -> Result<TensorData> {
-    read_sync(B::float_into_data(x)).map_err(undelivered)
+    read_sync(B::float_into_data(x)).map_err(unread)
 }
 
 /// The tensor itself, where its numbers are this process's memory.
@@ -106,7 +120,7 @@ pub(crate) fn ints<B: Backend>(x: &IntTensor<B>) -> Result<Cow<'_, [i64]>> {
             return Ok(x.iter().map(|i| i64::from(*i)).collect());
         }
     }
-    let data = read_sync(B::int_into_data(x.clone())).map_err(undelivered)?;
+    let data = read_sync(B::int_into_data(x.clone())).map_err(unread)?;
     let data = data.convert_dtype(DType::I64);
     Ok(data.try_into_vec().map_err(undelivered)?.into())
 }
@@ -122,7 +136,7 @@ pub(crate) fn bools<B: Backend>(x: &BoolTensor<B>) -> Result<Cow<'_, [u8]>> {
     {
         return Ok(Cow::Borrowed(&x.storage()[start..end]));
     }
-    let data = read_sync(B::bool_into_data(x.clone())).map_err(undelivered)?;
+    let data = read_sync(B::bool_into_data(x.clone())).map_err(unread)?;
     Ok(data.iter::<bool>().map(u8::from).collect())
 }
 

@@ -76,6 +76,21 @@ impl Architecture {
     }
 }
 
+/// A 3×3 convolution with a bias, of `[n, channels, size, size]` to the same shape: padded, weights from the seed.
+///
+/// # Errors
+/// [`linearscope::Error::Capture`] for sizes of 0.
+pub fn convolution(n: usize, channels: usize, size: usize) -> Result<Network> {
+    let seeded = &mut Seeded {
+        random: SplitMix64::new(SEED),
+        device: Device::flex(),
+        scale: 1,
+    };
+    let layer = seeded.conv(channels, channels, 3, 1, 1);
+    let shape = [n, channels, size, size];
+    Ok(captured(&layer, shape, Conv2d::forward)?)
+}
+
 fn captured<M: Module, const D: usize>(
     module: &M,
     shape: [usize; 4],

@@ -7,6 +7,7 @@
 
 mod clock;
 mod config;
+mod convolution;
 mod peak;
 mod row;
 mod subject;
@@ -16,7 +17,7 @@ use std::{
     time::Instant,
 };
 
-use linearscope::{Interrupt, panic_message};
+use linearscope::{Interrupt, Kernels, panic_message};
 
 pub use config::SuiteConfig;
 pub use row::{Figures, Measure, Row, Status};
@@ -151,6 +152,43 @@ pub fn suite(config: &SuiteConfig, observer: impl FnMut(Event<'_>)) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Two rates of a device, for a list of devices: of a matrix product (`peak`) and of a 3×3 convolution (`convolution`), both f32,
+/// a row each. The convolution is a plain forward pass by these kernels, of more and more pictures until one takes 100 ms.
+///
+/// Rows are those of [`suite`], with its limits; `scale` divides the largest product that is tried. Memory: 0.8 GB at scale
+/// 1. Time: a few seconds.
+///
+/// # Errors
+/// [`Error::Stopped`] once [`SuiteConfig::interrupt`] is. What goes wrong within a row, a panic of the backend too, is that
+/// row's [`Status`].
+pub fn rates(
+    config: &SuiteConfig,
+    kernels: Kernels,
+    observer: impl FnMut(Event<'_>),
+) -> Result<Vec<Row>> {
+    let mut run = Run {
+        config,
+        began: Instant::now(),
+        peak: None,
+        done: 0,
+        of: 2,
+        observer,
+    };
+    let alone = Interrupt::new();
+    let product = run.row(Row::of(Measure::Peak), &alone, |clock| {
+        Ok((peak::peak(config, clock)?, Status::Ok))
+    })?;
+    let row = Row {
+        input: Some(convolution::SHAPE.to_vec()),
+        ..Row::of(Measure::Convolution)
+    };
+    let convolution = run.row(row, &alone, |clock| {
+        let figures = convolution::convolution(config, kernels, clock)?;
+        Ok((figures, Status::Ok))
+    })?;
+    Ok(vec![product, convolution])
 }
 
 impl<O: FnMut(Event<'_>)> Run<'_, O> {

@@ -3,6 +3,8 @@
 mod model;
 mod suite;
 
+pub(super) use suite::rate;
+
 use std::path::PathBuf;
 
 use clap::Args;

@@ -10,6 +10,7 @@ pub(crate) mod column;
 pub(crate) mod completions;
 pub(crate) mod contributions;
 pub(crate) mod demo;
+pub(crate) mod devices;
 pub(crate) mod evaluate;
 #[cfg(feature = "explore")]
 pub(crate) mod explore;
@@ -24,6 +25,7 @@ pub(crate) mod position;
 pub(crate) mod project;
 pub(crate) mod row;
 pub(crate) mod run;
+pub(crate) mod serve_device;
 pub(crate) mod spectrum;
 pub(crate) mod svd;
 pub(crate) mod verify;
@@ -57,6 +59,8 @@ pub(crate) const ALL: &[Entry] = &[
     Entry::of::<inspect::Inspect>(),
     Entry::of::<verify::Verify>(),
     Entry::of::<bench::Bench>(),
+    Entry::of::<devices::Devices>(),
+    Entry::of::<serve_device::ServeDevice>(),
     Entry::of::<merge::Merge>(),
     Entry::of::<fetch::Fetch>(),
     Entry::of::<completions::Completions>(),

@@ -2,7 +2,6 @@
 
 use burn::tensor::TensorData;
 use clap::Args;
-use linearscope::device;
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator,
     certificate::certificate,
@@ -17,7 +16,7 @@ use super::inspect::shape_of;
 use crate::{
     args::{KernelsFlag, Precision, RecipeFlags},
     command::{About, Command, Group, Pictures},
-    console,
+    console, device,
     ends::{EndFlags, Ends, Shaped, to_first},
     error::{CERTIFICATE, Failure, Result},
     input::{check_finite, read_input},
@@ -111,8 +110,7 @@ fn disagreement(y: &[f64], expected: &[f64]) -> f64 {
 
 fn verify(args: &Verify) -> Result<()> {
     let dtype = args.dtype.dtype();
-    let device = device::select(&args.device)?;
-    device::check_dtype(&args.device, &device, dtype)?;
+    let (name, device) = device::opened(&args.device, args.dtype)?;
     let limits = limits::of(args.recipe.max_input)?;
     let (model, hash) = model::read(&args.model)?;
     let Ends { model, layouts, .. } = args.ends.of(model)?;
@@ -145,7 +143,7 @@ fn verify(args: &Verify) -> Result<()> {
     let (network, left_out) = scores(whole.clone());
     let parameters = network.parameters();
     let x0 = TensorData::new(values, shape.clone());
-    let kernels = args.kernels.on(&args.device);
+    let kernels = args.kernels.on(&name);
     let loaded = load(network, &device, dtype, kernels)?;
     console::step(&format!(
         "freezing {parameters} parameters at x₀ of shape {shape:?}"
@@ -210,7 +208,7 @@ fn verify(args: &Verify) -> Result<()> {
             "output": { "shape": frozen.output_shape() },
             "reference": args.reference,
             "backend": frozen.backend_name(),
-            "device": args.device,
+            "device": name,
             "dtype": args.dtype.name(),
             "kernels": frozen.frozen().loaded().kernels().name(),
             "rules": frozen.frozen().rules().to_string(),
@@ -228,7 +226,7 @@ fn verify(args: &Verify) -> Result<()> {
             None => format!("noise of seed {}", args.seed),
         };
         let rules = format!("rules {}", frozen.frozen().rules());
-        let computed = [args.device.as_str(), args.dtype.name(), &rules];
+        let computed = [name.as_str(), args.dtype.name(), &rules];
         let shapes = [&shape[..], frozen.output_shape()];
         println!("{}", heading(&args.model, &from, shapes, &computed));
         for check in &checks {

@@ -120,6 +120,11 @@ impl Net {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The name of the device that everything is computed on, which `auto` has become.
+    pub fn device(&self) -> String {
+        self.opened().device_name().into()
+    }
+
     /// The SHA-256 of the model's file.
     pub fn sha256(&self) -> String {
         self.opened().model_hash().into()

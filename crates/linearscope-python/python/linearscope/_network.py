@@ -34,7 +34,8 @@ def load(
 
     Args:
         source: a path, bytes, or anything with `SerializeToString()`.
-        device: device to compute on: "cpu", or one that the package was built with.
+        device: device to compute on: "cpu", one that the package was built with, or "auto", the best of these; the program's
+            `devices` command lists them.
         dtype: "f32", or "f64" to tell rounding error from bugs.
         threads: number of threads, all cores by default. They belong to linearscope alone.
         name: the network's name in titles; by default the file's name.
@@ -182,7 +183,8 @@ class Network:
 
     @property
     def device(self) -> str:
-        return str(self._options["device"])
+        """The device that everything is computed on; with `device="auto"` the one that was chosen."""
+        return str(self._net.device)
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -30,7 +30,11 @@ use burn_router::{
 };
 
 use super::{Frozen, Recorded};
-use crate::{Error, Loaded, Network, RuleSet, driver::register_op, host, noise};
+use crate::{
+    Error, Loaded, Network, RuleSet,
+    conformance::{Allowed, Floor, OneToOne, all_hold, promises},
+    host, noise,
+};
 
 /// Burn's CPU backend as a device.
 type Far = BackendRouter<FarChannel>;
@@ -148,7 +152,8 @@ impl RouterClient for FarClient {
     type Device = FarDevice;
 
     fn register_op(&self, operation: OperationIr) {
-        register_op(&mut self.interpreter(), operation);
+        // As the server of a remote device does: an op that it has no arm for panics.
+        self.interpreter().register_op(operation);
     }
 
     fn read_tensor_async(
@@ -315,6 +320,27 @@ fn freezing_waits_twice_and_replays_never() {
             far.decisions_at_risk().expect("counts");
             assert_eq!(client.counted(), 0);
         }
+    }
+}
+
+/// Burn's interpreter of ops, by which the server of a remote device computes, has what freezing and replays need; the promises
+/// hold through it as they do on the host.
+#[test]
+fn the_promises_hold_behind_an_interpreter() {
+    let device = FarDevice(8);
+    let client = FarClient::new(device);
+    let _registered = register_scoped_client::<FarChannel>(&device, client);
+    let allowed = Allowed {
+        reference: 1e-13,
+        exact: 1e-12,
+        other: 1e-12,
+        floor: Floor::Zero,
+    };
+    for smooth in [false, true] {
+        let far = frozen::<Far>(&network(smooth), &device, usize::MAX / 2);
+        let x0 = put::<Far>(3, &SHAPE, &device);
+        let checks = promises(&OneToOne::new(&far, x0).expect("one to one"), &allowed);
+        all_hold(&checks.expect("measured")).unwrap_or_else(|broken| panic!("{smooth}: {broken}"));
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     Adapt, Arrangement, AxisPlace, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage,
     Stored, Structure, Transform, Weighted, batch,
     convolution_kernel::ConvolutionKernels,
+    convolution_phases::ConvolutionPhases,
     direct::{self, Form, OnHost, Shared},
     locality::{as_plain, everywhere},
     region::Stride,
@@ -553,6 +554,9 @@ impl<B: Backend> Conv2d<B> {
             return Some(Arc::new(direct));
         }
         let plain = self.with_weight(self.weight.clone());
+        if self.options.stride != [1, 1] || self.options.groups != 1 {
+            return Some(Arc::new(ConvolutionPhases::new(plain)));
+        }
         Some(Arc::new(ConvolutionKernels::new(plain)?))
     }
 }

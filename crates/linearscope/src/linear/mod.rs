@@ -16,7 +16,7 @@
 //! | fixed weights | `pool`, `reduce`, `interpolate` |
 //! | stored weights | `conv`, `conv_weight`, `matmul`, `cross`, `sample` |
 //!
-//! `convolution_kernel` and `direct` are forms of convolutions that replay faster. `direct` also has the
+//! `convolution_kernel`, `convolution_phases` and `direct` are forms of convolutions that replay faster. `direct` also has the
 //! host's products and interpolations, in which each entry is summed in one order, whatever is computed with
 //! it.
 
@@ -32,10 +32,12 @@ mod chosen;
 mod conv;
 mod conv_weight;
 mod convolution_kernel;
+mod convolution_phases;
 mod cross;
 mod diagonal;
 mod direct;
 mod expansion;
+pub(crate) mod integers;
 mod interpolate;
 mod locality;
 mod mask;

@@ -6,6 +6,8 @@ use burn_backend::{
     get_or_init_device_settings, tensor::IntTensor,
 };
 
+use crate::linear::integers;
+
 /// The device's own int dtype.
 pub(crate) fn dtype<B: Backend>(device: &B::Device) -> IntDType {
     get_or_init_device_settings::<B>(device).int_dtype
@@ -34,7 +36,7 @@ pub(crate) fn along<B: Backend>(indices: IntTensor<B>, input: &Shape, dim: usize
     let device = indices.device();
     let dtype = dtype::<B>(&device);
     let shape = Shape::from(vec![outer, m, inner]);
-    let at = B::int_reshape(B::int_cast(indices, dtype), shape.clone());
+    let at = B::int_reshape(integers::cast::<B>(indices, dtype), shape.clone());
     let at = B::int_mul_scalar(at, Scalar::Int(inner as i64));
     let planes = counting::<B>(&shape, 0, &device);
     let planes = B::int_mul_scalar(planes, Scalar::Int((input[dim] * inner) as i64));
@@ -49,7 +51,10 @@ pub(crate) fn rows<B: Backend>(indices: IntTensor<B>, input: &Shape) -> IntTenso
     let t = shape[shape.num_dims() - 1];
     let count = shape.num_elements() / t;
     let dtype = dtype::<B>(&indices.device());
-    let tuples = B::int_reshape(B::int_cast(indices, dtype), Shape::from(vec![count, t]));
+    let tuples = B::int_reshape(
+        integers::cast::<B>(indices, dtype),
+        Shape::from(vec![count, t]),
+    );
     let rows = (0..t)
         .map(|axis| {
             let stride: usize = input[axis + 1..t].iter().product();

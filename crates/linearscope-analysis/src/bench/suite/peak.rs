@@ -15,8 +15,8 @@ use crate::{
 const LARGEST: usize = 8192;
 /// And of the smallest.
 const SMALLEST: usize = 128;
-/// A product that takes so long is large enough to be at its device's rate.
-const LONG: Duration = Duration::from_millis(100);
+/// What takes so long is large enough to be at its device's rate.
+pub(super) const LONG: Duration = Duration::from_millis(100);
 
 fn square(size: usize, device: &Device) -> Tensor<2> {
     let dtype = burn::tensor::DType::from(FloatDType::F32);

@@ -12,6 +12,9 @@ use crate::bench::networks::Architecture;
 pub enum Measure {
     /// The rate of the device's largest f32 matrix product, the best of all rounds.
     Peak,
+    /// The rate of a plain 3×3 convolution of 64 to 64 channels at 64², the best of all rounds. No row of the suite: see
+    /// [`rates`](super::rates).
+    Convolution,
     /// Make the weights, capture the network, upload.
     Load,
     /// Freeze at x₀; the first time apart, which compiles kernels on a GPU.
@@ -47,6 +50,7 @@ impl Measure {
     pub fn name(self) -> &'static str {
         match self {
             Self::Peak => "peak",
+            Self::Convolution => "convolution",
             Self::Load => "load",
             Self::Freeze => "freeze",
             Self::Forward => "forward",
@@ -108,7 +112,7 @@ pub struct Row {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Figures {
-    /// Milliseconds, the median of the rounds; of all k vectors together. Of `peak` the best round.
+    /// Milliseconds, the median of the rounds; of all k vectors together. Of `peak` and `convolution` the best round.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ms: Option<f64>,
     /// Milliseconds of the first time.
@@ -126,7 +130,7 @@ pub struct Figures {
     /// `gflops` over that of the row `peak`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_share: Option<f64>,
-    /// Rows and columns of the matrices of `peak`.
+    /// Rows and columns of the matrices of `peak`; pictures side by side of `convolution`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<usize>,
     /// ‖f(x₀)‖: two programs that have the same are measuring the same network.

@@ -149,7 +149,9 @@ impl Subject {
             Measure::Svd => return triplets(self.frozen()?, clock),
             Measure::Votes => return self.votes(clock),
             // Rows that need no network, or have none yet.
-            Measure::Peak | Measure::Load => unreachable!("no row about a loaded network"),
+            Measure::Peak | Measure::Convolution | Measure::Load => {
+                unreachable!("no row about a loaded network")
+            }
         };
         Ok((figures, Status::Ok))
     }

@@ -4,7 +4,7 @@ use std::{
 };
 
 use burn::tensor::Device;
-use linearscope::Interrupt;
+use linearscope::{Interrupt, Kernels};
 
 use super::{
     clock::{Clock, watched},
@@ -42,7 +42,7 @@ fn every_row_is_measured() {
         let positive = match row.row {
             Measure::Freeze => found.reference_norm,
             Measure::Forward | Measure::Replay | Measure::Adjoint => found.peak_share,
-            Measure::Peak => found.gflops,
+            Measure::Peak | Measure::Convolution => found.gflops,
             Measure::Rows => found.rows_per_second,
             Measure::Votes => found.extrapolated_seconds,
             Measure::Svd => found.sigma.as_ref().map(|sigma| sigma[0]),
@@ -234,4 +234,49 @@ fn a_panic_is_a_row() {
     })
     .unwrap();
     assert_eq!(told, [Status::Memory, Status::Ok]);
+}
+
+/// Both rates, of any kernels, with what they are the rates of.
+#[test]
+fn two_rates_are_measured_in_no_time() {
+    for kernels in Kernels::ALL {
+        let mut begun = Vec::new();
+        let rows = rates(&small(), kernels, |event| {
+            if let Event::Begins { row, of, .. } = event {
+                begun.push((row, of));
+            }
+        });
+        let rows = rows.unwrap();
+        assert_eq!(begun, [(Measure::Peak, 2), (Measure::Convolution, 2)]);
+        let [peak, convolution] = &rows[..] else {
+            panic!("{rows:?}")
+        };
+        for row in [peak, convolution] {
+            assert_eq!(row.status, Status::Ok, "{row:?}");
+            let (rate, ms) = (row.figures.gflops.unwrap(), row.figures.ms.unwrap());
+            let gflop = row.figures.gflop.unwrap();
+            assert!((rate * ms / 1e3 - gflop).abs() < 1e-9 * gflop, "{row:?}");
+        }
+        assert_eq!(convolution.input.as_deref(), Some(&[1, 64, 64, 64][..]));
+        // 9 products and as many sums for each of 64 × 64 pairs of channels and 64 × 64 pixels.
+        let pictures = convolution.figures.size.unwrap();
+        let gflop = pictures as f64 * 2.0 * 9.0 * 64f64.powi(4) / 1e9;
+        assert_eq!(convolution.figures.gflop, Some(gflop));
+    }
+}
+
+#[test]
+fn rates_without_time_say_so_and_a_stop_ends_them() {
+    let rows = rates(
+        &small().with_row_limit(Duration::ZERO),
+        Kernels::Burn,
+        |_| {},
+    );
+    for row in rows.unwrap() {
+        assert_eq!(row.status, Status::Time, "{row:?}");
+    }
+    let config = small();
+    config.interrupt.stop();
+    let ended = rates(&config, Kernels::Burn, |_| {});
+    assert!(ended.unwrap_err().is_stopped());
 }

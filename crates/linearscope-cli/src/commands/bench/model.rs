@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use linearscope::device;
 use linearscope_analysis::bench::{BenchConfig, bench, node_times};
 use serde_json::json;
 
 use super::{super::inspect::shape_of, Bench};
 use crate::{
-    console,
+    console, device,
     error::{Failure, Result},
     model,
     opened::{header, heading, with},
@@ -19,8 +18,7 @@ pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
     if args.k == 0 || args.rounds == 0 {
         return Err(Failure::input("-k and --rounds must be at least 1"));
     }
-    let device = device::select(&args.device)?;
-    device::check_dtype(&args.device, &device, args.dtype.dtype())?;
+    let (name, device) = device::opened(&args.device, args.dtype)?;
     let (model, hash) = model::read(path)?;
     let model = args.ends.of(model)?.model;
     let signature = &model.inputs()[0];
@@ -49,7 +47,7 @@ pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
     let parameters = batched.parameters();
     let mut out = batched.outputs()[0].shape.to_vec();
     out[0] /= args.k;
-    let kernels = args.kernels.on(&args.device);
+    let kernels = args.kernels.on(&name);
     let config = BenchConfig::new(&device)
         .with_k(args.k)
         .with_rounds(args.rounds)
@@ -66,7 +64,7 @@ pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
             "input": { "shape": shape },
             "k": args.k,
             "dtype": args.dtype.name(),
-            "device": args.device,
+            "device": name,
             "kernels": kernels.name(),
             "threads": std::thread::available_parallelism().map_or(1, usize::from),
             "nodes": nodes.iter().map(|node| json!({
@@ -81,7 +79,7 @@ pub(super) fn measure(args: &Bench, path: &Path) -> Result<()> {
         print!("{}", pretty(&with(with(header, more), json!(found))));
         return Ok(());
     }
-    let computed = [args.device.as_str(), args.dtype.name()];
+    let computed = [name.as_str(), args.dtype.name()];
     println!("{}", heading(path, "noise", [&shape, &out], &computed));
     println!(
         "forward pass of {} as one batch: {:.2} ms (median of {} rounds, like all values below)",

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use linearscope::device;
 use linearscope_analysis::bench::{
     networks::{Architecture, SEED},
     suite::{Event, Figures, Measure, Row, Status, SuiteConfig, suite},
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 use super::Bench;
 use crate::{
     args::Precision,
-    console,
+    console, device,
     error::{Failure, Result},
     opened::sizes,
     results::SCHEMA,
@@ -31,16 +30,15 @@ pub(super) fn measure(args: &Bench) -> Result<()> {
             return Err(Failure::input(format!("{flag} 0: must be at least 1")));
         }
     }
-    let device = device::select(&args.device)?;
-    device::check_dtype(&args.device, &device, Precision::F32.dtype())?;
+    let (name, device) = device::opened(&args.device, Precision::F32)?;
     let config = SuiteConfig::new(&device)
         .with_scale(scale(args))
         .with_rounds(args.rounds)
         .with_row_limit(limit)
         .with_interrupt(console::interrupt());
     console::print(&match args.json {
-        true => header(args, &config).to_string(),
-        false => heading(args, &config),
+        true => header(args, &name, &config).to_string(),
+        false => heading(args, &name, &config),
     });
     let (mut measured, mut of) = (0, 0);
     let mut failed: Vec<String> = Vec::new();
@@ -95,13 +93,13 @@ fn scale(args: &Bench) -> usize {
 }
 
 /// The first line of JSON: what all rows have in common.
-fn header(args: &Bench, config: &SuiteConfig) -> Value {
+fn header(args: &Bench, device: &str, config: &SuiteConfig) -> Value {
     json!({
         "schema": SCHEMA,
         "command": "bench",
         "row": "suite",
         "program": concat!("linearscope ", env!("CARGO_PKG_VERSION")),
-        "device": args.device,
+        "device": device,
         "backend": config.backend_name(),
         "dtype": Precision::F32.name(),
         "threads": threads(),
@@ -113,7 +111,7 @@ fn header(args: &Bench, config: &SuiteConfig) -> Value {
     })
 }
 
-fn heading(args: &Bench, config: &SuiteConfig) -> String {
+fn heading(args: &Bench, device: &str, config: &SuiteConfig) -> String {
     let scale = match scale(args) {
         1 => String::new(),
         scale => format!(" · widths and sizes over {scale}"),
@@ -121,7 +119,7 @@ fn heading(args: &Bench, config: &SuiteConfig) -> String {
     format!(
         "linearscope {} · {} ({}), f32{scale} · medians of {} rounds, at most {} s a row",
         env!("CARGO_PKG_VERSION"),
-        args.device,
+        device,
         config.backend_name(),
         args.rounds,
         row_limit(args),
@@ -160,10 +158,6 @@ fn line(row: &Row) -> String {
 /// What a row found, in words; nothing where it found nothing.
 fn found(row: Measure, figures: &Figures) -> String {
     let ms = figures.ms.map(time);
-    let rate = |gflops: f64| match gflops {
-        1000.0.. => format!("{} TFLOP/s", significant(gflops / 1e3, 3)),
-        _ => format!("{} GFLOP/s", significant(gflops, 3)),
-    };
     let parts = match row {
         Measure::Peak => vec![
             figures.gflops.map(rate),
@@ -210,6 +204,8 @@ fn found(row: Measure, figures: &Figures) -> String {
                     format!("{how} {of}: {} s", significant(seconds, 3))
                 }),
         ],
+        // `linearscope devices` measures it.
+        Measure::Convolution => vec![figures.gflops.map(rate), ms],
         Measure::Load | Measure::Forward | Measure::Replay | Measure::Adjoint => vec![
             ms,
             figures.gflops.map(rate),
@@ -220,6 +216,14 @@ fn found(row: Measure, figures: &Figures) -> String {
     };
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join(" · ")
+}
+
+/// 10⁹ operations a second, for people.
+pub(in crate::commands) fn rate(gflops: f64) -> String {
+    match gflops {
+        1000.0.. => format!("{} TFLOP/s", significant(gflops / 1e3, 3)),
+        _ => format!("{} GFLOP/s", significant(gflops, 3)),
+    }
 }
 
 fn time(ms: f64) -> String {

@@ -19,7 +19,7 @@ use self::packed::PackedSwitches;
 pub(crate) use self::windows::Windows;
 use super::{
     AxisPlace, Choice, Chosen, Cut, LinearMap, Locality, Pick, Pooling, Region, Restricted,
-    Storage, Stored, Stride, Structure, batch, elsewhere, expansion::made_once,
+    Storage, Stored, Stride, Structure, batch, elsewhere, expansion::made_once, integers,
     locality::everywhere,
 };
 use crate::{coefficient::Coefficient, error::Result};
@@ -73,7 +73,7 @@ impl<B: Backend> Switches<B> {
             B::int_reshape(starts, Shape::from(vec![planes, 1])),
             Shape::from(vec![planes, cells]),
         );
-        let indices = B::int_cast(indices, dtype);
+        let indices = integers::cast::<B>(indices, dtype);
         let indices = B::int_reshape(indices, Shape::from(vec![planes, cells]));
         B::int_reshape(
             B::int_add(indices, starts),

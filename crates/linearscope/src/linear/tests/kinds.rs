@@ -375,5 +375,13 @@ pub(super) fn every_kind<B: Backend>(device: &Device<B>, origin: Origin) -> Vec<
     };
     let turned = convolution_kernel::ConvolutionKernels::new(convolution);
     maker.push(turned.expect("a turned form"), &input);
+    let strided = Conv2d {
+        weight: maker.floats(&[4, 2, 3, 2]),
+        options: ConvOptions::new([2, 3], [1, 1], [2, 1], 2),
+        input: Shape::from(vec![1, 4, 7, 6]),
+        direct: Default::default(),
+    };
+    let phases = convolution_phases::ConvolutionPhases::new(strided);
+    maker.push(phases, &[1, 4, 7, 6]);
     maker.made
 }

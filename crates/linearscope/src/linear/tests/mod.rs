@@ -766,7 +766,7 @@ fn every_map_makes_the_same_bits_in_any_batch_and_on_any_box() {
             );
         }
         // The form of other devices, whose parts are of the kernel that suits their size.
-        let elsewhere = what == "ConvolutionKernels";
+        let elsewhere = ["ConvolutionKernels", "ConvolutionPhases"].contains(&&what[..]);
         let Some(local) = map.structure().locality().filter(|_| !elsewhere) else {
             continue;
         };
