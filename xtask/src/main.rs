@@ -20,7 +20,7 @@ use tally::{Tally, cargo};
 
 const HELP: &str = "\
 cargo xtask test      cargo xtask lint, then every test of the workspace: documentation, units,
-                      conformance on the CPU, on wgpu and on a remote device, the program as a process. As root it installs a software Vulkan driver
+                      conformance on the CPU and on wgpu, the program as a process. As root it installs a software Vulkan driver
                       and a browser by apt where there is none; where python3 lacks SciPy it makes a
                       venv, target/python. What a test still lacks is said, and counted as skipped
 cargo xtask wheel     the Python package as a wheel, target/wheels; needs Python from 3.10 on and pip. test builds it,
@@ -30,6 +30,7 @@ cargo xtask test-python  that part of test alone
 cargo xtask test-peers  the package beside PyTorch, Captum, zennit and Quantus: gigabytes by pip, or the
                       Python that LINEARSCOPE_PEERS names
 cargo xtask test-cpu  the same as test without wgpu, which takes ten minutes to compile for the first time
+cargo xtask test-remote  the promises on a device behind Burn's remote backend, over loopback: compiles 140 more crates, and Burn
 cargo xtask quick     for daily work, compiling incrementally with little optimisation: all unit
                       tests, the promises on small networks, the program's main paths
 cargo xtask node-tests  fetch the ONNX backend node tests (python3 with pip); test does, too
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
             wheel::test(&mut tally);
             tally.close()
         }
+        Some("test-remote") => test_remote(),
         Some("test-peers") => {
             let mut tally = Tally::default();
             wheel::test_peers(&mut tally);
@@ -116,21 +118,15 @@ fn test(wgpu: bool) -> bool {
     let wgpu = wgpu && vulkan().is_ok();
     if wgpu {
         // They run below, and are not to be counted as ignored here.
-        all.extend(["--", "--skip", "wgpu::", "--skip", "loopback::"]);
+        all.extend(["--", "--skip", "wgpu::"]);
     }
     tally.run(&all);
     if wgpu {
         // One workspace with more features: what they do not touch stays compiled.
-        let features = [
-            "linearscope-tests/wgpu",
-            "linearscope-tests/remote",
-            "linearscope-analysis/faer",
-        ];
-        let features = features.join(",");
-        let targets = ["promises_wgpu", "promises_remote", "faer"];
-        let targets = targets.iter().flat_map(|target| ["--test", target]);
-        let command = ["test", "--release", "--workspace", "--features", &features];
-        tally.run(&command.into_iter().chain(targets).collect::<Vec<_>>());
+        let features = "linearscope-tests/wgpu,linearscope-analysis/faer";
+        let targets = ["--test", "promises_wgpu", "--test", "faer"];
+        let command = ["test", "--release", "--workspace", "--features", features];
+        tally.run(&[&command[..], &targets].concat());
     }
     if !wasm() {
         tally.broke("cargo xtask wasm");
@@ -143,6 +139,22 @@ fn test(wgpu: bool) -> bool {
         println!("cargo xtask lint fails: see above");
     }
     tally.close() && clean
+}
+
+/// The promises on a device of another process, over loopback. Apart from the others: Burn's remote backend brings Iroh along, whichever
+/// transport is used, which is 140 crates and Burn once more.
+fn test_remote() -> bool {
+    let mut tally = Tally::default();
+    let features = ["--features", "linearscope-tests/remote"];
+    let command = [
+        "test",
+        "--release",
+        "--workspace",
+        "--test",
+        "promises_remote",
+    ];
+    tally.run(&[&command[..], &features].concat());
+    tally.close()
 }
 
 /// Metal needs a Mac to compile, ROCm its libraries.

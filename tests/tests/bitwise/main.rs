@@ -512,6 +512,10 @@ fn a_matrix_does_not_depend_on_its_stripes_or_the_budget(cases: Vec<Case>) {
     for case in cases.into_iter().filter(small) {
         let f = case.frozen();
         let plan = MatrixPlan::new(&f).expect("a plan");
+        // With a budget of a byte nothing is regrouped.
+        if case.name.contains("pixelshuffle") {
+            assert_eq!(plan.products(), [49, 121], "{}", case.what());
+        }
         let entries = |rows: usize, budget: usize| {
             let mut all = vec![0u64; plan.entries()];
             for start in (0..plan.stripes()).step_by(rows) {

@@ -87,7 +87,7 @@ impl Cut {
         cells: &Region,
         [i, j]: [usize; 2],
         apart: [usize; 2],
-        number: impl Fn(usize, usize) -> usize,
+        number: impl Fn(usize, usize) -> usize + Sync,
         out: &mut [E],
     ) {
         let (channels, rows, columns) = (cells.0[1].len(), cells.0[2].len(), cells.0[3].len());
