@@ -11,6 +11,9 @@ use linearscope::{
 use super::{BATCH, MatrixPlan, Number, batches, only, overlapped, read, regroup::Cut};
 use crate::error::Result;
 
+/// Bytes of the values of a batch at a cut: an allocator returns larger blocks to the system, and gets them anew page by page.
+const KEPT: usize = 16 << 20;
+
 impl MatrixPlan<'_> {
     /// Probes of input pixels this far apart, each a channel and a cell modulo the distances, in the box `from`.
     fn column_probes(&self, from: &Region, apart: [usize; 2]) -> Vec<[usize; 3]> {
@@ -68,6 +71,7 @@ impl MatrixPlan<'_> {
         let most = program.probes_within(budget).min(BATCH);
         let end = [*program.outputs().last().expect("the output")];
         let begun = self.until_the_cut::<E>(&window, &from, budget, most)?;
+        let most = begun.as_ref().map_or(most, |begun| begun.batch(most));
         let compute = |some: &[[usize; 3]]| {
             let made = match &begun {
                 None => {
@@ -130,6 +134,7 @@ impl MatrixPlan<'_> {
         if probes.len() * each * size_of::<E>() > budget {
             return Ok(None);
         }
+        let most = batch::<E>(each, most);
         let program = &window.program;
         let node = [program.outputs()[0]];
         let mut made = Vec::with_capacity(probes.len() * each);
@@ -161,7 +166,16 @@ struct Begun<'a, E> {
     sizes: [usize; 2],
 }
 
+/// The largest batch, `most` at most, of which a node of `each` entries takes no more than [`KEPT`].
+fn batch<E>(each: usize, most: usize) -> usize {
+    (KEPT / (each * size_of::<E>()).max(1)).clamp(1, most)
+}
+
 impl<E: Number> Begun<'_, E> {
+    fn batch(&self, most: usize) -> usize {
+        batch::<E>(self.cells.num_elements(), most)
+    }
+
     /// The node's values of other probes, `[k, ..cells]`.
     fn regrouped(
         &self,
