@@ -28,6 +28,7 @@ const NETWORKS: &[(&str, [usize; 4], f64)] = &[
     ("tiny_ops/tiny_ops", [1, 3, 11, 13], 1.0),
     ("tiny_sr/tiny_sr", [1, 1, 9, 8], 1.0),
     ("pixelshuffle/pixelshuffle", [1, 1, 12, 14], 1.0),
+    ("pixelshuffle/pixelshuffle", [2, 1, 12, 13], 1.0),
     ("facade/facade", [1, 3, 16, 16], 1.0),
     ("graphs/cyclegan", [1, 3, 32, 32], 1.0),
     ("graphs/bicubic", [1, 1, 7, 6], 1.0),

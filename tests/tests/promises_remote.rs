@@ -23,7 +23,7 @@ all_of!(
     random_networks_in_single_precision,
     random_networks_in_double_precision,
     bundled_networks,
-    a_wrong_token_is_refused,
+    a_missing_token_is_refused,
     a_device_that_the_server_lacks_is_an_error,
     a_lost_server_is_an_error_and_no_panic,
 );
@@ -162,7 +162,7 @@ mod remote {
     }
 
     /// These tests present no token.
-    pub(crate) fn a_wrong_token_is_refused() {
+    pub(crate) fn a_missing_token_is_refused() {
         assert!(
             env::var_os(device::TOKEN).is_none(),
             "unset {}",
@@ -173,7 +173,6 @@ mod remote {
             .expect_err("no token")
             .to_string();
         assert!(error.contains("rejected the credential"), "{error}");
-        assert!(!error.contains("a secret"), "{error}");
     }
 
     pub(crate) fn a_device_that_the_server_lacks_is_an_error() {

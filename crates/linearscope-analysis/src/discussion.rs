@@ -14,7 +14,7 @@
 //!   own part is smaller than λ s₀, its discussion means little.
 
 use burn::tensor::{Tensor, TensorData};
-use linearscope::program::Carry;
+use linearscope::{delivered, program::Carry};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -224,7 +224,7 @@ pub fn discussions_of_sums(
         (_, Some(sources)) => own + sources,
         (_, None) => own,
     };
-    let pixels = pixels.into_data();
+    let pixels = delivered(pixels.try_into_data())?;
     if let Some(bad) = numbers(pixels.clone())?.iter().find(|v| !v.is_finite()) {
         return Err(Error::NotFinite {
             what: "a discussion".into(),

@@ -7,7 +7,7 @@ use burn_backend::{Backend, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::Dispatch;
 use linearscope::{
     Frozen, Interpreter, Interrupt, Loaded, Network, Paired, Recorded, RuleSet, SourceShare,
-    program::machine_budget,
+    delivered, program::machine_budget,
 };
 
 use crate::{
@@ -75,7 +75,7 @@ impl FrozenNetwork {
         let x = Dispatch::float_from_data(x, loaded.device());
         let y = loaded.forward(vec![x])?;
         let y = row(y.into_iter().next().expect("one output"));
-        Ok(y.into_data())
+        Ok(delivered(y.try_into_data())?)
     }
 
     /// Freeze the network at x₀, which has the input's shape. Cost: one forward pass and the rules'

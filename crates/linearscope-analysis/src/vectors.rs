@@ -5,17 +5,18 @@
 use burn::tensor::{DType, FloatDType, Tensor, TensorData};
 use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_dispatch::{Dispatch, DispatchTensor};
+use linearscope::delivered;
 
 use crate::error::{Error, Result};
 
 /// Read a tensor's numbers to the host, row by row, as f64. Cost: one transfer.
 ///
 /// # Errors
-/// [`Error::Data`].
+/// [`Error::Data`]; [`Error::Engine`] if the device delivers nothing.
 pub fn read(x: Tensor<2>) -> Result<Vec<f64>> {
     #[cfg(test)]
     READ.set(READ.get() + 1);
-    numbers(x.into_data())
+    numbers(delivered(x.try_into_data())?)
 }
 
 #[cfg(test)]

@@ -50,6 +50,11 @@ fn parts(model: &Path) -> Option<(&str, Option<&Path>)> {
     })
 }
 
+/// Whether a model is a network of the zoo.
+pub(crate) fn is_zoo(model: &Path) -> bool {
+    parts(model).is_some()
+}
+
 /// What a model is called: its file's name, or `zoo:NAME`.
 pub(crate) fn name(model: &Path) -> String {
     match parts(model) {
@@ -128,7 +133,10 @@ fn read_zoo(name: &str, named: bool, weights: Option<PathBuf>) -> Result<(Model,
                 weights.display()
             )));
         }
-        tell_unused(&weights, &module.load(&weights)?);
+        if !named && known.hash().is_none() {
+            check_pinned(name, &weights, &hash)?;
+        }
+        check_unused(name, &weights, &module.load(&weights)?)?;
         hash
     };
     let open = |name: &str| Err(name.to_string());
@@ -155,6 +163,10 @@ fn there(known: &Architecture, named: bool, weights: Option<PathBuf>) -> Result<
     let name = known.name;
     let file = format!("{ZOO}{name}@FILE");
     match weights {
+        Some(weights) if weights.as_os_str().is_empty() => Err(Failure::input(format!(
+            "{ZOO}{name}@ names no file of weights"
+        ))
+        .hint(format!("name a .pth or .safetensors file: {file}"))),
         Some(weights) if weights.is_file() => Ok(weights),
         Some(weights) if named => Err(Failure::input(format!(
             "the weights {} of {ZOO}{name} are not a file",
@@ -178,8 +190,42 @@ fn there(known: &Architecture, named: bool, weights: Option<PathBuf>) -> Result<
     }
 }
 
-/// Names of a file of weights that the network has no use for; PyTorch's counters of batches apart.
-fn tell_unused(weights: &Path, unused: &[String]) {
+/// Check a downloaded file whose name has no hash against the one that `fetch` wrote beside it.
+fn check_pinned(name: &str, weights: &Path, hash: &str) -> Result<()> {
+    let pin = fetch::pin(weights);
+    let Ok(text) = std::fs::read_to_string(&pin) else {
+        return Ok(());
+    };
+    match text.split_whitespace().next() == Some(hash) {
+        true => Ok(()),
+        false => Err(Failure::input(format!(
+            "{} has the SHA-256 {hash}, which is not the one in {}",
+            weights.display(),
+            pin.display()
+        ))
+        .hint(format!(
+            "remove both and run linearscope fetch {name}; to use it as it is, write {ZOO}{name}@{}",
+            weights.display()
+        ))),
+    }
+}
+
+/// Check the names of a file of weights that the network has no use for: weights and biases are another network's, but for the
+/// second scores that Inception is trained with; counters and statistics, which some files hold besides, are said.
+fn check_unused(name: &str, weights: &Path, unused: &[String]) -> Result<()> {
+    let trained = |name: &&String| {
+        (name.ends_with(".weight") || name.ends_with(".bias")) && !name.starts_with("AuxLogits.")
+    };
+    if let Some(first) = unused.iter().find(trained) {
+        return Err(Failure::input(format!(
+            "{} of the tensors in {} have no place in {ZOO}{name}, the first of them {first}",
+            unused.iter().filter(trained).count(),
+            weights.display()
+        ))
+        .hint(
+            "are these the weights of another network? linearscope fetch lists networks and files",
+        ));
+    }
     let told: Vec<&str> = unused
         .iter()
         .map(String::as_str)
@@ -187,11 +233,12 @@ fn tell_unused(weights: &Path, unused: &[String]) {
         .collect();
     if let [first, ..] = told[..] {
         console::notice(&format!(
-            "{} tensors in {} are not used, the first {first}",
-            told.len(),
-            weights.display()
+            "tensors in {} that are not used: {}, the first {first}",
+            weights.display(),
+            told.len()
         ));
     }
+    Ok(())
 }
 
 impl Model {

@@ -341,7 +341,7 @@ impl Opened {
         let prepared = self.prepare(input.into())?;
         let labels = prepared.labels.as_ref();
         let freezing = &self.common.freezing;
-        Ok(json!({
+        let mut question = json!({
             "schema": SCHEMA,
             "version": env!("CARGO_PKG_VERSION"),
             "command": self.about.name,
@@ -359,7 +359,12 @@ impl Opened {
             "task": self.common.task,
             "ends": self.common.ends,
             "set": self.set,
-        }))
+        });
+        // The hash is that of the weights, which several networks may take.
+        if model::is_zoo(&self.common.model) {
+            question["zoo"] = json!(model::name(&self.common.model));
+        }
+        Ok(question)
     }
 
     /// The key of one picture's piece: the hash of the question and of the picture's bytes.

@@ -151,7 +151,10 @@ fn rates_are_measured_of_the_device_that_is_named() {
     for row in ["peak", "convolution"] {
         assert!(out.contains(&format!("{row}: out of time: ")), "{out}");
     }
-    assert!(out.contains("--device auto --dtype f64: cpu"), "{out}");
+    // One device is asked for, and no other is opened.
+    assert!(!out.contains("--device auto"), "{out}");
+    let (_, all, _) = program(&["devices", "--no-rates"]);
+    assert!(all.contains("--device auto --dtype f64: cpu"), "{all}");
     if cfg!(not(feature = "cuda")) {
         let line = out.lines().find(|line| line.starts_with("not built in: "));
         assert!(line.is_some_and(|line| line.contains("cuda")), "{out}");

@@ -30,6 +30,14 @@ fn unread(error: ExecutionError) -> Error {
     })
 }
 
+/// What a device delivered; if nothing, why not, in one line.
+///
+/// # Errors
+/// [`Error::Data`].
+pub fn delivered(found: std::result::Result<TensorData, ExecutionError>) -> Result<TensorData> {
+    found.map_err(unread)
+}
+
 /// A float tensor's numbers on the host, as f64.
 ///
 /// # Errors

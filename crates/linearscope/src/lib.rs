@@ -43,7 +43,7 @@ pub use driver::{Kernels, Loaded};
 pub use error::{Error, Place, Result, panic_message};
 pub use findings::{DecisionsAtRisk, NearKink, NodeAtRisk, UnitFlips};
 pub use frozen::{Frozen, Paired, Point, Recorded, SourceShare};
-pub use host::{host, one_hot};
+pub use host::{delivered, host, one_hot};
 pub use interpreter::Interpreter;
 pub use interrupt::Interrupt;
 pub use network::{Network, Port, Ports, Role, check_input};

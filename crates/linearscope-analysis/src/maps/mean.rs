@@ -521,6 +521,9 @@ fn measured(
     if stopped.is_some() {
         return Err(Error::Stopped(whole));
     }
+    if !energy.is_finite() {
+        return Err(Error::overflow("a row of F"));
+    }
     let fixed: f64 = own.iter().map(Rows::energy).sum();
     Ok(common.told(&own, [fixed, apart, 0.0, outside], energy, 1, with_border))
 }

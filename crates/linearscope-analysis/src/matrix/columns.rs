@@ -131,7 +131,8 @@ impl MatrixPlan<'_> {
         let cells = window.outputs[0].clone();
         let probes = self.column_probes(from, cut.apart());
         let each = cells.num_elements();
-        if probes.len() * each * size_of::<E>() > budget {
+        // The other half is for the batches after it.
+        if probes.len() * each * size_of::<E>() > budget / 2 {
             return Ok(None);
         }
         let most = batch::<E>(each, most);

@@ -79,7 +79,7 @@ impl Cut {
     }
 
     /// What a probe with ones at the cells `[i, j]` modulo `apart` of an input channel is in `cells`, the box of the node that the
-    /// probes before the cut have been computed on: from `[probes, c, rows, columns]` of these into `[c, rows, columns]`.
+    /// probes before the cut have been computed on: from `[probes, ..cells]` of these into `[..cells]`.
     /// `number` is that of the probe before the cut with ones at these cells modulo [`apart`](Self::apart).
     pub(super) fn regrouped<E: Copy + Default + Send + Sync>(
         &self,
@@ -90,8 +90,9 @@ impl Cut {
         number: impl Fn(usize, usize) -> usize + Sync,
         out: &mut [E],
     ) {
-        let (channels, rows, columns) = (cells.0[1].len(), cells.0[2].len(), cells.0[3].len());
-        let each = channels * rows * columns;
+        let (rows, columns) = (cells.0[2].len(), cells.0[3].len());
+        // All leading axes are in it.
+        let each = out.len();
         // The input pixel that a cell sees of the probe, before the cut modulo its own distance.
         let seen = |axis: usize, residue: usize| -> Vec<Option<usize>> {
             let fields = self.fields[axis][cells.0[axis + 2].clone()].iter();

@@ -48,9 +48,11 @@ const NEAR: f64 = 10.0;
 
 /// Steps between two looks at what a chain gives, far from convergence and [`NEAR`] it. A look is a dense decomposition
 /// of as many columns as the basis has vectors: its cost grows with their cube, that of a step with their number. In
-/// a basis of 128, looks every fourth step took a third of the time.
-fn between_looks(most: usize) -> [usize; 2] {
-    [(most / 8).max(4), (most / 32).max(1)]
+/// a basis of 128, looks every fourth step took a third of the time. A step adds `block` vectors.
+fn between_looks(most: usize, block: usize) -> [usize; 2] {
+    let steps = |vectors: usize, least: usize| (vectors / block.max(1)).max(least);
+    let far = if block > 1 { 1 } else { 4 };
+    [steps(most / 8, far), steps(most / 32, 1)]
 }
 
 /// The share of σ₁ that σ must have for a chain by products: below it, what H's rounding does to a triplet takes more
@@ -98,7 +100,8 @@ fn iterate<F: LinearOperator + ?Sized>(
 ) -> Result<Found, SvdError> {
     let k = config.k;
     let operator = f.operator();
-    let [far, near] = between_looks(chain.most);
+    let block = chain.next.as_ref().map_or(1, |block| block.dims()[0]);
+    let [far, near] = between_looks(chain.most, block);
     // Steps to the next look.
     let mut ahead: usize = 0;
     loop {

@@ -107,12 +107,16 @@ fn devices(args: &Devices) -> Result<()> {
         }
         all.push(looked);
     }
-    let auto = [Precision::F32, Precision::F64].map(|precision| {
-        (
-            precision.name(),
-            device::auto(precision.dtype()).map(|chosen| chosen.name),
-        )
-    });
+    // Choosing opens all of them.
+    let precisions: &[Precision] = match &args.device {
+        Some(name) if name != device::AUTO => &[],
+        _ => &[Precision::F32, Precision::F64],
+    };
+    let choose = |precision: &Precision| {
+        let chosen = device::auto(precision.dtype());
+        (precision.name(), chosen.map(|chosen| chosen.name))
+    };
+    let auto: Vec<_> = precisions.iter().map(choose).collect();
     console::clear();
     if args.json {
         let kinds: Vec<Value> = kinds

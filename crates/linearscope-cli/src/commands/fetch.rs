@@ -154,14 +154,19 @@ fn download(address: &str, part: &Path) -> Result<()> {
     }
 }
 
+/// The file beside a download that holds the SHA-256 of the first one.
+pub(crate) fn pin(path: &Path) -> PathBuf {
+    let mut pin = path.as_os_str().to_owned();
+    pin.push(".sha256");
+    PathBuf::from(pin)
+}
+
 /// Compare the SHA-256 of `file`, which is to be `path`, with what its name begins, or with what was pinned; pin it where there
 /// is neither.
 fn checked(file: &Path, path: &Path, hash: Option<&str>) -> Result<String> {
     let found = sha256_of(file).map_err(|error| Failure::file(file, error))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut pin = path.as_os_str().to_owned();
-    pin.push(".sha256");
-    let pin = PathBuf::from(pin);
+    let pin = pin(path);
     let differs = |by: &str, expected: &str| {
         Failure::input(format!(
             "{name} has the SHA-256 {found}, but {by} says {expected}"

@@ -97,7 +97,7 @@ const ABOUT: &About = &About {
     name: "mean",
     group: Group::Operator,
     summary: "Split F into one fixed filter per sub-pixel and what adapts, over places and pictures",
-    details: "For networks from picture to picture. Rows of all places are laid onto one another; their mean is the best \
+    details: "For networks from picture to picture. Rows of all places are aligned; their mean is the best \
         fixed filter, one for each sub-pixel. Shares of the rows' energy: fixed, adaptive within a picture, adaptive from \
         picture to picture (a folder), and outside the compared window. A convolution is fixed.",
     example: "mean net.onnx --input lr/",
@@ -144,10 +144,21 @@ impl OnPicture for Mean {
     }
 
     fn check(&self) -> Result<()> {
-        match self.stride {
-            Some(0) => Err(Failure::input("--stride 0: must be at least 1")),
-            _ => Ok(()),
+        if self.stride == Some(0) {
+            return Err(Failure::input("--stride 0: must be at least 1"));
         }
+        // A picture's piece has its name, beside these.
+        for name in ["mean.png", "shares.png", "filters.npy"] {
+            let picture = self.common.input.join(name);
+            if picture.exists() {
+                return Err(Failure::input(format!(
+                    "{}: results over the folder have a file of this name",
+                    picture.display()
+                ))
+                .hint("rename it"));
+            }
+        }
+        Ok(())
     }
 
     fn picture(&self, session: &mut Session) -> Result<Told> {
@@ -191,13 +202,30 @@ fn find(session: &Session, args: &Mean) -> Result<MeanOperator> {
     let pictures = pictures_for(ABOUT.name, session)?;
     let unplaced = |error: Error| match error {
         error @ Error::NoPlace { .. } => Failure::input(format!(
-            "mean lays rows onto one another, but {error}"
+            "mean has to align rows, but {error}"
         ))
         .hint(
             "row, column, svd and spectrum need no positions; maps says what else can be measured",
         ),
         error => error.into(),
     };
+    let (input, output) = (pictures.input, pictures.output);
+    if args.radius > input[1].max(input[2]) {
+        return Err(Failure::input(format!(
+            "--radius {}: the picture has {}×{} pixels",
+            args.radius, input[1], input[2]
+        ))
+        .hint("pass a smaller one"));
+    }
+    if let Some(stride) = args.stride
+        && stride > output[1].max(output[2])
+    {
+        return Err(Failure::input(format!(
+            "--stride {stride}: the output has {}×{} pixels",
+            output[1], output[2]
+        ))
+        .hint("pass a smaller one"));
+    }
     let step = |axis| pictures.step(axis).map_err(unplaced);
     let phases = [step(0)?[1], step(1)?[1]];
     let stride = match args.stride {

@@ -13,6 +13,7 @@ use crate::{
     command::About,
     console,
     error::Result,
+    model,
     opened::{Looked, Opened},
     results::sha256,
     subject::Subject,
@@ -78,8 +79,11 @@ impl Points {
             let Looked { subject, facts, .. } = opened.look_at(&common.input)?;
             let first = Arc::new(Point::of(subject, facts)?);
             keys += &opened.key(&common.input)?;
+            let mut common = common.clone();
+            // What `auto` has become: for another node it is not to become another.
+            common.freezing.device = opened.device_name().into();
             nets.push(Net {
-                common: common.clone(),
+                common,
                 opened: Mutex::new(opened),
                 first,
             });
@@ -121,6 +125,11 @@ impl Points {
             .hint("pass a second one with --compare-model or --compare-input"));
         };
         if let Some(node) = &of.to {
+            if model::is_zoo(&net.common.model) {
+                let said = format!("to={node}: networks of the zoo have one output");
+                return Err(Refusal::new(StatusCode::NOT_FOUND, said)
+                    .hint("export the network to .onnx to read up to a node"));
+            }
             let recorded = net.first.subject.frozen.recorded_for("another output")?;
             recorded.node(node).map_err(|_| {
                 Refusal::new(StatusCode::NOT_FOUND, format!("to={node}: no such node"))

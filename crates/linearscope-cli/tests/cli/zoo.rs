@@ -18,6 +18,11 @@ fn cat() -> String {
 
 /// A state dict of seeded numbers for a network without norms, as safetensors: a length, JSON, and the tensors.
 fn weights(folder: &Folder, name: &str, file: &str) {
+    weights_and(folder, name, file, &[]);
+}
+
+/// The same, with tensors of one number besides.
+fn weights_and(folder: &Folder, name: &str, file: &str, more: &[&str]) {
     let network = Architecture::named(name)
         .expect("known")
         .init(&Device::flex());
@@ -35,6 +40,12 @@ fn weights(folder: &Folder, name: &str, file: &str) {
         }
         let entry = json!({ "dtype": "F32", "shape": parameter.shape, "data_offsets": [begin, data.len()] });
         header.insert(parameter.name, entry);
+    }
+    for name in more {
+        let begin = data.len();
+        data.extend(1f32.to_le_bytes());
+        let entry = json!({ "dtype": "F32", "shape": [1], "data_offsets": [begin, data.len()] });
+        header.insert((*name).into(), entry);
     }
     let header = serde_json::to_vec(&header).expect("JSON");
     let length = (header.len() as u64).to_le_bytes().to_vec();
@@ -191,6 +202,15 @@ fn what_the_zoo_cannot_do_is_said_with_what_to_do() {
         fs::write(folder.path("weights").join(file), "no weights").expect("written");
     }
     fs::write(folder.path("w.bin"), "no weights").expect("written");
+    let more = ["conv9.weight", "conv9.running_mean"];
+    weights_and(&folder, "super_resolution_x3", "more.safetensors", &more);
+    let counters = [&more[1..], &["bn.num_batches_tracked"]].concat();
+    weights_and(
+        &folder,
+        "super_resolution_x3",
+        "counters.safetensors",
+        &counters,
+    );
     let sr = "zoo:super_resolution_x3@sr.safetensors";
     let cases: &[(&str, &[&str], &[&str])] = &[
         (
@@ -216,6 +236,16 @@ fn what_the_zoo_cannot_do_is_said_with_what_to_do() {
             "zoo:resnet18@nowhere.pth",
             &[],
             &["nowhere.pth", "not a file"],
+        ),
+        (
+            "zoo:resnet18@",
+            &[],
+            &["names no file", "zoo:resnet18@FILE"],
+        ),
+        (
+            "zoo:super_resolution_x3@more.safetensors",
+            &[],
+            &["1 of the tensors", "conv9.weight", "another network"],
         ),
         ("zoo:resnet18@w.bin", &[], &["w.bin", ".safetensors"]),
         (
@@ -258,6 +288,22 @@ fn what_the_zoo_cannot_do_is_said_with_what_to_do() {
             assert!(error.contains(word), "{model} {flags:?}, {word}: {error}");
         }
     }
+    // Counters and statistics are said, not refused.
+    let counted = "zoo:super_resolution_x3@counters.safetensors";
+    let output = folder.run(&["run", counted, "--input", &input, "--out", "counted"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && told.contains("conv9.running_mean"),
+        "{told}"
+    );
+    // A download that is not the first one any more.
+    let pin = folder.path("weights").join("horse2zebra.pth.sha256");
+    fs::write(pin, format!("{}  horse2zebra.pth\n", "0".repeat(64))).expect("written");
+    let error = folder.fails(2, &["run", "zoo:cyclegan_9blocks", "--input", &input]);
+    assert!(
+        error.contains("horse2zebra.pth.sha256") && error.contains("fetch"),
+        "{error}"
+    );
     weights(&folder, "squeezenet1_1", "made.safetensors");
     let small = [
         "run",

@@ -31,9 +31,15 @@ fn address(name: &str) -> Result<(&str, usize), String> {
     };
     let address = address.strip_suffix('/').unwrap_or(address);
     let host = address.strip_prefix("ws://").ok_or_else(form)?;
-    let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-    match port {
-        Some(Ok(_)) => Ok((address, index)),
+    // A user's name or a path has no place here, and names of devices are written to manifests.
+    match host.rsplit_once(':') {
+        Some((host, port))
+            if !host.is_empty()
+                && !host.contains(['@', '/', '?'])
+                && port.parse::<u16>().is_ok() =>
+        {
+            Ok((address, index))
+        }
         _ => Err(form()),
     }
 }
@@ -116,6 +122,9 @@ mod tests {
             "remote:ws://gpu:port",
             "remote:ws://gpu:99999",
             "remote:ws://gpu:3000/#first",
+            "remote:ws://:3000",
+            "remote:ws://user:secret@gpu:3000",
+            "remote:ws://gpu/path:3000",
         ] {
             let said = address(name).unwrap_err();
             assert!(said.contains("remote:ws://HOST:PORT"), "{name}: {said}");

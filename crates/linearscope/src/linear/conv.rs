@@ -548,13 +548,21 @@ macro_rules! on_host {
 on_host!(Conv2d);
 on_host!(ConvTranspose2d);
 
+/// The most phases by which the adjoint of a strided convolution is taken: a stride of 4 has 16.
+const MOST_PHASES: usize = 16;
+
 impl<B: Backend> Conv2d<B> {
     fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
         if let Some(direct) = self.on_host() {
             return Some(Arc::new(direct));
         }
         let plain = self.with_weight(self.weight.clone());
-        if self.options.stride != [1, 1] || self.options.groups != 1 {
+        let phases = self.options.stride.iter().product::<usize>();
+        // Each phase is a launch or several: of the 256 of a patch embedding the backend's one kernel is better.
+        if phases > MOST_PHASES {
+            return None;
+        }
+        if phases > 1 || self.options.groups != 1 {
             return Some(Arc::new(ConvolutionPhases::new(plain)));
         }
         Some(Arc::new(ConvolutionKernels::new(plain)?))

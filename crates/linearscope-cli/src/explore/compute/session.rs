@@ -107,7 +107,13 @@ fn described(
         false => Vec::new(),
     };
     let recorded = frozen.recorded();
-    let nodes: Vec<&str> = recorded.map_or(Vec::new(), |f| f.program().place_names().collect());
+    // Networks of the zoo have one output.
+    let nodes: Vec<&str> = match recorded {
+        Some(recorded) if !crate::model::is_zoo(&common.model) => {
+            recorded.program().place_names().collect()
+        }
+        _ => Vec::new(),
+    };
     let risk = certificate.decisions_at_risk.as_ref();
     let painter = &subject.painter;
     let output_is_picture = painter.output(y0, output).is_some();
