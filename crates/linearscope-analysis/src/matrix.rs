@@ -13,6 +13,7 @@
 //!
 //! A network without locality (a classifier) is a dense matrix, computed row by row.
 
+mod axis;
 mod columns;
 mod regroup;
 
@@ -24,7 +25,7 @@ use burn_dispatch::{Dispatch, DispatchTensor};
 use linearscope::{
     Recorded,
     linear::Region,
-    program::{NodeId, Program, Window},
+    program::{NodeId, Window},
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +35,10 @@ use crate::{
     operator::LinearOperator,
 };
 
-use self::regroup::Cut;
+use self::{
+    axis::{Axis, along},
+    regroup::Cut,
+};
 
 /// The most probes side by side: more gains nothing on a CPU.
 const BATCH: usize = 16;
@@ -47,50 +51,6 @@ pub enum Direction {
     Forward,
     /// Adjoint products with probes of output pixels.
     Adjoint,
-}
-
-/// One axis of the picture: what outputs see and inputs reach along it.
-#[derive(Debug)]
-struct Axis {
-    /// For each output, the inputs it may depend on.
-    fields: Vec<Range<usize>>,
-    /// For each input, the outputs it may reach.
-    reaches: Vec<Range<usize>>,
-    /// Σ of the lengths of all fields before an output.
-    before: Vec<usize>,
-}
-
-impl Axis {
-    fn new(fields: Vec<Range<usize>>, reaches: Vec<Range<usize>>) -> Self {
-        let mut before = vec![0];
-        for field in &fields {
-            before.push(before[before.len() - 1] + field.len());
-        }
-        Self {
-            fields,
-            reaches,
-            before,
-        }
-    }
-
-    /// Inputs this far apart are never seen by one output.
-    fn columns_apart(&self) -> usize {
-        self.fields.iter().map(Range::len).max().unwrap_or(1).max(1)
-    }
-
-    /// Outputs this far apart are never reached by one input.
-    fn rows_apart(&self) -> usize {
-        self.reaches
-            .iter()
-            .map(Range::len)
-            .max()
-            .unwrap_or(1)
-            .max(1)
-    }
-
-    fn all(&self) -> usize {
-        self.before[self.fields.len()]
-    }
 }
 
 /// The structure of F as a sparse matrix in rows (CSR), N × n: where its entries are, and how a
@@ -134,30 +94,6 @@ fn picture(shape: &[usize]) -> [usize; 3] {
         [outer @ .., h, w] if shape.len() >= 3 => [outer.iter().product(), *h, *w],
         _ => [1, 1, shape.iter().product()],
     }
-}
-
-fn along(
-    program: &Program<Dispatch>,
-    [from, to]: [NodeId; 2],
-    axis: usize,
-    back: bool,
-) -> Result<Vec<Range<usize>>> {
-    let shape = program.shape(from)?;
-    let size = shape[axis];
-    (0..size)
-        .map(|i| {
-            let mut region = Region::full(shape);
-            region.0[axis] = i..i + 1;
-            let regions = match back {
-                true => program.fields(&[(from, region)])?,
-                false => program.reaches(&[(from, region)])?,
-            };
-            Ok(match regions.of(to)? {
-                Some(region) if !region.is_empty() => region.0[axis].clone(),
-                _ => 0..0,
-            })
-        })
-        .collect()
 }
 
 impl<'a> MatrixPlan<'a> {
@@ -461,12 +397,6 @@ trait Number: burn_backend::Element + Default + Copy + Send + Sync {}
 
 impl Number for f32 {}
 impl Number for f64 {}
-
-/// The one cell of a range that is `i` modulo `apart`, from the start of the range; `apart` is at least its length.
-fn only(range: &Range<usize>, i: usize, apart: usize) -> Option<usize> {
-    let offset = (i + apart - range.start % apart) % apart;
-    (offset < range.len()).then_some(offset)
-}
 
 /// At most `most` probes side by side.
 fn batches(probes: &[[usize; 3]], most: usize) -> Vec<&[[usize; 3]]> {

@@ -8,7 +8,7 @@ use linearscope::{
     program::{NodeId, Window},
 };
 
-use super::{BATCH, MatrixPlan, Number, batches, only, overlapped, read, regroup::Cut};
+use super::{BATCH, MatrixPlan, Number, axis::only, batches, overlapped, read, regroup::Cut};
 use crate::error::Result;
 
 /// Bytes of the values of a batch at a cut: an allocator returns larger blocks to the system, and gets them anew page by page.

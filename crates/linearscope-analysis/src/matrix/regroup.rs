@@ -14,7 +14,7 @@ use linearscope::{
 };
 use rayon::prelude::*;
 
-use super::{Axis, along, only};
+use super::axis::{Axis, along, only};
 use crate::error::Result;
 
 /// A node that everything passes, where probes are regrouped.
