@@ -33,8 +33,8 @@ use crate::{
 
 /// Bytes of a piece: large enough that its window's border costs little.
 const PIECE: usize = 192 << 20;
-/// Bytes of probes side by side: more of them gain nothing on a CPU.
-const PROBES: usize = 256 << 20;
+/// Bytes of probes side by side, and of what is regrouped of them: more gains nothing on a CPU.
+const PROBES: usize = 448 << 20;
 
 /// What the command is called.
 pub(crate) const NAME: &str = "matrix";
