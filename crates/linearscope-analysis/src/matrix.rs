@@ -17,7 +17,7 @@ mod axis;
 mod columns;
 mod regroup;
 
-use std::ops::Range;
+use std::{ops::Range, sync::OnceLock};
 
 use burn::tensor::{Device, TensorData};
 use burn_backend::{Shape, TensorMetadata, ops::FloatTensorOps};
@@ -64,8 +64,8 @@ pub struct MatrixPlan<'a> {
     h: Axis,
     w: Axis,
     direction: Direction,
-    /// Where columns are regrouped on their way.
-    cut: Option<Cut>,
+    /// Where columns are regrouped on their way, once somebody asks for columns.
+    cut: OnceLock<Option<Cut>>,
     /// No picture comes out: rows of F are computed one by one.
     dense: bool,
 }
@@ -118,11 +118,6 @@ impl<'a> MatrixPlan<'a> {
         let (h, w) = (axis(2, h, y)?, axis(3, w, x)?);
         let columns = c * h.columns_apart() * w.columns_apart();
         let rows = d * h.rows_apart() * w.rows_apart();
-        // On the host alone: elsewhere probes would be read back and sent again.
-        let cut = match local && *f.device() == Device::flex() {
-            true => Cut::best(program, &h, &w)?,
-            false => None,
-        };
         Ok(Self {
             f,
             recorded,
@@ -131,7 +126,7 @@ impl<'a> MatrixPlan<'a> {
                 true => Direction::Forward,
                 false => Direction::Adjoint,
             },
-            cut,
+            cut: OnceLock::new(),
             h,
             w,
             dense: !local,
@@ -164,12 +159,27 @@ impl<'a> MatrixPlan<'a> {
     }
 
     /// How many forward products an input channel takes where the picture's border is far: of the whole network, after those up to
-    /// the node where they are regrouped, if they are.
-    pub fn products(&self) -> Vec<usize> {
-        let first = self.cut.as_ref().map(Cut::apart);
+    /// the node where they are regrouped, if they are. Cost: when first asked, as of `new`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn products(&self) -> Result<Vec<usize>> {
+        let first = self.cut()?.map(Cut::apart);
         let whole = [self.h.columns_apart(), self.w.columns_apart()];
         let of = |[down, across]: [usize; 2]| down * across;
-        first.into_iter().chain([whole]).map(of).collect()
+        Ok(first.into_iter().chain([whole]).map(of).collect())
+    }
+
+    /// Where columns are regrouped. On the host alone: elsewhere probes would be read back and sent again.
+    fn cut(&self) -> Result<Option<&Cut>> {
+        if let Some(known) = self.cut.get() {
+            return Ok(known.as_ref());
+        }
+        let found = match !self.dense && *self.f.device() == Device::flex() {
+            true => Cut::best(self.recorded.homogeneous(), &self.h, &self.w)?,
+            false => None,
+        };
+        Ok(self.cut.get_or_init(|| found).as_ref())
     }
 
     /// How many rows of the output picture can be cut into stripes. A vector of outputs is cut into

@@ -116,6 +116,9 @@ pub(crate) trait Fold: Default {
     /// What a command says of one picture, as the piece has it.
     type Found: DeserializeOwned;
 
+    /// Files that it writes beside the pieces, and whose names a picture may have: a piece has its picture's name.
+    const NAMES: &'static [&'static str] = &[];
+
     fn add(&mut self, name: &str, found: Self::Found) -> Result<()>;
 
     fn finish(self, job: &Job, summary: &mut Summary<'_>) -> Result<()>;
@@ -298,6 +301,15 @@ pub(crate) fn folder<T: OnPicture>(command: &T) -> Result<()> {
     let common = command.common();
     let about = <T as OnPicture>::ABOUT;
     let pictures = pictures(&common.input)?;
+    for name in <T::Fold as Fold>::NAMES {
+        if pictures.iter().any(|picture| picture == name) {
+            return Err(Failure::input(format!(
+                "{}: results over the folder have a file of this name",
+                common.input.join(name).display()
+            ))
+            .hint("rename it"));
+        }
+    }
     let mut opened = Opened::new(about, common, json!(command))?;
     let first = common.input.join(&pictures[0]);
     let job = Job {

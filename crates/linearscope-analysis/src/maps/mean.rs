@@ -226,6 +226,12 @@ impl Common {
         self.along.map(|along| along.step[1])
     }
 
+    /// Whether the window of an output place lies in the input's `len` pixels along an axis.
+    fn fits(&self, axis: usize, at: usize, len: usize) -> bool {
+        let first = self.along[axis].first(at, self.radius);
+        first >= 0 && first + self.size() as i64 <= len as i64
+    }
+
     /// Numbers of one filter.
     fn len(&self) -> usize {
         self.channels.iter().product::<usize>() * self.size().pow(2)
@@ -427,10 +433,7 @@ pub fn usable(pictures: &Pictures, radius: usize) -> Result<[[usize; 2]; 2]> {
     let placed = pictures.placed()?;
     let whole: [[usize; 2]; 2] = std::array::from_fn(|axis| {
         let (input, output) = (pictures.input[1 + axis], pictures.output[1 + axis]);
-        let fits = |at: &usize| {
-            let first = common.along[axis].first(*at, radius);
-            first >= 0 && first + common.size() as i64 <= input as i64
-        };
+        let fits = |at: &usize| common.fits(axis, *at, input);
         let first = (0..output).find(fits).unwrap_or(0);
         let end = (0..output).rfind(fits).map_or(first, |last| last + 1);
         [first, end]
@@ -458,13 +461,9 @@ fn measured(
     let [_, rows, columns] = pictures.output;
     let [_, h, w] = pictures.input;
     let size = common.size();
-    let fits = |axis: usize, at: usize, len: usize| {
-        let first = along[axis].first(at, radius);
-        first >= 0 && first + size as i64 <= len as i64
-    };
     let whole: Vec<[usize; 2]> = grid
         .places()
-        .filter(|&[y, x]| y < rows && x < columns && fits(0, y, h) && fits(1, x, w))
+        .filter(|&[y, x]| y < rows && x < columns && common.fits(0, y, h) && common.fits(1, x, w))
         .collect();
     if whole.is_empty() {
         return Err(Error::OutOfRange {

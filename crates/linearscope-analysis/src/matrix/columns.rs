@@ -58,7 +58,7 @@ impl MatrixPlan<'_> {
         budget: usize,
         values: &mut [Vec<E>],
     ) -> Result<()> {
-        let cut: Vec<NodeId> = self.cut.iter().map(|cut| cut.node).collect();
+        let cut: Vec<NodeId> = self.cut()?.iter().map(|cut| cut.node).collect();
         let (window, from, to) = self.window(stripe, &cut)?;
         if from.is_empty() {
             return Ok(());
@@ -125,7 +125,7 @@ impl MatrixPlan<'_> {
         budget: usize,
         most: usize,
     ) -> Result<Option<Begun<'_, E>>> {
-        let Some(cut) = &self.cut else {
+        let Some(cut) = self.cut()? else {
             return Ok(None);
         };
         let cells = window.outputs[0].clone();

@@ -5,7 +5,7 @@
 //! the rest takes from them what its own pixels have made, cell by cell. Of the four-layer upscaler's fields, 11 × 11
 //! pixels at the end, 7 × 7 are there after the layer that costs most: 49 probes in place of 121.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use burn_dispatch::Dispatch;
 use linearscope::{
@@ -127,7 +127,7 @@ impl Cut {
 fn candidates(program: &Program<Dispatch>, output: NodeId) -> Result<(Vec<Candidate>, u64)> {
     let input = program.inputs()[0];
     let ids: Vec<NodeId> = program.ids().collect();
-    let place = |id: NodeId| ids.iter().position(|other| *other == id);
+    let places: HashMap<NodeId, usize> = ids.iter().copied().zip(0..).collect();
     // What depends on the input and is needed for the output, with the last node that reads it.
     let to = program.fields(&[(output, Region::full(program.shape(output)?))])?;
     let from = program.reaches(&[(input, Region::full(program.shape(input)?))])?;
@@ -137,9 +137,7 @@ fn candidates(program: &Program<Dispatch>, output: NodeId) -> Result<(Vec<Candid
         on_the_way[at] = to.of(id)?.is_some() && from.of(id)?.is_some();
         if on_the_way[at] {
             for operand in program.operands(id)? {
-                if let Some(operand) = place(operand) {
-                    read_last[operand] = at;
-                }
+                read_last[places[&operand]] = at;
             }
         }
     }

@@ -211,6 +211,8 @@ pub(crate) struct Found {
 impl Fold for Over {
     type Found = Found;
 
+    const NAMES: &'static [&'static str] = &["contributions.png"];
+
     fn add(&mut self, _: &str, found: Found) -> Result<()> {
         Ok(self.0.add(&found.comparison)?)
     }

@@ -615,6 +615,8 @@ fn value_at(curve: &evaluation::Curve, at: f64) -> f64 {
 impl Fold for Over {
     type Found = Found;
 
+    const NAMES: &'static [&'static str] = &["evaluation.png"];
+
     fn add(&mut self, name: &str, found: Found) -> Result<()> {
         self.pictures += 1;
         for mut one in found.evaluations {

@@ -144,21 +144,10 @@ impl OnPicture for Mean {
     }
 
     fn check(&self) -> Result<()> {
-        if self.stride == Some(0) {
-            return Err(Failure::input("--stride 0: must be at least 1"));
+        match self.stride {
+            Some(0) => Err(Failure::input("--stride 0: must be at least 1")),
+            _ => Ok(()),
         }
-        // A picture's piece has its name, beside these.
-        for name in ["mean.png", "shares.png", "filters.npy"] {
-            let picture = self.common.input.join(name);
-            if picture.exists() {
-                return Err(Failure::input(format!(
-                    "{}: results over the folder have a file of this name",
-                    picture.display()
-                ))
-                .hint("rename it"));
-            }
-        }
-        Ok(())
     }
 
     fn picture(&self, session: &mut Session) -> Result<Told> {
@@ -324,6 +313,8 @@ pub(crate) struct Over(Vec<String>);
 
 impl Fold for Over {
     type Found = IgnoredAny;
+
+    const NAMES: &'static [&'static str] = &["mean.png", "shares.png", "filters.npy"];
 
     fn add(&mut self, name: &str, _: IgnoredAny) -> Result<()> {
         self.0.push(name.into());

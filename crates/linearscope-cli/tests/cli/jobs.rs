@@ -366,3 +366,32 @@ fn a_folder_of_somebody_elses_is_not_replaced() {
     );
     assert!(err.contains("--shard divides a folder"), "{err}");
 }
+
+/// A piece has its picture's name, and lies beside results over all pictures: one name for both is refused before any work.
+#[test]
+fn pictures_named_like_results_are_refused() {
+    let folder = Folder::new();
+    for (command, model, name) in [
+        ("contributions", vgg(), "contributions.png"),
+        ("evaluate", vgg(), "evaluation.png"),
+        ("attack", vgg(), "contributions.png"),
+        ("mean", sr(), "filters.npy"),
+        ("mean", sr(), "shares.png"),
+    ] {
+        let pictures = format!("{command}-{name}");
+        fs::create_dir(folder.path(&pictures)).expect("a folder");
+        fs::copy(picture(), folder.path(&pictures).join(name)).expect("a copy");
+        let eps: &[&str] = if command == "attack" {
+            &["--eps", "0.1"]
+        } else {
+            &[]
+        };
+        let args = [&[command, &model, "--input", &pictures][..], eps].concat();
+        let error = folder.fails(2, &args);
+        assert!(
+            error.contains(name) && error.contains("rename"),
+            "{command}: {error}"
+        );
+        assert!(!folder.path("out").exists(), "{command} began");
+    }
+}

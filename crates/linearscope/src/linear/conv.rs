@@ -12,8 +12,8 @@ use burn_backend::{
 };
 
 use super::{
-    Adapt, Arrangement, AxisPlace, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage,
-    Stored, Structure, Transform, Weighted, batch,
+    Adapt, Amount, Arrangement, AxisPlace, Cut, Filters, LinearMap, Locality, Region, Restricted,
+    Storage, Stored, Structure, Transform, Weighted, batch,
     convolution_kernel::ConvolutionKernels,
     convolution_phases::ConvolutionPhases,
     direct::{self, Form, OnHost, Shared},
@@ -552,6 +552,16 @@ on_host!(ConvTranspose2d);
 const MOST_PHASES: usize = 16;
 
 impl<B: Backend> Conv2d<B> {
+    /// Its memory with that of a turned copy of its weights, which has no coefficients of its own.
+    pub(super) fn stored_twice(&self) -> Stored {
+        let turned = Amount {
+            bytes: self.weight.bytes(),
+            coefficients: 0,
+        };
+        let turned = Stored::amount(self.weight.origin(), turned);
+        self.stored().and(turned)
+    }
+
     fn kernels(&self) -> Option<Arc<dyn LinearMap<B>>> {
         if let Some(direct) = self.on_host() {
             return Some(Arc::new(direct));

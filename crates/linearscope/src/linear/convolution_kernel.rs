@@ -12,8 +12,8 @@ use burn_backend::{
 };
 
 use super::{
-    Amount, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
-    Transform, Weighted, batch, conv::Conv2d, locality::as_plain, structure::weighted_as_plain,
+    Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure, Transform,
+    Weighted, batch, conv::Conv2d, locality::as_plain, structure::weighted_as_plain,
 };
 use crate::coefficient::Coefficient;
 
@@ -179,12 +179,7 @@ impl<B: Backend> LinearMap<B> for ConvolutionKernels<B> {
 
 impl<B: Backend> Storage<B> for ConvolutionKernels<B> {
     fn stored(&self) -> Stored {
-        let turned = Amount {
-            bytes: self.plain.weight.bytes(),
-            coefficients: 0,
-        };
-        let turned = Stored::amount(self.plain.weight.origin(), turned);
-        self.plain.stored().and(turned)
+        self.plain.stored_twice()
     }
 }
 

@@ -15,8 +15,9 @@ use burn_backend::{
 };
 
 use super::{
-    Amount, Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure,
-    Transform, Weighted, batch, conv::Conv2d, locality::as_plain, structure::weighted_as_plain,
+    Cut, Filters, LinearMap, Locality, Region, Restricted, Storage, Stored, Structure, Transform,
+    Weighted, batch, conv::Conv2d, locality::as_plain, place::common_divisor,
+    structure::weighted_as_plain,
 };
 use crate::coefficient::Coefficient;
 
@@ -61,13 +62,6 @@ struct Axis {
     outputs: usize,
 }
 
-fn common_divisor(a: usize, b: usize) -> usize {
-    match b {
-        0 => a,
-        b => common_divisor(b, a % b),
-    }
-}
-
 impl Axis {
     fn cells(self) -> usize {
         self.inputs.div_ceil(self.stride)
@@ -79,7 +73,7 @@ impl Axis {
         // Of tap t, which meets the phase where the stride divides it.
         let offset = |tap: usize| (rest + self.before) as isize - (tap * self.dilation) as isize;
         let first = (0..self.taps).find(|&tap| offset(tap) % stride == 0)?;
-        let divisor = common_divisor(self.stride, self.dilation);
+        let divisor = common_divisor(self.stride as u128, self.dilation as u128) as usize;
         let (step, dilation) = (self.stride / divisor, self.dilation / divisor);
         let mut taps: Vec<usize> = (first..self.taps).step_by(step).collect();
         taps.reverse();
@@ -233,12 +227,7 @@ fn joined<B: Backend>(mut parts: Vec<FloatTensor<B>>, axis: usize) -> FloatTenso
 
 impl<B: Backend> Storage<B> for ConvolutionPhases<B> {
     fn stored(&self) -> Stored {
-        let turned = Amount {
-            bytes: self.plain.weight.bytes(),
-            coefficients: 0,
-        };
-        let turned = Stored::amount(self.plain.weight.origin(), turned);
-        self.plain.stored().and(turned)
+        self.plain.stored_twice()
     }
 }
 
@@ -341,7 +330,7 @@ mod tests {
                 let phases = (0..stride).filter_map(|rest| axis.phase(rest));
                 let mut taps: Vec<usize> = phases.flat_map(|phase| phase.taps).collect();
                 taps.sort_unstable();
-                let divisor = common_divisor(stride, dilation);
+                let divisor = common_divisor(stride as u128, dilation as u128) as usize;
                 assert_eq!(taps, [0, 1, 2, 3, 4], "{stride} {dilation} {divisor}");
             }
         }

@@ -13,7 +13,8 @@ pub struct Ratio {
     under: i64,
 }
 
-fn common_divisor(a: u128, b: u128) -> u128 {
+/// The greatest common divisor; that of 0 and a number is the number.
+pub(super) fn common_divisor(a: u128, b: u128) -> u128 {
     match b {
         0 => a,
         b => common_divisor(b, a % b),

@@ -18,6 +18,9 @@ use crate::{
 /// How often the watch looks.
 const POLL: Duration = Duration::from_millis(20);
 
+/// What takes so long is large enough to be at its device's rate.
+pub(super) const LONG: Duration = Duration::from_millis(100);
+
 /// When a row began and when it has to end.
 pub(super) struct Clock {
     began: Instant,
@@ -82,6 +85,34 @@ impl Clock {
             first_ms: 1e3 * first.as_secs_f64(),
             sorted_ms: all,
         })
+    }
+
+    /// Double a size within `sizes`, the first and the largest, until one piece of work takes [`LONG`]; then time rounds of it. `make`
+    /// makes the work of a size. The first piece of each size does not count: it compiles kernels, or packs weights.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], which names what was looked for as `doing`, where the time is over meanwhile; as [`rounds`](Self::rounds).
+    pub(super) fn long_enough<W: FnMut() -> Result<()>>(
+        &self,
+        doing: &'static str,
+        sizes: (usize, usize),
+        rounds: usize,
+        make: impl Fn(usize) -> Result<W>,
+    ) -> Result<(usize, Times)> {
+        let (mut size, largest) = sizes;
+        loop {
+            let mut work = make(size)?;
+            work()?;
+            let start = Instant::now();
+            work()?;
+            if start.elapsed() >= LONG || 2 * size > largest {
+                return Ok((size, self.rounds(rounds, work)?));
+            }
+            if self.is_over() {
+                return Err(Error::Stopped(Progress::new(doing, size, largest)));
+            }
+            size *= 2;
+        }
     }
 }
 

@@ -119,16 +119,19 @@ pub(super) fn filters(model: &str, found: &MeanOperator, order: Option<&str>) ->
             "The first {CHANNELS} channels at either end; filters.npy has all."
         ));
     }
-    notes.extend(
-        doubts(found)
-            .iter()
-            .map(|doubt| format!("{}.", sentence(doubt))),
-    );
+    notes.extend(doubtful(found));
     Sheet {
         title: format!("Mean operator, {model}"),
         notes,
         bands: (0..d.min(CHANNELS)).map(band).collect(),
     }
+}
+
+/// What there is to doubt, a sentence each.
+fn doubtful(found: &MeanOperator) -> Vec<String> {
+    let doubts = doubts(found);
+    let sentences = doubts.iter().map(|doubt| format!("{}.", sentence(doubt)));
+    sentences.collect()
 }
 
 /// With a capital at the beginning.
@@ -144,11 +147,7 @@ pub(super) fn bars(model: &str, found: &MeanOperator) -> BarChart {
     if found.energy == 0.0 {
         notes.push("All rows are zero, so there are no shares.".into());
     }
-    notes.extend(
-        doubts(found)
-            .iter()
-            .map(|doubt| format!("{}.", sentence(doubt))),
-    );
+    notes.extend(doubtful(found));
     BarChart {
         title: format!("Shares of the rows' energy, {model}"),
         notes,

@@ -17,6 +17,17 @@ fn pictured(stage: &mut Stage, heading: &str) -> Vec<f64> {
     stage.field(&field)
 }
 
+/// Click the button by which an open panel begins, if it has one, and whether it has.
+fn begin(stage: &mut Stage) -> bool {
+    let there = "Boolean(document.querySelector('.panel button.main'))";
+    if stage.browser.value(there) != true {
+        return false;
+    }
+    let main = stage.browser.place(".panel button.main", [0.5, 0.5]);
+    stage.browser.click(main, Held::Nothing);
+    true
+}
+
 /// A number of a run in f32.
 fn rounded(values: &[f64]) -> Vec<f64> {
     values.iter().map(|v| f64::from(*v as f32)).collect()
@@ -156,14 +167,7 @@ pub(crate) fn tables_sort_by_their_headings(chromium: Chromium) {
     let keys = "[...document.querySelector('.panel table').tBodies[0].rows].map(row => Number(row.cells[1].dataset.key))";
     for panel in ["residual", "validity", "votes", "attack"] {
         stage.open(&format!("panel={panel}"));
-        if stage
-            .browser
-            .value("Boolean(document.querySelector('.panel button.main'))")
-            == true
-        {
-            let main = stage.browser.place(".panel button.main", [0.5, 0.5]);
-            stage.browser.click(main, Held::Nothing);
-        }
+        begin(&mut stage);
         stage
             .browser
             .until("document.querySelector('.panel table tbody tr')");
@@ -334,13 +338,7 @@ pub(crate) fn panels_open_without_complaint(chromium: Chromium) {
         let said = "document.getElementById('panel').textContent.trim()";
         stage.browser.until(said);
         // What begins by a button begins, and ends with something to see.
-        if stage
-            .browser
-            .value("Boolean(document.querySelector('.panel button.main'))")
-            == true
-        {
-            let main = stage.browser.place(".panel button.main", [0.5, 0.5]);
-            stage.browser.click(main, Held::Nothing);
+        if begin(&mut stage) {
             stage.browser.until("document.querySelector('.panel .job progress') || !document.querySelector('.panel .job')?.textContent");
         }
         stage
