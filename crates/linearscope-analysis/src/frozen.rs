@@ -229,17 +229,19 @@ impl FrozenNetwork {
                 self.taped.get_or_init(|| Arc::new(made))
             }
         };
-        let on_tape = |x: Tensor<2>| -> Tensor<2> {
-            Tensor::from_data(x.into_data(), (&device, DType::from(self.dtype)))
+        let on = |x: Tensor<2>, device: &Device| -> Result<Tensor<2>> {
+            let x = delivered(x.try_into_data())?;
+            Ok(Tensor::from_data(x, (device, DType::from(self.dtype))))
         };
+        let on_tape = |x| on(x, &device);
         let mut rows = Vec::new();
         let loaded = &loaded.with_interrupt(self.frozen.loaded().interrupt().clone());
         for i in 0..y.dims()[0] {
-            let y = on_tape(y.clone().narrow(0, i, 1));
-            let x = on_tape(self.upload(vec![0.0; self.input_len()], self.input_len()));
+            let y = on_tape(y.clone().narrow(0, i, 1))?;
+            let x = on_tape(self.upload(vec![0.0; self.input_len()], self.input_len()))?;
             let x = x.require_grad();
             let probe = batched(x.clone(), &self.input_shape);
-            let x0 = shaped(on_tape(self.x0()), &self.input_shape);
+            let x0 = shaped(on_tape(self.x0())?, &self.input_shape);
             let rules = self.frozen.rules().clone();
             let (_, found) = Paired::beside(loaded, vec![x0], vec![probe], rules, false)?;
             let found = flat(found.into_iter().next().expect("one output"));
@@ -247,10 +249,7 @@ impl FrozenNetwork {
             let gradient = x
                 .grad(&gradients)
                 .ok_or_else(|| Error::Data("the tape holds no gradient of the probe".into()))?;
-            rows.push(Tensor::from_data(
-                gradient.into_data(),
-                (&self.device, DType::from(self.dtype)),
-            ));
+            rows.push(on(gradient, &self.device)?);
         }
         Ok(Tensor::cat(rows, 0))
     }

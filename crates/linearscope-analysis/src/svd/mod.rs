@@ -16,6 +16,7 @@ mod subspace;
 use std::ops::ControlFlow;
 
 use burn::tensor::Tensor;
+use linearscope::delivered;
 
 pub use config::{Momentum, Solver, SvdConfig};
 pub use result::{Svd, SvdError, TripletResidual};
@@ -136,7 +137,7 @@ fn estimated<F: LinearOperator + ?Sized>(
         .collect();
     Ok(Svd {
         estimated: true,
-        ..ranked(f, [u, v], &found.sigma, &residuals)
+        ..ranked(f, [u, v], &found.sigma, &residuals)?
     })
 }
 
@@ -153,21 +154,21 @@ fn ranked<F: LinearOperator + ?Sized>(
     [u, v]: [Tensor<2>; 2],
     sigma: &[f64],
     residuals: &[TripletResidual],
-) -> Svd {
+) -> Result<Svd, SvdError> {
     let order = ranking(sigma);
     let pick = |x: Tensor<2>| {
         let rows = order.iter().map(|&i| x.clone().narrow(0, i, 1)).collect();
-        Tensor::cat(rows, 0).into_data()
+        delivered(Tensor::cat(rows, 0).try_into_data()).map_err(Error::from)
     };
-    Svd {
-        u: pick(u),
-        v: pick(v),
+    Ok(Svd {
+        u: pick(u)?,
+        v: pick(v)?,
         residuals: order.iter().map(|&i| residuals[i]).collect(),
         estimated: false,
         sigma: order.iter().map(|&i| sigma[i] * f.unit()).collect(),
         products: f.products(),
         passes: f.passes(),
-    }
+    })
 }
 
 /// How much larger probes are made to look at products that are suspiciously exact.
@@ -257,5 +258,5 @@ fn measured_with<F: LinearOperator + ?Sized>(
         })
         .collect();
     let vectors = [Tensor::cat(us, 0), Tensor::cat(vs, 0)];
-    Ok(ranked(f, vectors, &sigma, &residuals))
+    ranked(f, vectors, &sigma, &residuals)
 }

@@ -4,6 +4,7 @@ use std::{ops::ControlFlow, path::Path, time::Instant};
 
 use burn::tensor::{DType, Tensor, TensorData};
 use clap::ValueEnum;
+use linearscope::delivered;
 use linearscope_analysis::{
     FrozenNetwork, LinearOperator, Progress,
     attribution::{self, Attribution},
@@ -179,7 +180,7 @@ impl Question<'_> {
             Product::Affine => f.affine(x)?,
             Product::Adjoint => f.apply_adjoint(x)?,
         };
-        let y = y.into_data();
+        let y = delivered(y.try_into_data())?;
         match turned {
             false => Ok(y),
             true => {
