@@ -3,8 +3,8 @@
 
     benches/explorer_latency.py target/release/linearscope MODEL --input PIC [any flag of `linearscope explore`]
 
-Starts the server, asks 200 places for a row of the output and a column of the input as the page does (one after the other,
-over one connection), and prints median and 95th percentile of the time until the last byte is here, in ms.
+Starts the server, asks 200 places for a row of the output and a column of the input, and 200 classes for their attribution, as
+the page does (one after the other, over one connection), and prints median and 95th percentile of the time until the last byte is here, in ms.
 Standard library only. Places are the same in every run.
 """
 
@@ -55,8 +55,12 @@ def main():
         net = json.loads(connection.getresponse().read())["nets"][0]
         dice = random.Random(0)
         found = {}
-        for what, shape in (("row", net["output_shape"]), ("column", net["input_shape"])):
-            asked = [f"/api/{what}?at={at}&hover=1&client=bench" for at in places(shape, ours.count + 3, dice)]
+        kinds = [("row", "row?at=", net["output_shape"]), ("column", "column?at=", net["input_shape"])]
+        if len(net["output_shape"]) != 3:
+            # What the page asks while the pointer is on a class.
+            kinds.append(("class", "attribution?method=conserving&target=", net["output_shape"]))
+        for what, question, shape in kinds:
+            asked = [f"/api/{question}{at}&hover=1&client=bench" for at in places(shape, ours.count + 3, dice)]
             for path in asked[:3]:
                 ask(connection, path)
             took = [ask(connection, path) for path in asked[3:]]

@@ -261,6 +261,11 @@ fn perhaps(name: &str, more: Option<&impl fmt::Display>) -> String {
 }
 
 impl Method {
+    /// Whether it starts from each of [`Surroundings::baselines`](super::Surroundings), which others do not read.
+    pub fn has_several_baselines(&self) -> bool {
+        matches!(self, Method::Mean(MeanMethod::ExpectedGradients { .. }))
+    }
+
     /// Its name.
     pub fn name(&self) -> String {
         match self {

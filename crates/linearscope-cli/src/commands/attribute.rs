@@ -266,10 +266,11 @@ impl How<'_> {
     pub(crate) fn surroundings(&self, session: &Subject) -> Result<(Surroundings, String)> {
         let usual = Baseline::usual(session);
         let baseline = self.baselines.first().unwrap_or(&usual[0]);
-        let several = if self.baselines.is_empty() {
-            &usual
-        } else {
-            self.baselines
+        // A blurred picture takes longer than a row: only where a method starts from it.
+        let several = match self.baselines {
+            [] if self.methods.iter().any(Method::has_several_baselines) => &usual[..],
+            [] => &usual[..1],
+            named => named,
         };
         let values = |one: &Baseline| one.values(session);
         let bounds = match self.bounds {

@@ -30,6 +30,7 @@ impl Question<'_> {
         let baselines = baselines.transpose().map_err(Refusal::bad)?;
         let baselines: Vec<Baseline> = baselines.into_iter().collect();
         let how = How {
+            methods: std::slice::from_ref(method),
             baselines: &baselines,
             ..How::default()
         };

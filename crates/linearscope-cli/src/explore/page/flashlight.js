@@ -223,13 +223,14 @@ export class Flashlight {
     }
   }
 
-  // The places around one; of classes the next in the list.
+  // The places around one; of classes all that are listed, those next to it first.
   #neighbours(place) {
     const { stage } = this;
     if (place.k !== undefined) {
-      const order = stage.output.scores?.order ?? [];
-      const at = order.indexOf(place.k);
-      return [order[at + 1], order[at - 1]].filter(k => k !== undefined).map(k => ({ ...place, k }));
+      const listed = stage.output.scores?.listed ?? [];
+      const at = listed.indexOf(place.k);
+      const far = k => Math.abs(listed.indexOf(k) - at);
+      return listed.filter(k => k !== place.k).sort((a, b) => far(a) - far(b)).map(k => ({ ...place, k }));
     }
     const plane = stage.sides[place.side];
     const by = stage.step(place.side);

@@ -75,7 +75,7 @@ export class Scores {
   #fill() {
     const { stage, column } = this;
     const values = column ?? this.y0;
-    const rows = [...new Set(this.#rows())];
+    const rows = this.listed = [...new Set(this.#rows())];
     // Bars of scores have the largest of all as their measure, so that a search does not change them.
     let most = 0;
     for (const v of values) most = Math.max(most, Math.abs(v));

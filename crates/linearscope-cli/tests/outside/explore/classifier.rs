@@ -51,6 +51,11 @@ pub(crate) fn classes_show_their_scores_and_attributions(chromium: Chromium) {
         let expected = sizes[(0.99 * sizes.len() as f64).ceil() as usize - 1];
         let full = stage.browser.numbers("[linearscope.sides.in.full]");
         assert_eq!(full, [expected], "full colour of {method}");
+        // When nothing else is asked, the other classes of the list come ahead.
+        stage.browser.until(
+            "[...document.querySelectorAll('ol.scores button')].every(({ dataset: { k } }) => \
+             linearscope.api.held(linearscope.flashlight.ask({ side: 'out', k: Number(k) }).address))",
+        );
     }
     // The weights themselves, and pinned.
     stage.open("method=weights");
