@@ -23,7 +23,7 @@ all_of!(
     random_networks_in_single_precision,
     random_networks_in_double_precision,
     bundled_networks,
-    a_missing_token_is_refused,
+    only_those_with_the_token_compute,
     a_device_that_the_server_lacks_is_an_error,
     a_lost_server_is_an_error_and_no_panic,
 );
@@ -39,6 +39,10 @@ fn main() -> std::process::ExitCode {
     #[cfg(feature = "remote")]
     if remote::is_server() {
         return remote::serve();
+    }
+    #[cfg(feature = "remote")]
+    if let Some(server) = remote::asked_server() {
+        return remote::ask(&server);
     }
     linearscope_tests::needs::run(trials())
 }
@@ -68,6 +72,28 @@ mod remote {
 
     pub(crate) fn is_server() -> bool {
         env::var_os(SERVE).is_some()
+    }
+
+    /// Tells this program to be a client of the server that is its value: an environment is of a process.
+    const ASK: &str = "LINEARSCOPE_TEST_ASK";
+
+    pub(crate) fn asked_server() -> Option<String> {
+        env::var(ASK).ok()
+    }
+
+    /// Compute something on a server; what went wrong is printed.
+    pub(crate) fn ask(server: &str) -> ExitCode {
+        let found = device::select(server).and_then(|device| {
+            device::check_dtype(server, &device, FloatDType::F64)?;
+            Ok(device)
+        });
+        match found {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        }
     }
 
     /// Serve the CPU at a free port, which is printed, until somebody kills this.
@@ -161,18 +187,32 @@ mod remote {
         }
     }
 
-    /// These tests present no token.
-    pub(crate) fn a_missing_token_is_refused() {
-        assert!(
-            env::var_os(device::TOKEN).is_none(),
-            "unset {}",
-            device::TOKEN
-        );
+    /// No token, an empty one, a wrong one, a part of the right one: refused. The right one computes.
+    pub(crate) fn only_those_with_the_token_compute() {
+        let ask = |server: &Server, token: Option<&str>| {
+            let mut client = Command::new(env::current_exe().expect("this program"));
+            client.env(ASK, server.name()).env_remove(device::TOKEN);
+            if let Some(token) = token {
+                client.env(device::TOKEN, token);
+            }
+            let done = client.output().expect("starts");
+            let said = String::from_utf8_lossy(&done.stderr).into_owned();
+            (done.status.success(), said)
+        };
         let server = Server::start("a secret");
-        let error = device::select(&server.name())
-            .expect_err("no token")
-            .to_string();
-        assert!(error.contains("rejected the credential"), "{error}");
+        let partly = [Some("a secre"), Some("a secrets")];
+        for wrong in [None, Some(""), Some("another")].iter().chain(&partly) {
+            let (computes, said) = ask(&server, *wrong);
+            assert!(!computes, "computes with {wrong:?}");
+            assert!(
+                said.contains("rejected the credential"),
+                "{wrong:?}: {said}"
+            );
+        }
+        assert_eq!(ask(&server, Some("a secret")), (true, String::new()));
+        // A server that asks for none takes any.
+        let open = Server::start("");
+        assert_eq!(ask(&open, Some("another")), (true, String::new()));
     }
 
     pub(crate) fn a_device_that_the_server_lacks_is_an_error() {

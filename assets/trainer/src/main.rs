@@ -11,6 +11,12 @@
 //! cargo run --release -p linearscope-trainer -- shares|votes|attacks --out DIR [--data DIR]
 //! ```
 //!
+//! Whether contributions lie deeper with batch norm, over several trainings of the pair (each by `-- vgg --seed N --out RUNS/N`, and `vgg_bn`):
+//!
+//! ```text
+//! cargo run --release -p linearscope-trainer -- seeds --data RUNS --out DIR
+//! ```
+//!
 //! Scenes that no training has seen, each with the place of its object, for `linearscope evaluate --masks`:
 //!
 //! ```text
@@ -127,6 +133,7 @@ fn main() -> Any<()> {
         "shares" => Some(measure::shares::measure(data)?),
         "votes" => Some(measure::votes::measure(data, &out)?),
         "attacks" => Some(measure::attacks::measure(data, &out)?),
+        "seeds" => Some(measure::seeds::measure(data)?),
         _ => None,
     };
     if let Some(figures) = measured {

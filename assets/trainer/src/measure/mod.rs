@@ -1,6 +1,7 @@
-//! Figures of the finished classifiers that the documentation states: residual shares, votes, attacks.
+//! Figures of the finished classifiers that the documentation states: residual shares, votes, attacks, training seeds.
 
 pub mod attacks;
+pub mod seeds;
 pub mod shares;
 pub mod votes;
 
