@@ -6,10 +6,7 @@
 #[path = "../../crates/linearscope-onnx/tests/made/mod.rs"]
 mod made;
 
-use std::{
-    any::Any,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::{
     module::{Module, ModuleMapper, Param},
@@ -26,15 +23,9 @@ use burn_ir::{
 };
 use burn_router::TensorInterpreter;
 use burn_store::{ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
+use linearscope::panic_message;
 use made::{floats, ints, node, proto};
 use onnx_ir::{Message, ModelProto, OnnxGraphBuilder};
-
-/// What a panic says.
-fn said_by(panic: &(dyn Any + Send)) -> String {
-    let owned = panic.downcast_ref::<String>().cloned();
-    let plain = panic.downcast_ref::<&str>().map(|said| (*said).into());
-    owned.or(plain).unwrap_or_default()
-}
 
 /// The numbers of a tensor in f64.
 fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f64> {
@@ -91,7 +82,7 @@ fn parsed(model: &ModelProto) -> Result<String, String> {
     match catch_unwind(AssertUnwindSafe(parse)) {
         Ok(Ok(graph)) => Ok(format!("{graph:?}")),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(panic) => Err(said_by(panic.as_ref())),
+        Err(panic) => Err(panic_message(panic.as_ref())),
     }
 }
 
@@ -129,7 +120,7 @@ fn finding_5_a_cast_of_ints_is_unreachable_in_the_interpreter() {
     let ints = Flex::int_from_data(TensorData::from([1i64, 2]), &FlexDevice);
     interpreter.register_tensor_to_device(TensorId::new(1), HandleKind::Int(ints));
     let replayed = catch_unwind(AssertUnwindSafe(|| interpreter.register_op(cast)));
-    let said = said_by(replayed.expect_err("it is cast").as_ref());
+    let said = panic_message(replayed.expect_err("it is cast").as_ref());
     assert!(said.contains("unreachable"), "{said}");
 }
 

@@ -1,14 +1,14 @@
 //! Whether contributions lie deeper with batch norm, over pairs of classifiers trained from several seeds.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use linearscope_analysis::{
     MeanStd,
-    contribution::{self, Contributions, aggregate, contributions},
+    contribution::{Contributions, aggregate},
 };
 use serde_json::{Value, json};
 
-use super::{Any, Classifier, held_out};
+use super::{Any, Classifier, held_out, shares::of_each};
 use crate::scenes;
 
 /// Without batch norm and with it.
@@ -17,26 +17,34 @@ const PAIR: [&str; 2] = ["vgg", "vgg_bn"];
 /// Scenes of every network.
 const SCENES: usize = 256;
 
-/// How |contribution| is spread over the layers with biases: 0 if all of it is in the first, 1 if all is in the last.
-fn depth(parts: &Contributions) -> f64 {
-    let layers = parts.layers.iter().filter(|part| part.layer > 0);
+/// What each layer adds; number 0 is the input, with the pixels' own part.
+fn by_layer(parts: &Contributions) -> Vec<f64> {
     let last = parts.layers.iter().map(|part| part.layer).max();
-    let last = last.unwrap_or(1).max(2) as f64;
-    let (mut sum, mut moment) = (0.0, 0.0);
-    for part in layers {
-        sum += part.value.abs();
-        moment += part.value.abs() * (part.layer as f64 - 1.0) / (last - 1.0);
+    let of = |layer| {
+        let (biases, units) = parts.of_layer(layer);
+        biases + units
+    };
+    let mut sums: Vec<f64> = (0..=last.unwrap_or(0)).map(of).collect();
+    sums[0] += parts.input;
+    sums
+}
+
+/// How |contribution| is spread over the layers with biases: 0 if all of it is in the first, 1 if all is in the last.
+fn depth(sums: &[f64]) -> f64 {
+    let layers = &sums[1..];
+    let last = layers.len().max(2) - 1;
+    let sum: f64 = layers.iter().map(|sum| sum.abs()).sum();
+    let places = layers.iter().zip(0..);
+    let moment: f64 = places.map(|(sum, at)| sum.abs() * f64::from(at)).sum();
+    if sum > 0.0 {
+        moment / (sum * last as f64)
+    } else {
+        0.0
     }
-    if sum > 0.0 { moment / sum } else { 0.0 }
 }
 
 /// Whether the picture's own part exceeds that of every layer.
-fn picture_is_largest(parts: &Contributions) -> bool {
-    let last = parts.layers.iter().map(|part| part.layer).max();
-    let mut sums = vec![0.0; last.unwrap_or(0) + 1];
-    for part in &parts.layers {
-        sums[part.layer] += part.value;
-    }
+fn picture_is_largest(sums: &[f64]) -> bool {
     sums[1..].iter().all(|sum| *sum < sums[0])
 }
 
@@ -48,31 +56,23 @@ struct Seen {
 
 fn network(seed: u64, name: &str, path: &Path) -> Any<Seen> {
     let classifier = Classifier::load(path, &[1, 3, scenes::SIDE, scenes::SIDE])?;
-    let mut all = Vec::with_capacity(SCENES);
-    for (_, x) in held_out(SCENES) {
-        let f = classifier.freeze(x)?;
-        all.push(contributions(&f, contribution::top1(&f)?)?);
-    }
-    let depth = MeanStd::of(&all.iter().map(depth).collect::<Vec<_>>());
-    let largest = all.iter().filter(|parts| picture_is_largest(parts)).count();
+    let scenes = held_out(SCENES).into_iter().map(|(_, x)| Ok(x));
+    let all = of_each(&classifier, scenes)?;
+    let sums: Vec<Vec<f64>> = all.iter().map(by_layer).collect();
+    let depth = MeanStd::of(&sums.iter().map(|sums| depth(sums)).collect::<Vec<_>>());
+    let largest = sums.iter().filter(|sums| picture_is_largest(sums)).count();
     let over = aggregate(&all)?;
     let figures = fs::read_to_string(path.with_file_name("figures.json"))?;
     let figures: Value = serde_json::from_str(&figures)?;
     let accuracy = figures["reached"]["accuracy"]
         .as_f64()
         .ok_or("figures.json has no accuracy")?;
-    let mut layers: Vec<(usize, &str, f64)> = Vec::new();
+    let mut layers: BTreeMap<usize, (&str, f64)> = BTreeMap::new();
     for layer in over.layers.iter().filter(|layer| layer.layer > 0) {
-        match layers
-            .iter_mut()
-            .find(|(number, ..)| *number == layer.layer)
-        {
-            Some((_, _, share)) => *share += layer.share.mean,
-            None => layers.push((layer.layer, &layer.name, layer.share.mean)),
-        }
+        layers.entry(layer.layer).or_insert((&layer.name, 0.0)).1 += layer.share.mean;
     }
-    let adds_most = layers.iter().max_by(|a, b| a.2.total_cmp(&b.2));
-    let most = adds_most.map_or_else(String::new, |(_, name, share)| {
+    let adds_most = layers.values().max_by(|a, b| a.1.total_cmp(&b.1));
+    let most = adds_most.map_or_else(String::new, |(name, share)| {
         format!("{name} {:.0} %", 100.0 * share)
     });
     println!(

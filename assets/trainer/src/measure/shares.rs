@@ -3,25 +3,31 @@
 use std::path::Path;
 
 use image::RgbImage;
-use linearscope_analysis::{
-    FrozenNetwork,
-    contribution::{self, ContributionStatistics, aggregate, contributions},
+use linearscope_analysis::contribution::{
+    self, ContributionStatistics, Contributions, aggregate, contributions,
 };
 use linearscope_preprocess::Recipe;
 use serde_json::{Map, Value, json};
 
 use super::{Any, Classifier, held_out, photographs};
 
+/// Contributions to each picture's best score.
+pub(super) fn of_each(
+    classifier: &Classifier,
+    pictures: impl IntoIterator<Item = Any<Vec<f32>>>,
+) -> Any<Vec<Contributions>> {
+    let one = |picture: Any<Vec<f32>>| {
+        let f = classifier.freeze(picture?)?;
+        Ok(contributions(&f, contribution::top1(&f)?)?)
+    };
+    pictures.into_iter().map(one).collect()
+}
+
 fn over_all(
     classifier: &Classifier,
     pictures: impl IntoIterator<Item = Any<Vec<f32>>>,
 ) -> Any<ContributionStatistics> {
-    let mut set = Vec::new();
-    for picture in pictures {
-        let f: FrozenNetwork = classifier.freeze(picture?)?;
-        set.push(contributions(&f, contribution::top1(&f)?)?);
-    }
-    Ok(aggregate(&set)?)
+    Ok(aggregate(&of_each(classifier, pictures)?)?)
 }
 
 /// Pictures of CIFAR-10 in a file of one a row, red, green and blue planes after each other.

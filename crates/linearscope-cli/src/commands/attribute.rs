@@ -265,24 +265,24 @@ impl How<'_> {
     /// What is around x₀, and the baseline in words.
     pub(crate) fn surroundings(&self, session: &Subject) -> Result<(Surroundings, String)> {
         let usual = Baseline::usual(session);
-        let baseline = self.baselines.first().unwrap_or(&usual[0]);
         // A blurred picture takes longer than a row: only where a method starts from it.
-        let several = match self.baselines {
+        let baselines = match self.baselines {
             [] if self.methods.iter().any(Method::has_several_baselines) => &usual[..],
             [] => &usual[..1],
             named => named,
         };
-        let values = |one: &Baseline| one.values(session);
+        let values = baselines.iter().map(|one| one.values(session));
+        let values: Vec<Vec<f64>> = values.collect::<Result<_>>()?;
         let bounds = match self.bounds {
             Some(Bounds([low, high])) => Some([vec![low], vec![high]]),
             None => bounds(session),
         };
         let around = Surroundings::default()
-            .with_baseline(Some(values(baseline)?))
-            .with_baselines(several.iter().map(values).collect::<Result<_>>()?)
+            .with_baseline(values.first().cloned())
+            .with_baselines(values)
             .with_bounds(bounds)
             .with_groups(self.groups.map(|path| groups(session, path)).transpose()?);
-        Ok((around, baseline.words()))
+        Ok((around, baselines[0].words()))
     }
 }
 
